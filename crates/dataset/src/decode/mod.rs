@@ -1,0 +1,208 @@
+//! Decodes a file once and shows it as PIL or as OpenCV would: the two disagree on CMYK and on EXIF
+//! orientation, and a recipe names the one its source used.
+//!
+//! Follows Pillow 9.5.0 (`Image.open(f).convert("RGB")`) and OpenCV 4.5.5 (`cv2.imdecode(data, 1)`).
+//! Where one of them lets a damaged file pass (OpenCV fills the missing rest of a baseline JPEG with
+//! grey), it is an error here for both: an accuracy measured on grey is not a measurement.
+
+mod cmyk;
+mod exif;
+mod jpeg;
+mod png;
+mod sniff;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::RgbImage;
+
+/// Larger images are refused before anything is allocated, in pixels: Pillow's own limit
+/// (`2 * Image.MAX_IMAGE_PIXELS`), beyond which it raises `DecompressionBombError`.
+pub const MAX_PIXELS: u64 = 178_956_970;
+
+/// Whose reading of a file a recipe wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decoder {
+    /// Pillow's `convert("RGB")`: EXIF orientation is ignored, CMYK taken as Adobe's inverted CMYK.
+    Pil,
+    /// OpenCV's `imdecode(.., IMREAD_COLOR)`, channels put in RGB order: EXIF orientation is applied,
+    /// CMYK converted in OpenCV's own way.
+    OpenCv,
+}
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Baseline or progressive JPEG.
+    Jpeg,
+    /// PNG of at most 8 bits a channel.
+    Png,
+}
+
+/// How a file stores colour, before any conversion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Colour {
+    /// One channel (an alpha channel is not counted).
+    Grey,
+    /// Three channels, RGB or YCbCr.
+    Rgb,
+    /// Four channels, CMYK or YCCK.
+    Cmyk,
+    /// PNG with a palette.
+    Palette,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+        })
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grey => "grey",
+            Self::Rgb => "RGB",
+            Self::Cmyk => "CMYK",
+            Self::Palette => "palette",
+        })
+    }
+}
+
+/// Why a file gives no pixels. The messages are about the content; the caller adds the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Nothing in it.
+    #[error("zero-byte file")]
+    Empty,
+    /// Bytes that no image format begins with.
+    #[error("not an image: begins with {begins_with}")]
+    NotAnImage {
+        /// The first bytes, as text or in hexadecimal.
+        begins_with: String,
+    },
+    /// An image, but of a kind that is not read.
+    #[error("a {format} file; only JPEG and PNG are read")]
+    OtherFormat {
+        /// For people, for example `WebP`.
+        format: &'static str,
+    },
+    /// The data end before the last row of pixels. PIL raises "image file is truncated".
+    #[error("{format} file is truncated: its data end before the last row of pixels")]
+    Truncated {
+        /// What the file began as.
+        format: Format,
+    },
+    /// The data contradict the format.
+    #[error("corrupt {format} file: {reason}")]
+    Corrupt {
+        /// What the file began as.
+        format: Format,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// A variant that PIL and OpenCV read differently, or not at all: refused rather than guessed.
+    #[error("{format} file with {feature}, which is not read: PIL and OpenCV do not agree on it")]
+    Unsupported {
+        /// What the file began as.
+        format: Format,
+        /// The variant.
+        feature: String,
+    },
+    /// More than [`MAX_PIXELS`].
+    #[error("{width}x{height} pixels: more than the limit of {} (a decompression bomb?)", MAX_PIXELS)]
+    TooLarge {
+        /// Pixels in a row, as the header says.
+        width: u64,
+        /// Rows, as the header says.
+        height: u64,
+    },
+}
+
+/// A file decoded once; every recipe's view of it comes from here.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    pixels: Pixels,
+    format: Format,
+    colour: Colour,
+    orientation: u8,
+}
+
+/// Four-channel files stay as they were stored, because the two views convert them differently.
+#[derive(Debug, Clone)]
+enum Pixels {
+    Rgb(RgbImage),
+    Cmyk { width: usize, height: usize, cmyk: Vec<u8> },
+}
+
+impl Decoded {
+    /// Decodes a whole file, recognised by its content, never by its name.
+    ///
+    /// # Errors
+    /// [`DecodeError`], which says what the bytes are or where they break. Never panics, whatever the
+    /// bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match sniff::sniff(bytes)? {
+            Format::Jpeg => jpeg::decode(bytes),
+            Format::Png => png::decode(bytes),
+        }
+    }
+
+    /// The pixels as `decoder` shows them, RGB. Borrowed where no conversion is needed.
+    #[must_use]
+    pub fn view(&self, decoder: Decoder) -> Cow<'_, RgbImage> {
+        let upright = match &self.pixels {
+            Pixels::Rgb(image) => Cow::Borrowed(image),
+            Pixels::Cmyk { width, height, cmyk } => {
+                let pixels = match decoder {
+                    Decoder::Pil => cmyk::pil_rgb(cmyk),
+                    Decoder::OpenCv => cmyk::opencv_rgb(cmyk),
+                };
+                Cow::Owned(RgbImage { width: *width, height: *height, pixels })
+            }
+        };
+        match decoder {
+            Decoder::OpenCv if self.orientation != 1 => Cow::Owned(exif::orient(&upright, self.orientation)),
+            _ => upright,
+        }
+    }
+
+    /// Pixels in a row and rows, as stored (before any EXIF rotation).
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        match &self.pixels {
+            Pixels::Rgb(image) => (image.width, image.height),
+            Pixels::Cmyk { width, height, .. } => (*width, *height),
+        }
+    }
+
+    /// What the file is.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How the file stores colour.
+    #[must_use]
+    pub fn colour(&self) -> Colour {
+        self.colour
+    }
+
+    /// The EXIF orientation that OpenCV applies, 1..=8; 1, upright, where there is none.
+    #[must_use]
+    pub fn orientation(&self) -> u8 {
+        self.orientation
+    }
+}
+
+/// Refuses a header that announces more than [`MAX_PIXELS`].
+fn check_size(width: u64, height: u64) -> Result<(), DecodeError> {
+    if width.saturating_mul(height) > MAX_PIXELS {
+        return Err(DecodeError::TooLarge { width, height });
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Finds ILSVRC2012 images and their labels, decodes them, and runs the recipes that turn a file
+//! into the crop a published network was evaluated on.
+//!
+//! Knows no network and no tensor library. The promise is exactness: what comes out is, byte for
+//! byte, what Pillow 9.5.0 and OpenCV 4.5.5 make of the same file (`tests/golden.rs` holds the
+//! frozen answers of both).
+//!
+//! ```
+//! use dataset::{Dataset, Decoded, Recipe};
+//!
+//! let sample = Dataset::sample();
+//! let bytes = sample.read(0)?;
+//! let decoded = Decoded::from_bytes(&bytes)?;
+//! let recipe = Recipe::by_name("timm-333-bicubic").expect("a catalogued recipe");
+//! let crop = recipe.crop(&decoded)?;
+//! let mut nchw = vec![0.0; 3 * recipe.size * recipe.size];
+//! recipe.normalise.write_chw(&crop, &mut nchw);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `decode` | JPEG, PNG, EXIF orientation; PIL's and OpenCV's view of one file |
+//! | `resample` | one resampler for PIL, one for OpenCV (linear, and cubic) |
+//! | `recipe` | the recipes, as plain data |
+//! | [`labels`] | the 1,000 classes and the 50,000 validation labels |
+//! | `open` | what lies at a path: layouts, label lists, their errors |
+
+mod decode;
+mod image;
+pub mod labels;
+mod normalise;
+mod open;
+mod recipe;
+mod resample;
+
+pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, MAX_PIXELS};
+pub use image::RgbImage;
+pub use normalise::Normalisation;
+pub use open::{Dataset, DatasetError, Item, LabelSource, Layout, SAMPLE_PREPROCESS_JSON};
+pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};

@@ -1,0 +1,259 @@
+//! Everything that can be wrong with a data set. A message says what, where and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::labels::CLASSES;
+
+/// Why a path is not a data set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// Nothing at the path.
+    #[error("{}: no such file or folder; give the folder with the validation images, or a list file", path.display())]
+    Missing {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// The operating system does not let us read it.
+    #[error("{}: cannot be read: {cause}{}", path.display(), permission_hint(cause))]
+    Unreadable {
+        /// A folder, a list or an image.
+        path: PathBuf,
+        /// What the operating system says. Not a `#[source]`: the message has it already, since it
+        /// also goes where only one line is kept.
+        cause: io::Error,
+    },
+    /// An image was given where a folder of images was meant.
+    #[error("{}: is one image; give the folder that holds the images", path.display())]
+    SingleImage {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A folder without images, here or where they are usually kept.
+    #[error(
+        "{}: no images (.jpg, .jpeg, .png) in it, nor in {looked_in} below it; \
+         unpack the validation archive there or give another folder", path.display()
+    )]
+    NoImages {
+        /// What was given.
+        path: PathBuf,
+        /// The subfolders that were tried, for people.
+        looked_in: String,
+    },
+    /// A file name that is not text; names identify images in logs and reports.
+    #[error("{}: the name is not valid UTF-8; rename the file", path.display())]
+    NameNotUtf8 {
+        /// Shown as well as it can be.
+        path: PathBuf,
+    },
+    /// Subfolders with images whose names are not class names.
+    #[error(
+        "{}: {count} subfolders with images are not named by an ILSVRC2012 WNID (such as n01440764): {examples}; \
+         rename or remove them, or give the labels with a list (--labels FILE)", path.display()
+    )]
+    UnknownFolders {
+        /// The folder that holds them.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// The first few names.
+        examples: String,
+    },
+    /// Flat images, no list, and names that tell nothing.
+    #[error(
+        "{}: {count} of {total} images have no label: {examples}; their names are not ILSVRC2012_val_NNNNNNNN and \
+         there is no val.txt; give a list with a line \"NAME LABEL\" an image (--labels FILE)", path.display()
+    )]
+    Unlabelled {
+        /// The folder.
+        path: PathBuf,
+        /// How many have none.
+        count: usize,
+        /// How many images there are.
+        total: usize,
+        /// The first few names.
+        examples: String,
+    },
+    /// A file that is no list of any sensible size.
+    #[error(
+        "{}: {bytes} bytes are neither a folder nor a label list; unpack an archive first and give its folder",
+        path.display()
+    )]
+    NotAList {
+        /// What was given.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Bare labels where a list with names is needed.
+    #[error(
+        "{}: the list has labels but no names; give the folder of the images, and this list with --labels",
+        path.display()
+    )]
+    ListWithoutNames {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// The list is not text.
+    #[error("{}: the list is not UTF-8 text (line {line}); save it as UTF-8", path.display())]
+    ListNotUtf8 {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The list names nothing.
+    #[error("{}: the list is empty; it needs a line \"NAME LABEL\" an image", path.display())]
+    ListEmpty {
+        /// The list.
+        path: PathBuf,
+    },
+    /// A line that is neither `NAME LABEL` nor, where all lines are such, `LABEL`.
+    #[error("{}, line {line}: {text:?} is not \"NAME LABEL\" (separated by a space, tab or comma)", path.display())]
+    ListLine {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What it says.
+        text: String,
+    },
+    /// A label that is neither a number nor a WNID.
+    #[error(
+        "{}, line {line}: the label {label:?} is not a number; a label is a class index 0..999 in sorted WNID order, \
+         or a WNID (class names are not unique); a heading line has to go", path.display()
+    )]
+    LabelNotANumber {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What it says.
+        label: String,
+    },
+    /// A number that is no class index.
+    #[error(
+        "{}, line {line}: label {label} is not in 0..999, the class indices in sorted WNID order", path.display()
+    )]
+    LabelOutOfRange {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What it says.
+        label: i64,
+    },
+    /// Labels 1..1000.
+    #[error(
+        "{}, line {line}: label 1000, and no label 0: the list counts classes from 1 (or keeps 0 for a background \
+         class); subtract 1 from every label. The ILSVRC2012_IDs of the development kit \
+         (ILSVRC2012_validation_ground_truth.txt) are in another order: for ILSVRC2012_val_* files leave the list \
+         out, their labels are built in", path.display()
+    )]
+    OneBased {
+        /// The list.
+        path: PathBuf,
+        /// Of the first 1000; counted from 1.
+        line: usize,
+    },
+    /// One image, two labels.
+    #[error(
+        "{}, line {line}: {name} has label {label}, but line {first_line} gives it {first_label}; remove one", path.display()
+    )]
+    DuplicateName {
+        /// The list.
+        path: PathBuf,
+        /// The later line, counted from 1.
+        line: usize,
+        /// The earlier line, counted from 1.
+        first_line: usize,
+        /// The image.
+        name: String,
+        /// On the later line.
+        label: u16,
+        /// On the earlier line.
+        first_label: u16,
+    },
+    /// A name that could be several images.
+    #[error(
+        "{}, line {line}: {name} fits several images ({examples}); write it with its folder", path.display()
+    )]
+    AmbiguousName {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// As the list writes it.
+        name: String,
+        /// The first few images.
+        examples: String,
+    },
+    /// The list and the folder have nothing in common.
+    #[error(
+        "{}: names none of the {images} images in {}; names in it are like {example}. Give the list that belongs to \
+         these images (--labels FILE)", list.display(), path.display()
+    )]
+    ListCoversNone {
+        /// The list.
+        list: PathBuf,
+        /// The folder.
+        path: PathBuf,
+        /// How many images there are.
+        images: usize,
+        /// The first name in the list.
+        example: String,
+    },
+    /// The list names images that are not there.
+    #[error(
+        "{}: {count} of the {total} files that it names are not in {}: {examples}; complete the images, or shorten \
+         the list", list.display(), path.display()
+    )]
+    ListedFilesAbsent {
+        /// The list.
+        list: PathBuf,
+        /// Where they were looked for.
+        path: PathBuf,
+        /// How many are missing.
+        count: usize,
+        /// How many it names.
+        total: usize,
+        /// The first few names.
+        examples: String,
+    },
+    /// Bare labels, and not as many as images.
+    #[error(
+        "{}: {lines} labels without names for {images} images in {}; without names there must be one line an image, \
+         in the order of the file names", list.display(), path.display()
+    )]
+    CountMismatch {
+        /// The list.
+        list: PathBuf,
+        /// The folder.
+        path: PathBuf,
+        /// Labels in the list.
+        lines: usize,
+        /// Images in the folder.
+        images: usize,
+    },
+}
+
+fn permission_hint(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "; make it readable for this user (chmod -R u+rX)",
+        _ => "",
+    }
+}
+
+/// The first few names, for a message.
+pub(super) fn examples<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 3;
+    let mut names = names.into_iter();
+    let mut text = names.by_ref().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if names.next().is_some() {
+        text.push_str(", ...");
+    }
+    text
+}
+
+const _: () = assert!(CLASSES == 1000, "the messages above say 0..999");

@@ -1,0 +1,181 @@
+//! Reads label lists: `NAME LABEL` a line, as Caffe, Paddle and CNTK write them, or bare labels in
+//! the order of the file names. Labels are class indices 0..999, or WNIDs.
+
+use std::fs;
+use std::path::Path;
+
+use super::DatasetError;
+use crate::labels::{CLASSES, wnid_to_index};
+
+/// A list's content, checked as far as that can be done without the images.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum List {
+    Named(Vec<Entry>),
+    /// One label an image, in the order of the file names.
+    Bare(Vec<u16>),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// With `/` between folders and no `./` in front.
+    pub(super) name: String,
+    pub(super) label: u16,
+}
+
+/// A line as it stands: its number, the name if there is one, and the label's text.
+struct Line<'a> {
+    number: usize,
+    name: Option<&'a str>,
+    label: &'a str,
+}
+
+/// Lists are read whole; one of the 50,000 files has 2 MB, an archive of them 6 GB.
+const MAX_BYTES: u64 = 64 << 20;
+
+pub(super) fn read(path: &Path) -> Result<List, DatasetError> {
+    let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
+    let bytes = fs::metadata(path).map_err(unreadable)?.len();
+    if bytes > MAX_BYTES {
+        return Err(DatasetError::NotAList { path: path.to_owned(), bytes });
+    }
+    parse(path, &fs::read(path).map_err(unreadable)?)
+}
+
+/// Whether a file's first line could be one of a list: `labels.txt` often holds class names instead.
+pub(super) fn looks_like_one(path: &Path) -> bool {
+    let Ok(bytes) = fs::read(path) else { return true };
+    let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    let Ok(first) = std::str::from_utf8(first) else { return true };
+    split(1, first).is_some_and(|line| label_value(line.label).is_some())
+}
+
+/// Parses a list's `bytes`; `path` is for messages.
+fn parse(path: &Path, bytes: &[u8]) -> Result<List, DatasetError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+        DatasetError::ListNotUtf8 { path: path.to_owned(), line }
+    })?;
+    let text = text.trim_start_matches('\u{feff}');
+    let lines: Vec<Line<'_>> =
+        text.lines().enumerate().filter_map(|(index, line)| split(index + 1, line)).collect();
+    let Some(first) = lines.first() else {
+        return Err(DatasetError::ListEmpty { path: path.to_owned() });
+    };
+    let named = first.name.is_some();
+    if let Some(odd) = lines.iter().find(|line| line.name.is_some() != named || line.name == Some("")) {
+        let text = text.lines().nth(odd.number - 1).unwrap_or_default().trim().to_owned();
+        return Err(DatasetError::ListLine { path: path.to_owned(), line: odd.number, text });
+    }
+    let labels = labels(path, &lines)?;
+    if !named {
+        return Ok(List::Bare(labels));
+    }
+    let entries = lines.iter().zip(labels).map(|(line, label)| Entry {
+        line: line.number,
+        name: clean(line.name.unwrap_or_default()),
+        label,
+    });
+    Ok(List::Named(entries.collect()))
+}
+
+/// Name and label stand apart by the last space, tab or comma: names may contain spaces. `None` for a
+/// line without content.
+fn split(number: usize, line: &str) -> Option<Line<'_>> {
+    let separators = [' ', '\t', ','];
+    let line = line.trim();
+    if line.is_empty() {
+        return None;
+    }
+    Some(match line.rsplit_once(separators) {
+        Some((name, label)) => {
+            Line { number, name: Some(name.trim_end_matches(separators).trim_matches('"')), label }
+        }
+        None => Line { number, name: None, label: line },
+    })
+}
+
+fn clean(name: &str) -> String {
+    let name = name.replace('\\', "/");
+    name.trim_start_matches("./").to_owned()
+}
+
+fn label_value(label: &str) -> Option<i64> {
+    label.parse().ok().or_else(|| wnid_to_index(label).map(i64::from))
+}
+
+fn labels(path: &Path, lines: &[Line<'_>]) -> Result<Vec<u16>, DatasetError> {
+    let mut values = Vec::with_capacity(lines.len());
+    for line in lines {
+        let Some(value) = label_value(line.label) else {
+            // A line without a separator has no label at all, unless every line is such.
+            let (path, line, text) = (path.to_owned(), line.number, line.label.to_owned());
+            return Err(match lines.first().is_some_and(|first| first.name.is_some()) {
+                true => DatasetError::LabelNotANumber { path, line, label: text },
+                false => DatasetError::ListLine { path, line, text },
+            });
+        };
+        values.push((line.number, value));
+    }
+    let classes = CLASSES as i64;
+    let starts_at_one = values.iter().all(|(_, value)| (1..=classes).contains(value));
+    if let Some((line, _)) = values.iter().find(|(_, value)| starts_at_one && *value == classes) {
+        return Err(DatasetError::OneBased { path: path.to_owned(), line: *line });
+    }
+    if let Some((line, value)) = values.iter().find(|(_, value)| !(0..classes).contains(value)) {
+        return Err(DatasetError::LabelOutOfRange { path: path.to_owned(), line: *line, label: *value });
+    }
+    Ok(values.iter().map(|(_, value)| *value as u16).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<List, String> {
+        parse(Path::new("val.txt"), text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    fn pairs(text: &str) -> Vec<(String, u16)> {
+        match parsed(text) {
+            Ok(List::Named(entries)) => entries.into_iter().map(|e| (e.name, e.label)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn separators_and_names() {
+        let expected = vec![("a.JPEG".to_owned(), 65), ("b c.JPEG".to_owned(), 0)];
+        for text in [
+            "a.JPEG 65\nb c.JPEG 0\n",
+            "a.JPEG\t65\r\nb c.JPEG\t0\r\n",
+            "a.JPEG,65\n\nb c.JPEG, 0",
+            "\u{feff}./a.JPEG   65\n\"b c.JPEG\",0\n",
+        ] {
+            assert_eq!(pairs(text), expected, "{text:?}");
+        }
+        assert_eq!(pairs("val\\a.JPEG n01440764\n"), [("val/a.JPEG".to_owned(), 0)]);
+        assert_eq!(parsed("3\n7\n\n"), Ok(List::Bare(vec![3, 7])));
+    }
+
+    #[test]
+    fn messages_name_the_line() {
+        let message = |text: &str| parsed(text).unwrap_err();
+        assert!(message("a 1\nb 1000\nc 0\n").starts_with("val.txt, line 2: label 1000 is not in 0..999"));
+        assert!(message("a 1\nb -1\n").starts_with("val.txt, line 2: label -1 is not in"));
+        assert!(
+            message("a 1\nb 1000\n").contains("line 2: label 1000, and no label 0: the list counts classes")
+        );
+        assert!(
+            message("a 1\nb tench\n").starts_with("val.txt, line 2: the label \"tench\" is not a number")
+        );
+        assert!(message("file,label\na,1\n").contains("line 1: the label \"label\" is not a number"));
+        assert!(message("a 1\nb\n").starts_with("val.txt, line 2: "));
+        assert!(message("1\n2 3\n").starts_with("val.txt, line 2: \"2 3\" is not"));
+        assert!(message(" \n\n").contains("the list is empty"));
+        let error = parse(Path::new("val.txt"), b"a 1\nb\xff 2\n").unwrap_err();
+        assert!(error.to_string().contains("not UTF-8 text (line 2)"), "{error}");
+    }
+}

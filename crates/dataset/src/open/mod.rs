@@ -1,0 +1,234 @@
+//! What lies at a path: images, their labels, and how sure one can be of both.
+//!
+//! Code map: `scan` finds image files, `list` reads label files, `detect` puts the two together
+//! (and holds the rules), `sample` is the embedded data set, `error` says what went wrong.
+
+mod detect;
+mod error;
+mod list;
+mod sample;
+mod scan;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::labels;
+
+pub use error::DatasetError;
+pub use sample::SAMPLE_PREPROCESS_JSON;
+
+/// One labelled image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// Path relative to the data set's root, with `/` between folders, for example
+    /// `ILSVRC2012_val_00000001.JPEG` or `n01440764/ILSVRC2012_val_00000293.JPEG`.
+    pub name: String,
+    /// Class index, 0..999.
+    pub label: u16,
+}
+
+/// How the images were found to be arranged. Displays as a short phrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layout {
+    /// The images embedded in this program.
+    Sample,
+    /// Images in one folder.
+    Flat {
+        /// The folder below the path that was given, where the images were not in that path itself.
+        below: Option<String>,
+    },
+    /// A folder a class, named by its WNID.
+    ClassFolders {
+        /// How many of the 1,000 classes have a folder.
+        classes: usize,
+        /// The folder below the path that was given, where the images were not in that path itself.
+        below: Option<String>,
+    },
+    /// Folders of no particular meaning; a list says what is in them.
+    Folders {
+        /// How many folders hold images.
+        folders: usize,
+    },
+    /// The path is a list; the images are those that it names.
+    ListFile,
+}
+
+/// Where the labels come from. Displays as a short phrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LabelSource {
+    /// Those of the embedded sample.
+    Sample,
+    /// The 50,000 known labels, by the number in the file name.
+    BuiltIn,
+    /// A list file.
+    List(PathBuf),
+    /// The names of the class folders.
+    FolderNames,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let below = match self {
+            Self::Sample => return f.write_str("embedded sample"),
+            Self::ListFile => return f.write_str("files named by a list"),
+            Self::Folders { folders } => return write!(f, "{folders} folders of images"),
+            Self::Flat { below } => {
+                f.write_str("flat folder")?;
+                below
+            }
+            Self::ClassFolders { classes, below } => {
+                write!(f, "a folder a class ({classes} of {} classes)", labels::CLASSES)?;
+                below
+            }
+        };
+        below.as_ref().map_or(Ok(()), |below| write!(f, ", found in {below}/"))
+    }
+}
+
+impl fmt::Display for LabelSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sample => f.write_str("sample"),
+            Self::BuiltIn => f.write_str("built-in ILSVRC2012 labels by file number"),
+            Self::List(path) => write!(f, "list {}", path.display()),
+            Self::FolderNames => f.write_str("folder names (WNID)"),
+        }
+    }
+}
+
+/// Labelled images, in the byte order of their names.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    root: PathBuf,
+    items: Vec<Item>,
+    layout: Layout,
+    label_source: LabelSource,
+    warnings: Vec<String>,
+}
+
+impl Dataset {
+    /// Looks at `path`, a folder of images or a list file, and finds every image a label. `labels`
+    /// names a list file that is used instead of anything found by looking.
+    ///
+    /// Understood are: a flat folder with a list in or beside it (`val.txt`, `val_list.txt`,
+    /// `val_map.txt`, `labels.txt`); a flat folder of `ILSVRC2012_val_*` files, whose labels are
+    /// known; a folder a class, named by WNID; any of these one of the usual levels down (`val`,
+    /// `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...).
+    ///
+    /// # Errors
+    /// [`DatasetError`]: the path, the images or the labels are not what they should be. The message
+    /// says what to do.
+    pub fn open(path: &Path, labels: Option<&Path>) -> Result<Self, DatasetError> {
+        detect::open(path, labels)
+    }
+
+    /// The data set embedded in this program: 24 drawn images, saved the many ways in which
+    /// ILSVRC2012 files occur. Their labels are valid but arbitrary.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            root: PathBuf::new(),
+            items: sample::items(),
+            layout: Layout::Sample,
+            label_source: LabelSource::Sample,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The images, in the byte order of their names.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// The whole content of image `index`'s file.
+    ///
+    /// # Errors
+    /// [`DatasetError::Unreadable`], which names the path.
+    ///
+    /// # Panics
+    /// If there is no item `index`.
+    pub fn read(&self, index: usize) -> Result<Cow<'_, [u8]>, DatasetError> {
+        let name = &self.items[index].name;
+        if self.is_sample() {
+            return Ok(Cow::Borrowed(sample::bytes(name)));
+        }
+        let path = self.root.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(cause) => Err(DatasetError::Unreadable { path, cause }),
+        }
+    }
+
+    /// How the images are arranged.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Where the labels come from.
+    #[must_use]
+    pub fn label_source(&self) -> &LabelSource {
+        &self.label_source
+    }
+
+    /// The folder that item names are relative to; empty for the sample.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What a person should know before trusting figures from this data set, a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Identifies the data set: SHA-256, in hexadecimal, over one line an item in name order, `name`,
+    /// a zero byte, the label, a zero byte, the file's length in bytes, a newline. The length of a
+    /// file that cannot be looked at is `-`. Pixels are not read: 50,000 files take a second.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for item in &self.items {
+            let length = if self.is_sample() {
+                Some(sample::bytes(&item.name).len() as u64)
+            } else {
+                fs::metadata(self.root.join(&item.name)).ok().map(|found| found.len())
+            };
+            let length = length.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+            hash.update(format!("{}\0{}\0{length}\n", item.name, item.label));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether this is the embedded sample (or the first part of it).
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        self.layout == Layout::Sample
+    }
+
+    /// Whether the images are the whole ILSVRC2012 validation set, by name: the 50,000 known file
+    /// numbers, each exactly once, and nothing else. Only then is an accuracy comparable with a
+    /// documented one.
+    #[must_use]
+    pub fn is_complete_ilsvrc2012_val(&self) -> bool {
+        let mut seen = vec![false; labels::VAL_IMAGES];
+        self.items.len() == labels::VAL_IMAGES
+            && self.items.iter().all(|item| {
+                labels::val_file_number(&item.name)
+                    .is_some_and(|number| !std::mem::replace(&mut seen[number - 1], true))
+            })
+    }
+
+    /// Keeps the first `limit` images, in name order.
+    pub fn truncate(&mut self, limit: usize) {
+        self.items.truncate(limit);
+    }
+}

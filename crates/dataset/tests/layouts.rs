@@ -1,0 +1,343 @@
+//! Every arrangement of images and labels that is understood, and every way in which it is not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dataset::{Dataset, DatasetError, LabelSource, Layout, labels};
+use tempfile::TempDir;
+
+/// A folder with these files; a name without content is an image.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(TempDir::new().expect("a temporary folder"));
+        for (name, content) in files {
+            folder.write(name, content);
+        }
+        folder
+    }
+
+    fn images(names: &[&str]) -> Self {
+        Self::new(&names.iter().map(|name| (*name, "")).collect::<Vec<_>>())
+    }
+
+    fn write(&self, name: &str, content: &str) -> &Self {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, content).expect("written");
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.0.path().to_owned() } else { self.0.path().join(name) }
+    }
+
+    fn open(&self) -> Dataset {
+        self.open_at("").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn open_at(&self, below: &str) -> Result<Dataset, DatasetError> {
+        Dataset::open(&self.path(below), None)
+    }
+
+    fn error(&self) -> String {
+        // The temporary folder's name is no part of the expectation.
+        let error = self.open_at("").expect_err("not a data set");
+        error
+            .to_string()
+            .replace(&format!("{}/", self.0.path().display()), "")
+            .replace(&self.0.path().display().to_string(), "DIR")
+    }
+}
+
+fn pairs(dataset: &Dataset) -> Vec<(&str, u16)> {
+    dataset.items().iter().map(|item| (item.name.as_str(), item.label)).collect()
+}
+
+const VAL_1: &str = "ILSVRC2012_val_00000001.JPEG"; // class 65
+const VAL_2: &str = "ILSVRC2012_val_00000002.JPEG"; // class 970
+
+#[test]
+fn flat_validation_files_need_no_list() {
+    let folder = Folder::images(&[VAL_2, VAL_1, ".hidden.JPEG", "__MACOSX/x.JPEG", "notes.md"]);
+    let dataset = folder.open();
+    assert_eq!(pairs(&dataset), [(VAL_1, 65), (VAL_2, 970)]);
+    assert_eq!(dataset.layout().to_string(), "flat folder");
+    assert_eq!(dataset.label_source().to_string(), "built-in ILSVRC2012 labels by file number");
+    assert!(dataset.warnings().is_empty() && !dataset.is_sample() && !dataset.is_complete_ilsvrc2012_val());
+}
+
+#[test]
+fn images_one_level_down_are_found() {
+    for below in ["val", "ILSVRC2012_img_val", "ILSVRC/Data/CLS-LOC/val"] {
+        let folder = Folder::images(&[&format!("{below}/{VAL_1}"), "train/n01440764/a.JPEG"]);
+        let dataset = folder.open();
+        assert_eq!(pairs(&dataset), [(VAL_1, 65)]);
+        assert_eq!(dataset.layout().to_string(), format!("flat folder, found in {below}/"));
+    }
+}
+
+#[test]
+fn class_folders_are_looked_up_never_numbered() {
+    let last = labels::synsets()[999].wnid;
+    let images = ["n01443537/b.JPEG", "n01443537/a.jpg", &format!("{last}/c.png")];
+    let expected = [
+        ("n01443537/a.jpg".to_owned(), 1),
+        ("n01443537/b.JPEG".to_owned(), 1),
+        (format!("{last}/c.png"), 999),
+    ];
+    let dataset = Folder::images(&images).open();
+    assert_eq!(pairs(&dataset), expected.each_ref().map(|(name, label)| (name.as_str(), *label)));
+    assert_eq!(dataset.layout().to_string(), "a folder a class (2 of 1000 classes)");
+    assert_eq!(dataset.label_source().to_string(), "folder names (WNID)");
+}
+
+#[test]
+fn unknown_folders_are_named() {
+    let folder = Folder::images(&["n01440764/a.JPEG", "tench/b.JPEG", "n99999999/c.JPEG"]);
+    let message = folder.error();
+    assert!(message.starts_with("DIR: 2 subfolders with images are not named by"), "{message}");
+    assert!(message.contains("n99999999, tench;") && message.contains("--labels FILE"), "{message}");
+    let only = Folder::images(&["cats/a.JPEG", "dogs/b.JPEG"]);
+    assert!(only.error().contains(": cats, dogs;"), "{}", only.error());
+    let below = Folder::images(&["val/cats/a.JPEG"]);
+    assert!(below.error().starts_with("val: 1 subfolders"), "{}", below.error());
+}
+
+#[test]
+fn a_file_in_the_wrong_class_folder_is_a_warning() {
+    let folder = Folder::images(&[&format!("n01440764/{VAL_1}"), "n01440764/ILSVRC2012_val_00000293.JPEG"]);
+    assert_eq!(
+        folder.open().warnings(),
+        [format!(
+            "folder names (WNID) disagrees with the ILSVRC2012 labels for 1 of 2 files, first: n01440764/{VAL_1} is \
+             0 there, known 65; files in the wrong folders?"
+        )]
+    );
+}
+
+#[test]
+fn lists_inside_beside_and_named() {
+    let expected = [("a.JPEG", 3), ("b.JPEG", 7)];
+    // Paths relative to the data folder, to the list's folder, and by bare file name.
+    for (list, content) in [
+        ("val.txt", "a.JPEG 3\nb.JPEG 7\n"),
+        ("val_list.txt", "deep/down/a.JPEG\t3\ndeep/down/b.JPEG\t7\n"),
+        ("labels.txt", "b.JPEG,7\na.JPEG,3\n"),
+    ] {
+        let folder = Folder::new(&[("a.JPEG", ""), ("b.JPEG", ""), (list, content)]);
+        let dataset = folder.open();
+        assert_eq!(pairs(&dataset), expected, "{list}");
+        assert_eq!(dataset.label_source(), &LabelSource::List(folder.path(list)));
+    }
+
+    let beside = Folder::new(&[
+        ("val/a.JPEG", ""),
+        ("val/b.JPEG", ""),
+        ("val_list.txt", "val/a.JPEG 3\nval/b.JPEG 7\n"),
+    ]);
+    assert_eq!(pairs(&beside.open()), expected);
+    assert_eq!(pairs(&beside.open_at("val").unwrap()), expected);
+    let by_list = beside.open_at("val_list.txt").unwrap();
+    assert_eq!(pairs(&by_list), [("val/a.JPEG", 3), ("val/b.JPEG", 7)]);
+    assert_eq!(by_list.layout(), &Layout::ListFile);
+    assert_eq!(by_list.read(0).unwrap().len(), 0);
+
+    // The option wins over what is found.
+    beside.write("other.txt", "a.JPEG 4\nb.JPEG 5\n");
+    let named = Dataset::open(&beside.path("val"), Some(&beside.path("other.txt"))).unwrap();
+    assert_eq!(pairs(&named), [("a.JPEG", 4), ("b.JPEG", 5)]);
+}
+
+#[test]
+fn a_list_gives_meaning_to_any_folders() {
+    let folder = Folder::new(&[
+        ("shard1/a.JPEG", ""),
+        ("shard2/a.JPEG", ""),
+        ("val.txt", "shard1/a.JPEG 3\nshard2/a.JPEG 7\n"),
+    ]);
+    let dataset = folder.open();
+    assert_eq!(pairs(&dataset), [("shard1/a.JPEG", 3), ("shard2/a.JPEG", 7)]);
+    assert_eq!(dataset.layout().to_string(), "2 folders of images");
+    folder.write("val.txt", "a.JPEG 3\n");
+    assert!(folder.error().contains("line 1: a.JPEG fits several images (shard1/a.JPEG, shard2/a.JPEG)"));
+}
+
+#[test]
+fn bare_labels_follow_the_file_names() {
+    let folder = Folder::new(&[("b.JPEG", ""), ("a.JPEG", ""), ("labels", "5\n6\n")]);
+    let open = || Dataset::open(&folder.path(""), Some(&folder.path("labels")));
+    assert_eq!(pairs(&open().unwrap()), [("a.JPEG", 5), ("b.JPEG", 6)]);
+    folder.write("labels", "5\n6\n7\n");
+    let message = open().unwrap_err().to_string();
+    assert!(message.contains("3 labels without names for 2 images"), "{message}");
+    let message = folder.open_at("labels").unwrap_err().to_string();
+    assert!(message.contains("labels but no names") && message.contains("--labels"), "{message}");
+}
+
+#[test]
+fn a_list_in_another_class_order_is_a_warning() {
+    let folder = Folder::images(&[VAL_1, VAL_2]);
+    folder.write("val.txt", &format!("{VAL_1} 3\n{VAL_2} 970\n"));
+    let dataset = folder.open();
+    assert_eq!(pairs(&dataset)[0], (VAL_1, 3));
+    let warning = &dataset.warnings()[0];
+    assert!(
+        warning.contains(&format!(
+            "disagrees with the ILSVRC2012 labels for 1 of 2 files, first: {VAL_1} is 3 there, known 65; a list in \
+             another class order?"
+        )),
+        "{warning}"
+    );
+    folder.write("val.txt", &format!("{VAL_1} 66\n{VAL_2} 971\n"));
+    assert!(folder.open().warnings()[0].ends_with("a list that counts from 1?"));
+    folder.write("val.txt", &format!("{VAL_1} 65\n{VAL_2} 970\n"));
+    assert!(folder.open().warnings().is_empty());
+}
+
+#[test]
+fn lists_that_do_not_fit() {
+    let folder = Folder::images(&["a.JPEG", "b.JPEG", "c.JPEG"]);
+    folder.write("val.txt", "a.JPEG 1\n");
+    let dataset = folder.open();
+    assert_eq!(pairs(&dataset), [("a.JPEG", 1)]);
+    assert!(
+        dataset.warnings()[0].starts_with("2 of 3 images are not named by list"),
+        "{:?}",
+        dataset.warnings()
+    );
+    assert!(dataset.warnings()[0].ends_with("and are not evaluated: b.JPEG, c.JPEG"));
+
+    let errors = [
+        ("x.JPEG 1\ny.JPEG 2\n", "val.txt: names none of the 3 images in DIR; names in it are like x.JPEG."),
+        ("a.JPEG 1\nx.JPEG 2\n", "val.txt: 1 of the 2 files that it names are not in DIR: x.JPEG;"),
+        ("a.JPEG 1\na.JPEG 2\n", "val.txt, line 2: a.JPEG has label 2, but line 1 gives it 1;"),
+        (
+            "a.JPEG 1\nb.JPEG 1000\n",
+            "val.txt, line 2: label 1000, and no label 0: the list counts classes from 1",
+        ),
+        ("a.JPEG 0\nb.JPEG 1000\n", "val.txt, line 2: label 1000 is not in 0..999"),
+        ("a.JPEG tench\n", "val.txt, line 1: the label \"tench\" is not a number"),
+        ("a.JPEG 1\nb.JPEG\n", "val.txt, line 2: \"b.JPEG\" is not \"NAME LABEL\""),
+        ("", "val.txt: the list is empty"),
+    ];
+    for (list, start) in errors {
+        let message = folder.write("val.txt", list).error();
+        assert!(message.starts_with(start), "{message}");
+    }
+    fs::write(folder.path("val.txt"), b"a.JPEG 1\n\xff\xfe 2\n").unwrap();
+    assert!(folder.error().starts_with("val.txt: the list is not UTF-8 text (line 2)"), "{}", folder.error());
+}
+
+#[test]
+fn class_names_are_not_taken_for_a_list() {
+    let folder =
+        Folder::new(&[(VAL_1, ""), ("labels.txt", "tench, Tinca tinca\ngoldfish, Carassius auratus\n")]);
+    assert_eq!(folder.open().label_source(), &LabelSource::BuiltIn);
+    // A list beside the folder that belongs to something else is none of its business.
+    let other = Folder::new(&[(&format!("val/{VAL_1}"), ""), ("val.txt", "cat.png 1\n")]);
+    assert_eq!(other.open_at("val").unwrap().label_source(), &LabelSource::BuiltIn);
+}
+
+#[test]
+fn paths_that_are_no_data_set() {
+    let folder = Folder::images(&["a.JPEG", "b.JPEG", VAL_1]);
+    let message = folder.error();
+    assert!(message.starts_with("DIR: 2 of 3 images have no label: a.JPEG, b.JPEG; "), "{message}");
+    let message = folder.open_at("a.JPEG").unwrap_err().to_string();
+    assert!(message.ends_with("a.JPEG: is one image; give the folder that holds the images"), "{message}");
+    let message = folder.open_at("nowhere").unwrap_err().to_string();
+    assert!(message.contains("nowhere: no such file or folder"), "{message}");
+    let empty = Folder::new(&[("notes.md", ""), ("sub/notes.md", "")]);
+    assert!(
+        empty.error().starts_with("DIR: no images (.jpg, .jpeg, .png) in it, nor in val, "),
+        "{}",
+        empty.error()
+    );
+}
+
+#[test]
+fn duplicates_and_mixtures_are_warnings() {
+    let folder = Folder::images(&[VAL_1, "ILSVRC2012_val_00000001.png", "n01440764/x.JPEG"]);
+    let dataset = folder.open();
+    assert_eq!(dataset.items().len(), 2);
+    assert!(
+        dataset.warnings()[0].starts_with("1 class folders beside the images"),
+        "{:?}",
+        dataset.warnings()
+    );
+    assert!(
+        dataset.warnings()[1].starts_with("1 validation files are there twice"),
+        "{:?}",
+        dataset.warnings()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links() {
+    use std::os::unix::fs::symlink;
+    let target = Folder::new(&[("real.bin", "pixels")]);
+    let folder = Folder::images(&["n01440764/a.JPEG"]);
+    symlink(target.path("real.bin"), folder.path("n01440764/b.JPEG")).unwrap();
+    symlink(folder.path(""), folder.path("n01440764/loop")).unwrap();
+    symlink("self.JPEG", folder.path("n01440764/self.JPEG")).unwrap();
+    let dataset = folder.open();
+    let names: Vec<&str> = dataset.items().iter().map(|item| item.name.as_str()).collect();
+    assert_eq!(names, ["n01440764/a.JPEG", "n01440764/b.JPEG", "n01440764/self.JPEG"]);
+    assert_eq!(&*dataset.read(1).unwrap(), b"pixels");
+    let message = dataset.read(2).unwrap_err().to_string();
+    assert!(message.contains("self.JPEG: cannot be read"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn unreadable_folders_say_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::images(&["val/a.JPEG"]);
+    let closed = folder.path("val");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    // The superuser reads everything: nothing to see then.
+    if fs::read_dir(&closed).is_err() {
+        let message = folder.error();
+        assert!(message.starts_with("val: cannot be read: ") && message.contains("chmod"), "{message}");
+    }
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn the_complete_validation_set_is_recognised() {
+    let folder = Folder::new(&[]);
+    let mut list = String::new();
+    for (index, label) in labels::ilsvrc2012_val().iter().enumerate() {
+        list.push_str(&format!("ILSVRC2012_val_{:08}.JPEG {label}\n", index + 1));
+    }
+    for line in list.lines() {
+        let name = line.split(' ').next().unwrap();
+        fs::File::create(folder.path(name)).unwrap();
+    }
+    folder.write("val.txt", &list);
+    let mut dataset = folder.open();
+    assert!(dataset.is_complete_ilsvrc2012_val());
+    assert!(dataset.warnings().is_empty(), "{:?}", dataset.warnings());
+    let whole = dataset.fingerprint();
+    dataset.truncate(49_999);
+    assert!(!dataset.is_complete_ilsvrc2012_val());
+    assert_ne!(dataset.fingerprint(), whole);
+}
+
+#[test]
+fn the_fingerprint_is_as_documented() {
+    let folder = Folder::new(&[("a.JPEG", "12345"), ("b.JPEG", ""), ("val.txt", "a.JPEG 3\nb.JPEG 7\n")]);
+    // printf 'a.JPEG\0003\0005\nb.JPEG\0007\0000\n' | sha256sum
+    assert_eq!(folder.open().fingerprint(), FINGERPRINT);
+    let sample = Dataset::sample();
+    assert_eq!((sample.items().len(), sample.is_sample()), (24, true));
+    assert_eq!(sample.layout().to_string(), "embedded sample");
+    assert_eq!(sample.label_source().to_string(), "sample");
+    assert_eq!(sample.fingerprint(), SAMPLE_FINGERPRINT);
+    assert_eq!(sample.root(), Path::new(""));
+}
+const FINGERPRINT: &str = "377b58d06b39eea8f97002c61ada7c19b500e765cbcded0543baf759324bb5f3";
+const SAMPLE_FINGERPRINT: &str = "627544d8b31bf9a6c2316bda9274d3d9971cf28a46694282547ab5ad53359b1a";

@@ -1,0 +1,134 @@
+//! Why an evaluation cannot start or go on. Every message says what, where and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use dataset::DatasetError;
+use models::catalog::CatalogError;
+use models::device::DeviceNameError;
+use models::weights::WeightsError;
+use thiserror::Error;
+
+/// An evaluation that cannot start or go on.
+#[derive(Debug, Error)]
+pub enum EvalError {
+    /// The catalog or the selection from it.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The images or labels.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] DeviceNameError),
+    /// A weight file.
+    #[error("{id}: {source}")]
+    Weights {
+        /// The model.
+        id: String,
+        /// What is wrong with the file.
+        #[source]
+        source: WeightsError,
+    },
+    /// `--weights` names something that is not there or does not fit the selection.
+    #[error("--weights {argument}: {reason}")]
+    WeightsArgument {
+        /// The argument as given.
+        argument: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Published weights are wanted and not at hand.
+    #[error(
+        "{id}: the published weights are not here. Download {url} and put it at {} (or pass --weights FILE)",
+        path.display()
+    )]
+    WeightsMissing {
+        /// The model.
+        id: String,
+        /// Where they are published.
+        url: String,
+        /// Where they are looked for.
+        path: PathBuf,
+    },
+    /// A cached file is not the published one.
+    #[error("{id}: {} is not the published file: {reason}. Delete it and download {url} again", path.display())]
+    WeightsCorrupt {
+        /// The model.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// How it differs.
+        reason: String,
+        /// Where the right one is.
+        url: String,
+    },
+    /// There is no such recipe.
+    #[error("--recipe {name}: there is no such recipe; use source, card or one of {}", known.join(", "))]
+    UnknownRecipe {
+        /// The name asked for.
+        name: String,
+        /// Recipes there are.
+        known: Vec<String>,
+    },
+    /// Nothing of the selection can be run.
+    #[error("none of the selected models has a network in this version: {}", ids.join(", "))]
+    NothingToRun {
+        /// The selected models.
+        ids: Vec<String>,
+    },
+    /// A file of the run directory cannot be written or read.
+    #[error("cannot {action} {}: {source}. Choose another folder with --out, or make room there", path.display())]
+    RunFile {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// `--out` names a folder with something else in it.
+    #[error("{} exists and is not a run directory (it has no run.json). Choose another --out", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The run directory was made by a different evaluation.
+    #[error(
+        "{} holds another evaluation: {what} was {before}, now it is {now}. Choose another --out, or add --fresh to start over (what is there is deleted)",
+        path.display()
+    )]
+    OtherRun {
+        /// The run directory.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+        /// Its value in the directory.
+        before: String,
+        /// Its value now.
+        now: String,
+    },
+    /// Another process works in the run directory.
+    #[error("another evaluation is writing to {}. Wait for it, or choose another --out", path.display())]
+    Locked {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// A file of the run directory is not what this version writes.
+    #[error("{} cannot be understood: {reason}. Add --fresh to start over", path.display())]
+    DamagedRun {
+        /// The file.
+        path: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// Not one image could be evaluated.
+    #[error("not one of the {images} images could be evaluated; the first: {first}")]
+    AllFailed {
+        /// Number of images.
+        images: usize,
+        /// The first image's error.
+        first: String,
+    },
+}

@@ -1,0 +1,323 @@
+//! The run: decoded images in, prediction rows out, in one pass over the data for all models.
+//!
+//! Whatever happens in between, the prediction logs are whole lines and hold every image whose batch
+//! was finished; a run goes on from them, image by image.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::tensor::{Tensor, TensorData};
+use dataset::RgbImage;
+
+use crate::EvalError;
+use crate::metrics::TopK;
+use crate::pipeline::{self, Prepared};
+use crate::plan::{Plan, PlannedModel};
+use crate::predictions::{Prediction, PredictionLog};
+use crate::provenance::{Environment, utc_now};
+use crate::report;
+use crate::run_dir::RunDir;
+use crate::summary::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
+
+/// Told how a run advances; a progress bar, say.
+pub trait Progress {
+    /// `done` of `total` images need no work any more: an earlier run saw to them.
+    fn start(&mut self, done: usize, total: usize);
+    /// One more image is finished for every model. `top1_pct` is the first model's accuracy so far.
+    fn image(&mut self, top1_pct: f64);
+    /// An image has no prediction.
+    fn error(&mut self, image: &str, error: &str);
+    /// No more images will come.
+    fn finish(&mut self);
+}
+
+/// How a run ended, and what it found so far.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The content of `run.json`.
+    pub record: RunRecord,
+}
+
+impl Outcome {
+    /// Whether the run was stopped before its end.
+    pub fn interrupted(&self) -> bool {
+        self.record.state != State::Finished
+    }
+
+    /// An error if a model has no prediction for any image: then there is nothing to report.
+    ///
+    /// # Errors
+    /// [`EvalError::AllFailed`] with the first image's error.
+    pub fn check_any_prediction(&self) -> Result<(), EvalError> {
+        let failed = self.record.models.iter().find(|model| model.images > 0 && model.errors == model.images);
+        match failed.and_then(|model| model.first_errors.first().map(|first| (model, first))) {
+            Some((model, first)) => Err(EvalError::AllFailed {
+                images: model.images as usize,
+                first: format!("{}: {}", first.image, first.error),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Evaluates `plan` into `dir`, going on from what is there, until every image has a row for every
+/// model or `stop` is set. Either way the reports of what is known are written.
+///
+/// # Errors
+/// [`EvalError`] when a file of the run cannot be written or understood. Rows written before stay.
+pub fn evaluate(
+    plan: &Plan,
+    dir: &RunDir,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, EvalError> {
+    let started_utc = dir.before().map_or_else(utc_now, |before| before.started_utc.clone());
+    let record = |state, models| RunRecord {
+        schema_version: SCHEMA_VERSION,
+        state,
+        command: plan.command.clone(),
+        started_utc: started_utc.clone(),
+        updated_utc: utc_now(),
+        environment: Environment::current(),
+        device: plan.device_name.name().to_owned(),
+        batch: plan.batch,
+        threads: plan.threads,
+        tolerance_pp: plan.tolerance_pp,
+        dataset: DatasetRecord::of(plan),
+        models,
+        without_network: plan.without_network.clone(),
+    };
+    // The record comes first: it is what makes the folder a run directory that can be continued.
+    let nothing_yet =
+        plan.models.iter().map(|planned| ModelRecord::new(plan, planned, &[], 0.0, 0)).collect();
+    dir.write_record(&record(
+        State::Running,
+        dir.before().map_or(nothing_yet, |before| before.models.clone()),
+    ))?;
+
+    let recipes = plan.recipes();
+    let mut runs = plan
+        .models
+        .iter()
+        .map(|planned| {
+            let recipe = recipes.iter().position(|recipe| recipe.name == planned.recipe.name);
+            ModelRun::open(plan, planned, recipe.unwrap_or_default(), dir)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let total = plan.dataset.items().len();
+    let todo: Vec<usize> =
+        (0..total).filter(|&index| runs.iter().any(|run| run.state[index] == ImageState::ToDo)).collect();
+    progress.start(total - todo.len(), total);
+    let finished = std::thread::scope(|scope| {
+        // Enough ahead to fill the next batch while the device works on one.
+        let ahead = plan.batch.max(plan.threads);
+        let prepared = pipeline::spawn(scope, &plan.dataset, &recipes, &todo, plan.threads, ahead);
+        work(&mut runs, &prepared, stop, progress)
+    });
+    progress.finish();
+
+    // Logged or not, an error must not keep what is known from being written.
+    let complete = matches!(finished, Ok(true));
+    let models: Vec<ModelRecord> = runs
+        .iter()
+        .map(|run| ModelRecord::new(plan, run.planned, &run.rows, run.seconds, run.timed_images))
+        .collect();
+    let record = record(if complete { State::Finished } else { State::Interrupted }, models);
+    dir.write_record(&record)?;
+    if complete {
+        dir.write("results.csv", report::results_csv(&record).as_bytes())?;
+        dir.write("report.md", report::markdown(&record).as_bytes())?;
+    }
+    finished.map(|_| Outcome { record })
+}
+
+/// Feeds images to the models as they come. True when all were seen to, false when stopped.
+fn work(
+    runs: &mut [ModelRun<'_>],
+    prepared: &std::sync::mpsc::Receiver<Prepared>,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Result<bool, EvalError> {
+    // Images that some models have still to finish.
+    let mut open: HashMap<usize, usize> = HashMap::new();
+    for image in prepared {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        open.insert(
+            image.index,
+            runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count(),
+        );
+        for model in 0..runs.len() {
+            let finished = runs[model].take(&image, progress)?;
+            close(&mut open, &finished, runs, progress);
+        }
+    }
+    for model in 0..runs.len() {
+        let finished = runs[model].flush(progress)?;
+        close(&mut open, &finished, runs, progress);
+    }
+    Ok(true)
+}
+
+fn close(
+    open: &mut HashMap<usize, usize>,
+    finished: &[usize],
+    runs: &[ModelRun<'_>],
+    progress: &mut dyn Progress,
+) {
+    for index in finished {
+        if let Some(models) = open.get_mut(index) {
+            *models -= 1;
+            if *models == 0 {
+                open.remove(index);
+                progress.image(runs[0].top1_pct());
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ImageState {
+    ToDo,
+    Done,
+}
+
+/// A model at work: its log, and the batch being collected for it.
+struct ModelRun<'a> {
+    plan: &'a Plan,
+    planned: &'a PlannedModel,
+    /// Index of its recipe among the run's.
+    recipe: usize,
+    log: PredictionLog,
+    rows: Vec<Prediction>,
+    state: Vec<ImageState>,
+    batch: Vec<(usize, Arc<RgbImage>)>,
+    seconds: f64,
+    timed_images: u64,
+    top1: u64,
+}
+
+impl<'a> ModelRun<'a> {
+    fn open(
+        plan: &'a Plan,
+        planned: &'a PlannedModel,
+        recipe: usize,
+        dir: &RunDir,
+    ) -> Result<Self, EvalError> {
+        let path = dir.predictions(&planned.model.file_stem())?;
+        let (log, rows) = PredictionLog::open(&path)?;
+        let items = plan.dataset.items();
+        let index_of: HashMap<&str, usize> =
+            items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
+        let mut state = vec![ImageState::ToDo; items.len()];
+        for row in &rows {
+            let index = index_of.get(row.image.as_str()).copied();
+            match index.filter(|&index| items[index].label == row.label) {
+                Some(index) => state[index] = ImageState::Done,
+                None => {
+                    return Err(EvalError::DamagedRun {
+                        path,
+                        reason: format!("{} with label {} is not in the data", row.image, row.label),
+                    });
+                }
+            }
+        }
+        let before =
+            dir.before().and_then(|record| record.models.iter().find(|it| it.id == planned.model.id));
+        let mut run = Self {
+            plan,
+            planned,
+            recipe,
+            log,
+            rows: Vec::with_capacity(items.len()),
+            state,
+            batch: Vec::with_capacity(plan.batch),
+            seconds: before.map_or(0.0, |before| before.seconds),
+            timed_images: before.map_or(0, |before| before.timed_images),
+            top1: 0,
+        };
+        rows.into_iter().for_each(|row| run.count(row));
+        Ok(run)
+    }
+
+    /// Takes an image that it has still to do. Gives the images that were finished by that.
+    fn take(&mut self, image: &Prepared, progress: &mut dyn Progress) -> Result<Vec<usize>, EvalError> {
+        if self.state[image.index] == ImageState::Done {
+            return Ok(Vec::new());
+        }
+        match &image.crops[self.recipe] {
+            Ok(crop) => {
+                self.batch.push((image.index, Arc::clone(crop)));
+                if self.batch.len() == self.plan.batch { self.flush(progress) } else { Ok(Vec::new()) }
+            }
+            Err(error) => {
+                self.log(vec![(image.index, Err(error.clone()))], progress)?;
+                Ok(vec![image.index])
+            }
+        }
+    }
+
+    /// Runs the collected batch, if there is one. Gives the images in it.
+    fn flush(&mut self, progress: &mut dyn Progress) -> Result<Vec<usize>, EvalError> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let logits = self.forward(&batch);
+        self.seconds += started.elapsed().as_secs_f64();
+        self.timed_images += batch.len() as u64;
+        let outcomes = batch.iter().zip(logits).map(|((index, _), logits)| {
+            let top = TopK::of(&logits).ok_or_else(|| "the network's output is not finite".to_owned());
+            (*index, top)
+        });
+        self.log(outcomes.collect(), progress)?;
+        Ok(batch.into_iter().map(|(index, _)| index).collect())
+    }
+
+    /// Logits of each image.
+    fn forward(&self, batch: &[(usize, Arc<RgbImage>)]) -> Vec<Vec<f32>> {
+        let size = self.planned.recipe.size;
+        let mut input = vec![0.0; batch.len() * 3 * size * size];
+        for ((_, crop), image) in batch.iter().zip(input.chunks_exact_mut(3 * size * size)) {
+            self.planned.recipe.normalise.write_chw(crop, image);
+        }
+        let images = TensorData::new(input, [batch.len(), 3, size, size]);
+        let logits = self.planned.network.forward(Tensor::from_data(images, &self.plan.device));
+        let [_, classes] = logits.dims();
+        let values: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        values.chunks_exact(classes).map(<[f32]>::to_vec).collect()
+    }
+
+    fn log(
+        &mut self,
+        outcomes: Vec<(usize, Result<TopK, String>)>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), EvalError> {
+        let mut rows = Vec::with_capacity(outcomes.len());
+        for (index, outcome) in outcomes {
+            let item = &self.plan.dataset.items()[index];
+            if let Err(error) = &outcome {
+                progress.error(&item.name, error);
+            }
+            self.state[index] = ImageState::Done;
+            rows.push(Prediction { image: item.name.clone(), label: item.label, outcome });
+        }
+        self.log.append(&rows)?;
+        rows.into_iter().for_each(|row| self.count(row));
+        Ok(())
+    }
+
+    fn count(&mut self, row: Prediction) {
+        self.top1 += u64::from(row.outcome.as_ref().is_ok_and(|top| top.classes[0] == row.label));
+        self.rows.push(row);
+    }
+
+    fn top1_pct(&self) -> f64 {
+        crate::metrics::percentage(self.top1, self.rows.len() as u64)
+    }
+}

@@ -1,0 +1,29 @@
+//! The evaluation run: from files on disk to a table with verdicts.
+//!
+//! * [`plan`]: what was asked for, resolved and checked before anything is computed;
+//! * [`weights`]: which file each model's weights come from;
+//! * [`pipeline`]: decoding ahead of the device, in bounded memory;
+//! * [`evaluate`](mod@evaluate): the run itself, resumable image by image;
+//! * [`predictions`]: the log a run appends to, and all that is later computed from;
+//! * [`run_dir`]: the run directory, its identity and its lock;
+//! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
+//! * [`summary`], [`report`]: results for machines and for people;
+//! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
+
+mod error;
+pub mod evaluate;
+pub mod metrics;
+pub mod parity;
+pub mod pipeline;
+pub mod plan;
+pub mod predictions;
+pub mod provenance;
+pub mod report;
+pub mod run_dir;
+pub mod summary;
+pub mod verdict;
+pub mod weights;
+
+pub use error::EvalError;
+pub use evaluate::{Outcome, Progress, evaluate};
+pub use plan::{Plan, PlannedModel};

@@ -1,0 +1,130 @@
+//! Top-k and accuracy. Hits are integers; percentages exist only in print.
+
+/// How many of the best classes are kept.
+pub const TOP_K: usize = 5;
+
+/// The best classes of one image and their logits, the best first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TopK {
+    /// Class indices.
+    pub classes: [u16; TOP_K],
+    /// Their logits.
+    pub logits: [f32; TOP_K],
+}
+
+impl TopK {
+    /// The five best of `logits`; the lower class index wins a tie, as in PyTorch and NumPy.
+    ///
+    /// `None` when a logit is not finite: such an output ranks nothing, and counting it as wrong
+    /// would hide a broken network behind a low accuracy.
+    ///
+    /// # Panics
+    /// If there are fewer than five logits (a programmer's mistake).
+    pub fn of(logits: &[f32]) -> Option<Self> {
+        assert!(logits.len() >= TOP_K, "top-5 needs at least five classes");
+        let mut best = Self { classes: [u16::MAX; TOP_K], logits: [f32::NEG_INFINITY; TOP_K] };
+        for (class, &logit) in logits.iter().enumerate() {
+            if !logit.is_finite() {
+                return None;
+            }
+            // Strictly greater: an equal logit of a higher class stays behind.
+            let Some(rank) = best.logits.iter().position(|&other| logit > other) else { continue };
+            best.classes.copy_within(rank..TOP_K - 1, rank + 1);
+            best.logits.copy_within(rank..TOP_K - 1, rank + 1);
+            best.classes[rank] = class as u16;
+            best.logits[rank] = logit;
+        }
+        Some(best)
+    }
+}
+
+/// What an evaluation counted. Images that could not be read stay in the denominator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// All images, unreadable ones included.
+    pub images: u64,
+    /// Images without a prediction.
+    pub errors: u64,
+    /// Images whose best class is the label.
+    pub top1: u64,
+    /// Images whose label is among the five best classes.
+    pub top5: u64,
+}
+
+impl Hits {
+    /// Counts one image.
+    pub fn add(&mut self, label: u16, prediction: Option<&TopK>) {
+        self.images += 1;
+        match prediction {
+            None => self.errors += 1,
+            Some(top) => {
+                self.top1 += u64::from(top.classes[0] == label);
+                self.top5 += u64::from(top.classes.contains(&label));
+            }
+        }
+    }
+}
+
+/// `hits` of `images` in per cent; 0 for no images.
+pub fn percentage(hits: u64, images: u64) -> f64 {
+    if images == 0 { 0.0 } else { 100.0 * hits as f64 / images as f64 }
+}
+
+/// The 95 % Wilson score interval of an accuracy measured on a sample, in per cent.
+///
+/// E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+pub fn wilson_interval_pct(hits: u64, images: u64) -> [f64; 2] {
+    if images == 0 {
+        return [0.0, 100.0];
+    }
+    const Z: f64 = 1.959_963_984_540_054;
+    let n = images as f64;
+    let p = hits as f64 / n;
+    let centre = p + Z * Z / (2.0 * n);
+    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 100.0 / (1.0 + Z * Z / n);
+    [(centre - spread) * scale, (centre + spread) * scale].map(|bound| bound.clamp(0.0, 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn top_k_is_ordered_and_ties_go_to_the_lower_class() {
+        let top = TopK::of(&[0.0, 3.0, 1.0, 3.0, 2.0, 1.0, -1.0]).unwrap();
+        assert_eq!(top.classes, [1, 3, 4, 2, 5]);
+        assert_eq!(top.logits, [3.0, 3.0, 2.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn top_k_of_very_negative_logits_is_complete() {
+        let top = TopK::of(&[f32::MIN; 6]).unwrap();
+        assert_eq!(top.classes, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn an_output_that_is_not_finite_ranks_nothing() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, bad]), None);
+        }
+    }
+
+    #[test]
+    fn an_unreadable_image_stays_in_the_denominator() {
+        let mut hits = Hits::default();
+        hits.add(4, TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
+        hits.add(0, TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
+        hits.add(3, TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
+        hits.add(4, None);
+        assert_eq!(hits, Hits { images: 4, errors: 1, top1: 1, top5: 2 });
+    }
+
+    #[test]
+    fn wilson_interval_agrees_with_a_published_example() {
+        // 81 of 263: 0.2553 to 0.3662 (Newcombe 1998, table I, method 3).
+        let [low, high] = wilson_interval_pct(81, 263);
+        assert!((low - 25.53).abs() < 0.005 && (high - 36.62).abs() < 0.005, "{low} {high}");
+        assert_eq!(wilson_interval_pct(0, 0), [0.0, 100.0]);
+    }
+}

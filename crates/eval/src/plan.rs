@@ -1,0 +1,207 @@
+//! What was asked for, resolved and checked: models, recipes, weights, data, device. Whatever can be
+//! wrong with the command or the files shows here, before the first image.
+
+use burn::tensor::Device;
+use dataset::{Dataset, Recipe};
+use models::catalog::CARD_RECIPE;
+use models::complexity::Layer;
+use models::{Catalog, DeviceName, Model, Network};
+
+use crate::EvalError;
+use crate::weights::{self, WeightsArg, WeightsSource};
+
+/// What a run on the embedded sample names as its data.
+pub const SAMPLE: &str = "embedded sample";
+
+/// `--recipe`: how images are prepared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RecipeArg {
+    /// Each model's own.
+    #[default]
+    Source,
+    /// The card's, for all.
+    Card,
+    /// One by its name, for all.
+    Named(String),
+}
+
+/// The models of a selection that can be run, and the documented ones that cannot yet.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    /// Models with a network.
+    pub models: Vec<&'a Model>,
+    /// Models that are documented but whose network this version does not have.
+    pub without_network: Vec<&'a Model>,
+}
+
+/// Selects by ids and globs; no pattern selects the whole catalog.
+///
+/// A model named exactly must have a network; one that a glob or `--all` swept up may lack it, and
+/// is reported.
+///
+/// # Errors
+/// [`EvalError::Catalog`] for a pattern that matches nothing or an id without a network,
+/// [`EvalError::NothingToRun`] when no selected model has one.
+pub fn select<'a>(catalog: &'a Catalog, patterns: &[String]) -> Result<Selection<'a>, EvalError> {
+    let mut selected: Vec<&Model> = Vec::new();
+    if patterns.is_empty() {
+        selected.extend(catalog.models());
+    }
+    for pattern in patterns {
+        let found = catalog.select(pattern)?;
+        if let [model] = found[..]
+            && model.id == *pattern
+        {
+            model.network()?;
+        }
+        selected.extend(found);
+    }
+    // The table's order, each model once, however it was asked for.
+    let (models, without_network): (Vec<&Model>, Vec<&Model>) = catalog
+        .models()
+        .iter()
+        .filter(|model| selected.iter().any(|other| other.id == model.id))
+        .partition(|model| model.network().is_ok());
+    if models.is_empty() {
+        let ids = without_network.iter().map(|model| model.id.clone()).collect();
+        return Err(EvalError::NothingToRun { ids });
+    }
+    Ok(Selection { models, without_network })
+}
+
+/// One model of a run.
+pub struct PlannedModel {
+    /// Its catalog entry.
+    pub model: Model,
+    /// The recipe it is evaluated with.
+    pub recipe: &'static Recipe,
+    /// Where its weights come from.
+    pub weights: WeightsSource,
+    /// The network's layers at the size that the documented FLOPs were counted at.
+    pub layers: Vec<Layer>,
+    /// The network, loaded.
+    pub network: Box<dyn Network>,
+}
+
+/// A run, ready to start.
+pub struct Plan {
+    /// The images.
+    pub dataset: Dataset,
+    /// Where the images lie, or [`SAMPLE`].
+    pub data: String,
+    /// The models.
+    pub models: Vec<PlannedModel>,
+    /// Ids of selected models that have no network yet.
+    pub without_network: Vec<String>,
+    /// The device's name.
+    pub device_name: DeviceName,
+    /// The device.
+    pub device: Device,
+    /// Images a batch.
+    pub batch: usize,
+    /// Decoding threads.
+    pub threads: usize,
+    /// How far an accuracy may lie from the printed one, in percentage points.
+    pub tolerance_pp: f64,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+}
+
+/// What a [`Plan`] is made from.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Where models come from.
+    pub catalog: &'a Catalog,
+    /// Ids and globs; empty selects all.
+    pub patterns: &'a [String],
+    /// How images are prepared.
+    pub recipe: RecipeArg,
+    /// `--weights` arguments; empty means published weights, or seeded ones on the sample.
+    pub weights: &'a [WeightsArg],
+    /// The images.
+    pub dataset: Dataset,
+    /// Where they lie.
+    pub data: String,
+    /// The device.
+    pub device: DeviceName,
+    /// Images a batch.
+    pub batch: usize,
+    /// Decoding threads.
+    pub threads: usize,
+    /// Tolerance over the catalog's, in percentage points.
+    pub tolerance_pp: Option<f64>,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+}
+
+impl Plan {
+    /// Resolves a request and loads the weights.
+    ///
+    /// # Errors
+    /// [`EvalError`] for whatever is wrong with the selection, the recipe, the device or a file.
+    pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
+        let Request { catalog, patterns, weights, dataset, .. } = request;
+        let selection = select(catalog, patterns)?;
+        let device = request.device.init()?;
+        let seeded = [WeightsArg::Seeded];
+        let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
+        let sources = weights::resolve(weights, &selection.models)?;
+        let models = selection
+            .models
+            .iter()
+            .zip(sources)
+            .map(|(model, weights)| PlannedModel::new(model, &request.recipe, weights, &device))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            dataset,
+            data: request.data,
+            models,
+            without_network: selection.without_network.iter().map(|model| model.id.clone()).collect(),
+            device_name: request.device,
+            device,
+            batch: request.batch,
+            threads: request.threads,
+            tolerance_pp: request.tolerance_pp.unwrap_or(catalog.accuracy_tolerance_pp()),
+            command: request.command,
+        })
+    }
+
+    /// The recipes of the run, each once.
+    pub fn recipes(&self) -> Vec<&'static Recipe> {
+        let mut recipes: Vec<&'static Recipe> = Vec::new();
+        for planned in &self.models {
+            if !recipes.iter().any(|recipe| recipe.name == planned.recipe.name) {
+                recipes.push(planned.recipe);
+            }
+        }
+        recipes
+    }
+}
+
+impl PlannedModel {
+    fn new(
+        model: &Model,
+        recipe: &RecipeArg,
+        weights: WeightsSource,
+        device: &Device,
+    ) -> Result<Self, EvalError> {
+        let recipe_name = match recipe {
+            RecipeArg::Source => &model.recipe,
+            RecipeArg::Card => CARD_RECIPE,
+            RecipeArg::Named(name) => name,
+        };
+        let recipe = Recipe::by_name(recipe_name).ok_or_else(|| EvalError::UnknownRecipe {
+            name: recipe_name.to_owned(),
+            known: dataset::RECIPES.iter().map(|recipe| recipe.name.to_owned()).collect(),
+        })?;
+        let entry = model.network()?;
+        let mut network = entry.init(device);
+        let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
+        let layers = network.layers(counted_at.unwrap_or(model.input_size));
+        let weights_error = |source| EvalError::Weights { id: model.id.clone(), source };
+        let mut checkpoint = weights.open(network.as_ref(), entry.name).map_err(weights_error)?;
+        network.load(&mut checkpoint).map_err(weights_error)?;
+        network.fold_norms();
+        Ok(Self { model: model.clone(), recipe, weights, layers, network })
+    }
+}

@@ -1,0 +1,216 @@
+//! The prediction log: a CSV row an image, appended batch by batch.
+//!
+//! It is the only thing a run has to keep: hits, figures and reports are computed from it, and a run
+//! goes on from it. A process that is killed may leave a torn last line, which is cut off when the
+//! log is opened again, so that its image is evaluated once more.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::EvalError;
+use crate::metrics::{TOP_K, TopK};
+
+const HEADER: &str =
+    "image,label,class1,class2,class3,class4,class5,logit1,logit2,logit3,logit4,logit5,status";
+const COLUMNS: usize = 3 + 2 * TOP_K;
+const OK: &str = "ok";
+
+/// One row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The image's name in its data set.
+    pub image: String,
+    /// The class it is labelled with.
+    pub label: u16,
+    /// The five best classes, or why there are none.
+    pub outcome: Result<TopK, String>,
+}
+
+/// A log that is being appended to.
+#[derive(Debug)]
+pub struct PredictionLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl PredictionLog {
+    /// Opens the log at `path`, creating it if need be, and gives the rows that it holds already.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`] when it cannot be opened, [`EvalError::DamagedRun`] when a row other
+    /// than a torn last one cannot be understood.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Prediction>), EvalError> {
+        let failed = |action| {
+            let path = path.to_owned();
+            move |source| EvalError::RunFile { action, path, source }
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed("open"))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed("read"))?;
+        let whole_lines = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        bytes.truncate(whole_lines);
+        file.set_len(whole_lines as u64).map_err(failed("cut the torn last line of"))?;
+        file.seek(SeekFrom::End(0)).map_err(failed("read"))?;
+        if bytes.is_empty() {
+            file.write_all(format!("{HEADER}\n").as_bytes()).map_err(failed("write"))?;
+            return Ok((Self { path: path.to_owned(), file }, Vec::new()));
+        }
+        let rows = parse(&bytes).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })?;
+        Ok((Self { path: path.to_owned(), file }, rows))
+    }
+
+    /// Appends rows in one write, so that a kill tears at most the last of them.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`], for instance when the disk is full. What was written before stays.
+    pub fn append(&mut self, rows: &[Prediction]) -> Result<(), EvalError> {
+        let mut text = csv::Writer::from_writer(Vec::new());
+        let written: io::Result<()> =
+            rows.iter().try_for_each(|row| text.write_record(record(row)).map_err(io::Error::from));
+        let bytes = written.and_then(|()| text.into_inner().map_err(|error| error.into_error()));
+        bytes.and_then(|bytes| self.file.write_all(&bytes)).map_err(|source| EvalError::RunFile {
+            action: "append to",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// Reads a finished log.
+///
+/// # Errors
+/// As [`PredictionLog::open`].
+pub fn read(path: &Path) -> Result<Vec<Prediction>, EvalError> {
+    let bytes = std::fs::read(path).map_err(|source| EvalError::RunFile {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&bytes).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })
+}
+
+fn record(row: &Prediction) -> [String; COLUMNS] {
+    let mut cells = std::array::from_fn(|_| String::new());
+    cells[0].clone_from(&row.image);
+    cells[1] = row.label.to_string();
+    match &row.outcome {
+        Ok(top) => {
+            for rank in 0..TOP_K {
+                cells[2 + rank] = top.classes[rank].to_string();
+                cells[2 + TOP_K + rank] = top.logits[rank].to_string();
+            }
+            OK.clone_into(&mut cells[COLUMNS - 1]);
+        }
+        // A line break in a message would defeat the cutting of torn lines.
+        Err(reason) => cells[COLUMNS - 1] = reason.replace(['\n', '\r'], " "),
+    }
+    cells
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Prediction>, String> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader.headers().map_err(|error| error.to_string())?;
+    if header.iter().ne(HEADER.split(',')) {
+        return Err(format!("its first line should be {HEADER}"));
+    }
+    let mut lines_of: HashMap<String, usize> = HashMap::new();
+    let mut rows = Vec::new();
+    for (index, record) in reader.records().enumerate() {
+        let line = index + 2;
+        let row = record.map_err(|error| error.to_string()).and_then(|record| row(&record));
+        let row = row.map_err(|reason| format!("line {line}: {reason}"))?;
+        if let Some(first) = lines_of.insert(row.image.clone(), line) {
+            return Err(format!("line {line}: {} stands on line {first} already", row.image));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn row(record: &csv::StringRecord) -> Result<Prediction, String> {
+    let cell = |column: usize| record.get(column).unwrap_or_default();
+    fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+        text.parse().map_err(|_| format!("`{text}` is not a number of the kind expected there"))
+    }
+    let outcome = if cell(COLUMNS - 1) == OK {
+        let mut top = TopK { classes: [0; TOP_K], logits: [0.0; TOP_K] };
+        for rank in 0..TOP_K {
+            top.classes[rank] = number(cell(2 + rank))?;
+            top.logits[rank] = number(cell(2 + TOP_K + rank))?;
+        }
+        Ok(top)
+    } else {
+        Err(cell(COLUMNS - 1).to_owned())
+    };
+    Ok(Prediction { image: cell(0).to_owned(), label: number(cell(1))?, outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Prediction> {
+        let top = TopK { classes: [1, 2, 3, 4, 5], logits: [9.5, 0.1, -1e-9, -2.0, -3.25e7] };
+        vec![
+            Prediction { image: "a, \"quoted\" näme.JPEG".to_owned(), label: 7, outcome: Ok(top) },
+            Prediction {
+                image: "b.JPEG".to_owned(),
+                label: 0,
+                outcome: Err("zero bytes,\nno image".to_owned()),
+            },
+            Prediction { image: "c.JPEG".to_owned(), label: 999, outcome: Ok(top) },
+        ]
+    }
+
+    #[test]
+    fn a_log_gives_back_what_was_appended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        let (mut log, before) = PredictionLog::open(&path).unwrap();
+        assert_eq!(before, []);
+        log.append(&rows()[..1]).unwrap();
+        log.append(&rows()[1..]).unwrap();
+        let mut expected = rows();
+        expected[1].outcome = Err("zero bytes, no image".to_owned());
+        assert_eq!(read(&path).unwrap(), expected);
+        assert_eq!(PredictionLog::open(&path).unwrap().1, expected);
+    }
+
+    #[test]
+    fn a_log_torn_at_any_byte_goes_on_with_its_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        PredictionLog::open(&path).unwrap().0.append(&rows()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let (mut log, kept) = PredictionLog::open(&path).unwrap();
+            let missing = &rows()[kept.len()..];
+            log.append(missing).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), whole, "torn at {length}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_is_named_and_not_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        PredictionLog::open(&path).unwrap().0.append(&rows()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap().replace("9.5", "x");
+        std::fs::write(&path, &text).unwrap();
+        let error = PredictionLog::open(&path).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("`x`"), "{error}");
+        let twice = format!("{}b.JPEG,0,,,,,,,,,,,again\n", text.replace('x', "9.5"));
+        std::fs::write(&path, twice).unwrap();
+        let error = PredictionLog::open(&path).unwrap_err().to_string();
+        assert!(error.contains("line 5") && error.contains("line 3"), "{error}");
+    }
+}

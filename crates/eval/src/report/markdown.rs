@@ -1,0 +1,74 @@
+//! `report.md`: the table, what it means and what it was computed with; fits a pull request.
+
+use std::fmt::Write as _;
+
+use super::table::{Style, figures_table, summary_lines};
+use crate::summary::RunRecord;
+use crate::weights::WeightsSource;
+
+/// The content of `report.md`.
+pub fn markdown(record: &RunRecord) -> String {
+    let mut text = String::from("# Evaluation report\n\n");
+    for line in summary_lines(record) {
+        text += &format!("- {line}\n");
+    }
+    text += "\n## Figures\n\n";
+    text += &figures_table(&record.models, Style::Markdown);
+    text += "\nAccuracies are hits over all images, unreadable ones included; intervals are 95 % Wilson intervals. ";
+    text += "FLOPs and parameters are counted by the rule in the last column.\n";
+    text += "\n## Models\n\n";
+    let mut table = Style::Markdown.table(&[
+        "model",
+        "recipe",
+        "weights",
+        "images",
+        "errors",
+        "device seconds",
+        "images/s",
+    ]);
+    for model in &record.models {
+        let weights = match &model.weights {
+            WeightsSource::Seeded => "seeded".to_owned(),
+            WeightsSource::File { path, sha256, published } => {
+                let which = if *published { "published" } else { "not the published file" };
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                format!("`{name}`, {which}, SHA-256 `{sha256}`")
+            }
+        };
+        table.add_row([
+            model.id.clone(),
+            model.recipe.clone(),
+            weights,
+            model.images.to_string(),
+            model.errors.to_string(),
+            format!("{:.1}", model.seconds),
+            format!("{:.2}", model.images_per_s()),
+        ]);
+    }
+    text += &table.to_string();
+    text += "\n\n## Provenance\n\n";
+    let environment = &record.environment;
+    let dataset = &record.dataset;
+    let facts = [
+        ("data", format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout)),
+        ("labels", dataset.labels.clone()),
+        ("data fingerprint", format!("`{}`", dataset.fingerprint)),
+        ("command", format!("`{}`", record.command.join(" "))),
+        (
+            "program",
+            format!("imagenet-eval {}, revision `{}`", environment.version, environment.git_revision),
+        ),
+        ("Burn", format!("{}, device `{}`", environment.burn, record.device)),
+        (
+            "machine",
+            format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
+        ),
+        ("batch, decoding threads", format!("{}, {}", record.batch, record.threads)),
+        ("accuracy tolerance", format!("{} pp", record.tolerance_pp)),
+        ("started, finished", format!("{}, {}", record.started_utc, record.updated_utc)),
+    ];
+    for (name, fact) in facts {
+        let _ = writeln!(text, "- {name}: {fact}");
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! The table with verdicts, for a terminal or for Markdown: a line a figure, documented beside
+//! measured.
+
+use comfy_table::{CellAlignment, Table, presets};
+use models::catalog::FigureName;
+
+use crate::summary::{FigureRecord, ModelRecord, RunRecord};
+use crate::verdict::Verdict;
+
+/// Where a table is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// In a terminal.
+    Terminal,
+    /// In a Markdown file.
+    Markdown,
+}
+
+impl Style {
+    /// An empty table with this header.
+    pub fn table(self, header: &[&str]) -> Table {
+        let mut table = Table::new();
+        table.load_preset(match self {
+            Self::Terminal => presets::UTF8_BORDERS_ONLY,
+            Self::Markdown => presets::ASCII_MARKDOWN,
+        });
+        table.set_header(header);
+        table
+    }
+}
+
+/// A line a figure of every model.
+pub fn figures_table(models: &[ModelRecord], style: Style) -> String {
+    let mut table = style.table(&["model", "figure", "documented", "measured", "verdict", "why"]);
+    for model in models {
+        for (index, figure) in model.figures.iter().enumerate() {
+            let (name, unit, _) = naming(figure.figure);
+            table.add_row([
+                // Once a model, so that the eye finds where it begins.
+                if index == 0 { model.id.clone() } else { String::new() },
+                name.to_owned(),
+                figure
+                    .documented
+                    .as_ref()
+                    .map_or_else(|| "-".to_owned(), |printed| format!("{printed} {unit}")),
+                measured(model, figure),
+                figure.verdict.to_string(),
+                figure.reason.clone(),
+            ]);
+        }
+    }
+    for column in [2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    // A trailing space a line is what the presets leave.
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A figure's name for a person, its unit, and the decimals that are shown.
+fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
+    match figure {
+        FigureName::Top1Pct => ("top-1", "%", 3),
+        FigureName::Top5Pct => ("top-5", "%", 3),
+        FigureName::FlopsG => ("FLOPs", "G", 3),
+        FigureName::ParamsM => ("params", "M", 3),
+    }
+}
+
+fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
+    let (_, unit, decimals) = naming(figure.figure);
+    let hits = match figure.figure {
+        FigureName::Top1Pct => model.top1_hits,
+        FigureName::Top5Pct => model.top5_hits,
+        FigureName::FlopsG | FigureName::ParamsM => {
+            let value: f64 = figure.reproduced.parse().unwrap_or(f64::NAN);
+            return format!("{value:.decimals$} {unit}");
+        }
+    };
+    let interval =
+        figure.interval_pct.map_or_else(String::new, |[low, high]| format!(" [{low:.1}, {high:.1}]"));
+    format!("{} {unit} ({hits}/{}){interval}", figure.reproduced, model.images)
+}
+
+/// What a reader must know beside the table, a sentence each.
+pub fn summary_lines(record: &RunRecord) -> Vec<String> {
+    let mut lines = Vec::new();
+    let all = || record.models.iter();
+    let seeded = all().any(|model| model.weights == crate::weights::WeightsSource::Seeded);
+    let sample = record.dataset.path == crate::plan::SAMPLE;
+    match (sample, seeded) {
+        (true, true) => lines.push(
+            "This run used the embedded sample and seeded weights, so its accuracies are not comparable with the documented ones; FLOPs and parameters are."
+                .to_owned(),
+        ),
+        (true, false) => lines.push(
+            "This run used the embedded sample of drawn images, so its accuracies are not comparable with the documented ones; FLOPs and parameters are."
+                .to_owned(),
+        ),
+        (false, true) => lines.push(
+            "This run used seeded weights, so its accuracies are not comparable with the documented ones; FLOPs and parameters are."
+                .to_owned(),
+        ),
+        (false, false) => {}
+    }
+    let judged =
+        |verdict| all().flat_map(|model| &model.figures).filter(|figure| figure.verdict == verdict).count();
+    let counts: Vec<String> =
+        [Verdict::Reproduced, Verdict::NotReproduced, Verdict::Erratum, Verdict::NotComparable]
+            .into_iter()
+            .filter(|verdict| judged(*verdict) > 0)
+            .map(|verdict| format!("{} {verdict}", judged(verdict)))
+            .collect();
+    lines.push(format!("Figures: {}.", counts.join(", ")));
+    if !record.without_network.is_empty() {
+        lines.push(format!(
+            "Documented but not evaluated, because this version has no network for them: {}.",
+            record.without_network.join(", ")
+        ));
+    }
+    for model in all().filter(|model| model.errors > 0) {
+        let first = model.first_errors.iter().take(3);
+        let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();
+        let more = model.errors as usize - named.len().min(model.errors as usize);
+        let more =
+            if more > 0 { format!(" and {more} more, all in the prediction log") } else { String::new() };
+        lines.push(format!(
+            "{}: {} of {} images have no prediction and count as wrong: {}{more}.",
+            model.id,
+            model.errors,
+            model.images,
+            named.join("; ")
+        ));
+    }
+    for model in all() {
+        if let Some(note) = &model.recipe_note {
+            lines.push(format!("{}: {note}.", model.id));
+        }
+    }
+    lines.extend(record.dataset.warnings.iter().map(|warning| format!("Data: {warning}")));
+    lines
+}

@@ -1,0 +1,219 @@
+//! The run directory: who may write to it, whether it belongs to the evaluation at hand, and writes
+//! that are whole or not there at all.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::EvalError;
+use crate::plan::Plan;
+use crate::summary::{DatasetRecord, RunRecord, State};
+use crate::weights::WeightsSource;
+
+const RECORD: &str = "run.json";
+const PREDICTIONS: &str = "predictions";
+const LOCK: &str = ".lock";
+
+/// What must be equal for a run to be continued: other weights, recipes, data or another device
+/// would mix figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity(Vec<(String, String)>);
+
+impl Identity {
+    /// The identity of a plan.
+    pub fn of_plan(plan: &Plan) -> Self {
+        let models = plan.models.iter().map(|planned| {
+            (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
+        });
+        let dataset = DatasetRecord::of(plan);
+        Self::new(&dataset, plan.device_name.name(), models.collect())
+    }
+
+    /// The identity of a run on disk.
+    pub fn of_record(record: &RunRecord) -> Self {
+        let models = record
+            .models
+            .iter()
+            .map(|model| (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), &model.weights));
+        Self::new(&record.dataset, &record.device, models.collect())
+    }
+
+    fn new(dataset: &DatasetRecord, device: &str, models: Vec<(&str, &str, &str, &WeightsSource)>) -> Self {
+        let ids: Vec<&str> = models.iter().map(|(id, ..)| *id).collect();
+        let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
+        let mut facts = vec![
+            ("the selection of models".to_owned(), ids.join(", ")),
+            ("the data".to_owned(), data),
+            ("the device".to_owned(), device.to_owned()),
+        ];
+        for (id, recipe, network, weights) in models {
+            let weights = match weights {
+                WeightsSource::Seeded => "seeded".to_owned(),
+                WeightsSource::File { sha256, .. } => format!("sha256:{sha256}"),
+            };
+            facts.push((format!("the recipe of {id}"), recipe.to_owned()));
+            facts.push((format!("the network of {id}"), network.to_owned()));
+            facts.push((format!("the weights of {id}"), weights));
+        }
+        Self(facts)
+    }
+
+    /// The first fact that differs from `now`: what it is, its value here and there.
+    fn first_difference<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
+        self.0
+            .iter()
+            .zip(&now.0)
+            .find(|(before, now)| before != now)
+            .map(|(before, now)| (before.0.as_str(), before.1.as_str(), now.1.as_str()))
+    }
+}
+
+/// An open run directory. Only one process holds one at a time.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    before: Option<RunRecord>,
+    // Unlocked when dropped, by the operating system too when the process is killed.
+    _lock: File,
+}
+
+impl RunDir {
+    /// Opens or creates `path` for the evaluation with this identity. `fresh` deletes what an
+    /// earlier run left there.
+    ///
+    /// # Errors
+    /// [`EvalError::OtherRun`] when the directory holds a different evaluation,
+    /// [`EvalError::NotARun`] when it holds something else, [`EvalError::Locked`] when another
+    /// process works there, [`EvalError::RunFile`] when it cannot be written.
+    pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
+        fs::create_dir_all(path).map_err(failed("create", path))?;
+        if holds_something_else(path).map_err(failed("list", path))? {
+            return Err(EvalError::NotARun { path: path.to_owned() });
+        }
+        let lock_path = path.join(LOCK);
+        let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(EvalError::Locked { path: path.to_owned() }),
+            // A file system without locks still serves one process.
+            Err(TryLockError::Error(_)) => {}
+        }
+        if fresh {
+            clear(path)?;
+        }
+        let before = read_record(path)?;
+        if let Some(before) = &before
+            && let Some((what, before, now)) = Identity::of_record(before).first_difference(identity)
+        {
+            return Err(EvalError::OtherRun {
+                path: path.to_owned(),
+                what: what.to_owned(),
+                before: before.to_owned(),
+                now: now.to_owned(),
+            });
+        }
+        Ok(Self { path: path.to_owned(), before, _lock: lock })
+    }
+
+    /// The newest unfinished run with this identity below `runs`, which the same command continues.
+    pub fn find_unfinished(runs: &Path, identity: &Identity) -> Option<PathBuf> {
+        let mut folders: Vec<PathBuf> =
+            fs::read_dir(runs).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        // Folders are named by their time of creation.
+        folders.sort();
+        folders.into_iter().rev().find(|folder| {
+            read_record(folder).ok().flatten().is_some_and(|record| {
+                record.state != State::Finished && Identity::of_record(&record) == *identity
+            })
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The record of the run that is continued, if there was one.
+    pub fn before(&self) -> Option<&RunRecord> {
+        self.before.as_ref()
+    }
+
+    /// The prediction log of the model whose files are called `stem`; its folder is made if need be.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`].
+    pub fn predictions(&self, stem: &str) -> Result<PathBuf, EvalError> {
+        let folder = self.path.join(PREDICTIONS);
+        fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        Ok(folder.join(format!("{stem}.csv")))
+    }
+
+    /// Writes `run.json`.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`].
+    pub fn write_record(&self, record: &RunRecord) -> Result<(), EvalError> {
+        let mut text = serde_json::to_string_pretty(record)
+            .map_err(|error| failed("write", &self.path.join(RECORD))(error.into()))?;
+        text.push('\n');
+        self.write(RECORD, text.as_bytes())
+    }
+
+    /// Writes a file of the directory, whole or not at all.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`].
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), EvalError> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!(".{name}.tmp"));
+        let written = File::create(&temporary)
+            .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&temporary, &path));
+        written.map_err(|source| {
+            // A half-written file is of no use to anyone; that it cannot be removed changes nothing.
+            let _ = fs::remove_file(&temporary);
+            failed("write", &path)(source)
+        })
+    }
+}
+
+/// A folder that is not empty and was not made by a run. Names that begin with a dot do not count:
+/// a process killed at its first write leaves only such.
+fn holds_something_else(path: &Path) -> io::Result<bool> {
+    let visible = |entry: &fs::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
+    Ok(!path.join(RECORD).exists() && fs::read_dir(path)?.filter_map(Result::ok).any(|entry| visible(&entry)))
+}
+
+fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
+    let path = path.join(RECORD);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed("read", &path)(error)),
+    };
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| EvalError::DamagedRun { path, reason: error.to_string() })
+}
+
+/// Deletes what a run writes, and nothing else that a person may have put beside it.
+fn clear(path: &Path) -> Result<(), EvalError> {
+    for name in [PREDICTIONS, "report.md", "results.csv", RECORD] {
+        let path = path.join(name);
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("delete", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EvalError {
+    let path = path.to_owned();
+    move |source| EvalError::RunFile { action, path, source }
+}

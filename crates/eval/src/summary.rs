@@ -1,0 +1,337 @@
+//! What a run found, for machines: the content of `run.json` and `results.csv`.
+
+use dataset::Dataset;
+use models::Model;
+use models::catalog::FigureName;
+use models::complexity::{FlopsRule, ParamsRule};
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{Hits, percentage, wilson_interval_pct};
+use crate::plan::{Plan, PlannedModel};
+use crate::predictions::Prediction;
+use crate::provenance::Environment;
+use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
+use crate::weights::WeightsSource;
+
+/// Version of `run.json`'s layout.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Being computed, or killed.
+    Running,
+    /// Stopped on request; the same command goes on.
+    Interrupted,
+    /// Every image has a row for every model.
+    Finished,
+}
+
+/// `run.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// How far the run has come.
+    pub state: State,
+    /// The command line that started or continued it.
+    pub command: Vec<String>,
+    /// When it was started.
+    pub started_utc: String,
+    /// When this record was written.
+    pub updated_utc: String,
+    /// Program and machine.
+    pub environment: Environment,
+    /// Device name.
+    pub device: String,
+    /// Images a batch.
+    pub batch: usize,
+    /// Decoding threads.
+    pub threads: usize,
+    /// How far an accuracy may lie from the printed one, in percentage points.
+    pub tolerance_pp: f64,
+    /// The images.
+    pub dataset: DatasetRecord,
+    /// The models, in the table's order.
+    pub models: Vec<ModelRecord>,
+    /// Selected models that have no network in this version.
+    pub without_network: Vec<String>,
+}
+
+/// The images of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetRecord {
+    /// Where they lie, or `embedded sample`.
+    pub path: String,
+    /// How they lie there.
+    pub layout: String,
+    /// Where the labels come from.
+    pub labels: String,
+    /// Number of images.
+    pub images: usize,
+    /// SHA-256 over names, labels and sizes.
+    pub fingerprint: String,
+    /// Whether they are the 50,000 of the validation set with their labels.
+    pub is_ilsvrc2012_val: bool,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// One model of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Catalog id.
+    pub id: String,
+    /// Network name.
+    pub network: String,
+    /// Recipe name.
+    pub recipe: String,
+    /// What a reader should know about the recipe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe_note: Option<String>,
+    /// Where the weights come from.
+    pub weights: WeightsSource,
+    /// Images, unreadable ones included.
+    pub images: u64,
+    /// Images without a prediction.
+    pub errors: u64,
+    /// Hits of the best class.
+    pub top1_hits: u64,
+    /// Hits among the five best classes.
+    pub top5_hits: u64,
+    /// Time that the device spent on the images of `timed_images`, in seconds.
+    pub seconds: f64,
+    /// Images that `seconds` covers: less than `images` when a process was killed before it could
+    /// note its time.
+    pub timed_images: u64,
+    /// The figures with their verdicts.
+    pub figures: Vec<FigureRecord>,
+    /// The verdict on the row.
+    pub verdict: Verdict,
+    /// The first images without a prediction, and why.
+    pub first_errors: Vec<ImageError>,
+}
+
+/// An image without a prediction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageError {
+    /// Its name.
+    pub image: String,
+    /// The reason.
+    pub error: String,
+}
+
+/// One figure of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FigureRecord {
+    /// Which figure.
+    pub figure: FigureName,
+    /// As the source prints it, if it does.
+    pub documented: Option<String>,
+    /// As measured or counted here.
+    pub reproduced: String,
+    /// The counting rule, for counted figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// 95 % Wilson interval in per cent, for an accuracy over a part of the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_pct: Option<[f64; 2]>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+/// How many errors `run.json` and `report.md` name; the prediction log names all.
+const FIRST_ERRORS: usize = 20;
+
+impl DatasetRecord {
+    /// Describes the images of `plan`.
+    pub fn of(plan: &Plan) -> Self {
+        let dataset = &plan.dataset;
+        Self {
+            path: plan.data.clone(),
+            layout: dataset.layout().to_string(),
+            labels: dataset.label_source().to_string(),
+            images: dataset.items().len(),
+            fingerprint: dataset.fingerprint(),
+            is_ilsvrc2012_val: is_ilsvrc2012_val(dataset),
+            warnings: dataset.warnings().to_vec(),
+        }
+    }
+}
+
+/// Whether these are the 50,000 images with the labels they are known to have.
+fn is_ilsvrc2012_val(dataset: &Dataset) -> bool {
+    dataset.is_complete_ilsvrc2012_val()
+        && dataset.items().iter().all(|item| dataset::labels::val_label(&item.name) == Some(item.label))
+}
+
+impl ModelRecord {
+    /// Counts hits in `rows` and judges every figure.
+    pub fn new(
+        plan: &Plan,
+        planned: &PlannedModel,
+        rows: &[Prediction],
+        seconds: f64,
+        timed_images: u64,
+    ) -> Self {
+        let mut hits = Hits::default();
+        for row in rows {
+            hits.add(row.label, row.outcome.as_ref().ok());
+        }
+        let figures = figures(plan, planned, &hits);
+        let mut errors: Vec<ImageError> = rows
+            .iter()
+            .filter_map(|row| {
+                let error = row.outcome.as_ref().err()?.clone();
+                Some(ImageError { image: row.image.clone(), error })
+            })
+            .collect();
+        // Rows come in the order in which they were finished; the record must not depend on it.
+        errors.sort_by(|a, b| a.image.cmp(&b.image));
+        errors.truncate(FIRST_ERRORS);
+        Self {
+            id: planned.model.id.clone(),
+            network: planned.model.network.clone(),
+            recipe: planned.recipe.name.to_owned(),
+            recipe_note: planned.model.recipe_note.clone(),
+            weights: planned.weights.clone(),
+            images: hits.images,
+            errors: hits.errors,
+            top1_hits: hits.top1,
+            top5_hits: hits.top5,
+            seconds,
+            timed_images,
+            verdict: Verdict::of_row(figures.iter().map(|figure| figure.verdict)),
+            figures,
+            first_errors: errors,
+        }
+    }
+
+    /// Images a second of device time; 0 when nothing was timed.
+    pub fn images_per_s(&self) -> f64 {
+        if self.seconds > 0.0 { self.timed_images as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// The figure called `name`.
+    pub fn figure(&self, name: FigureName) -> Option<&FigureRecord> {
+        self.figures.iter().find(|figure| figure.figure == name)
+    }
+}
+
+fn figures(plan: &Plan, planned: &PlannedModel, hits: &Hits) -> Vec<FigureRecord> {
+    let model = &planned.model;
+    let obstacle = obstacle(plan, planned, hits.images);
+    let documented = model.documented.as_ref();
+    let accuracy = |figure, count, printed: Option<&models::catalog::Figure>| {
+        let judgement = match printed {
+            Some(printed) => judge_accuracy(
+                printed,
+                count,
+                hits.images,
+                plan.tolerance_pp,
+                obstacle.as_deref(),
+                model.erratum(figure),
+            ),
+            None => nothing_documented(),
+        };
+        FigureRecord {
+            figure,
+            documented: printed.map(|printed| printed.as_str().to_owned()),
+            reproduced: format!("{:.3}", percentage(count, hits.images)),
+            rule: None,
+            interval_pct: obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
+            verdict: judgement.verdict,
+            reason: judgement.reason,
+        }
+    };
+    let mut records = vec![
+        accuracy(FigureName::Top1Pct, hits.top1, documented.map(|documented| &documented.top1_pct)),
+        accuracy(FigureName::Top5Pct, hits.top5, documented.map(|documented| &documented.top5_pct)),
+    ];
+    records.extend(complexity_figures(model, &planned.layers));
+    records
+}
+
+/// FLOPs and parameters by the documented rules, with verdicts. `layers` are those at the size that
+/// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
+/// parameters.
+pub fn complexity_figures(model: &Model, layers: &[models::complexity::Layer]) -> [FigureRecord; 2] {
+    let documented = model.documented.as_ref();
+    let (rule, size) = match documented.map(|documented| &documented.flops_g) {
+        Some(counted) => (counted.rule, counted.input_size.unwrap_or(model.input_size)),
+        None => (FlopsRule::Flops, model.input_size),
+    };
+    let flops = record(
+        FigureName::FlopsG,
+        rule.count(layers),
+        1e9,
+        format!("{} at {size}x{size}", rule.meaning()),
+        documented.map(|documented| &documented.flops_g),
+        model,
+    );
+    let rule = documented.map_or(ParamsRule::Trainable, |documented| documented.params_m.rule);
+    let params = record(
+        FigureName::ParamsM,
+        rule.count(layers),
+        1e6,
+        rule.meaning().to_owned(),
+        documented.map(|documented| &documented.params_m),
+        model,
+    );
+    [flops, params]
+}
+
+fn record<R>(
+    figure: FigureName,
+    count: u64,
+    unit: f64,
+    rule: String,
+    documented: Option<&models::catalog::Counted<R>>,
+    model: &Model,
+) -> FigureRecord {
+    let judgement = match documented {
+        Some(documented) => judge_count(documented, count, unit, &rule, model.erratum(figure)),
+        None => nothing_documented(),
+    };
+    FigureRecord {
+        figure,
+        documented: documented.map(|documented| documented.figure.as_str().to_owned()),
+        reproduced: format!("{:.6}", count as f64 / unit),
+        rule: Some(rule),
+        interval_pct: None,
+        verdict: judgement.verdict,
+        reason: judgement.reason,
+    }
+}
+
+fn nothing_documented() -> Judgement {
+    Judgement { verdict: Verdict::NotComparable, reason: "nothing documented".to_owned() }
+}
+
+/// What makes the accuracy over `images` images not comparable with the documented one.
+fn obstacle(plan: &Plan, planned: &PlannedModel, images: u64) -> Option<String> {
+    let mut obstacles = Vec::new();
+    let all = plan.dataset.items().len();
+    if images < all as u64 {
+        obstacles.push(format!("unfinished, {images} of {all} images so far"));
+    }
+    if plan.dataset.is_sample() {
+        obstacles.push("embedded sample".to_owned());
+    } else if !is_ilsvrc2012_val(&plan.dataset) {
+        obstacles.push(format!("{all} images, not the 50,000 with their labels"));
+    }
+    match &planned.weights {
+        WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
+        WeightsSource::File { published: false, .. } => {
+            obstacles.push("weights other than the published file".to_owned());
+        }
+        WeightsSource::File { published: true, .. } => {}
+    }
+    if planned.recipe.name != planned.model.recipe {
+        obstacles.push(format!("recipe {} instead of {}", planned.recipe.name, planned.model.recipe));
+    }
+    if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
+}

@@ -1,0 +1,387 @@
+//! The catalog: which models are documented, with what weights, recipe and figures.
+//!
+//! Entries are data (`datasets/catalog.toml`, embedded); a user's own file adds to them. A key that
+//! is not known is an error, because a misspelt one would otherwise change what is measured.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dataset::Recipe;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::complexity::{FlopsRule, ParamsRule};
+use crate::networks::{self, NetworkEntry};
+
+static BUILT_IN: &str = include_str!("../../../datasets/catalog.toml");
+
+/// The recipe with which the card itself evaluated every network, whatever its source used.
+pub const CARD_RECIPE: &str = "card-342-bilinear";
+
+/// The documented models, in the table's order, then a user's own.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    models: Vec<Model>,
+    accuracy_tolerance_pp: f64,
+}
+
+/// One model: a network with particular weights, evaluated in a particular way.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// `<source>/<architecture>`, such as `timm/xception`.
+    pub id: String,
+    /// The network's name, see [`networks::NETWORKS`].
+    pub network: String,
+    /// The recipe of the weights' source.
+    pub recipe: String,
+    /// What a reader of the result should know about the recipe.
+    pub recipe_note: Option<String>,
+    /// Side of the square input, in pixels.
+    pub input_size: usize,
+    /// The published weights.
+    pub weights: Option<PublishedWeights>,
+    /// The figures that the source prints.
+    pub documented: Option<Documented>,
+    /// Figures that are known to be misprinted.
+    #[serde(default)]
+    pub errata: Vec<Erratum>,
+}
+
+/// Where the published weights are, and how to tell them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedWeights {
+    /// Address.
+    pub url: String,
+    /// File name.
+    pub file: String,
+    /// First hexadecimal digits of the file's SHA-256, as torch-hub names end in.
+    pub sha256_prefix: Option<String>,
+    /// MD5 that Keras publishes.
+    pub md5: Option<String>,
+    /// Size in bytes.
+    pub bytes: Option<u64>,
+}
+
+/// What a source prints for a model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documented {
+    /// Top-1 accuracy over the 50,000 images, per cent.
+    pub top1_pct: Figure,
+    /// Top-5 accuracy, per cent.
+    pub top5_pct: Figure,
+    /// FLOPs in units of 1e9, by the source's rule.
+    pub flops_g: Counted<FlopsRule>,
+    /// Parameters in units of 1e6, by the source's rule.
+    pub params_m: Counted<ParamsRule>,
+}
+
+/// A figure and the rule by which it was counted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted<R> {
+    /// The figure as printed.
+    pub figure: Figure,
+    /// The counting rule.
+    pub rule: R,
+    /// Side of the square input that was counted, where it matters, in pixels.
+    pub input_size: Option<usize>,
+    /// Decimals that mean something, where the source padded a rounder figure with zeros.
+    pub decimals: Option<u32>,
+}
+
+/// A number as printed: its text, so that no digit is gained or lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Figure(String);
+
+/// A figure that is known to be misprinted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erratum {
+    /// Which figure.
+    pub figure: FigureName,
+    /// Why it is taken for a misprint.
+    pub reason: String,
+}
+
+/// The figures of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureName {
+    /// Top-1 accuracy.
+    Top1Pct,
+    /// Top-5 accuracy.
+    Top5Pct,
+    /// FLOPs.
+    FlopsG,
+    /// Parameters.
+    ParamsM,
+}
+
+impl FigureName {
+    /// The name in the catalog and in `run.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Top1Pct => "top1_pct",
+            Self::Top5Pct => "top5_pct",
+            Self::FlopsG => "flops_g",
+            Self::ParamsM => "params_m",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogFile {
+    accuracy_tolerance_pp: Option<f64>,
+    #[serde(default)]
+    models: Vec<Model>,
+}
+
+/// What can be wrong with a catalog or a selection from it.
+#[derive(Debug, Error)]
+pub enum CatalogError {
+    /// The file could not be read.
+    #[error("cannot read the catalog {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not a catalog.
+    #[error("the catalog {origin} is not valid: {source}")]
+    Syntax {
+        /// The file, or `built in`.
+        origin: String,
+        /// Line, column and reason.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// An entry contradicts itself or another.
+    #[error("the catalog {origin}, model `{id}`: {reason}")]
+    Entry {
+        /// The file, or `built in`.
+        origin: String,
+        /// The entry.
+        id: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Nothing matches what was asked for.
+    #[error("no model matches `{pattern}`; the nearest are {}", nearest.join(", "))]
+    UnknownModel {
+        /// What was asked for.
+        pattern: String,
+        /// Ids that resemble it.
+        nearest: Vec<String>,
+    },
+    /// The model is documented but its network has not been written yet.
+    #[error("{id} is documented, but this version has no network `{network}`; it has {}", available.join(", "))]
+    NoNetwork {
+        /// The model.
+        id: String,
+        /// The network it needs.
+        network: String,
+        /// Networks that can be built.
+        available: Vec<String>,
+    },
+    /// The pattern is not a glob.
+    #[error(
+        "`{pattern}` is no pattern: {reason}; use an id such as timm/xception or a glob such as 'timm/*'"
+    )]
+    Pattern {
+        /// What was asked for.
+        pattern: String,
+        /// Why it cannot be understood.
+        reason: String,
+    },
+}
+
+impl Catalog {
+    /// The documented table.
+    ///
+    /// # Panics
+    /// If the embedded catalog is invalid, which a test rules out.
+    pub fn built_in() -> Self {
+        let mut catalog = Self { models: Vec::new(), accuracy_tolerance_pp: 0.0 };
+        catalog.add(BUILT_IN, "built in").expect("the embedded catalog is valid");
+        catalog
+    }
+
+    /// Adds the entries of a user's file.
+    ///
+    /// # Errors
+    /// [`CatalogError`] for a file that cannot be read, has an unknown key, names an unknown recipe
+    /// or rule, or repeats an id.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), CatalogError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| CatalogError::Io { path: path.to_owned(), source })?;
+        self.add(&text, &path.display().to_string())
+    }
+
+    fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
+        let file: CatalogFile = toml::from_str(text)
+            .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
+        let mut ids: HashSet<String> = self.models.iter().map(|model| model.id.clone()).collect();
+        for model in file.models {
+            let fault = model.fault().or_else(|| {
+                (!ids.insert(model.id.clone())).then(|| "the id exists already; choose another".to_owned())
+            });
+            if let Some(reason) = fault {
+                return Err(CatalogError::Entry { origin: origin.to_owned(), id: model.id, reason });
+            }
+            self.models.push(model);
+        }
+        self.accuracy_tolerance_pp = file.accuracy_tolerance_pp.unwrap_or(self.accuracy_tolerance_pp);
+        Ok(())
+    }
+
+    /// Every model, whether or not this version has its network.
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// How far an accuracy over all images may lie from the printed one, in percentage points.
+    pub fn accuracy_tolerance_pp(&self) -> f64 {
+        self.accuracy_tolerance_pp
+    }
+
+    /// The models that an id or a glob (`timm/*`, `*/xception41*`) names, in the table's order.
+    ///
+    /// # Errors
+    /// [`CatalogError::UnknownModel`] with the nearest ids, or [`CatalogError::Pattern`].
+    pub fn select(&self, pattern: &str) -> Result<Vec<&Model>, CatalogError> {
+        let glob = glob::Pattern::new(pattern).map_err(|error| CatalogError::Pattern {
+            pattern: pattern.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let found: Vec<&Model> = self.models.iter().filter(|model| glob.matches(&model.id)).collect();
+        if found.is_empty() {
+            return Err(CatalogError::UnknownModel {
+                pattern: pattern.to_owned(),
+                nearest: self.nearest(pattern),
+            });
+        }
+        Ok(found)
+    }
+
+    fn nearest(&self, pattern: &str) -> Vec<String> {
+        const SHOWN: usize = 3;
+        let mut ids: Vec<(f64, &str)> = self
+            .models
+            .iter()
+            .map(|model| {
+                // People leave the source out, so the architecture alone may match too.
+                let by_id = strsim::jaro_winkler(pattern, &model.id);
+                (by_id.max(strsim::jaro_winkler(pattern, model.arch())), model.id.as_str())
+            })
+            .collect();
+        ids.sort_by(|a, b| b.0.total_cmp(&a.0));
+        ids.into_iter().take(SHOWN).map(|(_, id)| id.to_owned()).collect()
+    }
+}
+
+impl Model {
+    /// The part of the id before the slash: who publishes the weights.
+    pub fn source(&self) -> &str {
+        self.id.split_once('/').map_or("", |(source, _)| source)
+    }
+
+    /// The part of the id after the slash.
+    pub fn arch(&self) -> &str {
+        self.id.split_once('/').map_or("", |(_, arch)| arch)
+    }
+
+    /// `<source>-<arch>`: the stem of files that belong to the model.
+    pub fn file_stem(&self) -> String {
+        self.id.replace('/', "-")
+    }
+
+    /// The network, ready to be built.
+    ///
+    /// # Errors
+    /// [`CatalogError::NoNetwork`] when this version does not have it.
+    pub fn network(&self) -> Result<&'static NetworkEntry, CatalogError> {
+        networks::by_name(&self.network).ok_or_else(|| CatalogError::NoNetwork {
+            id: self.id.clone(),
+            network: self.network.clone(),
+            available: networks::NETWORKS.iter().map(|entry| entry.name.to_owned()).collect(),
+        })
+    }
+
+    /// The erratum about `figure`, if there is one.
+    pub fn erratum(&self, figure: FigureName) -> Option<&Erratum> {
+        self.errata.iter().find(|erratum| erratum.figure == figure)
+    }
+
+    fn fault(&self) -> Option<String> {
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
+        if self.id.matches('/').count() != 1 || !plain(self.source()) || !plain(self.arch()) {
+            return Some("an id is <source>/<architecture> in letters, digits, '.', '_' and '-'".to_owned());
+        }
+        let Some(recipe) = Recipe::by_name(&self.recipe) else {
+            let names: Vec<&str> = dataset::RECIPES.iter().map(|recipe| recipe.name).collect();
+            return Some(format!("there is no recipe `{}`; there are {}", self.recipe, names.join(", ")));
+        };
+        if self.input_size != recipe.size {
+            return Some(format!(
+                "input_size is {}, but the recipe `{}` crops {} pixels",
+                self.input_size, recipe.name, recipe.size
+            ));
+        }
+        None
+    }
+}
+
+impl Figure {
+    /// The printed text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number.
+    pub fn value(&self) -> f64 {
+        // The constructor let only decimal numbers through.
+        self.0.parse().unwrap_or(f64::NAN)
+    }
+
+    /// How many decimals were printed.
+    pub fn decimals(&self) -> u32 {
+        self.0.split_once('.').map_or(0, |(_, decimals)| decimals.len() as u32)
+    }
+}
+
+impl TryFrom<String> for Figure {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let valid = match text.split_once('.') {
+            Some((whole, decimals)) => digits(whole) && digits(decimals),
+            None => digits(&text),
+        };
+        if valid { Ok(Self(text)) } else { Err(format!("`{text}` is not a decimal number such as 79.050")) }
+    }
+}
+
+impl From<Figure> for String {
+    fn from(figure: Figure) -> Self {
+        figure.0
+    }
+}
+
+impl<R> Counted<R> {
+    /// One unit of the last digit that means something.
+    pub fn last_digit(&self) -> f64 {
+        10f64.powi(-(self.decimals.unwrap_or_else(|| self.figure.decimals()) as i32))
+    }
+}

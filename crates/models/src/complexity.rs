@@ -1,0 +1,320 @@
+//! FLOPs and parameters, counted as each source's tool counts them.
+//!
+//! A figure without its rule says little: "9.198 GFLOPs" for a 299-pixel Xception is twice what
+//! `thop` calls MACs, at 224 pixels. So a network is first reduced to its [`Layer`]s by walking it
+//! over shapes ([`Trace`]), and each rule is a sum over them. Every rule is checked to the unit
+//! against the tools' own counts in `datasets/reference/complexity.json`.
+
+use std::fmt;
+
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::MaxPool2d;
+use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use serde::{Deserialize, Serialize};
+
+use crate::interpret::Interpreter;
+use crate::network::Architecture;
+
+/// What a counting rule sees of a layer. Elements and multiply-accumulates are for one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// A convolution.
+    Conv {
+        /// Multiply-accumulates of the kernels; a bias adds none.
+        macs: u64,
+        /// Kernel weights and biases.
+        parameters: u64,
+    },
+    /// A batch normalisation.
+    BatchNorm {
+        /// Elements of the feature map it normalises.
+        elements: u64,
+        /// Channels: twice as many trainable parameters, and twice as many running statistics.
+        channels: u64,
+    },
+    /// An adaptive (global) average pool.
+    AveragePool {
+        /// Elements it reads.
+        elements_in: u64,
+        /// Elements it writes.
+        elements_out: u64,
+    },
+    /// A fully connected layer.
+    Linear {
+        /// Multiply-accumulates; the bias adds none.
+        macs: u64,
+        /// Weights and biases.
+        parameters: u64,
+    },
+}
+
+/// How a source counts the work of one forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlopsRule {
+    /// Multiply-accumulates of convolutions and linear layers.
+    Macs,
+    /// Twice [`FlopsRule::Macs`]: what a person means by FLOPs.
+    Flops,
+    /// fvcore's `FlopCountAnalysis`: a multiply-accumulate and an element that the pool reads count
+    /// one each, a normalised element two.
+    Fvcore,
+    /// What `thop` calls MACs: a normalised element counts four (two for the statistics, doubled
+    /// for the affine part), and each output of the adaptive pool its window's additions and one
+    /// division.
+    ThopMacs,
+    /// Twice [`FlopsRule::ThopMacs`], which timm-derived tables print as FLOPs.
+    ThopFlops,
+    /// `paddle.flops`: as `thop`, but a normalised element counts two.
+    PaddleFlops,
+}
+
+impl FlopsRule {
+    /// All rules, in the order in which they are shown.
+    pub const ALL: [Self; 6] =
+        [Self::Macs, Self::Flops, Self::Fvcore, Self::ThopMacs, Self::ThopFlops, Self::PaddleFlops];
+
+    /// The count for one image.
+    pub fn count(self, layers: &[Layer]) -> u64 {
+        match self {
+            Self::Macs => layers.iter().map(|layer| layer.macs()).sum(),
+            Self::Flops => 2 * Self::Macs.count(layers),
+            Self::Fvcore => {
+                let other = layers.iter().map(|layer| match *layer {
+                    Layer::BatchNorm { elements, .. } => 2 * elements,
+                    Layer::AveragePool { elements_in, .. } => elements_in,
+                    Layer::Conv { .. } | Layer::Linear { .. } => 0,
+                });
+                Self::Macs.count(layers) + other.sum::<u64>()
+            }
+            Self::ThopMacs => macs_with_norms_and_pool(layers, 4),
+            Self::ThopFlops => 2 * Self::ThopMacs.count(layers),
+            Self::PaddleFlops => macs_with_norms_and_pool(layers, 2),
+        }
+    }
+
+    /// The name on the command line and in the catalog.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Macs => "macs",
+            Self::Flops => "flops",
+            Self::Fvcore => "fvcore",
+            Self::ThopMacs => "thop-macs",
+            Self::ThopFlops => "thop-flops",
+            Self::PaddleFlops => "paddle-flops",
+        }
+    }
+
+    /// What is counted, for a person.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Macs => "multiply-accumulates of convolutions and linear layers",
+            Self::Flops => "2 x MACs",
+            Self::Fvcore => "fvcore: MACs + 2 per normalised element + pooling",
+            Self::ThopMacs => "thop MACs: MACs + 4 per normalised element + pooling",
+            Self::ThopFlops => "2 x thop MACs",
+            Self::PaddleFlops => "paddle.flops: MACs + 2 per normalised element + pooling",
+        }
+    }
+}
+
+impl fmt::Display for FlopsRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn macs_with_norms_and_pool(layers: &[Layer], per_normalised_element: u64) -> u64 {
+    layers
+        .iter()
+        .map(|layer| match *layer {
+            Layer::BatchNorm { elements, .. } => per_normalised_element * elements,
+            // A window of k x k takes k * k additions and one division an output.
+            Layer::AveragePool { elements_in, elements_out } => elements_in + elements_out,
+            Layer::Conv { macs, .. } | Layer::Linear { macs, .. } => macs,
+        })
+        .sum()
+}
+
+/// How a source counts parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParamsRule {
+    /// What an optimiser would train.
+    Trainable,
+    /// Those and the running means and variances: every value of a Keras or Paddle file.
+    WithRunningStatistics,
+    /// `thop`: trainable parameters of the layers it knows (it leaves timm's `BatchNormAct2d` out).
+    Thop,
+}
+
+impl ParamsRule {
+    /// All rules, in the order in which they are shown.
+    pub const ALL: [Self; 3] = [Self::Trainable, Self::WithRunningStatistics, Self::Thop];
+
+    /// The count.
+    pub fn count(self, layers: &[Layer]) -> u64 {
+        let per_channel = match self {
+            Self::Trainable | Self::Thop => 2,
+            Self::WithRunningStatistics => 4,
+        };
+        layers
+            .iter()
+            .map(|layer| match *layer {
+                Layer::Conv { parameters, .. } | Layer::Linear { parameters, .. } => parameters,
+                Layer::BatchNorm { channels, .. } => per_channel * channels,
+                Layer::AveragePool { .. } => 0,
+            })
+            .sum()
+    }
+
+    /// The name on the command line and in the catalog.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trainable => "trainable",
+            Self::WithRunningStatistics => "with-running-statistics",
+            Self::Thop => "thop",
+        }
+    }
+
+    /// What is counted, for a person.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Trainable => "trainable parameters",
+            Self::WithRunningStatistics => "parameters and running statistics",
+            Self::Thop => "thop: parameters of the layers it knows",
+        }
+    }
+}
+
+impl fmt::Display for ParamsRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Layer {
+    /// Multiply-accumulates of a convolution or linear layer, 0 for others.
+    pub fn macs(&self) -> u64 {
+        match *self {
+            Self::Conv { macs, .. } | Self::Linear { macs, .. } => macs,
+            Self::BatchNorm { .. } | Self::AveragePool { .. } => 0,
+        }
+    }
+}
+
+/// Walks a network over shapes and notes its layers. No weight is read.
+#[derive(Debug, Default)]
+pub struct Trace {
+    layers: Vec<Layer>,
+}
+
+/// The shape of one image's feature map.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    channels: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Extent {
+    fn elements(self) -> u64 {
+        (self.channels * self.height * self.width) as u64
+    }
+}
+
+impl Trace {
+    /// The layers of `network` for one square RGB image of `input_size` pixels.
+    pub(crate) fn of<A: Architecture>(network: &A, input_size: usize) -> Vec<Layer> {
+        let mut trace = Self::default();
+        network.walk(&mut trace, Extent { channels: 3, height: input_size, width: input_size });
+        trace.layers
+    }
+}
+
+impl Interpreter for Trace {
+    type Features = Extent;
+    type Vector = usize;
+
+    fn conv(&mut self, conv: &Conv2d, x: Extent) -> Extent {
+        let [out, per_group, kernel_h, kernel_w] = conv.weight.lazy_shape().dims();
+        let side = |axis: usize, size| {
+            output_size(
+                size,
+                conv.kernel_size[axis],
+                conv.stride[axis],
+                conv.dilation[axis],
+                &conv.padding,
+                axis,
+            )
+        };
+        let y = Extent { channels: out, height: side(0, x.height), width: side(1, x.width) };
+        let kernel = (per_group * kernel_h * kernel_w) as u64;
+        let biases = if conv.bias.is_some() { out as u64 } else { 0 };
+        self.layers
+            .push(Layer::Conv { macs: y.elements() * kernel, parameters: out as u64 * kernel + biases });
+        y
+    }
+
+    fn batch_norm(&mut self, norm: &BatchNorm, x: Extent) -> Extent {
+        let [channels] = norm.gamma.lazy_shape().dims();
+        self.layers.push(Layer::BatchNorm { elements: x.elements(), channels: channels as u64 });
+        x
+    }
+
+    fn relu(&mut self, x: Extent) -> Extent {
+        x
+    }
+
+    fn max_pool(&mut self, pool: &MaxPool2d, x: Extent) -> Extent {
+        let side = |axis: usize, size| {
+            output_size(
+                size,
+                pool.kernel_size[axis],
+                pool.stride[axis],
+                pool.dilation[axis],
+                &pool.padding,
+                axis,
+            )
+        };
+        Extent { height: side(0, x.height), width: side(1, x.width), ..x }
+    }
+
+    fn add(&mut self, a: Extent, _b: Extent) -> Extent {
+        a
+    }
+
+    fn global_average_pool(&mut self, x: Extent) -> usize {
+        self.layers.push(Layer::AveragePool { elements_in: x.elements(), elements_out: x.channels as u64 });
+        x.channels
+    }
+
+    fn linear(&mut self, linear: &Linear, _x: usize) -> usize {
+        let [inputs, outputs] = linear.weight.lazy_shape().dims();
+        let biases = if linear.bias.is_some() { outputs } else { 0 };
+        self.layers.push(Layer::Linear {
+            macs: (inputs * outputs) as u64,
+            parameters: (inputs * outputs + biases) as u64,
+        });
+        outputs
+    }
+}
+
+/// Output size along one axis (0: height, 1: width) of a convolution or pool.
+fn output_size(
+    size: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    padding: &PaddingConfig2d,
+    axis: usize,
+) -> usize {
+    let padded = match padding {
+        PaddingConfig2d::Same => return size.div_ceil(stride),
+        PaddingConfig2d::Valid => size,
+        PaddingConfig2d::Explicit(top, left, bottom, right) => size + [top + bottom, left + right][axis],
+    };
+    let window = dilation * (kernel - 1) + 1;
+    assert!(padded >= window, "an input of {size} pixels is smaller than a window of the network");
+    (padded - window) / stride + 1
+}

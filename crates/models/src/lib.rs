@@ -1,0 +1,28 @@
+//! Image classifiers on Burn, and what is documented about them.
+//!
+//! * [`catalog`]: the documented models, read from `datasets/catalog.toml`;
+//! * [`networks`]: the networks themselves, one family a file, a variant being data;
+//! * [`network`]: what every network can do once it is built ([`Network`]);
+//! * [`interpret`]: a forward pass is written once, over an interpreter, so that computing and
+//!   counting cannot drift apart;
+//! * [`complexity`]: FLOPs and parameters by every counting rule that a source uses;
+//! * [`weights`]: seeded weights and checkpoint files, loaded strictly;
+//! * [`reference`]: what the source frameworks compute for seeded weights, frozen.
+//!
+//! This crate knows nothing of files full of images, of runs or of reports.
+
+pub mod catalog;
+pub mod complexity;
+pub mod device;
+mod fold;
+pub mod interpret;
+mod layers;
+pub mod network;
+pub mod networks;
+pub mod reference;
+pub mod weights;
+
+pub use catalog::{Catalog, CatalogError, Model};
+pub use device::{DeviceName, DeviceNameError};
+pub use network::Network;
+pub use weights::{Checkpoint, WeightsError};

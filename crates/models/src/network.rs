@@ -1,0 +1,76 @@
+//! What every network can do, whatever its family.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::complexity::{Layer, Trace};
+use crate::interpret::{Execute, Interpreter, Stage};
+use crate::weights::{Checkpoint, ModuleTensor, WeightsError, module_tensors};
+use burn_store::ModuleSnapshot as _;
+
+/// What a family's file provides; [`Network`] follows from it.
+pub trait Architecture: Module {
+    /// The forward pass, from images to logits.
+    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector;
+
+    /// Merges every batch normalisation that follows a convolution into it, in place.
+    fn fold_norms(&mut self);
+}
+
+/// A network of any family, built and perhaps loaded.
+pub trait Network: Send {
+    /// Logits for a batch.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, 3, height, width]`, normalised as the model's recipe says
+    /// - output: `[batch, classes]`
+    fn forward(&self, images: Tensor<4>) -> Tensor<2>;
+
+    /// [`Network::forward`] with the statistics of every stage, to find a first difference.
+    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>);
+
+    /// The layers that counting rules look at, in the order of execution, for a square input of
+    /// `input_size` pixels. Call it before [`Network::fold_norms`]: afterwards the normalisations,
+    /// which most rules count, are gone.
+    fn layers(&self, input_size: usize) -> Vec<Layer>;
+
+    /// Every tensor of the network in the source framework's naming, layout and order.
+    fn tensors(&self) -> Vec<ModuleTensor>;
+
+    /// Fills every parameter from `checkpoint`, strictly.
+    ///
+    /// # Errors
+    /// [`WeightsError::Mismatch`] when a tensor is missing, left over or of another shape.
+    fn load(&mut self, checkpoint: &mut Checkpoint) -> Result<(), WeightsError>;
+
+    /// Merges the normalisations into the convolutions; call it once the weights are loaded.
+    fn fold_norms(&mut self);
+}
+
+impl<A: Architecture + Send> Network for A {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.walk(&mut Execute::default(), images)
+    }
+
+    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>) {
+        let mut execute = Execute::observing();
+        let logits = self.walk(&mut execute, images);
+        (logits, execute.into_stages())
+    }
+
+    fn layers(&self, input_size: usize) -> Vec<Layer> {
+        Trace::of(self, input_size)
+    }
+
+    fn tensors(&self) -> Vec<ModuleTensor> {
+        module_tensors(self)
+    }
+
+    fn load(&mut self, checkpoint: &mut Checkpoint) -> Result<(), WeightsError> {
+        self.load_from(checkpoint).map(|_| ())
+    }
+
+    fn fold_norms(&mut self) {
+        Architecture::fold_norms(self);
+    }
+}

@@ -1,0 +1,317 @@
+//! Xception as timm publishes it, after `timm/models/xception.py` of v0.6.5 (itself a port of
+//! Cadene's, whose weights timm hosts).
+//!
+//! What differs from the paper and from Keras: the stem has no padding; the shortcut is a strided
+//! 1x1 convolution with its own batch normalisation; ReLU stands before each separable convolution
+//! but the first of `block1`; the max-pool that ends a strided block is 3/2/1, symmetric; epsilon
+//! is 1e-5. Field names and the order in `rep` are those of the checkpoint's keys.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d, Relu};
+use burn::tensor::Device;
+
+use crate::fold::fold_norm;
+use crate::interpret::Interpreter;
+use crate::layers::{SeparableConv2d, batch_norm, pointwise};
+use crate::network::Architecture;
+
+const EPSILON: f64 = 1e-5;
+
+/// One residual block: `reps` separable convolutions beside a shortcut.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockConfig {
+    /// Channels in and out.
+    pub channels: [usize; 2],
+    /// Number of separable convolutions.
+    pub reps: usize,
+    /// Stride of the max-pool at the block's end, 1 for none.
+    pub stride: usize,
+    /// Whether a ReLU stands before the first separable convolution.
+    pub start_with_relu: bool,
+    /// Whether the channels change in the first separable convolution, not in the last.
+    pub grow_first: bool,
+}
+
+impl BlockConfig {
+    const fn new(channels: [usize; 2], reps: usize, stride: usize) -> Self {
+        Self { channels, reps, stride, start_with_relu: true, grow_first: true }
+    }
+}
+
+/// The family's data.
+#[derive(Debug, Clone, Copy)]
+pub struct XceptionConfig {
+    /// Channels of the two stem convolutions.
+    pub stem: [usize; 2],
+    /// `block1` to `block12`.
+    pub blocks: [BlockConfig; 12],
+    /// Channels of the two separable convolutions before the head.
+    pub exit: [usize; 2],
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// `timm.create_model("xception")`.
+pub(super) const TIMM_XCEPTION: XceptionConfig =
+    XceptionConfig::with_widths([32, 64], [128, 256, 728, 1024], [1536, 2048], 1000);
+
+impl XceptionConfig {
+    /// The published layout of blocks at other widths: after `block1`, `block2`, `block3` to
+    /// `block11`, and `block12`. Narrow networks make small test files.
+    pub const fn with_widths(
+        stem: [usize; 2],
+        [a, b, c, d]: [usize; 4],
+        exit: [usize; 2],
+        classes: usize,
+    ) -> Self {
+        let middle = BlockConfig::new([c, c], 3, 1);
+        let mut first = BlockConfig::new([stem[1], a], 2, 2);
+        first.start_with_relu = false;
+        let mut last = BlockConfig::new([c, d], 2, 2);
+        last.grow_first = false;
+        Self {
+            stem,
+            blocks: [
+                first,
+                BlockConfig::new([a, b], 2, 2),
+                BlockConfig::new([b, c], 2, 2),
+                middle,
+                middle,
+                middle,
+                middle,
+                middle,
+                middle,
+                middle,
+                middle,
+                last,
+            ],
+            exit,
+            classes,
+        }
+    }
+
+    /// The network on `device`, its weights not set yet.
+    pub fn init(&self, device: &Device) -> Xception {
+        let conv = |channels, stride| {
+            Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]).with_bias(false).init(device)
+        };
+        let norm = |channels| batch_norm(channels, EPSILON, device);
+        let [stem1, stem2] = self.stem;
+        let [exit1, exit2] = self.exit;
+        let [_, last] = self.blocks[11].channels;
+        let [
+            block1,
+            block2,
+            block3,
+            block4,
+            block5,
+            block6,
+            block7,
+            block8,
+            block9,
+            block10,
+            block11,
+            block12,
+        ] = self.blocks.map(|block| Block::init(&block, device));
+        Xception {
+            conv1: conv([3, stem1], 2),
+            bn1: norm(stem1),
+            conv2: conv([stem1, stem2], 1),
+            bn2: norm(stem2),
+            block1,
+            block2,
+            block3,
+            block4,
+            block5,
+            block6,
+            block7,
+            block8,
+            block9,
+            block10,
+            block11,
+            block12,
+            conv3: SeparableConv2d::init([last, exit1], device),
+            bn3: norm(exit1),
+            conv4: SeparableConv2d::init([exit1, exit2], device),
+            bn4: norm(exit2),
+            fc: LinearConfig::new(exit2, self.classes).init(device),
+        }
+    }
+}
+
+/// timm's `Xception`.
+#[derive(Module, Debug)]
+pub struct Xception {
+    conv1: Conv2d,
+    bn1: Option<BatchNorm>,
+    conv2: Conv2d,
+    bn2: Option<BatchNorm>,
+    block1: Block,
+    block2: Block,
+    block3: Block,
+    block4: Block,
+    block5: Block,
+    block6: Block,
+    block7: Block,
+    block8: Block,
+    block9: Block,
+    block10: Block,
+    block11: Block,
+    block12: Block,
+    conv3: SeparableConv2d,
+    bn3: Option<BatchNorm>,
+    conv4: SeparableConv2d,
+    bn4: Option<BatchNorm>,
+    fc: Linear,
+}
+
+impl Xception {
+    fn blocks(&self) -> [&Block; 12] {
+        [
+            &self.block1,
+            &self.block2,
+            &self.block3,
+            &self.block4,
+            &self.block5,
+            &self.block6,
+            &self.block7,
+            &self.block8,
+            &self.block9,
+            &self.block10,
+            &self.block11,
+            &self.block12,
+        ]
+    }
+
+    fn blocks_mut(&mut self) -> [&mut Block; 12] {
+        [
+            &mut self.block1,
+            &mut self.block2,
+            &mut self.block3,
+            &mut self.block4,
+            &mut self.block5,
+            &mut self.block6,
+            &mut self.block7,
+            &mut self.block8,
+            &mut self.block9,
+            &mut self.block10,
+            &mut self.block11,
+            &mut self.block12,
+        ]
+    }
+}
+
+impl Architecture for Xception {
+    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+        let x = on.conv(&self.conv1, images);
+        let x = on.norm(&self.bn1, x);
+        let x = on.relu(x);
+        let x = on.conv(&self.conv2, x);
+        let x = on.norm(&self.bn2, x);
+        let mut x = on.relu(x);
+        for (index, block) in self.blocks().into_iter().enumerate() {
+            x = block.walk(on, x);
+            on.stage(&format!("block{}", index + 1), &x);
+        }
+        let x = self.conv3.walk(on, x);
+        let x = on.norm(&self.bn3, x);
+        let x = on.relu(x);
+        let x = self.conv4.walk(on, x);
+        let x = on.norm(&self.bn4, x);
+        let x = on.relu(x);
+        let x = on.global_average_pool(x);
+        on.linear(&self.fc, x)
+    }
+
+    fn fold_norms(&mut self) {
+        fold_norm(&mut self.conv1, &mut self.bn1);
+        fold_norm(&mut self.conv2, &mut self.bn2);
+        self.blocks_mut().into_iter().for_each(Block::fold_norms);
+        fold_norm(&mut self.conv3.pointwise, &mut self.bn3);
+        fold_norm(&mut self.conv4.pointwise, &mut self.bn4);
+    }
+}
+
+/// timm's `Block`: a shortcut, projected where the shape changes, beside `rep`.
+#[derive(Module, Debug)]
+pub(super) struct Block {
+    skip: Option<Conv2d>,
+    skipbn: Option<BatchNorm>,
+    rep: Vec<Rep>,
+}
+
+/// An element of a block's `nn.Sequential`. Layers without weights keep their place, so that the
+/// indices are the checkpoint's.
+#[derive(Module, Debug)]
+enum Rep {
+    Relu(Relu),
+    Separable(SeparableConv2d),
+    Norm(BatchNorm),
+    MaxPool(MaxPool2d),
+}
+
+impl Block {
+    fn init(config: &BlockConfig, device: &Device) -> Self {
+        let [channels_in, channels_out] = config.channels;
+        let projected = channels_in != channels_out || config.stride != 1;
+        let mut rep = Vec::new();
+        for index in 0..config.reps {
+            let (from, to) = if config.grow_first {
+                (if index == 0 { channels_in } else { channels_out }, channels_out)
+            } else {
+                (channels_in, if index + 1 < config.reps { channels_in } else { channels_out })
+            };
+            if index > 0 || config.start_with_relu {
+                rep.push(Rep::Relu(Relu::new()));
+            }
+            rep.push(Rep::Separable(SeparableConv2d::init([from, to], device)));
+            rep.extend(batch_norm(to, EPSILON, device).map(Rep::Norm));
+        }
+        if config.stride != 1 {
+            let pool = MaxPool2dConfig::new([3, 3])
+                .with_strides([config.stride; 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+            rep.push(Rep::MaxPool(pool.init()));
+        }
+        Self {
+            skip: projected.then(|| pointwise(config.channels, config.stride, device)),
+            skipbn: if projected { batch_norm(channels_out, EPSILON, device) } else { None },
+            rep,
+        }
+    }
+
+    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+        let shortcut = match &self.skip {
+            Some(skip) => {
+                let projected = on.conv(skip, x.clone());
+                on.norm(&self.skipbn, projected)
+            }
+            None => x.clone(),
+        };
+        let x = self.rep.iter().fold(x, |x, layer| match layer {
+            Rep::Relu(_) => on.relu(x),
+            Rep::Separable(separable) => separable.walk(on, x),
+            Rep::Norm(norm) => on.batch_norm(norm, x),
+            Rep::MaxPool(pool) => on.max_pool(pool, x),
+        });
+        on.add(x, shortcut)
+    }
+
+    fn fold_norms(&mut self) {
+        if let Some(skip) = &mut self.skip {
+            fold_norm(skip, &mut self.skipbn);
+        }
+        let mut folded: Vec<Rep> = Vec::with_capacity(self.rep.len());
+        for layer in std::mem::take(&mut self.rep) {
+            match (layer, folded.last_mut()) {
+                (Rep::Norm(norm), Some(Rep::Separable(separable))) => {
+                    fold_norm(&mut separable.pointwise, &mut Some(norm));
+                }
+                (layer, _) => folded.push(layer),
+            }
+        }
+        self.rep = folded;
+    }
+}

@@ -1,0 +1,169 @@
+//! A checkpoint of any format as Burn's `ModuleStore`, applied strictly.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use burn::tensor::DType;
+use burn_store::burn_pack::Tensor as PackTensor;
+use burn_store::{
+    ApplyError, ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
+    PyTorchToBurnAdapter, SafetensorsStore,
+};
+use sha2::{Digest, Sha256};
+
+use super::error::{ShapeMismatch, WeightsError};
+use super::pytorch;
+
+/// The only tensors that a PyTorch checkpoint may hold beyond the network's: how often each batch
+/// normalisation was updated in training.
+const IGNORED_SUFFIX: &str = "num_batches_tracked";
+
+/// Named tensors in PyTorch's naming and layout, whose data is read when it is needed.
+#[derive(Debug)]
+pub struct Checkpoint {
+    tensors: BTreeMap<String, PackTensor>,
+    origin: String,
+}
+
+impl Checkpoint {
+    /// Tensors that come from elsewhere than a file. `origin` says where, for messages.
+    pub(crate) fn new(origin: String, tensors: impl IntoIterator<Item = PackTensor>) -> Self {
+        let tensors = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        Self { tensors, origin }
+    }
+
+    /// Opens a checkpoint file, whose format is told by its content and not by its name.
+    ///
+    /// PyTorch's zip and legacy formats and safetensors are read. A training checkpoint's weights
+    /// are found as timm finds them: `state_dict_ema`, `model_ema`, `state_dict`, `model`; a
+    /// `module.` before every name (from data-parallel training) is taken off.
+    ///
+    /// # Errors
+    /// [`WeightsError`] for a file that cannot be read, is of no known format, is damaged or holds
+    /// no weights.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let io_error = |source| WeightsError::Io { path: path.to_owned(), source };
+        let mut start = Vec::new();
+        let file = File::open(path).map_err(io_error)?;
+        // Opening a folder succeeds on Linux; reading it is what fails.
+        file.take(512).read_to_end(&mut start).map_err(io_error)?;
+        if is_safetensors(&start) {
+            let mut store = SafetensorsStore::from_file(path);
+            let tensors = store.get_all_tensors().map_err(|error| WeightsError::Damaged {
+                path: path.to_owned(),
+                format: "safetensors",
+                reason: error.to_string(),
+            })?;
+            let tensors = tensors.values().cloned().collect();
+            return pytorch::unwrap_state(path, tensors);
+        }
+        if let Some(looks_like) = looks_foreign(&start) {
+            return Err(WeightsError::UnknownFormat { path: path.to_owned(), looks_like });
+        }
+        pytorch::open(path)
+    }
+
+    /// Where the tensors come from: a path and, in a training checkpoint, the key.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The tensors' names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+}
+
+/// A safetensors file starts with the little-endian length of its JSON header.
+fn is_safetensors(start: &[u8]) -> bool {
+    start.len() > 8 && start[8] == b'{' && start[6..8] == [0, 0]
+}
+
+/// What a file that is certainly no PyTorch checkpoint looks like.
+fn looks_foreign(start: &[u8]) -> Option<String> {
+    let text = |looks_like: &str| Some(looks_like.to_owned());
+    match start {
+        [] => text("is empty (0 bytes)"),
+        [0x89, b'H', b'D', b'F', ..] => text("is HDF5 (a Keras file?)"),
+        [0x1f, 0x8b, ..] => text("is compressed by gzip (unpack it first)"),
+        [b'<', ..] => text("looks like a web page (a failed download?)"),
+        start if start.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
+            let line = String::from_utf8_lossy(start);
+            let line: String = line.lines().next().unwrap_or_default().chars().take(40).collect();
+            Some(format!("is a text file that begins with \"{line}\""))
+        }
+        _ => None,
+    }
+}
+
+/// SHA-256 of a file, in lower-case hexadecimal.
+///
+/// # Errors
+/// [`WeightsError::Io`] when the file cannot be read.
+pub fn sha256_file(path: &Path) -> Result<String, WeightsError> {
+    let io_error = |source| WeightsError::Io { path: path.to_owned(), source };
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path).map_err(io_error)?, &mut hasher).map_err(io_error)?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl ModuleStore for Checkpoint {
+    type Error = WeightsError;
+
+    fn collect_from<M: ModuleSnapshot>(&mut self, _module: &M) -> Result<(), WeightsError> {
+        Err(WeightsError::ReadOnly)
+    }
+
+    fn apply_to<M: ModuleSnapshot>(&mut self, module: &mut M) -> Result<ApplyResult, WeightsError> {
+        // Half-precision checkpoints are widened: the networks compute in f32.
+        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+        let tensors = self.tensors.values().cloned().collect();
+        let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
+        strict(&self.origin, &result)?;
+        Ok(result)
+    }
+
+    fn get_tensor(&mut self, name: &str) -> Result<Option<&PackTensor>, WeightsError> {
+        Ok(self.tensors.get(name))
+    }
+
+    fn get_all_tensors(&mut self) -> Result<&BTreeMap<String, PackTensor>, WeightsError> {
+        Ok(&self.tensors)
+    }
+
+    fn keys(&mut self) -> Result<Vec<String>, WeightsError> {
+        Ok(self.tensors.keys().cloned().collect())
+    }
+}
+
+/// Accepts only a load that filled everything and left nothing but update counters over.
+fn strict(origin: &str, result: &ApplyResult) -> Result<(), WeightsError> {
+    let missing: Vec<String> = result.missing.iter().map(|(path, _)| path.clone()).collect();
+    let unexpected: Vec<String> =
+        result.unused.iter().filter(|name| !name.ends_with(IGNORED_SUFFIX)).cloned().collect();
+    let (mut shapes, mut unusable) = (Vec::new(), Vec::new());
+    for error in &result.errors {
+        match error {
+            ApplyError::ShapeMismatch { path, expected, found } => shapes.push(ShapeMismatch {
+                name: path.clone(),
+                expected: expected.to_vec(),
+                found: found.to_vec(),
+            }),
+            other => unusable.push(other.to_string()),
+        }
+    }
+    if missing.is_empty() && unexpected.is_empty() && result.errors.is_empty() && result.skipped.is_empty() {
+        return Ok(());
+    }
+    Err(WeightsError::Mismatch {
+        origin: origin.to_owned(),
+        expected: result.applied.len() + missing.len() + result.errors.len(),
+        matching: result.applied.len(),
+        missing,
+        unexpected,
+        shapes,
+        unusable,
+    })
+}

@@ -1,0 +1,146 @@
+//! What can be wrong with weights, said so that a person knows what to do next.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A tensor whose shape in the file is not the network's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShapeMismatch {
+    /// The tensor's name.
+    pub name: String,
+    /// Shape that the network has, in Burn's layout.
+    pub expected: Vec<usize>,
+    /// Shape that the file holds.
+    pub found: Vec<usize>,
+}
+
+impl fmt::Display for ShapeMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {:?} in the file, {:?} in the network", self.name, self.found, self.expected)
+    }
+}
+
+/// Why weights could not be loaded.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// The file could not be opened or read.
+    #[error("cannot read the weights {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+
+    /// The bytes are of no format that is read here.
+    #[error(
+        "{} is not a checkpoint: it {looks_like}; expected a PyTorch file (.pth, zip or legacy) or .safetensors",
+        path.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes look like.
+        looks_like: String,
+    },
+
+    /// The format was recognised but the file contradicts itself.
+    #[error(
+        "{} cannot be read as {format}: {reason}; it is truncated or damaged, so fetch or copy it again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The format that its first bytes announce.
+        format: &'static str,
+        /// What the reader of the format said.
+        reason: String,
+    },
+
+    /// The file holds no tensors where a checkpoint keeps them.
+    #[error(
+        "{} holds no weights: neither a state dict nor one under `state_dict_ema`, `model_ema`, `state_dict` or `model`",
+        path.display()
+    )]
+    NoTensors {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The tensors are not those of the network.
+    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes, unusable))]
+    Mismatch {
+        /// Where the tensors come from.
+        origin: String,
+        /// Number of tensors that the network has.
+        expected: usize,
+        /// Number of the file's tensors that fitted.
+        matching: usize,
+        /// Names that the network has and the file lacks.
+        missing: Vec<String>,
+        /// Names that the file has and the network lacks.
+        unexpected: Vec<String>,
+        /// Tensors of another shape.
+        shapes: Vec<ShapeMismatch>,
+        /// Tensors that could not be used for another reason, with it.
+        unusable: Vec<String>,
+    },
+
+    /// Seeded weights exist only where a source framework's answer was frozen.
+    #[error("there are no seeded weights for {network}: no frozen answer of its framework is embedded")]
+    NotSeeded {
+        /// The network's name.
+        network: String,
+    },
+
+    /// This store only reads.
+    #[error("weights are read here, never written")]
+    ReadOnly,
+}
+
+/// Names the first few and counts the rest: a checkpoint of another network differs in hundreds.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text += &format!(" and {} more", names.len() - SHOWN);
+    }
+    text
+}
+
+fn mismatch(
+    origin: &str,
+    expected: usize,
+    matching: usize,
+    missing: &[String],
+    unexpected: &[String],
+    shapes: &[ShapeMismatch],
+    unusable: &[String],
+) -> String {
+    let mut text = format!("{origin} does not fit the network ({matching} of {expected} tensors do)");
+    if !missing.is_empty() {
+        text += &format!("; missing: {}", some(missing));
+    }
+    if !unexpected.is_empty() {
+        text += &format!("; not of this network: {}", some(unexpected));
+    }
+    if !shapes.is_empty() {
+        let shapes: Vec<String> = shapes.iter().map(ToString::to_string).collect();
+        text += &format!("; wrong shape: {}", some(&shapes));
+    }
+    if !unusable.is_empty() {
+        text += &format!("; unusable: {}", some(unusable));
+    }
+    // Hundreds of strange names mean another network; a few mean an edited checkpoint.
+    if missing.len() + unexpected.len() > expected / 4 {
+        text += ". It looks like a checkpoint of another network: choose the model it belongs to";
+    } else if shapes.len() == 1 && missing.is_empty() && unexpected.is_empty() {
+        text += ". A head for another number of classes or an edited tensor would look like this";
+    }
+    text
+}

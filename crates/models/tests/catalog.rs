@@ -1,0 +1,183 @@
+//! The catalog against itself, and every network of the catalog against what its framework says of
+//! it. These tests iterate, so that a new model is tested without a new test.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use models::catalog::{CatalogError, FigureName};
+use models::complexity::{FlopsRule, Layer, ParamsRule};
+use models::weights::Role;
+use models::{Catalog, DeviceName, Model};
+use serde_json::Value;
+
+fn reference(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/reference").join(file);
+    serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap()
+}
+
+fn with_network(catalog: &Catalog) -> Vec<&Model> {
+    catalog.models().iter().filter(|model| model.network().is_ok()).collect()
+}
+
+fn add(text: &str) -> Result<Catalog, CatalogError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.toml");
+    std::fs::write(&path, text).unwrap();
+    let mut catalog = Catalog::built_in();
+    catalog.add_file(&path).map(|()| catalog)
+}
+
+const OWN: &str = r#"
+[[models]]
+id = "mine/finetuned"
+network = "timm-xception"
+recipe = "card-342-bilinear"
+input_size = 299
+"#;
+
+#[test]
+fn the_documented_table_is_complete() {
+    let catalog = Catalog::built_in();
+    assert_eq!(catalog.models().len(), 12);
+    assert!(catalog.models().iter().all(|model| model.documented.is_some() && model.weights.is_some()));
+    let xception65 = catalog.select("timm/xception65").unwrap()[0];
+    assert!(xception65.erratum(FigureName::FlopsG).is_some());
+    assert_eq!(xception65.documented.as_ref().unwrap().flops_g.figure.as_str(), "15.241");
+}
+
+#[test]
+fn models_are_selected_by_id_and_glob() {
+    let catalog = Catalog::built_in();
+    let ids =
+        |pattern| catalog.select(pattern).unwrap().iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
+    assert_eq!(ids("timm/xception"), ["timm/xception"]);
+    assert_eq!(ids("timm/*").len(), 6);
+    assert_eq!(
+        ids("*/xception41*"),
+        ["timm/xception41", "timm/xception41p", "ppcls/xception41", "ppcls/xception41_deeplab"]
+    );
+    let Err(CatalogError::UnknownModel { nearest, .. }) = catalog.select("timm/exception") else { panic!() };
+    assert_eq!(nearest[0], "timm/xception");
+}
+
+#[test]
+fn a_users_entry_is_added_and_checked() {
+    let catalog = add(OWN).unwrap();
+    assert_eq!(catalog.models().len(), 13);
+    assert_eq!(catalog.select("mine/*").unwrap()[0].file_stem(), "mine-finetuned");
+
+    let message = |text: &str| {
+        let error = add(text).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        format!("{error}: {source}")
+    };
+    for (text, expected) in [
+        (format!("{OWN}colour = \"red\"\n"), "unknown field `colour`"),
+        (OWN.replace("card-342-bilinear", "card-343"), "there is no recipe `card-343`"),
+        (OWN.replace("299", "224"), "crops 299 pixels"),
+        (OWN.replace("mine/finetuned", "timm/xception"), "exists already"),
+        (OWN.replace("mine/finetuned", "finetuned"), "<source>/<architecture>"),
+        (format!("{OWN}{OWN}"), "exists already"),
+        (format!("{OWN}[models.documented]\ntop1_pct = \"79,05\"\n"), "`79,05` is not a decimal number"),
+    ] {
+        let message = message(&text);
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn every_network_has_the_tensors_of_its_checkpoint() {
+    let catalog = Catalog::built_in();
+    let device = DeviceName::Flex.init().unwrap();
+    let models = with_network(&catalog);
+    assert!(!models.is_empty());
+    for model in models {
+        let tensors = model.network().unwrap().init(&device).tensors();
+        let states = reference(&format!("states/{}.json", model.file_stem()));
+        let states = states.as_array().unwrap();
+        assert_eq!(tensors.len(), states.len(), "{}", model.id);
+        for (tensor, state) in tensors.iter().zip(states) {
+            let shape: Vec<usize> = state["shape"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|size| size.as_u64().unwrap() as usize)
+                .collect();
+            let fan_in = state["fan_in"].as_u64().unwrap() as usize;
+            let role = match state["role"].as_str().unwrap() {
+                "conv" => Role::Conv { fan_in },
+                "linear" => Role::Linear { fan_in },
+                "fc_bias" => Role::LinearBias,
+                "gamma" => Role::Gamma,
+                "beta" => Role::Beta,
+                "mean" => Role::Mean,
+                "var" => Role::Variance,
+                other => panic!("{other}"),
+            };
+            assert_eq!(
+                (tensor.name.as_str(), &tensor.shape, tensor.role),
+                (state["name"].as_str().unwrap(), &shape, role),
+                "{}",
+                model.id
+            );
+        }
+    }
+}
+
+/// Every integer that the sources' own tools counted for `model`, by its key.
+fn counts(key: &str, layers_224: &[Layer], layers_299: &[Layer]) -> u64 {
+    let layers = if key.ends_with("_224") { layers_224 } else { layers_299 };
+    match key {
+        "params" => ParamsRule::Trainable.count(layers),
+        "params_with_running_stats" => ParamsRule::WithRunningStatistics.count(layers),
+        "thop_params" => ParamsRule::Thop.count(layers),
+        "thop_macs_224" | "thop_macs_299" => FlopsRule::ThopMacs.count(layers),
+        "paddle_flops_224" | "paddle_flops_299" => FlopsRule::PaddleFlops.count(layers),
+        other => panic!("nothing is compared with {other}"),
+    }
+}
+
+/// fvcore counts by operator; each operator is a sum over one kind of layer.
+fn fvcore_operators(layers: &[Layer]) -> BTreeMap<&'static str, u64> {
+    let mut sums = BTreeMap::new();
+    for layer in layers {
+        let operator = match layer {
+            Layer::Conv { .. } => "conv",
+            Layer::BatchNorm { .. } => "batch_norm",
+            Layer::AveragePool { .. } => "adaptive_avg_pool2d",
+            Layer::Linear { .. } => "linear",
+        };
+        *sums.entry(operator).or_default() += FlopsRule::Fvcore.count(std::slice::from_ref(layer));
+    }
+    sums
+}
+
+#[test]
+fn every_count_equals_the_sources_tool_to_the_unit() {
+    let catalog = Catalog::built_in();
+    let device = DeviceName::Flex.init().unwrap();
+    let complexity = reference("complexity.json");
+    for model in with_network(&catalog) {
+        let network = model.network().unwrap().init(&device);
+        let (at_224, at_299) = (network.layers(224), network.layers(299));
+        let mut compared = 0;
+        for (key, expected) in complexity[&model.id].as_object().unwrap() {
+            if let Some(operators) = expected.as_object() {
+                let counted = fvcore_operators(if key == "fvcore_224" { &at_224 } else { &at_299 });
+                assert_eq!(operators.len(), counted.len());
+                for (operator, expected) in operators {
+                    assert_eq!(counted[operator.as_str()], expected.as_u64().unwrap(), "{} {key}", model.id);
+                    compared += 1;
+                }
+            } else {
+                assert_eq!(counts(key, &at_224, &at_299), expected.as_u64().unwrap(), "{} {key}", model.id);
+                compared += 1;
+            }
+        }
+        println!("{}: {compared} integers equal", model.id);
+        assert!(compared >= 2, "{}: only {compared} integers were compared", model.id);
+    }
+    // What the documented table says of the first network, and how many integers that rests on.
+    let network = catalog.select("timm/xception").unwrap()[0].network().unwrap().init(&device);
+    assert_eq!(FlopsRule::ThopFlops.count(&network.layers(224)), 9_198_849_216);
+}

@@ -1,0 +1,95 @@
+"""Freezes what the counting tools of each source report, to the unit, at 224 and at 299:
+datasets/reference/complexity.json. The documented FLOPs and parameters come from such tools, each
+with its own rule, so a documented figure can only be checked by the rule that made it.
+
+    params                     trainable values
+    params_with_running_stats  the same and BatchNorm's running means and variances
+    timm:  fvcore_<side>       fvcore's counts by operator (multiply-adds; batch_norm 2 an element)
+           thop_macs_<side>, thop_params: thop, which knows nothing of timm's BatchNormAct2d
+    ppcls: paddle_flops_<side> paddle.flops (multiply-adds, BatchNorm and pooling elements)
+    keras: no tool; its figures are the counts of its weights
+
+A source's entries are made in that source's environment; the others in the file stay as they are.
+
+usage: python make_complexity.py timm|keras|ppcls [--datasets DIR] [--check]
+needs: the source's environment (requirements-<source>.txt); for timm also thop==0.1.1.post2209072238
+       and fvcore==0.1.5.post20221221
+"""
+import json
+import logging
+
+import layout
+from reference_models import IDS, build
+
+SIDES = (224, 299)
+
+
+def parameters(net):
+    """Counts by role, from the state that make_logits.py freezes."""
+    import numpy as np
+
+    size = {True: 0, False: 0}
+    for _name, shape, role, _fan_in in net.state:
+        size[role in ("mean", "var")] += int(np.prod(shape))
+    return {"params": size[False], "params_with_running_stats": size[False] + size[True]}
+
+
+def timm(net):
+    import copy
+
+    import torch
+    from fvcore.nn import FlopCountAnalysis
+    from thop import profile
+
+    logging.getLogger("fvcore").setLevel(logging.ERROR)
+    logging.getLogger("timm").setLevel(logging.ERROR)
+    facts = parameters(net)
+    assert facts["params"] == sum(p.numel() for p in net.net.parameters())
+    for side in SIDES:
+        x = torch.zeros(1, 3, side, side)
+        with torch.no_grad():
+            count = FlopCountAnalysis(net.net, x).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+            facts[f"fvcore_{side}"] = {name: int(n) for name, n in count.by_operator().items()}
+            # thop leaves its counters in the network: it gets one of its own.
+            macs, params = profile(copy.deepcopy(net.net), inputs=(x,), verbose=False)
+        facts[f"thop_macs_{side}"] = int(macs)
+        facts["thop_params"] = int(params)
+    return facts
+
+
+def keras(net):
+    facts = parameters(net)
+    assert facts["params_with_running_stats"] == net.net.count_params()
+    return facts
+
+
+def ppcls(net):
+    facts = parameters(net)
+    for side in SIDES:
+        facts[f"paddle_flops_{side}"] = int(net.paddle.flops(net.net, [1, 3, side, side]))
+    return facts
+
+
+def main():
+    parser = layout.parser(__doc__)
+    parser.add_argument("source", choices=layout.SOURCES)
+    args = parser.parse_args()
+    file = args.datasets / "reference" / "complexity.json"
+    frozen = json.loads(file.read_text()) if file.is_file() else {}
+    made, different = {}, []
+    for model_id in (i for i in IDS if i.startswith(args.source + "/")):
+        made[model_id] = {"timm": timm, "keras": keras, "ppcls": ppcls}[args.source](build(model_id))
+        if args.check:
+            same = made[model_id] == frozen.get(model_id)
+            print(model_id, "equal" if same else f"DIFFERENT: {made[model_id]} frozen {frozen.get(model_id)}", flush=True)
+            different += [] if same else [model_id]
+    if args.check:
+        raise SystemExit(1 if different else 0)
+    merged = {**frozen, **made}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({i: merged[i] for i in IDS if i in merged}, indent=1) + "\n")
+    print("wrote", file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Freezes what the reference frameworks compute for seeded weights (seed 0).
+
+For one source, under datasets/reference/: states/<id>.json (every tensor: name, shape, role,
+fan_in, in file order), stages/<id>.json (per-stage statistics on one seeded input tensor), and
+in <source>.safetensors per model `<arch>.fc_bias` [1000], `<arch>.logits` [24, 1000] over the
+sample images by the model's own recipe, `<arch>.probe` [1, 1000] for the seeded input.
+
+With --check, the frozen fc_bias is loaded rather than computed again, so that the logits are
+compared for the very weights that are frozen; the bias is compared too.
+
+usage: python make_logits.py timm|keras|ppcls CROPS.npz [--only ARCH] [--threads N] [--datasets DIR] [--check]
+needs: safetensors, CROPS.npz by make_preprocess.py, and the source's environment (requirements-<source>.txt)
+"""
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+import layout
+import seeded
+from recipes import RECIPES, normalise
+from reference_models import IDS, RECIPE, build
+
+SEED = 0
+BATCH = 4
+TOLERANCE = 1e-4  # of a logit, whose spread is some units: other CPUs sum in another order
+
+
+def run(net, x):
+    return np.concatenate([net.logits(x[i : i + BATCH]) for i in range(0, len(x), BATCH)])
+
+
+def statistics(a):
+    return dict(shape=list(a.shape), mean=float(a.mean(dtype=np.float64)), std=float(a.std(dtype=np.float64)),
+                min=float(a.min()), max=float(a.max()), first=[float(v) for v in a.ravel()[:4]])
+
+
+def furthest(made, frozen):
+    """The largest difference between two stage files' statistics."""
+    assert made.keys() == frozen.keys()
+    worst = 0.0
+    for name, stage in made.items():
+        assert stage["shape"] == frozen[name]["shape"], name
+        for key in ("mean", "std", "min", "max", "first"):
+            worst = max(worst, float(np.abs(np.subtract(stage[key], frozen[name][key])).max()))
+    return worst
+
+
+def main():
+    parser = layout.parser(__doc__)
+    parser.add_argument("source", choices=layout.SOURCES)
+    parser.add_argument("crops", type=Path, metavar="CROPS.npz")
+    parser.add_argument("--only", metavar="ARCH", help="with --check: one network")
+    parser.add_argument("--threads", type=int, help="PyTorch's threads")
+    args = parser.parse_args()
+    if args.only and not args.check:
+        parser.error("--only goes with --check: a source's networks are frozen in one file")
+    if args.threads and args.source == "timm":
+        import torch
+
+        torch.set_num_threads(args.threads)
+    out = args.datasets / "reference"
+    frozen_file = out / f"{args.source}.safetensors"
+    frozen = load_file(frozen_file) if args.check else None
+    crops = np.load(args.crops)
+    inputs, tensors, failed = {}, {}, []
+    for model_id in (i for i in IDS if i.startswith(args.source + "/")):
+        arch = model_id.split("/")[1]
+        if args.only not in (None, arch):
+            continue
+        recipe = RECIPE[model_id]
+        if recipe not in inputs:
+            inputs[recipe] = np.concatenate([normalise(crop, RECIPES[recipe][1]) for crop in crops[recipe]])
+        x = inputs[recipe]
+        net = build(model_id)
+        bias_name = next(n for n, _, role, _ in net.state if role == "fc_bias")
+        values = {n: np.zeros(s, np.float32) if n == bias_name else seeded.tensor(n, s, r, SEED, f)
+                  for n, s, r, f in net.state}
+        net.load(values)
+        # The class means differ far more than the images do: without a bias that centres the logits,
+        # every image would have the same top-1 and the frozen answers would prove little.
+        bias = -run(net, x).mean(0).astype(np.float32)
+        values[bias_name] = frozen[f"{arch}.fc_bias"] if args.check else bias
+        net.load(values)
+        logits = run(net, x)
+        probe = seeded.unit("input", 3 * 299 * 299, SEED).reshape(1, 3, 299, 299)
+        activations = net.stages(probe)
+        state = [dict(name=n, shape=list(s), role=r, fan_in=f) for n, s, r, f in net.state]
+        stages = {n: statistics(a) for n, a in activations.items()}
+        name = model_id.replace("/", "-") + ".json"
+        if args.check:
+            worst = {
+                "fc_bias": float(np.abs(bias - frozen[f"{arch}.fc_bias"]).max()),
+                "logits": float(np.abs(logits - frozen[f"{arch}.logits"]).max()),
+                "probe": float(np.abs(activations["logits"] - frozen[f"{arch}.probe"]).max()),
+                "stages": furthest(stages, json.loads((out / "stages" / name).read_text())),
+            }
+            same_state = state == json.loads((out / "states" / name).read_text())
+            same_top5 = int((np.argsort(-logits, 1, kind="stable")[:, :5]
+                             == np.argsort(-frozen[f"{arch}.logits"], 1, kind="stable")[:, :5]).all(1).sum())
+            print(model_id, f"tensors {len(state)} {'equal' if same_state else 'DIFFERENT'};",
+                  f"top-5 equal {same_top5}/{len(x)}; largest differences:",
+                  ", ".join(f"{k} {v:.2e}" for k, v in worst.items()), flush=True)
+            if not same_state or max(worst.values()) > TOLERANCE:
+                failed.append(model_id)
+            continue
+        tensors[f"{arch}.fc_bias"], tensors[f"{arch}.logits"] = bias, logits
+        tensors[f"{arch}.probe"] = activations["logits"]
+        for folder, content in (("states", json.dumps(state)), ("stages", json.dumps(stages, indent=1))):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+            (out / folder / name).write_text(content + "\n")
+        top = np.sort(logits, 1)[:, ::-1]
+        print(model_id, "tensors", len(state), "logit std", logits.std(), "distinct top-1",
+              len(set(logits.argmax(1))), "min gap 1-2", (top[:, 0] - top[:, 1]).min(),
+              "min gap 5-6", (top[:, 4] - top[:, 5]).min(), flush=True)
+    if failed:
+        raise SystemExit(f"beyond {TOLERANCE}: {', '.join(failed)}")
+    if not args.check:
+        save_file(tensors, frozen_file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The twelve documented networks, as their own frameworks define them.
+
+Every builder returns a `Net`: its state (ordered list of (name, shape, role, fan_in)),
+`load(dict name -> ndarray)`, `stages(x)` -> ordered dict of named activations (NCHW) for
+one f32 NCHW batch, and `logits(x)`.
+
+A module, not a script: make_logits.py, make_complexity.py and make_fixtures.py import it.
+
+needs: one virtual environment a source (requirements-<source>.txt):
+    timm    torch==2.11.0 timm==0.6.5
+    keras   tensorflow-cpu==2.15.1        (its Xception is Keras 2.3.1's, layer for layer)
+    ppcls   paddlepaddle==2.6.2 paddleclas==2.4.0 (whose two Xception files equal release/2.3's)
+"""
+import numpy as np
+
+IDS = [
+    "timm/xception", "timm/xception41", "timm/xception41p",
+    "timm/xception65", "timm/xception65p", "timm/xception71",
+    "keras/xception",
+    "ppcls/xception41", "ppcls/xception41_deeplab",
+    "ppcls/xception65", "ppcls/xception65_deeplab", "ppcls/xception71",
+]
+
+RECIPE = {
+    "timm/xception": "timm-333-bicubic",
+    "timm/xception41": "timm-331-bicubic",
+    "timm/xception71": "timm-331-bicubic",
+    "timm/xception41p": "timm-318-bicubic",
+    "timm/xception65": "timm-318-bicubic",
+    "timm/xception65p": "timm-318-bicubic",
+    "keras/xception": "keras-cv2-cubic-341",
+    **{i: "ppcls-320-bilinear" for i in IDS if i.startswith("ppcls/")},
+}
+
+
+def torch_state(net):
+    """Every tensor of a PyTorch network as (name, shape, role, fan_in), in its state dict's order."""
+    from torch import nn
+
+    state, modules = [], dict(net.named_modules())
+    for name, t in net.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        owner = modules[name.rsplit(".", 1)[0]]
+        leaf = name.rsplit(".", 1)[1]
+        if isinstance(owner, nn.Conv2d):
+            k = owner.kernel_size
+            role, fan = "conv", owner.in_channels // owner.groups * k[0] * k[1]
+        elif isinstance(owner, nn.Linear):
+            role, fan = ("linear", owner.in_features) if leaf == "weight" else ("fc_bias", 0)
+        else:
+            role = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}[leaf]
+            fan = 0
+        state.append((name, tuple(t.shape), role, fan))
+    return state
+
+
+class Torch:
+    """A timm network by name, or any PyTorch network whose blocks are named as timm's."""
+
+    def __init__(self, arch):
+        import torch
+
+        if isinstance(arch, str):
+            import timm
+
+            arch = timm.create_model(arch)
+        self.torch = torch
+        self.net = arch.eval()
+        self.state = torch_state(self.net)
+
+    def load(self, values):
+        torch = self.torch
+        missing, unexpected = self.net.load_state_dict(
+            {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in values.items()}, strict=False)
+        assert not unexpected and all(m.endswith("num_batches_tracked") for m in missing)
+
+    def logits(self, x):
+        with self.torch.no_grad():
+            return self.net(self.torch.from_numpy(x)).numpy()
+
+    def stages(self, x):
+        seen, handles = {}, []
+        kids = [(n, m) for n, m in self.net.named_modules()
+                if n.startswith("block") and n.count(".") == (1 if n.startswith("blocks.") else 0) and n != "blocks"]
+        for n, m in kids:
+            handles.append(m.register_forward_hook(lambda _m, _i, o, n=n: seen.__setitem__(n, o.detach().numpy().copy())))
+        seen_logits = self.logits(x)
+        for h in handles:
+            h.remove()
+        seen["logits"] = seen_logits
+        return seen
+
+
+class Keras:
+    """Names: '<layer>/<weight>', where the layers that Keras numbers by itself (the four
+    shortcut convolutions and their normalisations) are called conv2d_1..4 and
+    batch_normalization_1..4 in topological order, as Keras 2.3.1 calls them."""
+
+    def __init__(self, _arch):
+        import tensorflow as tf
+
+        tf.keras.backend.clear_session()
+        self.tf = tf
+        self.net = tf.keras.applications.Xception(weights=None, classifier_activation=None)
+        self.state, self.slots, counts = [], [], {}
+        for layer in self.net.layers:
+            if not layer.weights:
+                continue
+            name = layer.name
+            for auto in ("conv2d", "batch_normalization"):
+                if name == auto or (name.startswith(auto + "_") and name[len(auto) + 1:].isdigit()):
+                    counts[auto] = counts.get(auto, 0) + 1
+                    name = f"{auto}_{counts[auto]}"
+            for w in layer.weights:
+                leaf = w.name.split("/")[-1].split(":")[0]
+                shape = tuple(w.shape)
+                fan = 0
+                if leaf == "depthwise_kernel":
+                    role, fan = "conv", shape[0] * shape[1]
+                elif leaf in ("kernel", "pointwise_kernel"):
+                    role, fan = ("linear", shape[0]) if len(shape) == 2 else ("conv", int(np.prod(shape[:3])))
+                elif leaf == "bias":
+                    role = "fc_bias"
+                else:
+                    role = {"gamma": "gamma", "beta": "beta", "moving_mean": "mean", "moving_variance": "var"}[leaf]
+                self.state.append((f"{name}/{leaf}", shape, role, fan))
+                self.slots.append(w)
+
+    def load(self, values):
+        assert len(values) == len(self.state)
+        for (name, shape, _r, _f), w in zip(self.state, self.slots):
+            w.assign(values[name].reshape(shape))
+
+    def logits(self, x):
+        return self.net(np.ascontiguousarray(x.transpose(0, 2, 3, 1)), training=False).numpy()
+
+    def stages(self, x):
+        tf = self.tf
+        wanted = [l for l in self.net.layers if l.name.startswith("add") or l.name in ("block1_conv2_act", "block14_sepconv2_act")]
+        probe = tf.keras.Model(self.net.input, [l.output for l in wanted])
+        outs = probe(np.ascontiguousarray(x.transpose(0, 2, 3, 1)), training=False)
+        seen, adds = {}, 0
+        for l, o in zip(wanted, outs):
+            name = l.name
+            if name.startswith("add"):
+                adds += 1
+                name = f"add_{adds}"
+            seen[name] = o.numpy().transpose(0, 3, 1, 2)
+        seen["logits"] = self.logits(x)
+        return seen
+
+
+class Paddle:
+    def __init__(self, arch):
+        import importlib.util
+        import sys
+        import types
+        from pathlib import Path
+
+        import paddle
+
+        self.paddle = paddle
+        for n in ("ppcls", "ppcls.utils", "ppcls.utils.save_load"):
+            sys.modules.setdefault(n, types.ModuleType(n))
+        helper = sys.modules["ppcls.utils.save_load"]
+        helper.load_dygraph_pretrain = helper.load_dygraph_pretrain_from_url = None
+        zoo = next(Path(p) / "paddleclas/ppcls/arch/backbone/model_zoo" for p in sys.path
+                   if (Path(p) / "paddleclas/ppcls/arch/backbone/model_zoo").is_dir())
+        file = "xception_deeplab" if arch.endswith("deeplab") else "xception"
+        spec = importlib.util.spec_from_file_location(f"zoo_{file}", zoo / f"{file}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        with paddle.utils.unique_name.guard():
+            self.net = getattr(module, arch.replace("xception", "Xception"))()
+        self.net.eval()
+        owners = dict(self.net.named_sublayers())
+        self.state = []
+        for name, t in self.net.state_dict().items():
+            owner = owners[name.rsplit(".", 1)[0]]
+            leaf = name.rsplit(".", 1)[1]
+            kind = type(owner).__name__
+            fan = 0
+            if kind == "Conv2D":
+                role, fan = "conv", int(np.prod(t.shape[1:]))
+            elif kind == "Linear":
+                role, fan = ("linear", t.shape[0]) if leaf == "weight" else ("fc_bias", 0)
+            else:
+                role = {"weight": "gamma", "bias": "beta", "_mean": "mean", "_variance": "var"}[leaf]
+            self.state.append((name, tuple(t.shape), role, fan))
+
+    def load(self, values):
+        state = self.net.state_dict()
+        assert set(values) == set(state)
+        for name, t in state.items():
+            t.set_value(np.ascontiguousarray(values[name]))
+
+    def logits(self, x):
+        with self.paddle.no_grad():
+            return self.net(self.paddle.to_tensor(x)).numpy()
+
+    def stages(self, x):
+        seen, handles = {}, []
+        for n, m in self.net.named_sublayers():
+            if type(m).__name__ in ("EntryFlowBottleneckBlock", "MiddleFlowBottleneckBlock", "ExitFlowBottleneckBlock", "Xception_Block"):
+                handles.append(m.register_forward_post_hook(lambda _m, _i, o, n=n: seen.__setitem__(n, o.numpy().copy())))
+        logits = self.logits(x)
+        for h in handles:
+            h.remove()
+        seen["logits"] = logits
+        return seen
+
+
+def build(model_id):
+    source, arch = model_id.split("/")
+    return {"timm": Torch, "keras": Keras, "ppcls": Paddle}[source](arch)

@@ -1,0 +1,121 @@
+//! `complexity`: FLOPs and parameters by every counting rule, beside the documented ones.
+
+use clap::builder::PossibleValuesParser;
+use eval::report::Style;
+use eval::summary::complexity_figures;
+use eval::verdict::Verdict;
+use models::Model;
+use models::catalog::FigureName;
+use models::complexity::{FlopsRule, ParamsRule};
+
+use crate::selection::Select;
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
+
+/// Counts FLOPs and parameters by every rule that sources use
+///
+/// Counts follow from the network's description; no weights are needed. The documented figures stand
+/// beside the rule that the catalog gives for them, with a verdict.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    select: Select,
+
+    /// Side of the square input in pixels [default: 224, 299 and the documented one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(32..=8192))]
+    input_size: Option<u16>,
+
+    /// Only this counting rule
+    #[arg(long, value_name = "R", value_parser = PossibleValuesParser::new(rule_names()))]
+    rule: Option<String>,
+}
+
+fn rule_names() -> Vec<&'static str> {
+    FlopsRule::ALL.map(FlopsRule::name).into_iter().chain(ParamsRule::ALL.map(ParamsRule::name)).collect()
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    let catalog = args.select.catalog.load()?;
+    let selection = eval::plan::select(&catalog, &args.select.patterns())?;
+    let mut table =
+        Style::Terminal.table(&["model", "rule", "input", "count", "documented", "verdict", "meaning"]);
+    let mut differs = false;
+    for model in &selection.models {
+        for row in rows(args, model)? {
+            differs |= row.verdict == Some(Verdict::NotReproduced);
+            table.add_row([
+                model.id.clone(),
+                row.rule.to_owned(),
+                row.input_size.map_or_else(|| "-".to_owned(), |size| size.to_string()),
+                row.count.to_string(),
+                row.documented.unwrap_or_default(),
+                row.verdict.map_or_else(String::new, |verdict| verdict.to_string()),
+                row.meaning.to_owned(),
+            ]);
+        }
+    }
+    let mut text = format!("{table}\n");
+    if !selection.without_network.is_empty() {
+        let ids: Vec<&str> = selection.without_network.iter().map(|model| model.id.as_str()).collect();
+        text += &format!("Without a network in this version: {}.\n", ids.join(", "));
+    }
+    output::print(&text)?;
+    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+}
+
+/// One count.
+struct Row {
+    rule: &'static str,
+    meaning: &'static str,
+    input_size: Option<usize>,
+    count: u64,
+    documented: Option<String>,
+    verdict: Option<Verdict>,
+}
+
+fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
+    let device = models::DeviceName::default().init()?;
+    let network = model.network()?.init(&device);
+    let documented = model.documented.as_ref();
+    let counted_at = documented.and_then(|it| it.flops_g.input_size).unwrap_or(model.input_size);
+    let [flops, params] = complexity_figures(model, &network.layers(counted_at));
+    let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
+
+    let mut sizes = match args.input_size {
+        Some(size) => vec![usize::from(size)],
+        None => vec![224, 299, counted_at],
+    };
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut rows = Vec::new();
+    for rule in FlopsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
+        for &size in &sizes {
+            let here = size == counted_at && documented.is_some_and(|it| it.flops_g.rule == rule);
+            rows.push(Row {
+                rule: rule.name(),
+                meaning: rule.meaning(),
+                input_size: Some(size),
+                count: rule.count(&network.layers(size)),
+                documented: printed(here, &flops.documented, flops.figure),
+                verdict: here.then_some(flops.verdict),
+            });
+        }
+    }
+    let layers = network.layers(counted_at);
+    for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
+        let here = documented.is_some_and(|it| it.params_m.rule == rule);
+        rows.push(Row {
+            rule: rule.name(),
+            meaning: rule.meaning(),
+            input_size: None,
+            count: rule.count(&layers),
+            documented: printed(here, &params.documented, params.figure),
+            verdict: here.then_some(params.verdict),
+        });
+    }
+    Ok(rows)
+}
+
+fn printed(here: bool, documented: &Option<String>, figure: FigureName) -> Option<String> {
+    let unit = if figure == FigureName::FlopsG { "G" } else { "M" };
+    documented.as_ref().filter(|_| here).map(|printed| format!("{printed} {unit}"))
+}

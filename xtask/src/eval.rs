@@ -1,0 +1,217 @@
+//! `eval`: the main job, from files on disk to a table with verdicts.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use dataset::Dataset;
+use eval::plan::{RecipeArg, Request, SAMPLE};
+use eval::report::{Style, figures_table, summary_lines};
+use eval::run_dir::{Identity, RunDir};
+use eval::verdict::Verdict;
+use eval::weights::WeightsArg;
+use eval::{Outcome, Plan, evaluate, provenance};
+use models::DeviceName;
+
+use crate::progress::Watch;
+use crate::selection::CatalogArgs;
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
+
+/// Evaluates models and compares every figure with the documented one
+///
+/// Without --data, the embedded sample of 24 drawn images is evaluated with seeded weights: that
+/// exercises everything and checks FLOPs and parameters, but says nothing about accuracies. With
+/// --data, published weights are used unless --weights says otherwise.
+///
+/// A run that was interrupted, or killed, goes on where it stopped when the same command is given
+/// again.
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("select").required(true))]
+pub(crate) struct Args {
+    /// All models of the catalog
+    #[arg(long, group = "select")]
+    all: bool,
+
+    /// A model by id or glob, such as timm/xception or 'timm/*'; may be repeated
+    #[arg(long, value_name = "ID_OR_GLOB", group = "select")]
+    model: Vec<String>,
+
+    /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID), or a list file
+    #[arg(long, value_name = "PATH", env = "IMAGENET_DATA")]
+    data: Option<PathBuf>,
+
+    /// A list of labels to use instead of what is found with the images: `name label` lines, or one
+    /// label a line in the order of file names
+    #[arg(long, value_name = "FILE", requires = "data")]
+    labels: Option<PathBuf>,
+
+    /// pretrained, seeded, a file, a folder with a file a model, or ID=FILE; may be repeated
+    /// [default: pretrained with --data, seeded on the sample]
+    #[arg(long, value_name = "WEIGHTS")]
+    weights: Vec<WeightsArg>,
+
+    /// source (each model's own), card (342 pixels, bilinear), or a recipe's name for all models
+    #[arg(long, value_name = "RECIPE", default_value = "source")]
+    recipe: String,
+
+    /// Where to compute: flex or ndarray; wgpu, vulkan or cuda when built with that feature
+    #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
+    device: DeviceName,
+
+    /// Images a batch
+    #[arg(long, value_name = "N", default_value = "8")]
+    batch: NonZero<usize>,
+
+    /// Threads that decode images [default: one a processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
+
+    /// Only the first N images, in the order of their names
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZero<usize>>,
+
+    /// The run directory [default: reports/runs/<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Start over, deleting what an earlier run left in --out
+    #[arg(long)]
+    fresh: bool,
+
+    /// How far an accuracy over all 50,000 images may lie from the printed one, in percentage points
+    /// [default: the catalog's]
+    #[arg(long, value_name = "PP", value_parser = tolerance)]
+    tolerance: Option<f64>,
+
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("a number of percentage points from 0 to 100 is needed".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+    let catalog = args.catalog.load()?;
+    let (dataset, data) = open_dataset(&args)?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let plan = Plan::new(Request {
+        catalog: &catalog,
+        patterns: &args.model,
+        recipe: match args.recipe.as_str() {
+            "source" => RecipeArg::Source,
+            "card" => RecipeArg::Card,
+            name => RecipeArg::Named(name.to_owned()),
+        },
+        weights: &args.weights,
+        dataset,
+        data,
+        device: args.device,
+        batch: args.batch.get(),
+        threads: args.threads.map_or(processors, NonZero::get),
+        tolerance_pp: args.tolerance,
+        command: command_line(),
+    })?;
+
+    let identity = Identity::of_plan(&plan);
+    let path = match args.out {
+        Some(path) => path,
+        None => {
+            let runs = runs_folder();
+            let unfinished = if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity) };
+            unfinished.unwrap_or_else(|| runs.join(provenance::utc_folder_name()))
+        }
+    };
+    let dir = RunDir::open(&path, &identity, args.fresh)?;
+    introduce(&plan);
+
+    let stop = stop_on_signal()?;
+    let outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
+    conclude(&outcome, dir.path())
+}
+
+fn open_dataset(args: &Args) -> anyhow::Result<(Dataset, String)> {
+    let (mut dataset, data) = match &args.data {
+        Some(path) => (Dataset::open(path, args.labels.as_deref())?, path.display().to_string()),
+        None => (Dataset::sample(), SAMPLE.to_owned()),
+    };
+    if let Some(limit) = args.limit {
+        dataset.truncate(limit.get());
+    }
+    Ok((dataset, data))
+}
+
+/// Says what is about to be measured, on standard error like all that is not a result.
+fn introduce(plan: &Plan) {
+    eprintln!(
+        "{} images from {} ({}; labels: {})",
+        plan.dataset.items().len(),
+        plan.data,
+        plan.dataset.layout(),
+        plan.dataset.label_source()
+    );
+    for warning in plan.dataset.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    for planned in &plan.models {
+        let (id, recipe, weights) = (&planned.model.id, planned.recipe.name, planned.weights.label());
+        eprintln!("{id}: recipe {recipe}, weights {weights}, device {}", plan.device_name);
+    }
+}
+
+/// Prints the table and what goes with it, and chooses the exit code.
+fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
+    let record = &outcome.record;
+    if outcome.interrupted() {
+        let done = record.models.iter().map(|model| model.images).min().unwrap_or_default();
+        eprintln!(
+            "Interrupted: {done} of {} images are kept in {}. The same command goes on from there.",
+            record.dataset.images,
+            path.display()
+        );
+        return Ok(EXIT_INTERRUPTED);
+    }
+    let mut text = figures_table(&record.models, Style::Terminal);
+    for line in summary_lines(record) {
+        text += &format!("{line}\n");
+    }
+    text += &format!("Run directory: {}\n", path.display());
+    output::print(&text)?;
+    outcome.check_any_prediction()?;
+    let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
+    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+}
+
+/// The first signal asks for a stop at the next batch; the second ends the process, which loses the
+/// batch at hand and nothing else.
+fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(EXIT_INTERRUPTED));
+        }
+        eprintln!("Stopping after the batch at hand; once more to stop at once.");
+    })
+    .context("cannot watch for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// The command as a person would repeat it.
+fn command_line() -> Vec<String> {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
+}
+
+/// `reports/runs` of the checkout: cargo tells where the manifest is, whatever folder the command
+/// is given in. The program alone uses the current folder.
+fn runs_folder() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = manifest.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    root.join("reports").join("runs")
+}

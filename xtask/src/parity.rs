@@ -1,0 +1,72 @@
+//! `parity`: the embedded sample and seeded weights against the frameworks' frozen answers.
+
+use eval::parity::{Parity, TOLERANCE, parity};
+use eval::report::Style;
+use models::DeviceName;
+
+use crate::selection::Select;
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
+
+/// Compares networks with their source frameworks, logit by logit
+///
+/// Runs the embedded sample and a seeded input through each network with seeded weights, and compares
+/// with what the network's own framework computed for them: every logit, and the order of the five
+/// best classes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    select: Select,
+
+    /// Where to compute: flex or ndarray; wgpu, vulkan or cuda when built with that feature
+    #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
+    device: DeviceName,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    let catalog = args.select.catalog.load()?;
+    let selection = eval::plan::select(&catalog, &args.select.patterns())?;
+    let mut rows = Vec::new();
+    for model in &selection.models {
+        eprintln!("{} on {} ...", model.id, args.device);
+        rows.push(parity(model, args.device)?);
+    }
+    let mut text = table(&rows);
+    if !selection.without_network.is_empty() {
+        let ids: Vec<&str> = selection.without_network.iter().map(|model| model.id.as_str()).collect();
+        text += &format!("Without a network in this version: {}.\n", ids.join(", "));
+    }
+    output::print(&text)?;
+    Ok(if rows.iter().all(Parity::holds) { EXIT_HOLDS } else { EXIT_DIFFERS })
+}
+
+fn table(rows: &[Parity]) -> String {
+    let mut table = Style::Terminal.table(&[
+        "model",
+        "device",
+        "images",
+        "max |logit - frozen|",
+        "probe",
+        "top-1 equal",
+        "top-5 equal, in order",
+        "parity",
+    ]);
+    for row in rows {
+        table.add_row([
+            row.id.clone(),
+            row.device.to_string(),
+            row.images.to_string(),
+            format!("{:.2e}", row.max_difference),
+            format!("{:.2e}", row.probe_difference),
+            format!("{}/{}", row.equal_top1, row.images),
+            format!("{}/{}", row.equal_top5, row.images),
+            if row.holds() { "holds" } else { "BROKEN" }.to_owned(),
+        ]);
+    }
+    let mut text = format!("{table}\nTolerance: {TOLERANCE:e} on every logit.\n");
+    for row in rows {
+        if let Some(difference) = &row.first_difference {
+            text += &format!("{}: the first stage that differs: {difference}\n", row.id);
+        }
+    }
+    text
+}

@@ -1,0 +1,96 @@
+//! How a run is watched: a bar in a terminal, plain lines anywhere else.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use eval::Progress;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+/// How often a plain line is written.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Image errors that are shown as they come; all are in the prediction log.
+const ERRORS_SHOWN: usize = 10;
+
+/// Shows images, images/s, the time left and the first model's accuracy so far, on standard error.
+pub(crate) struct Watch {
+    bar: ProgressBar,
+    plain: bool,
+    started: Instant,
+    last_line: Instant,
+    before: u64,
+    errors: usize,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        let plain = !std::io::stderr().is_terminal();
+        let bar = if plain { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        // The template is a constant, so an error in it is a programmer's and shows as the default.
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} images  {msg}") {
+            bar.set_style(style);
+        }
+        let now = Instant::now();
+        Self { bar, plain, started: now, last_line: now, before: 0, errors: 0 }
+    }
+
+    fn say(&self, line: &str) {
+        if self.plain { eprintln!("{line}") } else { self.bar.println(line) }
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "{}/{} images  {}",
+            self.bar.position(),
+            self.bar.length().unwrap_or_default(),
+            self.bar.message()
+        )
+    }
+}
+
+impl Progress for Watch {
+    fn start(&mut self, done: usize, total: usize) {
+        self.started = Instant::now();
+        self.last_line = self.started;
+        self.before = done as u64;
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        if done > 0 && done < total {
+            self.say(&format!("Going on after {done} of {total} images."));
+        }
+    }
+
+    fn image(&mut self, top1_pct: f64) {
+        self.bar.inc(1);
+        let done = self.bar.position() - self.before;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let per_second = done as f64 / seconds.max(1e-9);
+        let left = self.bar.length().unwrap_or_default().saturating_sub(self.bar.position());
+        let left = Duration::from_secs_f64(left as f64 / per_second);
+        self.bar.set_message(format!(
+            "{per_second:.1} images/s  {} left  top-1 so far {top1_pct:.3} %",
+            HumanDuration(left)
+        ));
+        if self.plain && self.last_line.elapsed() >= PLAIN_INTERVAL {
+            self.last_line = Instant::now();
+            eprintln!("{}", self.line());
+        }
+    }
+
+    fn error(&mut self, image: &str, error: &str) {
+        self.errors += 1;
+        if self.errors <= ERRORS_SHOWN {
+            self.say(&format!("warning: {image}: {error}"));
+        }
+        if self.errors == ERRORS_SHOWN {
+            self.say("warning: further images without a prediction are only logged");
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.plain && self.bar.position() > self.before {
+            eprintln!("{}", self.line());
+        }
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,51 @@
+//! Options that choose models, shared by the verbs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use models::Catalog;
+
+/// Models to look at, all of the catalog by default.
+#[derive(Args)]
+pub(crate) struct Select {
+    /// Models by id or glob, such as timm/xception or 'timm/*' [default: all]
+    #[arg(value_name = "ID_OR_GLOB", conflicts_with_all = ["all", "model"])]
+    positional: Vec<String>,
+
+    /// All models of the catalog
+    #[arg(long, conflicts_with = "model")]
+    all: bool,
+
+    /// A model by id or glob; may be repeated
+    #[arg(long, value_name = "ID_OR_GLOB")]
+    model: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) catalog: CatalogArgs,
+}
+
+impl Select {
+    /// The patterns; none means all.
+    pub(crate) fn patterns(&self) -> Vec<String> {
+        [self.positional.as_slice(), self.model.as_slice()].concat()
+    }
+}
+
+/// Where models are documented.
+#[derive(Args)]
+pub(crate) struct CatalogArgs {
+    /// Entries of your own, added to the built-in ones (same keys as datasets/catalog.toml)
+    #[arg(long, value_name = "FILE")]
+    catalog: Vec<PathBuf>,
+}
+
+impl CatalogArgs {
+    /// The built-in catalog with the user's files.
+    pub(crate) fn load(&self) -> anyhow::Result<Catalog> {
+        let mut catalog = Catalog::built_in();
+        for path in &self.catalog {
+            catalog.add_file(path)?;
+        }
+        Ok(catalog)
+    }
+}
