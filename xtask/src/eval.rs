@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use dataset::Dataset;
-use eval::plan::{RecipeArg, Request, SAMPLE};
+use eval::plan::{RecipeArg, Request};
 use eval::report::{Style, figures_table, summary_lines};
 use eval::run_dir::{Identity, RunDir};
 use eval::verdict::Verdict;
@@ -98,7 +97,6 @@ fn tolerance(text: &str) -> Result<f64, String> {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
-    let (dataset, data) = open_dataset(&args)?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let plan = Plan::new(Request {
         catalog: &catalog,
@@ -109,8 +107,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             name => RecipeArg::Named(name.to_owned()),
         },
         weights: &args.weights,
-        dataset,
-        data,
+        data: args.data.as_deref(),
+        labels: args.labels.as_deref(),
+        limit: args.limit.map(NonZero::get),
         device: args.device,
         batch: args.batch.get(),
         threads: args.threads.map_or(processors, NonZero::get),
@@ -133,17 +132,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let stop = stop_on_signal()?;
     let outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
     conclude(&outcome, dir.path())
-}
-
-fn open_dataset(args: &Args) -> anyhow::Result<(Dataset, String)> {
-    let (mut dataset, data) = match &args.data {
-        Some(path) => (Dataset::open(path, args.labels.as_deref())?, path.display().to_string()),
-        None => (Dataset::sample(), SAMPLE.to_owned()),
-    };
-    if let Some(limit) = args.limit {
-        dataset.truncate(limit.get());
-    }
-    Ok((dataset, data))
 }
 
 /// Says what is about to be measured, on standard error like all that is not a result.

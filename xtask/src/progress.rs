@@ -88,9 +88,12 @@ impl Progress for Watch {
     }
 
     fn finish(&mut self) {
-        if self.plain && self.bar.position() > self.before {
-            eprintln!("{}", self.line());
-        }
+        let done = self.bar.position() - self.before;
         self.bar.finish_and_clear();
+        if done > 0 {
+            let took = self.started.elapsed();
+            let per_second = done as f64 / took.as_secs_f64().max(1e-9);
+            eprintln!("{done} images in {} ({per_second:.1} images/s)", HumanDuration(took));
+        }
     }
 }

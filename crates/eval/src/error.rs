@@ -96,7 +96,7 @@ pub enum EvalError {
     },
     /// The run directory was made by a different evaluation.
     #[error(
-        "{} holds another evaluation: {what} was {before}, now it is {now}. Choose another --out, or add --fresh to start over (what is there is deleted)",
+        "{} holds another evaluation: {what} differ ({before} there, {now} now). Choose another --out, or add --fresh to start over (what is there is deleted)",
         path.display()
     )]
     OtherRun {

@@ -1,6 +1,8 @@
 //! What was asked for, resolved and checked: models, recipes, weights, data, device. Whatever can be
 //! wrong with the command or the files shows here, before the first image.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
@@ -118,10 +120,12 @@ pub struct Request<'a> {
     pub recipe: RecipeArg,
     /// `--weights` arguments; empty means published weights, or seeded ones on the sample.
     pub weights: &'a [WeightsArg],
-    /// The images.
-    pub dataset: Dataset,
-    /// Where they lie.
-    pub data: String,
+    /// Where the images lie; the embedded sample without it.
+    pub data: Option<&'a Path>,
+    /// A list of labels to use instead of what is found with the images.
+    pub labels: Option<&'a Path>,
+    /// Only the first so many images.
+    pub limit: Option<usize>,
     /// The device.
     pub device: DeviceName,
     /// Images a batch.
@@ -140,9 +144,15 @@ impl Plan {
     /// # Errors
     /// [`EvalError`] for whatever is wrong with the selection, the recipe, the device or a file.
     pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
-        let Request { catalog, patterns, weights, dataset, .. } = request;
+        let Request { catalog, patterns, weights, .. } = request;
+        // What costs nothing to check comes first: names, then files, then loading.
         let selection = select(catalog, patterns)?;
         let device = request.device.init()?;
+        let (mut dataset, data) = match request.data {
+            Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
+            None => (Dataset::sample(), SAMPLE.to_owned()),
+        };
+        dataset.truncate(request.limit.unwrap_or(usize::MAX));
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
         let sources = weights::resolve(weights, &selection.models)?;
@@ -154,7 +164,7 @@ impl Plan {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             dataset,
-            data: request.data,
+            data,
             models,
             without_network: selection.without_network.iter().map(|model| model.id.clone()).collect(),
             device_name: request.device,
@@ -176,6 +186,10 @@ impl Plan {
         }
         recipes
     }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 impl PlannedModel {

@@ -42,17 +42,17 @@ impl Identity {
         let ids: Vec<&str> = models.iter().map(|(id, ..)| *id).collect();
         let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
         let mut facts = vec![
-            ("the selection of models".to_owned(), ids.join(", ")),
-            ("the data".to_owned(), data),
-            ("the device".to_owned(), device.to_owned()),
+            ("the selected models".to_owned(), ids.join(", ")),
+            ("the images or labels".to_owned(), data),
+            ("the devices".to_owned(), device.to_owned()),
         ];
         for (id, recipe, network, weights) in models {
             let weights = match weights {
                 WeightsSource::Seeded => "seeded".to_owned(),
                 WeightsSource::File { sha256, .. } => format!("sha256:{sha256}"),
             };
-            facts.push((format!("the recipe of {id}"), recipe.to_owned()));
-            facts.push((format!("the network of {id}"), network.to_owned()));
+            facts.push((format!("the recipes of {id}"), recipe.to_owned()));
+            facts.push((format!("the networks of {id}"), network.to_owned()));
             facts.push((format!("the weights of {id}"), weights));
         }
         Self(facts)

@@ -1,6 +1,6 @@
 //! A checkpoint of any format as Burn's `ModuleStore`, applied strictly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,12 +8,13 @@ use std::path::Path;
 use burn::tensor::DType;
 use burn_store::burn_pack::Tensor as PackTensor;
 use burn_store::{
-    ApplyError, ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore,
-    PyTorchToBurnAdapter, SafetensorsStore,
+    ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
+    SafetensorsStore,
 };
 use sha2::{Digest, Sha256};
 
 use super::error::{ShapeMismatch, WeightsError};
+use super::module_tensors::{ModuleTensor, module_tensors};
 use super::pytorch;
 
 /// The only tensors that a PyTorch checkpoint may hold beyond the network's: how often each batch
@@ -70,9 +71,34 @@ impl Checkpoint {
         &self.origin
     }
 
-    /// The tensors' names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tensors.keys().map(String::as_str)
+    /// Accepts exactly the tensors of a network, and update counters.
+    fn check(&self, network: &[ModuleTensor]) -> Result<(), WeightsError> {
+        let (mut missing, mut shapes) = (Vec::new(), Vec::new());
+        for expected in network {
+            match self.tensors.get(&expected.name) {
+                None => missing.push(expected.name.clone()),
+                Some(found) if found.shape[..] != expected.shape[..] => shapes.push(ShapeMismatch {
+                    name: expected.name.clone(),
+                    expected: expected.shape.clone(),
+                    found: found.shape.to_vec(),
+                }),
+                Some(_) => {}
+            }
+        }
+        let known: HashSet<&str> = network.iter().map(|tensor| tensor.name.as_str()).collect();
+        let strange = |name: &&String| !known.contains(name.as_str()) && !name.ends_with(IGNORED_SUFFIX);
+        let unexpected: Vec<String> = self.tensors.keys().filter(strange).cloned().collect();
+        if missing.is_empty() && shapes.is_empty() && unexpected.is_empty() {
+            return Ok(());
+        }
+        Err(WeightsError::Mismatch {
+            origin: self.origin.clone(),
+            expected: network.len(),
+            matching: network.len() - missing.len() - shapes.len(),
+            missing,
+            unexpected,
+            shapes,
+        })
     }
 }
 
@@ -117,12 +143,18 @@ impl ModuleStore for Checkpoint {
     }
 
     fn apply_to<M: ModuleSnapshot>(&mut self, module: &mut M) -> Result<ApplyResult, WeightsError> {
+        self.check(&module_tensors(module))?;
         // Half-precision checkpoints are widened: the networks compute in f32.
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
         let tensors = self.tensors.values().cloned().collect();
         let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
-        strict(&self.origin, &result)?;
-        Ok(result)
+        // Names and shapes were right, so what is left is data that could not be read or used.
+        if result.errors.is_empty() && result.missing.is_empty() && result.skipped.is_empty() {
+            return Ok(result);
+        }
+        let missing = result.missing.iter().map(|(path, _)| format!("{path} was not filled"));
+        let reasons = result.errors.iter().map(ToString::to_string).chain(missing).collect();
+        Err(WeightsError::Unusable { origin: self.origin.clone(), reasons })
     }
 
     fn get_tensor(&mut self, name: &str) -> Result<Option<&PackTensor>, WeightsError> {
@@ -136,34 +168,4 @@ impl ModuleStore for Checkpoint {
     fn keys(&mut self) -> Result<Vec<String>, WeightsError> {
         Ok(self.tensors.keys().cloned().collect())
     }
-}
-
-/// Accepts only a load that filled everything and left nothing but update counters over.
-fn strict(origin: &str, result: &ApplyResult) -> Result<(), WeightsError> {
-    let missing: Vec<String> = result.missing.iter().map(|(path, _)| path.clone()).collect();
-    let unexpected: Vec<String> =
-        result.unused.iter().filter(|name| !name.ends_with(IGNORED_SUFFIX)).cloned().collect();
-    let (mut shapes, mut unusable) = (Vec::new(), Vec::new());
-    for error in &result.errors {
-        match error {
-            ApplyError::ShapeMismatch { path, expected, found } => shapes.push(ShapeMismatch {
-                name: path.clone(),
-                expected: expected.to_vec(),
-                found: found.to_vec(),
-            }),
-            other => unusable.push(other.to_string()),
-        }
-    }
-    if missing.is_empty() && unexpected.is_empty() && result.errors.is_empty() && result.skipped.is_empty() {
-        return Ok(());
-    }
-    Err(WeightsError::Mismatch {
-        origin: origin.to_owned(),
-        expected: result.applied.len() + missing.len() + result.errors.len(),
-        matching: result.applied.len(),
-        missing,
-        unexpected,
-        shapes,
-        unusable,
-    })
 }

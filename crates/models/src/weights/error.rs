@@ -11,7 +11,7 @@ use thiserror::Error;
 pub struct ShapeMismatch {
     /// The tensor's name.
     pub name: String,
-    /// Shape that the network has, in Burn's layout.
+    /// Shape that the network has, in the checkpoint's layout.
     pub expected: Vec<usize>,
     /// Shape that the file holds.
     pub found: Vec<usize>,
@@ -73,7 +73,7 @@ pub enum WeightsError {
     },
 
     /// The tensors are not those of the network.
-    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes, unusable))]
+    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes))]
     Mismatch {
         /// Where the tensors come from.
         origin: String,
@@ -87,8 +87,15 @@ pub enum WeightsError {
         unexpected: Vec<String>,
         /// Tensors of another shape.
         shapes: Vec<ShapeMismatch>,
-        /// Tensors that could not be used for another reason, with it.
-        unusable: Vec<String>,
+    },
+
+    /// Names and shapes fit, but data cannot be read or is of another kind.
+    #[error("{origin} cannot be loaded: {}", some(reasons))]
+    Unusable {
+        /// Where the tensors come from.
+        origin: String,
+        /// A reason a tensor.
+        reasons: Vec<String>,
     },
 
     /// Seeded weights exist only where a source framework's answer was frozen.
@@ -120,7 +127,6 @@ fn mismatch(
     missing: &[String],
     unexpected: &[String],
     shapes: &[ShapeMismatch],
-    unusable: &[String],
 ) -> String {
     let mut text = format!("{origin} does not fit the network ({matching} of {expected} tensors do)");
     if !missing.is_empty() {
@@ -133,14 +139,11 @@ fn mismatch(
         let shapes: Vec<String> = shapes.iter().map(ToString::to_string).collect();
         text += &format!("; wrong shape: {}", some(&shapes));
     }
-    if !unusable.is_empty() {
-        text += &format!("; unusable: {}", some(unusable));
-    }
     // Hundreds of strange names mean another network; a few mean an edited checkpoint.
     if missing.len() + unexpected.len() > expected / 4 {
         text += ". It looks like a checkpoint of another network: choose the model it belongs to";
-    } else if shapes.len() == 1 && missing.is_empty() && unexpected.is_empty() {
-        text += ". A head for another number of classes or an edited tensor would look like this";
+    } else {
+        text += ". Use the checkpoint of exactly this network, with its 1000 classes";
     }
     text
 }

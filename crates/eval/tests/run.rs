@@ -1,0 +1,324 @@
+//! A run from its start to its files: what it writes, how it goes on after any interruption, what it
+//! refuses. Real images and the real network; few images, since one takes a while in a test build.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn_store::ModuleStore as _;
+use eval::metrics::TopK;
+use eval::plan::{RecipeArg, Request};
+use eval::predictions::{self, Prediction};
+use eval::run_dir::{Identity, RunDir};
+use eval::summary::{RunRecord, State};
+use eval::verdict::Verdict;
+use eval::weights::WeightsArg;
+use eval::{EvalError, Outcome, Plan, Progress, evaluate};
+use models::{Catalog, DeviceName};
+
+const MODEL: &str = "timm/xception";
+const IMAGES: usize = 5;
+
+/// What a test varies.
+#[derive(Default)]
+struct Options<'a> {
+    data: Option<&'a Path>,
+    weights: Vec<WeightsArg>,
+    card: bool,
+    batch: Option<usize>,
+    limit: Option<usize>,
+}
+
+fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
+    Plan::new(Request {
+        catalog: &Catalog::built_in(),
+        patterns: &[MODEL.to_owned()],
+        recipe: if options.card { RecipeArg::Card } else { RecipeArg::Source },
+        weights: &options.weights,
+        data: options.data,
+        labels: None,
+        limit: Some(options.limit.unwrap_or(IMAGES)),
+        device: DeviceName::Flex,
+        batch: options.batch.unwrap_or(2),
+        threads: 2,
+        tolerance_pp: None,
+        command: vec!["test".to_owned()],
+    })
+}
+
+/// Stops a run after a number of images, as Ctrl-C would.
+struct StopAfter<'a> {
+    images: usize,
+    stop: &'a AtomicBool,
+    errors: Vec<String>,
+}
+
+impl Progress for StopAfter<'_> {
+    fn start(&mut self, _done: usize, _total: usize) {}
+
+    fn image(&mut self, _top1_pct: f64) {
+        self.images = self.images.saturating_sub(1);
+        if self.images == 0 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn error(&mut self, image: &str, error: &str) {
+        self.errors.push(format!("{image}: {error}"));
+    }
+
+    fn finish(&mut self) {}
+}
+
+fn run_until(plan: &Plan, path: &Path, images: usize) -> Result<Outcome, EvalError> {
+    let dir = RunDir::open(path, &Identity::of_plan(plan), false)?;
+    let stop = AtomicBool::new(false);
+    evaluate(plan, &dir, &stop, &mut StopAfter { images, stop: &stop, errors: Vec::new() })
+}
+
+fn run(plan: &Plan, path: &Path) -> Result<Outcome, EvalError> {
+    run_until(plan, path, usize::MAX)
+}
+
+fn log(path: &Path) -> Vec<Prediction> {
+    predictions::read(&path.join("predictions/timm-xception.csv")).unwrap()
+}
+
+/// `results.csv` without its two columns of times.
+fn results(path: &Path) -> String {
+    let text = fs::read_to_string(path.join("results.csv")).unwrap();
+    let untimed = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let (seconds, verdict) = (cells.len() - 3, cells.len() - 1);
+        [&cells[..seconds], &cells[verdict..]].concat().join(",")
+    };
+    text.lines().map(untimed).collect::<Vec<_>>().join("\n")
+}
+
+/// The embedded sample as files, named like ILSVRC2012's so that their labels are known.
+fn sample_as_files(folder: &Path, images: usize) {
+    let sample = dataset::Dataset::sample();
+    for index in 0..images {
+        let name = format!("ILSVRC2012_val_{:08}.JPEG", index + 1);
+        fs::write(folder.join(name), sample.read(index).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_run_writes_what_the_framework_predicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run(
+        &plan(&Options { limit: Some(24), batch: Some(8), ..Options::default() }).unwrap(),
+        folder.path(),
+    )
+    .unwrap();
+    assert!(!outcome.interrupted());
+
+    let frozen = models::reference::answers("timm-xception").unwrap();
+    let mut rows = log(folder.path());
+    rows.sort_by(|a, b| a.image.cmp(&b.image));
+    assert_eq!(rows.len(), 24);
+    let (mut top1, mut top5) = (0, 0);
+    for (index, row) in rows.iter().enumerate() {
+        let (here, there) = (row.outcome.as_ref().unwrap(), TopK::of(frozen.image(index)).unwrap());
+        assert_eq!(here.classes, there.classes, "{}", row.image);
+        top1 += u64::from(there.classes[0] == row.label);
+        top5 += u64::from(there.classes.contains(&row.label));
+    }
+
+    let record: RunRecord =
+        serde_json::from_slice(&fs::read(folder.path().join("run.json")).unwrap()).unwrap();
+    assert_eq!(record.state, State::Finished);
+    let model = &record.models[0];
+    assert_eq!((model.images, model.errors, model.top1_hits, model.top5_hits), (24, 0, top1, top5));
+    assert_eq!((model.timed_images, model.verdict), (24, Verdict::NotComparable));
+    let verdicts: Vec<Verdict> = model.figures.iter().map(|figure| figure.verdict).collect();
+    use Verdict::{NotComparable, Reproduced};
+    assert_eq!(verdicts, [NotComparable, NotComparable, Reproduced, Reproduced]);
+
+    insta::assert_snapshot!(results(folder.path()));
+    let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(report.contains("not comparable with the documented ones"), "{report}");
+}
+
+#[test]
+fn a_checkpoint_file_predicts_what_the_seeded_weights_in_it_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = DeviceName::Flex.init().unwrap();
+    let network = models::networks::by_name("timm-xception").unwrap().init(&device);
+    let mut seeded = models::weights::seeded(network.as_ref(), "timm-xception").unwrap();
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded
+        .get_all_tensors()
+        .unwrap()
+        .values()
+        .map(|tensor| (tensor.name.clone(), tensor.shape.to_vec(), tensor.to_bytes().unwrap().to_vec()))
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes).unwrap();
+        (name.clone(), view)
+    });
+    let weights = folder.path().join("weights.safetensors");
+    fs::write(&weights, safetensors::serialize(views, None).unwrap()).unwrap();
+    let images = folder.path().join("images");
+    fs::create_dir(&images).unwrap();
+    sample_as_files(&images, IMAGES);
+
+    let out = folder.path().join("run");
+    let options =
+        Options { data: Some(&images), weights: vec![WeightsArg::Path(weights)], ..Options::default() };
+    let outcome = run(&plan(&options).unwrap(), &out).unwrap();
+    assert!(outcome.record.models[0].weights.label().starts_with("sha256:"));
+    assert!(outcome.record.models[0].figures[0].reason.contains("weights other than the published file"));
+    let frozen = models::reference::answers("timm-xception").unwrap();
+    let mut rows = log(&out);
+    rows.sort_by(|a, b| a.image.cmp(&b.image));
+    for (index, row) in rows.iter().enumerate() {
+        let there = TopK::of(frozen.image(index)).unwrap();
+        assert_eq!(row.outcome.as_ref().unwrap().classes, there.classes, "{}", row.image);
+        assert_eq!(row.label, dataset::labels::val_label(&row.image).unwrap());
+    }
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_ends_with_the_same_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    run(&plan(&Options::default()).unwrap(), &whole).unwrap();
+    let expected: BTreeSet<String> = log(&whole).into_iter().map(|row| format!("{row:?}")).collect();
+
+    // Interrupted on request, with other batch sizes before and after.
+    let path = folder.path().join("interrupted");
+    let outcome =
+        run_until(&plan(&Options { batch: Some(1), ..Options::default() }).unwrap(), &path, 2).unwrap();
+    assert!(outcome.interrupted());
+    let kept = log(&path).len();
+    assert!((2..IMAGES).contains(&kept), "{kept}");
+    assert!(!path.join("results.csv").exists());
+    let outcome = run(&plan(&Options { batch: Some(3), ..Options::default() }).unwrap(), &path).unwrap();
+    assert!(!outcome.interrupted());
+    assert_eq!(outcome.record.models[0].timed_images, IMAGES as u64);
+    assert_eq!(results(&path), results(&whole));
+    let classes = |path: &Path| -> BTreeSet<String> {
+        log(path)
+            .iter()
+            .map(|row| format!("{} {:?}", row.image, row.outcome.as_ref().unwrap().classes))
+            .collect()
+    };
+    assert_eq!(classes(&path), classes(&whole));
+
+    // Killed: the last line is torn, and run.json still says that it runs.
+    let log_path = path.join("predictions/timm-xception.csv");
+    let bytes = fs::read(&log_path).unwrap();
+    fs::write(&log_path, &bytes[..bytes.len() - 9]).unwrap();
+    fs::remove_file(path.join("results.csv")).unwrap();
+    run(&plan(&Options::default()).unwrap(), &path).unwrap();
+    assert_eq!(results(&path), results(&whole));
+
+    // Finished: giving the command again computes nothing and tells the same.
+    let finished = fs::read(whole.join("predictions/timm-xception.csv")).unwrap();
+    run(&plan(&Options::default()).unwrap(), &whole).unwrap();
+    assert_eq!(fs::read(whole.join("predictions/timm-xception.csv")).unwrap(), finished);
+    assert_eq!(log(&whole).into_iter().map(|row| format!("{row:?}")).collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn a_run_directory_of_another_evaluation_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let one = Options { limit: Some(1), ..Options::default() };
+    run(&plan(&one).unwrap(), &path).unwrap();
+    let before = fs::read(path.join("run.json")).unwrap();
+
+    let refusal = |options: &Options<'_>| run(&plan(options).unwrap(), &path).unwrap_err().to_string();
+    let message = refusal(&Options { card: true, ..one });
+    assert!(message.contains("the recipes of timm/xception differ (timm-333-bicubic there"), "{message}");
+    let message = refusal(&Options { limit: Some(2), ..Options::default() });
+    assert!(message.contains("the images or labels differ"), "{message}");
+    assert_eq!(fs::read(path.join("run.json")).unwrap(), before);
+
+    // Unless it is to be deleted.
+    let card = plan(&Options { card: true, limit: Some(1), ..Options::default() }).unwrap();
+    fs::write(path.join("notes.txt"), "mine").unwrap();
+    RunDir::open(&path, &Identity::of_plan(&card), true).unwrap();
+    assert!(!path.join("run.json").exists() && path.join("notes.txt").exists());
+
+    let stranger = folder.path().join("stranger");
+    fs::create_dir(&stranger).unwrap();
+    fs::write(stranger.join("thesis.tex"), "").unwrap();
+    let message = RunDir::open(&stranger, &Identity::of_plan(&card), true).unwrap_err().to_string();
+    assert!(message.contains("is not a run directory"), "{message}");
+}
+
+#[test]
+fn a_directory_is_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::of_plan(&plan(&Options { limit: Some(1), ..Options::default() }).unwrap());
+    let _held = RunDir::open(folder.path(), &identity, false).unwrap();
+    let error = RunDir::open(folder.path(), &identity, false).unwrap_err();
+    assert!(matches!(error, EvalError::Locked { .. }), "{error}");
+}
+
+#[test]
+fn an_unreadable_image_is_counted_and_named_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    fs::create_dir(&images).unwrap();
+    sample_as_files(&images, 5);
+    let name = |number: usize| images.join(format!("ILSVRC2012_val_{number:08}.JPEG"));
+    let whole = fs::read(name(2)).unwrap();
+    fs::write(name(2), &whole[..whole.len() / 2]).unwrap();
+    fs::write(name(3), "").unwrap();
+    fs::write(name(4), "not an image").unwrap();
+
+    let out = folder.path().join("run");
+    let options = Options { data: Some(&images), weights: vec![WeightsArg::Seeded], ..Options::default() };
+    let outcome = run(&plan(&options).unwrap(), &out).unwrap();
+    let model = &outcome.record.models[0];
+    assert_eq!((model.images, model.errors), (5, 3));
+    let named: Vec<String> =
+        model.first_errors.iter().map(|error| format!("{}: {}", error.image, error.error)).collect();
+    assert!(named[0].contains("00000002.JPEG: JPEG file is truncated"), "{named:?}");
+    assert!(named[1].contains("00000003.JPEG: zero-byte file"), "{named:?}");
+    assert!(named[2].contains("00000004.JPEG: not an image"), "{named:?}");
+    assert!(outcome.check_any_prediction().is_ok());
+    assert_eq!(log(&out).iter().filter(|row| row.outcome.is_err()).count(), 3);
+}
+
+#[test]
+fn a_log_that_names_images_not_in_the_data_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
+    run(&one, folder.path()).unwrap();
+    let path = folder.path().join("predictions/timm-xception.csv");
+    let text = fs::read_to_string(&path).unwrap().replace("sample_00000001", "sample_00000009");
+    fs::write(&path, text).unwrap();
+    let message = run(&one, folder.path()).unwrap_err().to_string();
+    assert!(message.contains("sample_00000009.JPEG") && message.contains("is not in the data"), "{message}");
+}
+
+#[test]
+fn weights_are_found_or_asked_for_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |weights: Vec<WeightsArg>| match plan(&Options { weights, ..Options::default() }) {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    };
+    let message = refusal(vec![WeightsArg::Path(folder.path().to_owned())]);
+    assert!(message.contains("xception-43020ad28.pth, timm-xception.pth"), "{message}");
+    let message = refusal(vec![WeightsArg::Model("timm/xception71".to_owned(), "file".into())]);
+    assert!(message.contains("timm/xception71 is not among the selected models"), "{message}");
+
+    // Found in the folder, by the catalog's name first: an empty file there is what is complained of.
+    fs::write(folder.path().join("timm-xception.pth"), "").unwrap();
+    let message = refusal(vec![WeightsArg::Path(folder.path().to_owned())]);
+    assert!(message.contains("timm-xception.pth is not a checkpoint: it is empty"), "{message}");
+    fs::write(folder.path().join("xception-43020ad28.pth"), "").unwrap();
+    let message = refusal(vec![WeightsArg::Path(folder.path().to_owned())]);
+    assert!(message.contains("xception-43020ad28.pth is not a checkpoint"), "{message}");
+    // What names the model goes before what is said for all.
+    let own = WeightsArg::Model(MODEL.to_owned(), folder.path().join("timm-xception.pth"));
+    let message = refusal(vec![own, WeightsArg::Seeded]);
+    assert!(message.contains("timm-xception.pth is not a checkpoint"), "{message}");
+}
