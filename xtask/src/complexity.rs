@@ -8,7 +8,7 @@ use models::Model;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
 
-use crate::selection::Select;
+use crate::selection::{Select, without_network};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Counts FLOPs and parameters by every rule that sources use
@@ -54,10 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         }
     }
     let mut text = format!("{table}\n");
-    if !selection.without_network.is_empty() {
-        let ids: Vec<&str> = selection.without_network.iter().map(|model| model.id.as_str()).collect();
-        text += &format!("Without a network in this version: {}.\n", ids.join(", "));
-    }
+    text += &without_network(&selection);
     output::print(&text)?;
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }

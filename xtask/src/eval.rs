@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<NonZero<usize>>,
 
-    /// The run directory [default: reports/runs/<UTC time>]
+    /// The run directory [default: reports/runs/YYYYMMDDThhmmssZ]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -81,7 +81,7 @@ pub(crate) struct Args {
 
     /// How far an accuracy over all 50,000 images may lie from the printed one, in percentage points
     /// [default: the catalog's]
-    #[arg(long, value_name = "PP", value_parser = tolerance)]
+    #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
     tolerance: Option<f64>,
 
     #[command(flatten)]

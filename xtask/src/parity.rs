@@ -4,7 +4,7 @@ use eval::parity::{Parity, TOLERANCE, parity};
 use eval::report::Style;
 use models::DeviceName;
 
-use crate::selection::Select;
+use crate::selection::{Select, without_network};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Compares networks with their source frameworks, logit by logit
@@ -31,10 +31,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         rows.push(parity(model, args.device)?);
     }
     let mut text = table(&rows);
-    if !selection.without_network.is_empty() {
-        let ids: Vec<&str> = selection.without_network.iter().map(|model| model.id.as_str()).collect();
-        text += &format!("Without a network in this version: {}.\n", ids.join(", "));
-    }
+    text += &without_network(&selection);
     output::print(&text)?;
     Ok(if rows.iter().all(Parity::holds) { EXIT_HOLDS } else { EXIT_DIFFERS })
 }

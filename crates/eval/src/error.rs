@@ -28,7 +28,7 @@ pub enum EvalError {
         id: String,
         /// What is wrong with the file.
         #[source]
-        source: WeightsError,
+        source: Box<WeightsError>,
     },
     /// `--weights` names something that is not there or does not fit the selection.
     #[error("--weights {argument}: {reason}")]
@@ -131,4 +131,11 @@ pub enum EvalError {
         /// The first image's error.
         first: String,
     },
+}
+
+impl EvalError {
+    /// A weight file's error with the model it was for.
+    pub(crate) fn weights(id: &str) -> impl Fn(WeightsError) -> Self {
+        move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }
+    }
 }

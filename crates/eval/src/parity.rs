@@ -60,9 +60,9 @@ pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalErro
     let device = device_name.init()?;
     let entry = model.network()?;
     let mut network = entry.init(&device);
-    let weights_error = |source| EvalError::Weights { id: model.id.clone(), source };
-    let mut weights = WeightsSource::Seeded.open(network.as_ref(), entry.name).map_err(weights_error)?;
-    network.load(&mut weights).map_err(weights_error)?;
+    let mut weights =
+        WeightsSource::Seeded.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+    network.load(&mut weights).map_err(EvalError::weights(&model.id))?;
     network.fold_norms();
     let frozen = reference::answers(entry.name).expect("seeded weights come with frozen answers");
 

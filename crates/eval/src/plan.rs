@@ -212,9 +212,9 @@ impl PlannedModel {
         let mut network = entry.init(device);
         let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
         let layers = network.layers(counted_at.unwrap_or(model.input_size));
-        let weights_error = |source| EvalError::Weights { id: model.id.clone(), source };
-        let mut checkpoint = weights.open(network.as_ref(), entry.name).map_err(weights_error)?;
-        network.load(&mut checkpoint).map_err(weights_error)?;
+        let mut checkpoint =
+            weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+        network.load(&mut checkpoint).map_err(EvalError::weights(&model.id))?;
         network.fold_norms();
         Ok(Self { model: model.clone(), recipe, weights, layers, network })
     }

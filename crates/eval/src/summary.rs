@@ -204,7 +204,7 @@ impl ModelRecord {
             top5_hits: hits.top5,
             seconds,
             timed_images,
-            verdict: Verdict::of_row(figures.iter().map(|figure| figure.verdict)),
+            verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
             figures,
             first_errors: errors,
         }

@@ -36,10 +36,10 @@ impl Verdict {
     }
 
     /// The verdict on a row: the first of these that one of its figures has.
-    pub fn of_row(figures: impl IntoIterator<Item = Self> + Clone) -> Self {
+    pub fn of_row(figures: &[Self]) -> Self {
         [Self::NotReproduced, Self::NotComparable, Self::Erratum]
             .into_iter()
-            .find(|verdict| figures.clone().into_iter().any(|figure| figure == *verdict))
+            .find(|verdict| figures.contains(verdict))
             .unwrap_or(Self::Reproduced)
     }
 }
@@ -154,9 +154,9 @@ mod tests {
     #[test]
     fn the_worst_figure_decides_the_row() {
         use Verdict::{Erratum, NotComparable, NotReproduced, Reproduced};
-        assert_eq!(Verdict::of_row([Reproduced, Reproduced]), Reproduced);
-        assert_eq!(Verdict::of_row([Erratum, Reproduced]), Erratum);
-        assert_eq!(Verdict::of_row([NotComparable, Erratum]), NotComparable);
-        assert_eq!(Verdict::of_row([NotComparable, NotReproduced]), NotReproduced);
+        assert_eq!(Verdict::of_row(&[Reproduced, Reproduced]), Reproduced);
+        assert_eq!(Verdict::of_row(&[Erratum, Reproduced]), Erratum);
+        assert_eq!(Verdict::of_row(&[NotComparable, Erratum]), NotComparable);
+        assert_eq!(Verdict::of_row(&[NotComparable, NotReproduced]), NotReproduced);
     }
 }

@@ -139,7 +139,7 @@ fn in_folder(model: &Model, folder: &Path) -> Result<PathBuf, EvalError> {
 }
 
 fn from_file(model: &Model, path: &Path) -> Result<WeightsSource, EvalError> {
-    let sha256 = sha256_file(path).map_err(|source| EvalError::Weights { id: model.id.clone(), source })?;
+    let sha256 = sha256_file(path).map_err(EvalError::weights(&model.id))?;
     let published = model.weights.as_ref().is_some_and(|weights| differs(weights, &sha256).is_none());
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok(WeightsSource::File { path, sha256, published })

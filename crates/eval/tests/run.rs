@@ -1,6 +1,8 @@
 //! A run from its start to its files: what it writes, how it goes on after any interruption, what it
 //! refuses. Real images and the real network; few images, since one takes a while in a test build.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -7,7 +7,7 @@
 //!   counting cannot drift apart;
 //! * [`complexity`]: FLOPs and parameters by every counting rule that a source uses;
 //! * [`weights`]: seeded weights and checkpoint files, loaded strictly;
-//! * [`reference`]: what the source frameworks compute for seeded weights, frozen.
+//! * [`mod@reference`]: what the source frameworks compute for seeded weights, frozen.
 //!
 //! This crate knows nothing of files full of images, of runs or of reports.
 

@@ -1,6 +1,8 @@
 //! The catalog against itself, and every network of the catalog against what its framework says of
 //! it. These tests iterate, so that a new model is tested without a new test.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

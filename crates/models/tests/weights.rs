@@ -1,6 +1,8 @@
 //! Weight files against the strict loader: files that PyTorch wrote (`fixtures/README.md` says what
 //! is in each) for a narrow Xception, and seeded weights against their formula.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData};

@@ -245,6 +245,7 @@ pub(super) struct Block {
 /// An element of a block's `nn.Sequential`. Layers without weights keep their place, so that the
 /// indices are the checkpoint's.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has a few dozen; boxes would only be in the way")]
 enum Rep {
     Relu(Relu),
     Separable(SeparableConv2d),

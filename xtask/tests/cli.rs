@@ -1,0 +1,206 @@
+//! The command line as a person meets it: what is printed, where, and with which exit code.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+const EXIT_WRONG: i32 = 2;
+const EXIT_INTERRUPTED: i32 = 130;
+
+fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(arguments).env_remove("IMAGENET_DATA").env("IMAGENET_EVAL_CACHE", "/nonexistent/cache");
+    command
+}
+
+/// Arguments of an evaluation of the first network into `out`.
+fn eval<'a>(out: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["eval", "--model", "timm/xception", "--out", out.to_str().unwrap()];
+    arguments.extend(more);
+    arguments
+}
+
+/// The embedded sample as files `ILSVRC2012_val_*`.
+fn sample_as_files(folder: &Path, images: usize) -> PathBuf {
+    let sample = dataset::Dataset::sample();
+    fs::create_dir_all(folder).unwrap();
+    for index in 0..images {
+        let name = format!("ILSVRC2012_val_{:08}.JPEG", index + 1);
+        fs::write(folder.join(name), sample.read(index).unwrap()).unwrap();
+    }
+    folder.to_owned()
+}
+
+fn printed(command: &mut Command) -> String {
+    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn the_main_job_runs_the_sample_on_a_fresh_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let output =
+        xtask(&["eval", "--all", "--out", out.to_str().unwrap()]).assert().success().get_output().clone();
+    let printed = String::from_utf8(output.stdout).unwrap().replace(out.to_str().unwrap(), "[OUT]");
+    insta::assert_snapshot!("eval_all", printed);
+    for file in ["run.json", "results.csv", "report.md", "predictions/timm-xception.csv"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    // Not a terminal: plain lines, no control characters.
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("24 images in ") && !said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
+fn counts_stand_beside_the_documented_figures() {
+    insta::assert_snapshot!("complexity", printed(&mut xtask(&["complexity"])));
+    xtask(&["complexity", "timm/xception", "--input-size", "299", "--rule", "macs"])
+        .assert()
+        .success()
+        .stdout(contains("8357403496").and(contains("thop").not()));
+}
+
+#[test]
+fn help_explains_every_verb() {
+    for verb in ["eval", "parity", "complexity"] {
+        let help = printed(xtask(&[verb, "--help"]).env("COLUMNS", "100"));
+        insta::assert_snapshot!(format!("help_{verb}"), help);
+    }
+    xtask(&["--help"]).assert().success().stdout(contains("Exit codes: 0 all verdicts hold"));
+}
+
+#[test]
+fn wrong_commands_say_what_would_be_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let refused = |arguments: &[&str], expected: &str| {
+        xtask(arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+    };
+    refused(&["eval"], "--all|--model");
+    refused(
+        &["eval", "--model", "timm/xceptoin"],
+        "no model matches `timm/xceptoin`; the nearest are timm/xception",
+    );
+    refused(&["eval", "--model", "timm/xception41"], "this version has no network `timm-xception41`");
+    refused(&["eval", "--model", "ppcls/*"], "none of the selected models has a network");
+    refused(&["eval", "--model", "timm/["], "is no pattern");
+    refused(&eval(&out, &["--device", "tpu"]), "no device is called `tpu`; this build has flex, ndarray");
+    refused(&eval(&out, &["--recipe", "timm-9"]), "use source, card or one of timm-333-bicubic");
+    refused(&eval(&out, &["--batch", "0"]), "--batch");
+    refused(&eval(&out, &["--tolerance", "-1"]), "--tolerance");
+    refused(&eval(&out, &["--tolerance", "many"]), "percentage points from 0 to 100");
+    refused(&eval(&out, &["--weights", "/no/such.pth"]), "cannot read the weights /no/such.pth");
+    refused(&eval(&out, &["--weights", "pretrained"]), "/nonexistent/cache/xception-43020ad28.pth");
+    refused(&eval(&out, &["--catalog", "/no/such.toml"]), "cannot read the catalog /no/such.toml");
+    refused(&["complexity", "--rule", "guess"], "thop-flops");
+    assert!(!out.exists(), "a refused command leaves nothing behind");
+}
+
+#[test]
+fn wrong_data_says_where_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let refused = |data: &Path, expected: &str| {
+        let arguments = eval(&out, &["--weights", "seeded", "--data", data.to_str().unwrap()]);
+        xtask(&arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+    };
+    refused(&folder.path().join("absent"), "no such file or folder");
+    let images = folder.path().join("images");
+    fs::create_dir(&images).unwrap();
+    refused(&images, "no images");
+    sample_as_files(&images, 2);
+    fs::write(images.join("cat.jpg"), "").unwrap();
+    refused(&images, "cat.jpg");
+    let list = images.join("val.txt");
+    let names = ["cat.jpg", "ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG"];
+    let write_list = |labels: [&str; 3]| {
+        let lines: Vec<String> =
+            names.iter().zip(labels).map(|(name, label)| format!("{name} {label}\n")).collect();
+        fs::write(&list, lines.concat()).unwrap();
+    };
+    fs::write(&list, "cat.jpg 1\nILSVRC2012_val_00000009.JPEG 1\n").unwrap();
+    refused(&images, "ILSVRC2012_val_00000009.JPEG");
+    write_list(["0", "1001", "2"]);
+    refused(&images, "line 2: label 1001 is not in 0..999");
+    write_list(["tabby", "1", "2"]);
+    refused(&images, "line 1");
+    // Every image unreadable: there is nothing to report, and that is an error.
+    names.iter().for_each(|name| fs::write(images.join(name), "text").unwrap());
+    write_list(["0", "1", "2"]);
+    refused(&images, "not one of the 3 images could be evaluated");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_said_before_anything_is_computed() {
+    // A file where a folder is needed is in the way of root too.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    xtask(&eval(&file.join("run"), &[])).assert().code(EXIT_WRONG).stderr(contains("cannot create"));
+}
+
+#[test]
+fn a_folder_can_come_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = sample_as_files(&folder.path().join("images"), 1);
+    let out = folder.path().join("run");
+    xtask(&eval(&out, &["--weights", "seeded"]))
+        .env("IMAGENET_DATA", &images)
+        .assert()
+        .success()
+        .stdout(contains("1 images, not the 50,000").and(contains("seeded weights")));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_command_goes_on_when_it_is_given_again() {
+    const IMAGES: usize = 8;
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let arguments = eval(&out, &["--batch", "1", "--limit", "8"]);
+    let start = || -> Child {
+        Process::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(&arguments)
+            .env_remove("IMAGENET_DATA")
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let log = out.join("predictions/timm-xception.csv");
+    let rows = || fs::read_to_string(&log).map_or(0, |text| text.lines().count().saturating_sub(1));
+    let wait_for = |count: usize| {
+        let started = Instant::now();
+        while rows() < count {
+            assert!(started.elapsed() < Duration::from_secs(120), "no rows are being written");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+
+    // Killed without warning after the first image.
+    let mut child = start();
+    wait_for(1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = rows();
+    assert!((1..IMAGES).contains(&kept), "{kept}");
+
+    // Asked to stop: says so by its exit code, and keeps what it has.
+    let mut child = start();
+    wait_for(kept + 1);
+    assert!(Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(EXIT_INTERRUPTED));
+    assert!((kept + 1..IMAGES).contains(&rows()), "{}", rows());
+
+    xtask(&arguments).assert().success().stderr(contains("Going on after"));
+    assert_eq!(rows(), IMAGES);
+    let results = fs::read_to_string(out.join("results.csv")).unwrap();
+    assert!(results.contains("flex,8,0,"), "{results}");
+}
