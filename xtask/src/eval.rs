@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use clap::value_parser;
 use eval::plan::{RecipeArg, Request};
 use eval::report::{Style, figures_table, summary_lines};
 use eval::run_dir::{Identity, RunDir};
@@ -14,6 +15,7 @@ use eval::weights::WeightsArg;
 use eval::{Outcome, Plan, evaluate, provenance};
 use models::DeviceName;
 
+use crate::output::note;
 use crate::progress::Watch;
 use crate::selection::CatalogArgs;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
@@ -38,12 +40,13 @@ pub(crate) struct Args {
     model: Vec<String>,
 
     /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID), or a list file
-    #[arg(long, value_name = "PATH", env = "IMAGENET_DATA")]
+    /// [default: the environment variable IMAGENET_DATA, else the embedded sample]
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
 
     /// A list of labels to use instead of what is found with the images: `name label` lines, or one
     /// label a line in the order of file names
-    #[arg(long, value_name = "FILE", requires = "data")]
+    #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
     /// pretrained, seeded, a file, a folder with a file a model, or ID=FILE; may be repeated
@@ -60,12 +63,12 @@ pub(crate) struct Args {
     device: DeviceName,
 
     /// Images a batch
-    #[arg(long, value_name = "N", default_value = "8")]
-    batch: NonZero<usize>,
+    #[arg(long, value_name = "N", default_value = "8", value_parser = value_parser!(u16).range(1..=1024))]
+    batch: u16,
 
     /// Threads that decode images [default: one a processor]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 
     /// Only the first N images, in the order of their names
     #[arg(long, value_name = "N")]
@@ -97,6 +100,10 @@ fn tolerance(text: &str) -> Result<f64, String> {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
+    let data = args.data.or_else(data_from_environment);
+    if data.is_none() && args.labels.is_some() {
+        bail!("--labels goes with --data: the embedded sample has its labels");
+    }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let plan = Plan::new(Request {
         catalog: &catalog,
@@ -107,12 +114,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             name => RecipeArg::Named(name.to_owned()),
         },
         weights: &args.weights,
-        data: args.data.as_deref(),
+        data: data.as_deref(),
         labels: args.labels.as_deref(),
         limit: args.limit.map(NonZero::get),
         device: args.device,
-        batch: args.batch.get(),
-        threads: args.threads.map_or(processors, NonZero::get),
+        batch: args.batch.into(),
+        threads: args.threads.map_or(processors, usize::from),
         tolerance_pp: args.tolerance,
         command: command_line(),
     })?;
@@ -122,7 +129,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Some(path) => path,
         None => {
             let runs = runs_folder();
-            let unfinished = if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity) };
+            let unfinished =
+                if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity, &plan.environment) };
             unfinished.unwrap_or_else(|| runs.join(provenance::utc_folder_name()))
         }
     };
@@ -136,19 +144,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
 
 /// Says what is about to be measured, on standard error like all that is not a result.
 fn introduce(plan: &Plan) {
-    eprintln!(
-        "{} images from {} ({}; labels: {})",
-        plan.dataset.items().len(),
-        plan.data,
-        plan.dataset.layout(),
-        plan.dataset.label_source()
-    );
+    let images = plan.dataset.items().len();
+    if plan.dataset.is_sample() {
+        note(&format!("{images} images of the embedded sample (no --data and no IMAGENET_DATA)"));
+    } else {
+        let (layout, labels) = (plan.dataset.layout(), plan.dataset.label_source());
+        note(&format!("{images} images from {} ({layout}; labels: {labels})", plan.dataset_record.path));
+    }
     for warning in plan.dataset.warnings() {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
     for planned in &plan.models {
         let (id, recipe, weights) = (&planned.model.id, planned.recipe.name, planned.weights.label());
-        eprintln!("{id}: recipe {recipe}, weights {weights}, device {}", plan.device_name);
+        note(&format!("{id}: recipe {recipe}, weights {weights}, device {}", plan.device_name));
     }
 }
 
@@ -157,11 +165,11 @@ fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
     let record = &outcome.record;
     if outcome.interrupted() {
         let done = record.models.iter().map(|model| model.images).min().unwrap_or_default();
-        eprintln!(
+        note(&format!(
             "Interrupted: {done} of {} images are kept in {}. The same command goes on from there.",
             record.dataset.images,
             path.display()
-        );
+        ));
         return Ok(EXIT_INTERRUPTED);
     }
     let mut text = figures_table(&record.models, Style::Terminal);
@@ -184,16 +192,30 @@ fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
         if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(EXIT_INTERRUPTED));
         }
-        eprintln!("Stopping after the batch at hand; once more to stop at once.");
+        note("Stopping after the batch at hand; once more to stop at once.");
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(stop)
 }
 
-/// The command as a person would repeat it.
+/// `IMAGENET_DATA`, where an empty value is as good as none: CI systems set variables that are not.
+fn data_from_environment() -> Option<PathBuf> {
+    std::env::var_os("IMAGENET_DATA").filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The command as a person would give it to a shell again.
 fn command_line() -> Vec<String> {
-    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let arguments = std::env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
     ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
+}
+
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
 }
 
 /// `reports/runs` of the checkout: cargo tells where the manifest is, whatever folder the command

@@ -1,6 +1,8 @@
-//! Printing that survives a closed pipe (`cargo xtask ... | head`).
+//! Printing that survives a closed pipe (`cargo xtask ... | head`), which the standard macros do not.
 
 use std::io::{ErrorKind, Write};
+
+use anyhow::Context;
 
 /// Prints to standard output.
 ///
@@ -9,9 +11,17 @@ use std::io::{ErrorKind, Write};
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
         _ => Ok(()),
     }
+}
+
+/// Prints a line to standard error, where all goes that is not a result. That nobody reads it, or its
+/// disk is full, is no reason to end an evaluation.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints an error with its causes. Library errors name their cause themselves, so a cause that has
@@ -23,6 +33,5 @@ pub(crate) fn error(error: &anyhow::Error) {
             text += &format!(": {cause}");
         }
     }
-    // There is nobody left to tell if standard error is closed.
-    let _ = writeln!(std::io::stderr(), "error: {text}");
+    note(&format!("error: {text}"));
 }

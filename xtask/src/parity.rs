@@ -4,6 +4,7 @@ use eval::parity::{Parity, TOLERANCE, parity};
 use eval::report::Style;
 use models::DeviceName;
 
+use crate::output::note;
 use crate::selection::{Select, without_network};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let selection = eval::plan::select(&catalog, &args.select.patterns())?;
     let mut rows = Vec::new();
     for model in &selection.models {
-        eprintln!("{} on {} ...", model.id, args.device);
+        note(&format!("{} on {} ...", model.id, args.device));
         rows.push(parity(model, args.device)?);
     }
     let mut text = table(&rows);

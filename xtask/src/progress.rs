@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use eval::Progress;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
+
+use crate::output::note;
 
 /// How often a plain line is written.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -35,7 +37,7 @@ impl Watch {
     }
 
     fn say(&self, line: &str) {
-        if self.plain { eprintln!("{line}") } else { self.bar.println(line) }
+        if self.plain { note(line) } else { self.bar.println(line) }
     }
 
     fn line(&self) -> String {
@@ -69,11 +71,11 @@ impl Progress for Watch {
         let left = Duration::from_secs_f64(left as f64 / per_second);
         self.bar.set_message(format!(
             "{per_second:.1} images/s  {} left  top-1 so far {top1_pct:.3} %",
-            HumanDuration(left)
+            FormattedDuration(left)
         ));
         if self.plain && self.last_line.elapsed() >= PLAIN_INTERVAL {
             self.last_line = Instant::now();
-            eprintln!("{}", self.line());
+            note(&self.line());
         }
     }
 
@@ -93,7 +95,7 @@ impl Progress for Watch {
         if done > 0 {
             let took = self.started.elapsed();
             let per_second = done as f64 / took.as_secs_f64().max(1e-9);
-            eprintln!("{done} images in {} ({per_second:.1} images/s)", HumanDuration(took));
+            note(&format!("{done} images in {} ({per_second:.1} images/s)", FormattedDuration(took)));
         }
     }
 }

@@ -88,12 +88,14 @@ fn wrong_commands_say_what_would_be_right() {
         &["eval", "--model", "timm/xceptoin"],
         "no model matches `timm/xceptoin`; the nearest are timm/xception",
     );
-    refused(&["eval", "--model", "timm/xception41"], "this version has no network `timm-xception41`");
+    refused(&["eval", "--model", "keras/xception"], "this version has no network `keras-xception`");
     refused(&["eval", "--model", "ppcls/*"], "none of the selected models has a network");
     refused(&["eval", "--model", "timm/["], "is no pattern");
     refused(&eval(&out, &["--device", "tpu"]), "no device is called `tpu`; this build has flex, ndarray");
     refused(&eval(&out, &["--recipe", "timm-9"]), "use source, card or one of timm-333-bicubic");
     refused(&eval(&out, &["--batch", "0"]), "--batch");
+    refused(&eval(&out, &["--batch", "9223372036854775807"]), "--batch");
+    refused(&eval(&out, &["--labels", "list.txt"]), "--labels goes with --data");
     refused(&eval(&out, &["--tolerance", "-1"]), "--tolerance");
     refused(&eval(&out, &["--tolerance", "many"]), "percentage points from 0 to 100");
     refused(&eval(&out, &["--weights", "/no/such.pth"]), "cannot read the weights /no/such.pth");
@@ -156,6 +158,31 @@ fn a_folder_can_come_from_the_environment() {
         .assert()
         .success()
         .stdout(contains("1 images, not the 50,000").and(contains("seeded weights")));
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    xtask(&eval(&out, &["--limit", "1"])).env("IMAGENET_DATA", "").assert().success();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_that_goes_away_ends_no_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut child = Process::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(eval(&out, &["--limit", "2"]))
+        .env_remove("IMAGENET_DATA")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Closes both pipes while the program has much to say.
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(out.join("report.md").is_file());
 }
 
 #[cfg(unix)]

@@ -111,8 +111,8 @@ fn a_file_in_the_wrong_class_folder_is_a_warning() {
     assert_eq!(
         folder.open().warnings(),
         [format!(
-            "folder names (WNID) disagrees with the ILSVRC2012 labels for 1 of 2 files, first: n01440764/{VAL_1} is \
-             0 there, known 65; files in the wrong folders?"
+            "the labels from folder names (WNID) disagree with the known ILSVRC2012 labels for 1 of 2 files, first: \
+             n01440764/{VAL_1} is 0 there, known 65"
         )]
     );
 }
@@ -184,9 +184,9 @@ fn a_list_in_another_class_order_is_a_warning() {
     assert_eq!(pairs(&dataset)[0], (VAL_1, 3));
     let warning = &dataset.warnings()[0];
     assert!(
-        warning.contains(&format!(
-            "disagrees with the ILSVRC2012 labels for 1 of 2 files, first: {VAL_1} is 3 there, known 65; a list in \
-             another class order?"
+        warning.starts_with("the labels from list ") && warning.ends_with(&format!(
+            " disagree with the known ILSVRC2012 labels for 1 of 2 files, first: {VAL_1} is 3 there, known 65; a \
+             list in another class order?"
         )),
         "{warning}"
     );
@@ -237,7 +237,33 @@ fn class_names_are_not_taken_for_a_list() {
     assert_eq!(folder.open().label_source(), &LabelSource::BuiltIn);
     // A list beside the folder that belongs to something else is none of its business.
     let other = Folder::new(&[(&format!("val/{VAL_1}"), ""), ("val.txt", "cat.png 1\n")]);
-    assert_eq!(other.open_at("val").unwrap().label_source(), &LabelSource::BuiltIn);
+    let dataset = other.open_at("val").unwrap();
+    assert_eq!((dataset.label_source(), dataset.warnings()), (&LabelSource::BuiltIn, &[][..]));
+}
+
+#[test]
+fn a_list_beside_the_folder_is_not_dropped_without_a_word() {
+    let unused = |list: &str, images: &[&str]| {
+        let folder = Folder::images(images);
+        folder.write("val.txt", list);
+        let opened = folder.open_at("val").map(|dataset| dataset.warnings().to_vec());
+        let parent = folder.path("").canonicalize().unwrap().join("val.txt").display().to_string();
+        opened.map_err(|error| error.to_string().replace(&parent, "LIST")).map(|warnings| {
+            warnings.iter().map(|warning| warning.replace(&parent, "LIST")).collect::<Vec<_>>()
+        })
+    };
+    let broken = "ILSVRC2012_val_00000001.JPEG 65\nx.JPEG tench\n";
+    let note = "list LIST beside the folder is not used: line 2: the label \"tench\" is not a number";
+    let warnings = unused(broken, &[&format!("val/{VAL_1}")]).unwrap();
+    assert!(warnings.len() == 1 && warnings[0].starts_with(note), "{warnings:?}");
+
+    let images = ["val/a.JPEG"];
+    let error = unused(broken, &images).unwrap_err();
+    assert!(error.contains(&format!("NNNNNNNN and {note}")) && !error.contains("no val.txt"), "{error}");
+    let error = unused("cat.png 1\n", &images).unwrap_err();
+    assert!(error.contains("list LIST beside the folder is not used: it names none of these"), "{error}");
+    let error = unused("1\n", &images).unwrap_err();
+    assert!(error.contains("is not used: it has labels but no names; give a list"), "{error}");
 }
 
 #[test]
@@ -263,7 +289,7 @@ fn duplicates_and_mixtures_are_warnings() {
     let dataset = folder.open();
     assert_eq!(dataset.items().len(), 2);
     assert!(
-        dataset.warnings()[0].starts_with("1 class folders beside the images"),
+        dataset.warnings()[0].starts_with("not read: 1 folder with images beside the images in "),
         "{:?}",
         dataset.warnings()
     );
@@ -272,6 +298,87 @@ fn duplicates_and_mixtures_are_warnings() {
         "{:?}",
         dataset.warnings()
     );
+}
+
+#[test]
+fn images_that_are_not_read_are_named() {
+    let warnings = |files: &[&str]| {
+        let folder = Folder::images(files);
+        let root = folder.path("").display().to_string();
+        folder.open().warnings().iter().map(|text| text.replace(&root, "DIR")).collect::<Vec<_>>()
+    };
+    let unread = |count: &str, names: &str| {
+        let how = "to evaluate such a folder, give it as the path";
+        format!("not read: {count} with images beside the images in DIR ({names}); {how}")
+    };
+    // One stray image hides the folder that was meant.
+    assert_eq!(warnings(&[VAL_1, &format!("val/{VAL_2}"), "val/x.JPEG"]), [unread("1 folder", "val")]);
+    // With class folders in it, or deep down.
+    assert_eq!(warnings(&[VAL_1, "val/n01440764/x.JPEG"]), [unread("1 folder", "val")]);
+    let deep = "ILSVRC/Data/CLS-LOC/val/n01440764/x.JPEG";
+    assert_eq!(
+        warnings(&[VAL_1, deep, "n01440764/x.JPEG", "train/n01440764/x.JPEG", "zoo/x.png"]),
+        [unread("4 folders", "ILSVRC, n01440764, train, ...")]
+    );
+    // Beside and in class folders.
+    assert_eq!(
+        warnings(&["n01440764/a.JPEG", "n01440764/more/b.JPEG", "n01443537/images/c.JPEG"]),
+        [unread("2 folders", "n01440764/more, n01443537")]
+    );
+    assert!(warnings(&[VAL_1, "docs/notes.md", "n01440764/notes.md", "thumbs/.x.JPEG"]).is_empty());
+    assert_eq!(
+        warnings(&[VAL_1, &format!("{VAL_2}/notes.md")]),
+        [format!("not read: 1 folder in DIR named like an image file ({VAL_2})")]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_are_no_unread_folders() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::images(&[VAL_1, "val/notes.md"]);
+    symlink(folder.path(""), folder.path("again")).unwrap();
+    symlink("..", folder.path("val/val")).unwrap();
+    symlink("round", folder.path("round")).unwrap();
+    let warnings = folder.open().warnings().to_vec();
+    // `val/val` leads to the images once more; `val` is told of, and nothing hangs.
+    assert!(warnings.len() == 1 && warnings[0].contains(" (val); "), "{warnings:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_break_a_line_are_refused() {
+    let message = Folder::images(&[VAL_1, "b\nc.JPEG"]).error();
+    assert!(
+        message.ends_with(
+            "b\\nc.JPEG\": the name has a control character in it (a line break or tab?); \
+                               rename the file"
+        ),
+        "{message}"
+    );
+    let folder = Folder::new(&[("b\tc.JPEG", ""), ("list", "b\tc.JPEG 3\n")]);
+    let message = folder.open_at("list").unwrap_err().to_string();
+    assert!(message.contains("b\\tc.JPEG\": the name has a control character"), "{message}");
+    let folder = Folder::new(&[("s\n/c.JPEG", ""), ("val.txt", "c.JPEG 3\n")]);
+    assert!(folder.error().contains("s\\n/c.JPEG\": the name has"), "{}", folder.error());
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_sockets_and_devices_do_not_hang() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+    let folder = Folder::images(&["n01440764/a.JPEG"]);
+    symlink("/dev/zero", folder.path("n01440764/b.JPEG")).unwrap();
+    let _socket = UnixListener::bind(folder.path("n01440764/c.JPEG")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(folder.path("n01440764/d.JPEG")).status();
+    let dataset = folder.open();
+    assert_eq!(dataset.items().len(), 3 + usize::from(pipe.is_ok_and(|status| status.success())));
+    assert!(dataset.read(0).is_ok());
+    for index in 1..dataset.items().len() {
+        let error = dataset.read(index).unwrap_err();
+        assert!(matches!(error, DatasetError::NotAFile { .. }), "{error}");
+        assert!(error.to_string().contains(".JPEG: is not a regular file (a pipe or device?)"), "{error}");
+    }
 }
 
 #[cfg(unix)]
@@ -287,6 +394,7 @@ fn symbolic_links() {
     let names: Vec<&str> = dataset.items().iter().map(|item| item.name.as_str()).collect();
     assert_eq!(names, ["n01440764/a.JPEG", "n01440764/b.JPEG", "n01440764/self.JPEG"]);
     assert_eq!(&*dataset.read(1).unwrap(), b"pixels");
+    assert!(dataset.warnings().is_empty(), "{:?}", dataset.warnings());
     let message = dataset.read(2).unwrap_err().to_string();
     assert!(message.contains("self.JPEG: cannot be read"), "{message}");
 }

@@ -116,15 +116,27 @@ pub enum EvalError {
         path: PathBuf,
     },
     /// A file of the run directory is not what this version writes.
-    #[error("{} cannot be understood: {reason}. Add --fresh to start over", path.display())]
+    #[error(
+        "{} cannot be understood: {reason}. Repair it, choose another --out, or add --fresh to start over (which deletes the predictions there)",
+        path.display()
+    )]
     DamagedRun {
         /// The file.
         path: PathBuf,
         /// Line and reason.
         reason: String,
     },
+    /// The images cannot be reached any more.
+    #[error("{source}. The run stopped; what is done is kept, and the same command goes on from there")]
+    DataLost {
+        /// What could not be read.
+        #[source]
+        source: DatasetError,
+    },
     /// Not one image could be evaluated.
-    #[error("not one of the {images} images could be evaluated; the first: {first}")]
+    #[error(
+        "not one of the {images} images could be evaluated; the first: {first}. See the prediction log for the others"
+    )]
     AllFailed {
         /// Number of images.
         images: usize,

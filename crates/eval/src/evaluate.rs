@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use burn::tensor::{Tensor, TensorData};
 use dataset::RgbImage;
@@ -16,10 +17,13 @@ use crate::metrics::TopK;
 use crate::pipeline::{self, Prepared};
 use crate::plan::{Plan, PlannedModel};
 use crate::predictions::{Prediction, PredictionLog};
-use crate::provenance::{Environment, utc_now};
+use crate::provenance::utc_now;
 use crate::report;
 use crate::run_dir::RunDir;
-use crate::summary::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
+use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, State};
+
+/// How often a request to stop is looked for while no image comes.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Told how a run advances; a progress bar, say.
 pub trait Progress {
@@ -73,30 +77,9 @@ pub fn evaluate(
     stop: &AtomicBool,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, EvalError> {
-    let started_utc = dir.before().map_or_else(utc_now, |before| before.started_utc.clone());
-    let record = |state, models| RunRecord {
-        schema_version: SCHEMA_VERSION,
-        state,
-        command: plan.command.clone(),
-        started_utc: started_utc.clone(),
-        updated_utc: utc_now(),
-        environment: Environment::current(),
-        device: plan.device_name.name().to_owned(),
-        batch: plan.batch,
-        threads: plan.threads,
-        tolerance_pp: plan.tolerance_pp,
-        dataset: DatasetRecord::of(plan),
-        models,
-        without_network: plan.without_network.clone(),
-    };
+    let mut record = first_record(plan, dir);
     // The record comes first: it is what makes the folder a run directory that can be continued.
-    let nothing_yet =
-        plan.models.iter().map(|planned| ModelRecord::new(plan, planned, &[], 0.0, 0)).collect();
-    dir.write_record(&record(
-        State::Running,
-        dir.before().map_or(nothing_yet, |before| before.models.clone()),
-    ))?;
-
+    dir.write_record(&record)?;
     let recipes = plan.recipes();
     let mut runs = plan
         .models
@@ -110,49 +93,100 @@ pub fn evaluate(
     let total = plan.dataset.items().len();
     let todo: Vec<usize> =
         (0..total).filter(|&index| runs.iter().any(|run| run.state[index] == ImageState::ToDo)).collect();
+    if !todo.is_empty() {
+        record.sessions.push(session(plan, total - todo.len()));
+        dir.write_record(&record)?;
+    }
     progress.start(total - todo.len(), total);
     let finished = std::thread::scope(|scope| {
+        let threads = plan.threads.min(todo.len());
         // Enough ahead to fill the next batch while the device works on one.
-        let ahead = plan.batch.max(plan.threads);
-        let prepared = pipeline::spawn(scope, &plan.dataset, &recipes, &todo, plan.threads, ahead);
+        let ahead = plan.batch.max(threads).min(todo.len());
+        let prepared = pipeline::spawn(scope, &plan.dataset, &recipes, &todo, threads, ahead);
         work(&mut runs, &prepared, stop, progress)
     });
     progress.finish();
 
-    // Logged or not, an error must not keep what is known from being written.
-    let complete = matches!(finished, Ok(true));
-    let models: Vec<ModelRecord> = runs
+    // An error must not keep what is known from being written.
+    record.models = runs
         .iter()
         .map(|run| ModelRecord::new(plan, run.planned, &run.rows, run.seconds, run.timed_images))
         .collect();
-    let record = record(if complete { State::Finished } else { State::Interrupted }, models);
-    dir.write_record(&record)?;
-    if complete {
-        dir.write("results.csv", report::results_csv(&record).as_bytes())?;
-        dir.write("report.md", report::markdown(&record).as_bytes())?;
+    if let (false, Some(session)) = (todo.is_empty(), record.sessions.last_mut()) {
+        session.ended_utc = Some(utc_now());
     }
-    finished.map(|_| Outcome { record })
+    if !matches!(finished, Ok(true)) {
+        record.state = State::Interrupted;
+        dir.write_record(&record)?;
+        return finished.map(|_| Outcome { record });
+    }
+    record.state = State::Finished;
+    dir.write("results.csv", report::results_csv(&record).as_bytes())?;
+    dir.write("report.md", report::markdown(&record).as_bytes())?;
+    // Last, so that a run that is called finished has everything.
+    dir.write_record(&record)?;
+    Ok(Outcome { record })
+}
+
+/// The record of the run so far: that of the directory, or a new one.
+fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
+    if let Some(before) = dir.before() {
+        let mut record = before.clone();
+        record.state = State::Running;
+        record.tolerance_pp = plan.tolerance_pp;
+        record.without_network.clone_from(&plan.without_network);
+        return record;
+    }
+    RunRecord {
+        schema_version: SCHEMA_VERSION,
+        state: State::Running,
+        command: plan.command.clone(),
+        environment: plan.environment.clone(),
+        device: plan.device_name.name().to_owned(),
+        sessions: Vec::new(),
+        tolerance_pp: plan.tolerance_pp,
+        dataset: plan.dataset_record.clone(),
+        models: plan.models.iter().map(|planned| ModelRecord::new(plan, planned, &[], 0.0, 0)).collect(),
+        without_network: plan.without_network.clone(),
+    }
+}
+
+fn session(plan: &Plan, images_before: usize) -> Session {
+    Session {
+        command: plan.command.clone(),
+        environment: plan.environment.clone(),
+        batch: plan.batch,
+        threads: plan.threads,
+        started_utc: utc_now(),
+        ended_utc: None,
+        images_before,
+    }
 }
 
 /// Feeds images to the models as they come. True when all were seen to, false when stopped.
 fn work(
     runs: &mut [ModelRun<'_>],
-    prepared: &std::sync::mpsc::Receiver<Prepared>,
+    prepared: &Receiver<Prepared>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
 ) -> Result<bool, EvalError> {
     // Images that some models have still to finish.
     let mut open: HashMap<usize, usize> = HashMap::new();
-    for image in prepared {
+    loop {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        open.insert(
-            image.index,
-            runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count(),
-        );
+        let image = match prepared.recv_timeout(STOP_CHECK_INTERVAL) {
+            Ok(image) => image,
+            // A slow disk; a stop must be noticed all the same.
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let crops = image.crops.map_err(|source| EvalError::DataLost { source })?;
+        let waiting = runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count();
+        open.insert(image.index, waiting);
         for model in 0..runs.len() {
-            let finished = runs[model].take(&image, progress)?;
+            let finished = runs[model].take(image.index, &crops, progress)?;
             close(&mut open, &finished, runs, progress);
         }
     }
@@ -235,7 +269,7 @@ impl<'a> ModelRun<'a> {
             log,
             rows: Vec::with_capacity(items.len()),
             state,
-            batch: Vec::with_capacity(plan.batch),
+            batch: Vec::new(),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
             top1: 0,
@@ -245,18 +279,23 @@ impl<'a> ModelRun<'a> {
     }
 
     /// Takes an image that it has still to do. Gives the images that were finished by that.
-    fn take(&mut self, image: &Prepared, progress: &mut dyn Progress) -> Result<Vec<usize>, EvalError> {
-        if self.state[image.index] == ImageState::Done {
+    fn take(
+        &mut self,
+        index: usize,
+        crops: &[Result<Arc<RgbImage>, String>],
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<usize>, EvalError> {
+        if self.state[index] == ImageState::Done {
             return Ok(Vec::new());
         }
-        match &image.crops[self.recipe] {
+        match &crops[self.recipe] {
             Ok(crop) => {
-                self.batch.push((image.index, Arc::clone(crop)));
+                self.batch.push((index, Arc::clone(crop)));
                 if self.batch.len() == self.plan.batch { self.flush(progress) } else { Ok(Vec::new()) }
             }
             Err(error) => {
-                self.log(vec![(image.index, Err(error.clone()))], progress)?;
-                Ok(vec![image.index])
+                self.log(vec![(index, Err(error.clone()))], progress)?;
+                Ok(vec![index])
             }
         }
     }

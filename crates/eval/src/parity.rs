@@ -4,7 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use dataset::{Dataset, Decoded, Recipe};
 use models::reference::{self, Answers, SAMPLE_IMAGES};
-use models::{DeviceName, Model, Network};
+use models::{Catalog, DeviceName, Model, Network};
 
 use crate::EvalError;
 use crate::metrics::TopK;
@@ -54,8 +54,8 @@ impl Parity {
 /// [`EvalError`] when the model has no network or no frozen answers, or the build lacks the device.
 ///
 /// # Panics
-/// If the embedded sample cannot be decoded or the catalog names an unknown recipe, which tests
-/// rule out.
+/// If the embedded sample cannot be decoded or the built-in catalog lacks the network, which tests rule
+/// out.
 pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalError> {
     let device = device_name.init()?;
     let entry = model.network()?;
@@ -66,7 +66,7 @@ pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalErro
     network.fold_norms();
     let frozen = reference::answers(entry.name).expect("seeded weights come with frozen answers");
 
-    let recipe = Recipe::by_name(&model.recipe).expect("the catalog was checked");
+    let recipe = frozen_recipe(entry.name);
     let logits = sample_logits(network.as_ref(), recipe, &device);
     let probe = forward(network.as_ref(), reference::probe_input(), recipe.size, &device);
     let mut parity = Parity {
@@ -85,6 +85,16 @@ pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalErro
         parity.first_difference = reference::first_difference(entry.name, &stages);
     }
     Ok(parity)
+}
+
+/// The recipe that the frozen answers were computed with: that of the documented model of the network,
+/// whatever a user's entry says.
+fn frozen_recipe(network: &str) -> &'static Recipe {
+    let catalog = Catalog::built_in();
+    let documented = catalog.models().iter().find(|model| model.network == network);
+    documented
+        .and_then(|model| Recipe::by_name(&model.recipe))
+        .expect("every network is that of a documented model, whose recipe exists")
 }
 
 fn compare(parity: &mut Parity, logits: &[f32], frozen: &Answers) {

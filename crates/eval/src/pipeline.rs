@@ -3,20 +3,23 @@
 //!
 //! An image is decoded once and cropped once a recipe, whatever the number of models.
 
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
-use dataset::{Dataset, Decoded, Recipe, RgbImage};
+use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage};
 
 /// An image as the recipes see it.
 #[derive(Debug)]
 pub struct Prepared {
     /// Its index in the data set.
     pub index: usize,
-    /// A crop for each of the run's recipes, in their order, or why there is none.
-    pub crops: Vec<Result<Arc<RgbImage>, String>>,
+    /// A crop for each of the run's recipes, in their order, or why the image has none. An error
+    /// outside means that the data cannot be reached, which is no property of the image.
+    pub crops: Result<Vec<Result<Arc<RgbImage>, String>>, DatasetError>,
 }
 
 /// Starts `threads` workers in `scope` that prepare `images` (indices into `dataset`).
@@ -37,7 +40,11 @@ pub fn spawn<'scope, 'env>(
         let (sender, next): (SyncSender<Prepared>, _) = (sender.clone(), Arc::clone(&next));
         scope.spawn(move || {
             while let Some(&index) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let prepared = Prepared { index, crops: prepare(dataset, recipes, index) };
+                // A bug that panics on one image is that image's error, not the end of the run.
+                let crops = catch_unwind(AssertUnwindSafe(|| prepare(dataset, recipes, index)));
+                let internal = || "internal error (a panic), please report the image".to_owned();
+                let crops = crops.unwrap_or_else(|_| Ok(vec![Err(internal()); recipes.len()]));
+                let prepared = Prepared { index, crops };
                 if sender.send(prepared).is_err() {
                     break;
                 }
@@ -47,16 +54,30 @@ pub fn spawn<'scope, 'env>(
     receiver
 }
 
-fn prepare(dataset: &Dataset, recipes: &[&Recipe], index: usize) -> Vec<Result<Arc<RgbImage>, String>> {
-    let decoded = dataset
-        .read(index)
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| Decoded::from_bytes(&bytes).map_err(|error| error.to_string()));
-    recipes
-        .iter()
-        .map(|recipe| {
-            let decoded = decoded.as_ref().map_err(Clone::clone)?;
-            recipe.crop(decoded).map(Arc::new).map_err(|error| error.to_string())
-        })
-        .collect()
+fn prepare(
+    dataset: &Dataset,
+    recipes: &[&Recipe],
+    index: usize,
+) -> Result<Vec<Result<Arc<RgbImage>, String>>, DatasetError> {
+    let decoded = match dataset.read(index) {
+        Ok(bytes) => Decoded::from_bytes(&bytes).map_err(|error| error.to_string()),
+        Err(error) if concerns_one_image(&error) => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    let crop = |recipe: &&Recipe| {
+        let decoded = decoded.as_ref().map_err(Clone::clone)?;
+        recipe.crop(decoded).map(Arc::new).map_err(|error| error.to_string())
+    };
+    Ok(recipes.iter().map(crop).collect())
+}
+
+/// Whether a file is the only one that cannot be read. A file that was there when the run began and is
+/// gone, or a disk that fails, would turn image after image into a wrong answer that no later run
+/// corrects.
+fn concerns_one_image(error: &DatasetError) -> bool {
+    match error {
+        DatasetError::NotAFile { .. } => true,
+        DatasetError::Unreadable { cause, .. } => cause.kind() == ErrorKind::PermissionDenied,
+        _ => false,
+    }
 }

@@ -10,6 +10,8 @@ use models::complexity::Layer;
 use models::{Catalog, DeviceName, Model, Network};
 
 use crate::EvalError;
+use crate::provenance::Environment;
+use crate::summary::DatasetRecord;
 use crate::weights::{self, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.
@@ -25,6 +27,20 @@ pub enum RecipeArg {
     Card,
     /// One by its name, for all.
     Named(String),
+}
+
+impl RecipeArg {
+    fn for_model(&self, model: &Model) -> Result<&'static Recipe, EvalError> {
+        let name = match self {
+            Self::Source => &model.recipe,
+            Self::Card => CARD_RECIPE,
+            Self::Named(name) => name,
+        };
+        Recipe::by_name(name).ok_or_else(|| EvalError::UnknownRecipe {
+            name: name.to_owned(),
+            known: dataset::RECIPES.iter().map(|recipe| recipe.name.to_owned()).collect(),
+        })
+    }
 }
 
 /// The models of a selection that can be run, and the documented ones that cannot yet.
@@ -89,8 +105,10 @@ pub struct PlannedModel {
 pub struct Plan {
     /// The images.
     pub dataset: Dataset,
-    /// Where the images lie, or [`SAMPLE`].
-    pub data: String,
+    /// What they are, for the record; looked at once, when the run begins.
+    pub dataset_record: DatasetRecord,
+    /// Program and machine, as the run begins.
+    pub environment: Environment,
     /// The models.
     pub models: Vec<PlannedModel>,
     /// Ids of selected models that have no network yet.
@@ -147,6 +165,11 @@ impl Plan {
         let Request { catalog, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files, then loading.
         let selection = select(catalog, patterns)?;
+        let recipes = selection
+            .models
+            .iter()
+            .map(|model| request.recipe.for_model(model))
+            .collect::<Result<Vec<_>, _>>()?;
         let device = request.device.init()?;
         let (mut dataset, data) = match request.data {
             Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
@@ -159,12 +182,14 @@ impl Plan {
         let models = selection
             .models
             .iter()
+            .zip(recipes)
             .zip(sources)
-            .map(|(model, weights)| PlannedModel::new(model, &request.recipe, weights, &device))
+            .map(|((model, recipe), weights)| PlannedModel::new(model, recipe, weights, &device))
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            dataset_record: DatasetRecord::new(&dataset, data),
+            environment: Environment::current(),
             dataset,
-            data,
             models,
             without_network: selection.without_network.iter().map(|model| model.id.clone()).collect(),
             device_name: request.device,
@@ -195,19 +220,10 @@ fn absolute(path: &Path) -> String {
 impl PlannedModel {
     fn new(
         model: &Model,
-        recipe: &RecipeArg,
+        recipe: &'static Recipe,
         weights: WeightsSource,
         device: &Device,
     ) -> Result<Self, EvalError> {
-        let recipe_name = match recipe {
-            RecipeArg::Source => &model.recipe,
-            RecipeArg::Card => CARD_RECIPE,
-            RecipeArg::Named(name) => name,
-        };
-        let recipe = Recipe::by_name(recipe_name).ok_or_else(|| EvalError::UnknownRecipe {
-            name: recipe_name.to_owned(),
-            known: dataset::RECIPES.iter().map(|recipe| recipe.name.to_owned()).collect(),
-        })?;
         let entry = model.network()?;
         let mut network = entry.init(device);
         let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);

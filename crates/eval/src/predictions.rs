@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::EvalError;
@@ -46,19 +46,13 @@ impl PredictionLog {
             let path = path.to_owned();
             move |source| EvalError::RunFile { action, path, source }
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed("open"))?;
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed("open"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read"))?;
         let whole_lines = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
         bytes.truncate(whole_lines);
         file.set_len(whole_lines as u64).map_err(failed("cut the torn last line of"))?;
-        file.seek(SeekFrom::End(0)).map_err(failed("read"))?;
         if bytes.is_empty() {
             file.write_all(format!("{HEADER}\n").as_bytes()).map_err(failed("write"))?;
             return Ok((Self { path: path.to_owned(), file }, Vec::new()));
@@ -146,11 +140,22 @@ fn row(record: &csv::StringRecord) -> Result<Prediction, String> {
             top.classes[rank] = number(cell(2 + rank))?;
             top.logits[rank] = number(cell(2 + TOP_K + rank))?;
         }
-        Ok(top)
+        check(&top).map(|()| Ok(top))?
     } else {
         Err(cell(COLUMNS - 1).to_owned())
     };
     Ok(Prediction { image: cell(0).to_owned(), label: number(cell(1))?, outcome })
+}
+
+/// What a run never writes, a damaged or edited file may hold.
+fn check(top: &TopK) -> Result<(), String> {
+    let ordered = top.logits.is_sorted_by(|a, b| a >= b);
+    let distinct = (1..TOP_K).all(|rank| !top.classes[..rank].contains(&top.classes[rank]));
+    if top.logits.iter().all(|logit| logit.is_finite()) && ordered && distinct {
+        Ok(())
+    } else {
+        Err("the five classes are not distinct, or their logits not finite and descending".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -196,6 +201,20 @@ mod tests {
             let missing = &rows()[kept.len()..];
             log.append(missing).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole, "torn at {length}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_no_run_writes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        for (from, to) in [("1,2,3,4,5", "1,2,3,4,1"), ("0.1", "99"), ("0.1", "NaN")] {
+            std::fs::write(&path, "").unwrap();
+            PredictionLog::open(&path).unwrap().0.append(&rows()[..1]).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            let error = PredictionLog::open(&path).unwrap_err().to_string();
+            assert!(error.contains("line 2: the five classes are not distinct"), "{error}");
         }
     }
 

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Environment {
     /// Version of imagenet-eval.
     pub version: String,
-    /// Git revision of the checkout that the program was built in, `-dirty` with changes, or
-    /// `unknown` outside a checkout.
+    /// Git revision of the checkout that the program was built in as the run started, `-dirty` with
+    /// changes; `unknown` outside a checkout. `cargo xtask` builds what is checked out, so it is the
+    /// program's.
     pub git_revision: String,
     /// Version of Burn, pinned in the workspace's manifest.
     pub burn: String,

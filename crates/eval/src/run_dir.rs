@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::EvalError;
 use crate::plan::Plan;
-use crate::summary::{DatasetRecord, RunRecord, State};
+use crate::provenance::Environment;
+use crate::summary::{DatasetRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";
@@ -25,8 +26,7 @@ impl Identity {
         let models = plan.models.iter().map(|planned| {
             (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
         });
-        let dataset = DatasetRecord::of(plan);
-        Self::new(&dataset, plan.device_name.name(), models.collect())
+        Self::new(&plan.dataset_record, plan.device_name.name(), models.collect())
     }
 
     /// The identity of a run on disk.
@@ -102,6 +102,14 @@ impl RunDir {
             clear(path)?;
         }
         let before = read_record(path)?;
+        if before.is_none() && path.join(PREDICTIONS).exists() {
+            return Err(EvalError::DamagedRun {
+                path: path.join(RECORD),
+                reason:
+                    "it is missing, so nobody can tell which evaluation the predictions beside it belong to"
+                        .to_owned(),
+            });
+        }
         if let Some(before) = &before
             && let Some((what, before, now)) = Identity::of_record(before).first_difference(identity)
         {
@@ -115,15 +123,18 @@ impl RunDir {
         Ok(Self { path: path.to_owned(), before, _lock: lock })
     }
 
-    /// The newest unfinished run with this identity below `runs`, which the same command continues.
-    pub fn find_unfinished(runs: &Path, identity: &Identity) -> Option<PathBuf> {
+    /// The newest unfinished run below `runs` with this identity, by this program on this machine, which
+    /// the same command continues.
+    pub fn find_unfinished(runs: &Path, identity: &Identity, environment: &Environment) -> Option<PathBuf> {
         let mut folders: Vec<PathBuf> =
             fs::read_dir(runs).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
         // Folders are named by their time of creation.
         folders.sort();
         folders.into_iter().rev().find(|folder| {
             read_record(folder).ok().flatten().is_some_and(|record| {
-                record.state != State::Finished && Identity::of_record(&record) == *identity
+                record.state != State::Finished
+                    && record.sessions.iter().all(|session| session.environment == *environment)
+                    && Identity::of_record(&record) == *identity
             })
         })
     }
@@ -181,7 +192,8 @@ impl RunDir {
 /// a process killed at its first write leaves only such.
 fn holds_something_else(path: &Path) -> io::Result<bool> {
     let visible = |entry: &fs::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
-    Ok(!path.join(RECORD).exists() && fs::read_dir(path)?.filter_map(Result::ok).any(|entry| visible(&entry)))
+    let made_by_a_run = path.join(RECORD).exists() || path.join(PREDICTIONS).exists();
+    Ok(!made_by_a_run && fs::read_dir(path)?.filter_map(Result::ok).any(|entry| visible(&entry)))
 }
 
 fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
@@ -193,9 +205,16 @@ fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
         }
         Err(error) => return Err(failed("read", &path)(error)),
     };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|error| EvalError::DamagedRun { path, reason: error.to_string() })
+    let damaged = |reason| EvalError::DamagedRun { path: path.clone(), reason };
+    let value: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    let version = &value["schema_version"];
+    if *version != SCHEMA_VERSION {
+        return Err(damaged(format!(
+            "its schema_version is {version}, this program writes {SCHEMA_VERSION}"
+        )));
+    }
+    serde_json::from_value(value).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
 /// Deletes what a run writes, and nothing else that a person may have put beside it.

@@ -35,20 +35,14 @@ pub struct RunRecord {
     pub schema_version: u32,
     /// How far the run has come.
     pub state: State,
-    /// The command line that started or continued it.
+    /// The command line that started it.
     pub command: Vec<String>,
-    /// When it was started.
-    pub started_utc: String,
-    /// When this record was written.
-    pub updated_utc: String,
-    /// Program and machine.
+    /// Program and machine that started it.
     pub environment: Environment,
     /// Device name.
     pub device: String,
-    /// Images a batch.
-    pub batch: usize,
-    /// Decoding threads.
-    pub threads: usize,
+    /// Every process that computed a part of it, in order: the first started the run.
+    pub sessions: Vec<Session>,
     /// How far an accuracy may lie from the printed one, in percentage points.
     pub tolerance_pp: f64,
     /// The images.
@@ -57,6 +51,26 @@ pub struct RunRecord {
     pub models: Vec<ModelRecord>,
     /// Selected models that have no network in this version.
     pub without_network: Vec<String>,
+}
+
+/// One process that computed a part of a run. A number's provenance is that of the process that
+/// computed it, so going on with a run adds to the record and overwrites nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The command line.
+    pub command: Vec<String>,
+    /// Program and machine.
+    pub environment: Environment,
+    /// Images a batch.
+    pub batch: usize,
+    /// Decoding threads.
+    pub threads: usize,
+    /// When it started.
+    pub started_utc: String,
+    /// When it ended; absent when it was killed.
+    pub ended_utc: Option<String>,
+    /// Images that earlier sessions had finished for every model.
+    pub images_before: usize,
 }
 
 /// The images of a run.
@@ -147,11 +161,10 @@ pub struct FigureRecord {
 const FIRST_ERRORS: usize = 20;
 
 impl DatasetRecord {
-    /// Describes the images of `plan`.
-    pub fn of(plan: &Plan) -> Self {
-        let dataset = &plan.dataset;
+    /// Describes `dataset`, which lies at `path`. Looks at every file's size.
+    pub fn new(dataset: &Dataset, path: String) -> Self {
         Self {
-            path: plan.data.clone(),
+            path,
             layout: dataset.layout().to_string(),
             labels: dataset.label_source().to_string(),
             images: dataset.items().len(),
@@ -320,7 +333,7 @@ fn obstacle(plan: &Plan, planned: &PlannedModel, images: u64) -> Option<String> 
     }
     if plan.dataset.is_sample() {
         obstacles.push("embedded sample".to_owned());
-    } else if !is_ilsvrc2012_val(&plan.dataset) {
+    } else if !plan.dataset_record.is_ilsvrc2012_val {
         obstacles.push(format!("{all} images, not the 50,000 with their labels"));
     }
     match &planned.weights {

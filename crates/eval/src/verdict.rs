@@ -62,8 +62,8 @@ pub struct Judgement {
 /// Judges a counted figure (FLOPs or parameters). `count` is in the figure's base unit and
 /// `unit` is what the print is a multiple of (1e9 or 1e6).
 ///
-/// A count reproduces a print that lies within one unit of its last digit, since sources round and
-/// truncate alike.
+/// A count reproduces a print that it gives when it is rounded, or truncated, to the printed digits:
+/// sources do either.
 pub fn judge_count<R>(
     documented: &Counted<R>,
     count: u64,
@@ -71,11 +71,14 @@ pub fn judge_count<R>(
     rule: &str,
     erratum: Option<&Erratum>,
 ) -> Judgement {
-    let value = count as f64 / unit;
-    // The comparison is of decimals in binary floating point: a hair of slack for equality.
-    let within = (value - documented.figure.value()).abs() <= documented.last_digit() * (1.0 + 1e-9);
-    match (within, erratum) {
-        (true, _) => Judgement { verdict: Verdict::Reproduced, reason: rule.to_owned() },
+    let scale = 10f64.powi(documented.decimals() as i32);
+    let (scaled, printed) = (count as f64 / unit * scale, (documented.figure.value() * scale).round());
+    let (rounded, truncated) = (scaled.round() == printed, scaled.trunc() == printed);
+    match (rounded || truncated, erratum) {
+        (true, _) => {
+            let how = if rounded { "" } else { ", printed truncated" };
+            Judgement { verdict: Verdict::Reproduced, reason: format!("{rule}{how}") }
+        }
         (false, Some(erratum)) => {
             Judgement { verdict: Verdict::Erratum, reason: format!("{} ({rule})", erratum.reason) }
         }
@@ -122,7 +125,11 @@ mod tests {
         let judge =
             |print: &str, count, erratum| judge_count(&counted(print), count, 1e9, "rule", erratum).verdict;
         assert_eq!(judge("9.198", 9_198_849_216, None), Verdict::Reproduced);
+        assert_eq!(judge("9.199", 9_198_849_216, None), Verdict::Reproduced);
         assert_eq!(judge("9.197", 9_198_849_216, None), Verdict::NotReproduced);
+        assert_eq!(judge("9.200", 9_198_849_216, None), Verdict::NotReproduced);
+        // Less than a unit of the last digit away, yet neither rounding nor truncation gives it.
+        assert_eq!(judge("9.198", 9_197_010_000, None), Verdict::NotReproduced);
         assert_eq!(judge("15.241", 15_214_405_696, None), Verdict::NotReproduced);
         let erratum =
             Erratum { figure: models::catalog::FigureName::FlopsG, reason: "digits transposed".to_owned() };

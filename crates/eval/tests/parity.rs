@@ -20,7 +20,20 @@ fn every_network_has_its_frameworks_logits_on_flex() {
 }
 
 #[test]
+fn an_entry_with_another_recipe_has_the_same_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.toml");
+    let entry = "[[models]]\nid = \"mine/finetuned\"\nnetwork = \"timm-xception\"\nrecipe = \"card-342-bilinear\"\ninput_size = 299\n";
+    std::fs::write(&path, entry).unwrap();
+    let mut catalog = Catalog::built_in();
+    catalog.add_file(&path).unwrap();
+    check(&parity(catalog.select("mine/finetuned").unwrap()[0], DeviceName::Flex).unwrap());
+}
+
+#[test]
 fn another_implementation_of_every_operation_agrees() {
+    // One network suffices: they are made of the same operations, and this device takes a second an
+    // image.
     let catalog = Catalog::built_in();
     check(&parity(catalog.select("timm/xception").unwrap()[0], DeviceName::NdArray).unwrap());
 }

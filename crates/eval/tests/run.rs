@@ -26,6 +26,7 @@ const IMAGES: usize = 5;
 #[derive(Default)]
 struct Options<'a> {
     data: Option<&'a Path>,
+    labels: Option<&'a Path>,
     weights: Vec<WeightsArg>,
     card: bool,
     batch: Option<usize>,
@@ -39,7 +40,7 @@ fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
         recipe: if options.card { RecipeArg::Card } else { RecipeArg::Source },
         weights: &options.weights,
         data: options.data,
-        labels: None,
+        labels: options.labels,
         limit: Some(options.limit.unwrap_or(IMAGES)),
         device: DeviceName::Flex,
         batch: options.batch.unwrap_or(2),
@@ -142,6 +143,130 @@ fn a_run_writes_what_the_framework_predicts() {
     insta::assert_snapshot!(results(folder.path()));
     let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert!(report.contains("not comparable with the documented ones"), "{report}");
+}
+
+#[test]
+fn hits_are_counted_and_survive_an_interruption() {
+    // Labels by the framework's own ranking: the best class, the third, and one outside the top five.
+    let frozen = models::reference::answers("timm-xception").unwrap();
+    let rank = |image: usize, rank: usize| TopK::of(frozen.image(image)).unwrap().classes[rank];
+    let beyond = |image: usize| {
+        let top = TopK::of(frozen.image(image)).unwrap().classes;
+        (0..1000).find(|class| !top.contains(class)).unwrap()
+    };
+    let labels: Vec<u16> = (0..9)
+        .map(|image| match image {
+            0..4 => rank(image, 0),
+            4..7 => rank(image, 2),
+            _ => beyond(image),
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    fs::create_dir(&images).unwrap();
+    sample_as_files(&images, labels.len());
+    let list = folder.path().join("labels.txt");
+    fs::write(&list, labels.iter().map(|label| format!("{label}\n")).collect::<String>()).unwrap();
+
+    let options = |batch| Options {
+        data: Some(&images),
+        labels: Some(&list),
+        weights: vec![WeightsArg::Seeded],
+        limit: Some(labels.len()),
+        batch: Some(batch),
+        ..Options::default()
+    };
+    let counted = |outcome: &Outcome| {
+        let model = &outcome.record.models[0];
+        (model.images, model.errors, model.top1_hits, model.top5_hits)
+    };
+    let whole = folder.path().join("whole");
+    let outcome = run(&plan(&options(4)).unwrap(), &whole).unwrap();
+    assert_eq!(counted(&outcome), (9, 0, 4, 7));
+
+    let parts = folder.path().join("parts");
+    assert!(run_until(&plan(&options(1)).unwrap(), &parts, 5).unwrap().interrupted());
+    assert_eq!(counted(&run(&plan(&options(2)).unwrap(), &parts).unwrap()), (9, 0, 4, 7));
+    assert_eq!(results(&parts), results(&whole));
+    assert!(results(&parts).contains(",9,0,4,7,44.444,77.778,"), "{}", results(&parts));
+}
+
+#[test]
+fn each_session_keeps_its_provenance() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = plan(&Options { batch: Some(1), ..Options::default() }).unwrap();
+    run_until(&started, folder.path(), 2).unwrap();
+    // As if another program had computed the first part.
+    let path = folder.path().join("run.json");
+    let current = started.environment.git_revision.clone();
+    let text = fs::read_to_string(&path).unwrap().replace(&current, "0123456789abcdef");
+    fs::write(&path, text).unwrap();
+
+    let record = run(&plan(&Options::default()).unwrap(), folder.path()).unwrap().record;
+    let sessions: Vec<(&str, usize, usize)> = record
+        .sessions
+        .iter()
+        .map(|session| (session.environment.git_revision.as_str(), session.batch, session.images_before))
+        .collect();
+    let kept = sessions[1].2;
+    assert_eq!(sessions, [("0123456789abcdef", 1, 0), (current.as_str(), 2, kept)]);
+    assert!((2..IMAGES).contains(&kept));
+    let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(report.contains("different programs or machines"), "{report}");
+
+    // Nothing is left to compute, so nobody else computed anything.
+    let record =
+        run(&plan(&Options { batch: Some(3), ..Options::default() }).unwrap(), folder.path()).unwrap().record;
+    assert_eq!(record.sessions.len(), 2);
+}
+
+#[test]
+fn data_that_go_away_stop_the_run_and_are_no_wrong_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    fs::create_dir(&images).unwrap();
+    sample_as_files(&images, 6);
+    let out = folder.path().join("run");
+    let options = || Options {
+        data: Some(&images),
+        weights: vec![WeightsArg::Seeded],
+        limit: Some(6),
+        batch: Some(1),
+        ..Options::default()
+    };
+    let gone = folder.path().join("gone");
+    let first = plan(&options()).unwrap();
+    run_until(&first, &out, 1).unwrap();
+    fs::rename(&images, &gone).unwrap();
+    let message = run(&first, &out).unwrap_err().to_string();
+    assert!(message.contains("the same command goes on from there"), "{message}");
+    assert!(log(&out).iter().all(|row| row.outcome.is_ok()));
+
+    fs::rename(&gone, &images).unwrap();
+    let outcome = run(&plan(&options()).unwrap(), &out).unwrap();
+    assert_eq!((outcome.record.models[0].images, outcome.record.models[0].errors), (6, 0));
+}
+
+#[test]
+fn a_run_is_called_finished_only_when_it_has_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path();
+    let path = runs.join("run");
+    let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
+    let identity = Identity::of_plan(&one);
+    // A folder where the report should be: it cannot be written.
+    let dir = RunDir::open(&path, &identity, false).unwrap();
+    fs::create_dir(path.join("report.md")).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut progress = StopAfter { images: usize::MAX, stop: &stop, errors: Vec::new() };
+    let error = evaluate(&one, &dir, &stop, &mut progress).unwrap_err();
+    assert!(matches!(error, EvalError::RunFile { .. }), "{error}");
+    drop(dir);
+
+    assert_eq!(RunDir::find_unfinished(runs, &identity, &one.environment), Some(path.clone()));
+    fs::remove_dir(path.join("report.md")).unwrap();
+    run(&one, &path).unwrap();
+    assert_eq!(RunDir::find_unfinished(runs, &identity, &one.environment), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use dataset::Recipe;
@@ -19,6 +20,10 @@ static BUILT_IN: &str = include_str!("../../../datasets/catalog.toml");
 
 /// The recipe with which the card itself evaluated every network, whatever its source used.
 pub const CARD_RECIPE: &str = "card-342-bilinear";
+
+/// Sides of a square input, in pixels, for which layers are counted: small enough for no overflow and
+/// large enough for every network's windows.
+pub const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 
 /// The documented models, in the table's order, then a user's own.
 #[derive(Debug, Clone)]
@@ -229,10 +234,12 @@ impl Catalog {
     fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let file: CatalogFile = toml::from_str(text)
             .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
-        let mut ids: HashSet<String> = self.models.iter().map(|model| model.id.clone()).collect();
+        // By the name of its files too: `a/b-c` and `a-b/c` would share a prediction log.
+        let mut stems: HashSet<String> = self.models.iter().map(Model::file_stem).collect();
         for model in file.models {
             let fault = model.fault().or_else(|| {
-                (!ids.insert(model.id.clone())).then(|| "the id exists already; choose another".to_owned())
+                let taken = !stems.insert(model.file_stem());
+                taken.then(|| "the id, or the name of its files, exists already; choose another".to_owned())
             });
             if let Some(reason) = fault {
                 return Err(CatalogError::Entry { origin: origin.to_owned(), id: model.id, reason });
@@ -332,6 +339,14 @@ impl Model {
             let names: Vec<&str> = dataset::RECIPES.iter().map(|recipe| recipe.name).collect();
             return Some(format!("there is no recipe `{}`; there are {}", self.recipe, names.join(", ")));
         };
+        let counted_at = self.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
+        if counted_at.is_some_and(|size| !INPUT_SIZES.contains(&size)) {
+            return Some(format!(
+                "the input_size of flops_g must be {} to {}",
+                INPUT_SIZES.start(),
+                INPUT_SIZES.end()
+            ));
+        }
         if self.input_size != recipe.size {
             return Some(format!(
                 "input_size is {}, but the recipe `{}` crops {} pixels",
@@ -380,8 +395,8 @@ impl From<Figure> for String {
 }
 
 impl<R> Counted<R> {
-    /// One unit of the last digit that means something.
-    pub fn last_digit(&self) -> f64 {
-        10f64.powi(-(self.decimals.unwrap_or_else(|| self.figure.decimals()) as i32))
+    /// Decimals that mean something.
+    pub fn decimals(&self) -> u32 {
+        self.decimals.unwrap_or_else(|| self.figure.decimals())
     }
 }

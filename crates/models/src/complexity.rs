@@ -31,6 +31,8 @@ pub enum Layer {
         elements: u64,
         /// Channels: twice as many trainable parameters, and twice as many running statistics.
         channels: u64,
+        /// Whether it is a timm `BatchNormAct2d`.
+        with_activation: bool,
     },
     /// An adaptive (global) average pool.
     AveragePool {
@@ -87,9 +89,9 @@ impl FlopsRule {
                 });
                 Self::Macs.count(layers) + other.sum::<u64>()
             }
-            Self::ThopMacs => macs_with_norms_and_pool(layers, 4),
+            Self::ThopMacs => macs_with_norms_and_pool(layers.iter().filter(known_to_thop), 4),
             Self::ThopFlops => 2 * Self::ThopMacs.count(layers),
-            Self::PaddleFlops => macs_with_norms_and_pool(layers, 2),
+            Self::PaddleFlops => macs_with_norms_and_pool(layers.iter(), 2),
         }
     }
 
@@ -124,9 +126,13 @@ impl fmt::Display for FlopsRule {
     }
 }
 
-fn macs_with_norms_and_pool(layers: &[Layer], per_normalised_element: u64) -> u64 {
+/// `thop` counts by the class of a module, and passes over the classes that it does not know.
+fn known_to_thop(layer: &&Layer) -> bool {
+    !matches!(layer, Layer::BatchNorm { with_activation: true, .. })
+}
+
+fn macs_with_norms_and_pool<'a>(layers: impl Iterator<Item = &'a Layer>, per_normalised_element: u64) -> u64 {
     layers
-        .iter()
         .map(|layer| match *layer {
             Layer::BatchNorm { elements, .. } => per_normalised_element * elements,
             // A window of k x k takes k * k additions and one division an output.
@@ -160,6 +166,7 @@ impl ParamsRule {
         };
         layers
             .iter()
+            .filter(|layer| self != Self::Thop || known_to_thop(layer))
             .map(|layer| match *layer {
                 Layer::Conv { parameters, .. } | Layer::Linear { parameters, .. } => parameters,
                 Layer::BatchNorm { channels, .. } => per_channel * channels,
@@ -258,7 +265,19 @@ impl Interpreter for Trace {
 
     fn batch_norm(&mut self, norm: &BatchNorm, x: Extent) -> Extent {
         let [channels] = norm.gamma.lazy_shape().dims();
-        self.layers.push(Layer::BatchNorm { elements: x.elements(), channels: channels as u64 });
+        self.layers.push(Layer::BatchNorm {
+            elements: x.elements(),
+            channels: channels as u64,
+            with_activation: false,
+        });
+        x
+    }
+
+    fn norm_act(&mut self, norm: &Option<BatchNorm>, x: Extent) -> Extent {
+        let x = self.norm(norm, x);
+        if let (Some(_), Some(Layer::BatchNorm { with_activation, .. })) = (norm, self.layers.last_mut()) {
+            *with_activation = true;
+        }
         x
     }
 

@@ -47,6 +47,13 @@ pub trait Interpreter {
         }
     }
 
+    /// [`Interpreter::norm`] where timm has a `BatchNormAct2d`, which joins the activation to the
+    /// normalisation. That computes nothing else (the activation is a step of its own here), but some
+    /// tools that count do not know it.
+    fn norm_act(&mut self, norm: &Option<BatchNorm>, x: Self::Features) -> Self::Features {
+        self.norm(norm, x)
+    }
+
     /// Called at the end of each stage with the name that the source framework gives it.
     fn stage(&mut self, _name: &str, _x: &Self::Features) {}
 }

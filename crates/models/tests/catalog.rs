@@ -73,7 +73,11 @@ fn a_users_entry_is_added_and_checked() {
         let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         format!("{error}: {source}")
     };
+    let documented = "[models.documented]\ntop1_pct = \"1.0\"\ntop5_pct = \"2.0\"\nparams_m = { figure = \"1.0\", rule = \"thop\" }\nflops_g = { figure = \"1.0\", rule = \"macs\", input_size = 1 }\n";
     for (text, expected) in [
+        (format!("{OWN}{documented}"), "the input_size of flops_g must be 32 to 8192"),
+        // Their prediction logs would be one file.
+        (format!("{}{}", OWN.replace("mine/", "a/b-"), OWN.replace("mine/", "a-b/")), "exists already"),
         (format!("{OWN}colour = \"red\"\n"), "unknown field `colour`"),
         (OWN.replace("card-342-bilinear", "card-343"), "there is no recipe `card-343`"),
         (OWN.replace("299", "224"), "crops 299 pixels"),
@@ -176,7 +180,6 @@ fn every_count_equals_the_sources_tool_to_the_unit() {
                 compared += 1;
             }
         }
-        println!("{}: {compared} integers equal", model.id);
         assert!(compared >= 2, "{}: only {compared} integers were compared", model.id);
     }
     // What the documented table says of the first network, and how many integers that rests on.

@@ -116,6 +116,31 @@ fn a_pickle_that_calls_a_function_is_never_executed() {
 }
 
 #[test]
+fn values_that_ruin_every_output_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("diverged.safetensors");
+    let bytes = std::fs::read(fixture("narrow.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for (name, value) in [("block2.rep.1.conv1.weight", f32::NAN), ("bn3.running_var", -1.0)] {
+        let views = file.iter().map(|(key, view)| {
+            let mut data = view.data().to_vec();
+            if key == name {
+                data[..4].copy_from_slice(&value.to_le_bytes());
+            }
+            (key.to_owned(), (view.dtype(), view.shape().to_vec(), data))
+        });
+        let views: Vec<_> = views.collect();
+        let views = views.iter().map(|(key, (dtype, shape, data))| {
+            (key.clone(), safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
+        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        let mut network = NARROW.init(&DeviceName::Flex.init().unwrap());
+        let error = Network::load(&mut network, &mut Checkpoint::open(&path).unwrap()).unwrap_err();
+        assert!(error.to_string().contains(&format!("in 1 tensors: {name}.")), "{error}");
+    }
+}
+
+#[test]
 fn a_checkpoint_cut_anywhere_is_refused_without_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["narrow-zip.pth", "narrow-legacy.pth", "narrow.safetensors"] {

@@ -11,26 +11,22 @@
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
-use super::{Colour, DecodeError, Decoded, Format, Pixels, check_size, exif};
+use super::{Colour, DecodeError, Decoded, Format, Pixels, check_size, exif, guarded};
 use crate::RgbImage;
 
 const FORMAT: Format = Format::Jpeg;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let ran_out = Cell::new(false);
-    let outcome = catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, &ran_out)));
+    let outcome = guarded(FORMAT, || decode_unguarded(bytes, &ran_out));
     // Whatever else happened, a file that was read past its end is truncated first of all.
     if ran_out.get() {
         return Err(DecodeError::Truncated { format: FORMAT });
     }
-    outcome.unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<String>().map_or("the decoder gave up", String::as_str);
-        Err(corrupt(&message.trim_start_matches("libjpeg fatal error: ")))
-    })
+    outcome
 }
 
 fn corrupt(reason: &impl ToString) -> DecodeError {

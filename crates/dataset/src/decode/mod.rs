@@ -13,6 +13,7 @@ mod sniff;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::RgbImage;
 
@@ -199,10 +200,42 @@ impl Decoded {
     }
 }
 
+/// Makes a panic of a decoder, which only a damaged file can cause, an error like others.
+fn guarded(
+    format: Format,
+    decode: impl FnOnce() -> Result<Decoded, DecodeError>,
+) -> Result<Decoded, DecodeError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the decoder gave up");
+        let reason = words.trim_start_matches("libjpeg fatal error: ").to_owned();
+        Err(DecodeError::Corrupt { format, reason })
+    })
+}
+
 /// Refuses a header that announces more than [`MAX_PIXELS`].
 fn check_size(width: u64, height: u64) -> Result<(), DecodeError> {
     if width.saturating_mul(height) > MAX_PIXELS {
         return Err(DecodeError::TooLarge { width, height });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_corrupt_file() {
+        let message = |decode: fn() -> Result<Decoded, DecodeError>| {
+            guarded(Format::Png, decode).expect_err("a panic").to_string()
+        };
+        // `resume_unwind` keeps the test's output quiet.
+        let panicked = message(|| std::panic::resume_unwind(Box::new("out of bounds")));
+        assert_eq!(panicked, "corrupt PNG file: out of bounds");
+        let panicked = message(|| std::panic::resume_unwind(Box::new("index 3".to_owned())));
+        assert_eq!(panicked, "corrupt PNG file: index 3");
+        let panicked = message(|| std::panic::resume_unwind(Box::new(7)));
+        assert_eq!(panicked, "corrupt PNG file: the decoder gave up");
+    }
 }

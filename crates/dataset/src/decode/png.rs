@@ -7,12 +7,16 @@ use std::io::{self, Cursor};
 
 use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
 
-use super::{Colour, DecodeError, Decoded, Format, MAX_PIXELS, Pixels, check_size, exif};
+use super::{Colour, DecodeError, Decoded, Format, MAX_PIXELS, Pixels, check_size, exif, guarded};
 use crate::RgbImage;
 
 const FORMAT: Format = Format::Png;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    guarded(FORMAT, || decode_unguarded(bytes))
+}
+
+fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     // The library's limit counts bytes; ours counts pixels, of which it may need four bytes each.
     let limits = Limits { bytes: 4 * MAX_PIXELS as usize };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);

@@ -47,17 +47,39 @@ fn open_folder(folder: &Path, named: Option<&Path>) -> Result<Dataset, DatasetEr
         let list = list::read(&path)?;
         return labelled_by_list(found, layout, &path, list);
     }
-    if found.arrangement == Arrangement::Flat {
-        let parent = folder.canonicalize().ok().and_then(|whole| whole.parent().map(Path::to_owned));
-        // A list beside the folder may belong to something else; it counts if it names an image here.
-        if let Some(path) = parent.as_deref().and_then(list_in)
-            && let Ok(List::Named(entries)) = list::read(&path)
-            && names_one(&entries, &Index::new(&found, path.parent()))
-        {
+    if found.arrangement != Arrangement::Flat {
+        return labelled_by_name(found, layout, None);
+    }
+    let parent = folder.canonicalize().ok().and_then(|whole| whole.parent().map(Path::to_owned));
+    let Some(path) = parent.as_deref().and_then(list_in) else {
+        return labelled_by_name(found, layout, None);
+    };
+    // A list beside the folder may belong to something else; it counts if it names an image here.
+    let (reason, broken) = match list::read(&path) {
+        Ok(List::Named(entries)) if names_one(&entries, &Index::new(&found, path.parent())) => {
             return labelled_by_list(found, layout, &path, List::Named(entries));
         }
-    }
-    labelled_by_name(found, layout)
+        Ok(List::Named(_)) => ("it names none of these images".to_owned(), false),
+        Ok(List::Bare(_)) => ("it has labels but no names".to_owned(), false),
+        Err(error) => (without_path(&error, &path), true),
+    };
+    let note = format!("list {} beside the folder is not used: {reason}", path.display());
+    labelled_by_name(found, layout, Some(Unused { note, broken }))
+}
+
+/// A list beside the folder that gives no labels.
+struct Unused {
+    /// Which one, and why.
+    note: String,
+    /// It may have been meant for these images: worth a warning even if the labels are known.
+    broken: bool,
+}
+
+/// What an error says, without the path in front.
+fn without_path(error: &DatasetError, path: &Path) -> String {
+    let message = error.to_string();
+    let reason = message.strip_prefix(&path.display().to_string()).unwrap_or(&message);
+    reason.trim_start_matches([',', ':', ' ']).to_owned()
 }
 
 /// The list itself is the path: its images are those that it names.
@@ -73,8 +95,8 @@ fn open_list(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError>
     let absent: Vec<&str> =
         names.iter().filter(|name| !root.join(name).is_file()).map(String::as_str).collect();
     let (found, layout) = if absent.is_empty() {
-        let arrangement = Arrangement::Flat;
-        (Found { root, names, arrangement, below: None, passed_over: 0 }, Layout::ListFile)
+        scan::check_names(&root, &names)?;
+        (Found::new(root, names, Arrangement::Flat), Layout::ListFile)
     } else if absent.len() == names.len() {
         // Not one is where the list says: perhaps its folder holds them in another arrangement.
         let found = scan::find(&root, true)?;
@@ -116,7 +138,7 @@ fn list_in(folder: &Path) -> Option<PathBuf> {
 }
 
 /// WNID folders, or numbers in file names.
-fn labelled_by_name(found: Found, layout: Layout) -> Result<Dataset, DatasetError> {
+fn labelled_by_name(found: Found, layout: Layout, beside: Option<Unused>) -> Result<Dataset, DatasetError> {
     let by_class = matches!(found.arrangement, Arrangement::ByClass(_));
     let label_of = |name: &str| match name.split_once('/') {
         Some((folder, _)) if by_class => labels::wnid_to_index(folder),
@@ -130,12 +152,15 @@ fn labelled_by_name(found: Found, layout: Layout) -> Result<Dataset, DatasetErro
             count: unlabelled.len(),
             total: found.names.len(),
             examples: examples(unlabelled),
+            no_list: beside.map_or_else(|| "there is no val.txt".to_owned(), |list| list.note),
         });
     }
     let item = |name: &String| label_of(name).map(|label| Item { name: name.clone(), label });
     let items = found.names.iter().filter_map(item).collect();
     let label_source = if by_class { LabelSource::FolderNames } else { LabelSource::BuiltIn };
-    Ok(finish(found, items, layout, label_source))
+    let mut dataset = finish(found, items, layout, label_source);
+    dataset.warnings.extend(beside.filter(|list| list.broken).map(|list| list.note));
+    Ok(dataset)
 }
 
 fn labelled_by_list(found: Found, layout: Layout, path: &Path, list: List) -> Result<Dataset, DatasetError> {
@@ -277,9 +302,22 @@ fn file_name(name: &str) -> &str {
 /// Closes the data set; warns of labels that contradict the known ones, and of what may surprise.
 fn finish(found: Found, items: Vec<Item>, layout: Layout, label_source: LabelSource) -> Dataset {
     let mut warnings = Vec::new();
-    if found.passed_over > 0 {
-        let (count, root) = (found.passed_over, found.root.display());
-        warnings.push(format!("{count} class folders beside the images in {root} are not read"));
+    let folders = |count: usize| if count == 1 { "1 folder".to_owned() } else { format!("{count} folders") };
+    if !found.passed_over.is_empty() {
+        warnings.push(format!(
+            "not read: {} with images beside the images in {} ({}); to evaluate such a folder, give it as the path",
+            folders(found.passed_over.len()),
+            found.root.display(),
+            examples(found.passed_over.iter().map(String::as_str)),
+        ));
+    }
+    if !found.named_like_images.is_empty() {
+        warnings.push(format!(
+            "not read: {} in {} named like an image file ({})",
+            folders(found.named_like_images.len()),
+            found.root.display(),
+            examples(found.named_like_images.iter().map(String::as_str)),
+        ));
     }
     let evaluated: HashSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
     let left_out: Vec<&str> =
@@ -314,13 +352,13 @@ fn disagreement(items: &[Item], label_source: &LabelSource) -> Option<String> {
     let wrong: Vec<&(&Item, u16)> = known.iter().filter(|(item, label)| item.label != *label).collect();
     let (first, label) = wrong.first()?;
     let guess = match label_source {
-        LabelSource::FolderNames => "files in the wrong folders?",
-        _ if wrong.iter().all(|(item, label)| item.label == label + 1) => "a list that counts from 1?",
-        _ => "a list in another class order?",
+        LabelSource::FolderNames => "",
+        _ if wrong.iter().all(|(item, label)| item.label == label + 1) => "; a list that counts from 1?",
+        _ => "; a list in another class order?",
     };
     Some(format!(
-        "{label_source} disagrees with the ILSVRC2012 labels for {} of {} files, first: {} is {} there, known {label}; \
-         {guess}",
+        "the labels from {label_source} disagree with the known ILSVRC2012 labels for {} of {} files, first: {} is {} \
+         there, known {label}{guess}",
         wrong.len(),
         known.len(),
         first.name,

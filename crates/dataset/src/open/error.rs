@@ -24,6 +24,12 @@ pub enum DatasetError {
         /// also goes where only one line is kept.
         cause: io::Error,
     },
+    /// Something that has no content of its own to read, under an image's name.
+    #[error("{}: is not a regular file (a pipe or device?); replace it with the image, or remove it", path.display())]
+    NotAFile {
+        /// The image.
+        path: PathBuf,
+    },
     /// An image was given where a folder of images was meant.
     #[error("{}: is one image; give the folder that holds the images", path.display())]
     SingleImage {
@@ -47,6 +53,12 @@ pub enum DatasetError {
         /// Shown as well as it can be.
         path: PathBuf,
     },
+    /// A file name with a line break, a tab or the like, which would break the lines of a log.
+    #[error("{path:?}: the name has a control character in it (a line break or tab?); rename the file")]
+    NameWithControl {
+        /// Shown escaped.
+        path: PathBuf,
+    },
     /// Subfolders with images whose names are not class names.
     #[error(
         "{}: {count} subfolders with images are not named by an ILSVRC2012 WNID (such as n01440764): {examples}; \
@@ -63,7 +75,7 @@ pub enum DatasetError {
     /// Flat images, no list, and names that tell nothing.
     #[error(
         "{}: {count} of {total} images have no label: {examples}; their names are not ILSVRC2012_val_NNNNNNNN and \
-         there is no val.txt; give a list with a line \"NAME LABEL\" an image (--labels FILE)", path.display()
+         {no_list}; give a list with a line \"NAME LABEL\" an image (--labels FILE)", path.display()
     )]
     Unlabelled {
         /// The folder.
@@ -74,6 +86,8 @@ pub enum DatasetError {
         total: usize,
         /// The first few names.
         examples: String,
+        /// Why no list gives the labels, for people.
+        no_list: String,
     },
     /// A file that is no list of any sensible size.
     #[error(

@@ -150,7 +150,7 @@ impl Dataset {
     /// The whole content of image `index`'s file.
     ///
     /// # Errors
-    /// [`DatasetError::Unreadable`], which names the path.
+    /// [`DatasetError::Unreadable`] and [`DatasetError::NotAFile`], which name the path.
     ///
     /// # Panics
     /// If there is no item `index`.
@@ -160,10 +160,13 @@ impl Dataset {
             return Ok(Cow::Borrowed(sample::bytes(name)));
         }
         let path = self.root.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Cow::Owned(bytes)),
-            Err(cause) => Err(DatasetError::Unreadable { path, cause }),
-        }
+        // A pipe without a writer, or an endless device, would hold up the run for ever.
+        let bytes = match fs::metadata(&path) {
+            Ok(found) if !found.is_file() => return Err(DatasetError::NotAFile { path }),
+            Ok(_) => fs::read(&path),
+            Err(cause) => Err(cause),
+        };
+        bytes.map(Cow::Owned).map_err(|cause| DatasetError::Unreadable { path, cause })
     }
 
     /// How the images are arranged.

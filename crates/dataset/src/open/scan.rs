@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use super::DatasetError;
 use super::error::examples;
@@ -30,8 +31,17 @@ pub(super) struct Found {
     pub(super) arrangement: Arrangement,
     /// The path from the folder that was asked about down to `root`.
     pub(super) below: Option<&'static str>,
-    /// Class folders that lie beside flat images and are not read.
-    pub(super) passed_over: usize,
+    /// Folders with images that are not read, because other images are: relative to `root`.
+    pub(super) passed_over: Vec<String>,
+    /// Folders that go by the name of an image file, and are not read either: relative to `root`.
+    pub(super) named_like_images: Vec<String>,
+}
+
+impl Found {
+    pub(super) fn new(root: PathBuf, names: Vec<String>, arrangement: Arrangement) -> Self {
+        let (passed_over, named_like_images) = (Vec::new(), Vec::new());
+        Self { root, names, arrangement, below: None, passed_over, named_like_images }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +57,19 @@ pub(super) enum Arrangement {
 /// name; without it, one that holds images and is not a WNID is an error.
 pub(super) fn find(folder: &Path, any_folder: bool) -> Result<Found, DatasetError> {
     let found = find_anywhere(folder)?;
+    check_names(&found.root, &found.names)?;
     if matches!(found.arrangement, Arrangement::ByFolder(_)) && !any_folder {
         return Err(unknown_folders(&found));
     }
     Ok(found)
+}
+
+/// Refuses names that would not stay on one line of a log. `names` are relative to `root`.
+pub(super) fn check_names(root: &Path, names: &[String]) -> Result<(), DatasetError> {
+    match names.iter().find(|name| name.contains(char::is_control)) {
+        Some(name) => Err(DatasetError::NameWithControl { path: root.join(name) }),
+        None => Ok(()),
+    }
 }
 
 fn find_anywhere(folder: &Path) -> Result<Found, DatasetError> {
@@ -88,30 +107,89 @@ fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, Dataset
     let is_class = |name: &String| labels::wnid_to_index(name).is_some();
     let class_folders = entries.folders.iter().filter(|name| is_class(name)).count();
     if !entries.images.is_empty() {
-        let (names, arrangement) = (entries.images, Arrangement::Flat);
-        return Ok(Some(Found { root, names, arrangement, below: None, passed_over: class_folders }));
+        let mut found = Found::new(root, entries.images, Arrangement::Flat);
+        found.note_unread("", &entries.folders);
+        return Ok(Some(found));
     }
     if classes_only && class_folders == 0 {
         return Ok(None);
     }
-    let mut names = Vec::new();
+    let mut found = Found::new(root, Vec::new(), Arrangement::ByClass(0));
     let (mut classes, mut others) = (0, 0);
     for folder_name in &entries.folders {
-        let images = list(&folder.join(folder_name))?.images;
-        if images.is_empty() {
+        let inner = list(&folder.join(folder_name))?;
+        if inner.images.is_empty() {
+            found.note_unread("", slice::from_ref(folder_name));
             continue;
         }
         *(if is_class(folder_name) { &mut classes } else { &mut others }) += 1;
-        names.extend(images.iter().map(|image| format!("{folder_name}/{image}")));
+        found.names.extend(inner.images.iter().map(|image| format!("{folder_name}/{image}")));
+        found.note_unread(&format!("{folder_name}/"), &inner.folders);
     }
-    if names.is_empty() {
+    if found.names.is_empty() {
         return Ok(None);
     }
     // By folder and then by file is not yet by whole name: "a/" sorts after "a-b/".
-    names.sort_unstable();
-    let arrangement =
+    found.names.sort_unstable();
+    found.arrangement =
         if others == 0 { Arrangement::ByClass(classes) } else { Arrangement::ByFolder(classes + others) };
-    Ok(Some(Found { root, names, arrangement, below: None, passed_over: 0 }))
+    Ok(Some(found))
+}
+
+impl Found {
+    /// Notes those of `folders` (in `root`, below `prefix`, which is empty or ends with `/`) that a
+    /// person may believe to be evaluated. Looks for a first image, at fixed depths: neither many
+    /// files nor a loop of links makes it slow.
+    fn note_unread(&mut self, prefix: &str, folders: &[String]) {
+        if folders.is_empty() {
+            return;
+        }
+        let (named_like_images, plain): (Vec<String>, Vec<String>) = folders
+            .iter()
+            .map(|name| format!("{prefix}{name}"))
+            .partition(|name| is_image_name(name.as_ref()));
+        self.named_like_images.extend(named_like_images);
+        let Ok(whole_root) = self.root.join(prefix).canonicalize() else { return };
+        for name in plain {
+            // The folder itself, a usual place further down that begins with it, or a class folder in
+            // either.
+            let mut places =
+                USUAL_PLACES.iter().filter_map(|place| place.strip_prefix(&name)?.strip_prefix('/'));
+            let path = self.root.join(&name);
+            let holds_images = holds_images(&path) || places.any(|rest| holds_images(&path.join(rest)));
+            // A link that leads back up shows the same images again.
+            let leads_back = || path.canonicalize().is_ok_and(|whole| whole_root.starts_with(whole));
+            if holds_images && !leads_back() {
+                self.passed_over.push(name);
+            }
+        }
+    }
+}
+
+/// Whether an image lies in `folder`, or in a class folder or usual place directly below it. What
+/// cannot be read holds none.
+fn holds_images(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    let mut inner = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some(name) if labels::wnid_to_index(name).is_some() || USUAL_PLACES.contains(&name) => {
+                inner.push(path);
+            }
+            _ if is_image(&path) => return true,
+            _ => {}
+        }
+    }
+    let has_image = |folder: &PathBuf| {
+        fs::read_dir(folder).is_ok_and(|found| found.flatten().any(|e| is_image(&e.path())))
+    };
+    inner.iter().any(has_image)
+}
+
+/// By name, and no folder; not a hidden file.
+fn is_image(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    is_image_name(path) && !hidden && !path.is_dir()
 }
 
 struct Entries {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table::{Style, figures_table, summary_lines};
-use crate::summary::RunRecord;
+use crate::summary::{RunRecord, Session};
 use crate::weights::WeightsSource;
 
 /// The content of `report.md`.
@@ -47,28 +47,38 @@ pub fn markdown(record: &RunRecord) -> String {
     }
     text += &table.to_string();
     text += "\n\n## Provenance\n\n";
-    let environment = &record.environment;
     let dataset = &record.dataset;
     let facts = [
         ("data", format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout)),
         ("labels", dataset.labels.clone()),
         ("data fingerprint", format!("`{}`", dataset.fingerprint)),
-        ("command", format!("`{}`", record.command.join(" "))),
-        (
-            "program",
-            format!("imagenet-eval {}, revision `{}`", environment.version, environment.git_revision),
-        ),
-        ("Burn", format!("{}, device `{}`", environment.burn, record.device)),
-        (
-            "machine",
-            format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
-        ),
-        ("batch, decoding threads", format!("{}, {}", record.batch, record.threads)),
+        ("device", format!("`{}`", record.device)),
         ("accuracy tolerance", format!("{} pp", record.tolerance_pp)),
-        ("started, finished", format!("{}, {}", record.started_utc, record.updated_utc)),
     ];
     for (name, fact) in facts {
         let _ = writeln!(text, "- {name}: {fact}");
+    }
+    for (index, session) in record.sessions.iter().enumerate() {
+        text += &session_lines(index + 1, session);
+    }
+    text
+}
+
+/// The provenance of what one process computed.
+fn session_lines(number: usize, session: &Session) -> String {
+    let environment = &session.environment;
+    let mut text = format!("\n### Session {number}, from image {} on\n\n", session.images_before + 1);
+    let _ = writeln!(text, "```sh\n{}\n```\n", session.command.join(" "));
+    let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
+    let facts = [
+        format!("{} to {ended}", session.started_utc),
+        format!("imagenet-eval {}, revision `{}`", environment.version, environment.git_revision),
+        format!("Burn {}", environment.burn),
+        format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
+        format!("batches of {}, {} decoding threads", session.batch, session.threads),
+    ];
+    for fact in facts {
+        let _ = writeln!(text, "- {fact}");
     }
     text
 }

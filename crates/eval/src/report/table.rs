@@ -119,6 +119,12 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             record.without_network.join(", ")
         ));
     }
+    if record.sessions.windows(2).any(|pair| pair[0].environment != pair[1].environment) {
+        lines.push(
+            "Parts of this run were computed by different programs or machines; run.json tells which."
+                .to_owned(),
+        );
+    }
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);
         let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();

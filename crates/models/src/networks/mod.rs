@@ -3,6 +3,7 @@
 //! A new variant of a family is data in the family's file and a line in [`NETWORKS`].
 
 mod timm_xception;
+mod timm_xception_aligned;
 
 use burn::tensor::Device;
 
@@ -31,12 +32,26 @@ impl std::fmt::Debug for NetworkEntry {
     }
 }
 
+/// An entry by its name and its family's configuration.
+macro_rules! network {
+    ($name:literal, $config:expr) => {
+        NetworkEntry {
+            name: $name,
+            stages: include_str!(concat!("../../../../datasets/reference/stages/", $name, ".json")),
+            init: |device| Box::new($config.init(device)),
+        }
+    };
+}
+
 /// Every network of this version.
-pub static NETWORKS: &[NetworkEntry] = &[NetworkEntry {
-    name: "timm-xception",
-    stages: include_str!("../../../../datasets/reference/stages/timm-xception.json"),
-    init: |device| Box::new(timm_xception::TIMM_XCEPTION.init(device)),
-}];
+pub static NETWORKS: &[NetworkEntry] = &[
+    network!("timm-xception", timm_xception::TIMM_XCEPTION),
+    network!("timm-xception41", timm_xception_aligned::XCEPTION41),
+    network!("timm-xception41p", timm_xception_aligned::XCEPTION41P),
+    network!("timm-xception65", timm_xception_aligned::XCEPTION65),
+    network!("timm-xception65p", timm_xception_aligned::XCEPTION65P),
+    network!("timm-xception71", timm_xception_aligned::XCEPTION71),
+];
 
 /// The network called `name`, if this version has it.
 pub fn by_name(name: &str) -> Option<&'static NetworkEntry> {

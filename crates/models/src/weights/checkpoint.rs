@@ -14,7 +14,7 @@ use burn_store::{
 use sha2::{Digest, Sha256};
 
 use super::error::{ShapeMismatch, WeightsError};
-use super::module_tensors::{ModuleTensor, module_tensors};
+use super::module_tensors::{ModuleTensor, module_tensors, unusable_tensors};
 use super::pytorch;
 
 /// The only tensors that a PyTorch checkpoint may hold beyond the network's: how often each batch
@@ -150,7 +150,11 @@ impl ModuleStore for Checkpoint {
         let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
         // Names and shapes were right, so what is left is data that could not be read or used.
         if result.errors.is_empty() && result.missing.is_empty() && result.skipped.is_empty() {
-            return Ok(result);
+            let tensors = unusable_tensors(module);
+            if tensors.is_empty() {
+                return Ok(result);
+            }
+            return Err(WeightsError::NotFinite { origin: self.origin.clone(), tensors });
         }
         let missing = result.missing.iter().map(|(path, _)| format!("{path} was not filled"));
         let reasons = result.errors.iter().map(ToString::to_string).chain(missing).collect();

@@ -98,6 +98,19 @@ pub enum WeightsError {
         reasons: Vec<String>,
     },
 
+    /// A value that no training leaves behind on purpose, and that ruins every output.
+    #[error(
+        "{origin} holds values that are not finite, or negative variances, in {} tensors: {}. The checkpoint is of a training that diverged, or damaged: use another",
+        tensors.len(),
+        some(tensors)
+    )]
+    NotFinite {
+        /// Where the tensors come from.
+        origin: String,
+        /// Names of the tensors.
+        tensors: Vec<String>,
+    },
+
     /// Seeded weights exist only where a source framework's answer was frozen.
     #[error("there are no seeded weights for {network}: no frozen answer of its framework is embedded")]
     NotSeeded {

@@ -50,11 +50,21 @@ pub fn module_tensors<M: Module>(module: &M) -> Vec<ModuleTensor> {
     visitor.tensors
 }
 
+/// Names of the tensors with a value that is not finite, or a variance below zero. Found here, that
+/// costs a moment; found in the outputs, an evaluation.
+pub(super) fn unusable_tensors<M: Module>(module: &M) -> Vec<String> {
+    let mut visitor = Visitor { check_values: true, ..Visitor::default() };
+    module.visit(&mut visitor);
+    visitor.unusable
+}
+
 #[derive(Default)]
 struct Visitor {
     path: Vec<String>,
     containers: Vec<String>,
     tensors: Vec<ModuleTensor>,
+    check_values: bool,
+    unusable: Vec<String>,
 }
 
 impl ModuleVisitor for Visitor {
@@ -93,6 +103,13 @@ impl ModuleVisitor for Visitor {
         if let Some(last) = name.last_mut() {
             leaf.clone_into(last);
         }
-        self.tensors.push(ModuleTensor { name: name.join("."), shape, role });
+        let name = name.join(".");
+        if self.check_values {
+            let usable = |value: f32| value.is_finite() && (role != Role::Variance || value >= 0.0);
+            if !param.val().into_data().iter::<f32>().all(usable) {
+                self.unusable.push(name.clone());
+            }
+        }
+        self.tensors.push(ModuleTensor { name, shape, role });
     }
 }

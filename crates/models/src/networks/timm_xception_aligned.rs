@@ -1,0 +1,376 @@
+//! Modified Aligned Xception as timm publishes it, after `timm/models/xception_aligned.py` of v0.6.5
+//! (the networks of TensorFlow's DeepLab, and two pre-activation variants of timm's own).
+//!
+//! What differs from `timm_xception`: strides are in the last depthwise convolution of a block, never
+//! in a pool; every convolution is padded symmetrically. In 41, 65 and 71 a normalisation follows the
+//! depthwise and the pointwise convolution, ReLU stands before each separable convolution, and the
+//! last block has no shortcut and its ReLUs inside instead. In 41p and 65p normalisation and ReLU come
+//! first, the shortcut branches off after them and has no normalisation, and a ReLU precedes the head.
+//! Field names are those of the checkpoint's keys.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::Device;
+
+use crate::fold::fold_norm;
+use crate::interpret::Interpreter;
+use crate::layers::{batch_norm, pointwise};
+use crate::network::Architecture;
+
+/// The family's data.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct XceptionAlignedConfig {
+    /// Channels and stride of each block of the entry flow.
+    entry: &'static [(usize, usize)],
+    /// Number of blocks in the middle flow.
+    middle: usize,
+    /// Whether normalisation and ReLU come before the convolutions.
+    pre_activation: bool,
+    epsilon: f64,
+}
+
+const STEM: [usize; 2] = [32, 64];
+const MIDDLE: usize = 728;
+/// Channels of the exit flow's two blocks.
+const EXIT: [[usize; 3]; 2] = [[728, 1024, 1024], [1536, 1536, 2048]];
+const CLASSES: usize = 1000;
+
+/// `timm.create_model("xception41")`.
+pub(super) const XCEPTION41: XceptionAlignedConfig = XceptionAlignedConfig {
+    entry: &[(128, 2), (256, 2), (MIDDLE, 2)],
+    middle: 8,
+    pre_activation: false,
+    epsilon: 1e-3,
+};
+/// `timm.create_model("xception65")`.
+pub(super) const XCEPTION65: XceptionAlignedConfig = XceptionAlignedConfig { middle: 16, ..XCEPTION41 };
+/// `timm.create_model("xception71")`.
+pub(super) const XCEPTION71: XceptionAlignedConfig =
+    XceptionAlignedConfig { entry: &[(128, 2), (256, 1), (256, 2), (MIDDLE, 1), (MIDDLE, 2)], ..XCEPTION65 };
+/// `timm.create_model("xception41p")`.
+pub(super) const XCEPTION41P: XceptionAlignedConfig =
+    XceptionAlignedConfig { pre_activation: true, epsilon: 1e-5, ..XCEPTION41 };
+/// `timm.create_model("xception65p")`.
+pub(super) const XCEPTION65P: XceptionAlignedConfig =
+    XceptionAlignedConfig { pre_activation: true, ..XCEPTION65 };
+
+/// One block's data.
+struct BlockConfig {
+    channels_in: usize,
+    channels_out: [usize; 3],
+    stride: usize,
+    /// The last block has no shortcut.
+    last: bool,
+}
+
+impl XceptionAlignedConfig {
+    fn blocks(&self) -> Vec<BlockConfig> {
+        let middle = std::iter::repeat_n(([MIDDLE; 3], 1), self.middle);
+        let outputs = self.entry.iter().map(|&(channels, stride)| ([channels; 3], stride));
+        let outputs = outputs.chain(middle).chain([(EXIT[0], 2), (EXIT[1], 1)]);
+        let mut channels_in = STEM[1];
+        let mut blocks: Vec<BlockConfig> = outputs
+            .map(|(channels_out, stride)| {
+                let block = BlockConfig { channels_in, channels_out, stride, last: false };
+                channels_in = channels_out[2];
+                block
+            })
+            .collect();
+        if let Some(block) = blocks.last_mut() {
+            block.last = true;
+        }
+        blocks
+    }
+
+    /// The network on `device`, its weights not set yet.
+    pub(super) fn init(&self, device: &Device) -> XceptionAligned {
+        let [first, second] = STEM;
+        let stem_end = conv3x3([first, second], 1, 1, device);
+        XceptionAligned {
+            stem: vec![
+                Stem::ConvNormAct(ConvNormAct::new(conv3x3([3, first], 2, 1, device), self.epsilon, device)),
+                if self.pre_activation {
+                    Stem::Conv(stem_end)
+                } else {
+                    Stem::ConvNormAct(ConvNormAct::new(stem_end, self.epsilon, device))
+                },
+            ],
+            blocks: self
+                .blocks()
+                .iter()
+                .map(|block| {
+                    if self.pre_activation {
+                        Block::Pre(PreXceptionModule::init(block, self.epsilon, device))
+                    } else {
+                        Block::Post(XceptionModule::init(block, self.epsilon, device))
+                    }
+                })
+                .collect(),
+            head: Head { fc: LinearConfig::new(EXIT[1][2], CLASSES).init(device) },
+        }
+    }
+}
+
+/// 3x3 with padding 1, which keeps `ceil(size / stride)`, and without bias.
+fn conv3x3(channels: [usize; 2], stride: usize, groups: usize, device: &Device) -> Conv2d {
+    Conv2dConfig::new(channels, [3, 3])
+        .with_stride([stride; 2])
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+        .with_groups(groups)
+        .with_bias(false)
+        .init(device)
+}
+
+/// timm's `XceptionAligned`.
+#[derive(Module, Debug)]
+pub(super) struct XceptionAligned {
+    stem: Vec<Stem>,
+    blocks: Vec<Block>,
+    head: Head,
+}
+
+/// An element of the stem's `nn.Sequential`.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are two of them")]
+enum Stem {
+    ConvNormAct(ConvNormAct),
+    Conv(Conv2d),
+}
+
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has at most two dozen")]
+enum Block {
+    Post(XceptionModule),
+    Pre(PreXceptionModule),
+}
+
+#[derive(Module, Debug)]
+struct Head {
+    fc: Linear,
+}
+
+impl Architecture for XceptionAligned {
+    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+        let mut x = self.stem.iter().fold(images, |x, layer| match layer {
+            Stem::ConvNormAct(layer) => {
+                let x = layer.walk(on, x);
+                on.relu(x)
+            }
+            Stem::Conv(conv) => on.conv(conv, x),
+        });
+        for (index, block) in self.blocks.iter().enumerate() {
+            x = match block {
+                Block::Post(block) => block.walk(on, x),
+                Block::Pre(block) => block.walk(on, x),
+            };
+            on.stage(&format!("blocks.{index}"), &x);
+        }
+        // In 41, 65 and 71 the last block ends with a ReLU of its own.
+        if let Some(Block::Pre(_)) = self.blocks.last() {
+            x = on.relu(x);
+        }
+        let x = on.global_average_pool(x);
+        on.linear(&self.head.fc, x)
+    }
+
+    fn fold_norms(&mut self) {
+        // The first pre-activation block's normalisation follows the stem's last convolution.
+        if let (Some(Stem::Conv(conv)), Some(Block::Pre(block))) =
+            (self.stem.last_mut(), self.blocks.first_mut())
+        {
+            fold_norm(conv, &mut block.norm);
+        }
+        for layer in &mut self.stem {
+            if let Stem::ConvNormAct(layer) = layer {
+                layer.fold_norms();
+            }
+        }
+        for block in &mut self.blocks {
+            match block {
+                Block::Post(block) => block.fold_norms(),
+                Block::Pre(block) => block.fold_norms(),
+            }
+        }
+    }
+}
+
+/// timm's `ConvNormAct`; whether the activation is applied is its user's business.
+#[derive(Module, Debug)]
+struct ConvNormAct {
+    conv: Conv2d,
+    bn: Option<BatchNorm>,
+}
+
+impl ConvNormAct {
+    fn new(conv: Conv2d, epsilon: f64, device: &Device) -> Self {
+        let [channels, ..] = conv.weight.lazy_shape().dims::<4>();
+        Self { conv, bn: batch_norm(channels, epsilon, device) }
+    }
+
+    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+        let x = on.conv(&self.conv, x);
+        on.norm_act(&self.bn, x)
+    }
+
+    fn fold_norms(&mut self) {
+        fold_norm(&mut self.conv, &mut self.bn);
+    }
+}
+
+/// timm's `XceptionModule`: normalisations after the convolutions.
+#[derive(Module, Debug)]
+struct XceptionModule {
+    shortcut: Option<ConvNormAct>,
+    stack: Stack<SeparableConv2d>,
+    last: bool,
+}
+
+/// The three separable convolutions of a block.
+#[derive(Module, Debug)]
+struct Stack<M: Module> {
+    conv1: M,
+    conv2: M,
+    conv3: M,
+}
+
+impl<M: Module> Stack<M> {
+    /// `init` gets each convolution's place, channels and stride; the last one has the block's.
+    fn init(config: &BlockConfig, init: impl Fn(usize, [usize; 2], usize) -> M) -> Self {
+        let [first, second, third] = config.channels_out;
+        Self {
+            conv1: init(0, [config.channels_in, first], 1),
+            conv2: init(1, [first, second], 1),
+            conv3: init(2, [second, third], config.stride),
+        }
+    }
+
+    fn convs(&self) -> [&M; 3] {
+        [&self.conv1, &self.conv2, &self.conv3]
+    }
+}
+
+/// timm's `SeparableConv2d` of this file.
+#[derive(Module, Debug)]
+struct SeparableConv2d {
+    conv_dw: Conv2d,
+    bn_dw: Option<BatchNorm>,
+    conv_pw: Conv2d,
+    bn_pw: Option<BatchNorm>,
+}
+
+/// Whether a block's shortcut needs a convolution to fit.
+fn projected(config: &BlockConfig) -> bool {
+    !config.last && (config.channels_in != config.channels_out[2] || config.stride != 1)
+}
+
+fn shortcut(config: &BlockConfig, device: &Device) -> Option<Conv2d> {
+    let channels = [config.channels_in, config.channels_out[2]];
+    projected(config).then(|| pointwise(channels, config.stride, device))
+}
+
+impl XceptionModule {
+    fn init(config: &BlockConfig, epsilon: f64, device: &Device) -> Self {
+        Self {
+            shortcut: shortcut(config, device).map(|conv| ConvNormAct::new(conv, epsilon, device)),
+            stack: Stack::init(config, |_, channels, stride| SeparableConv2d {
+                conv_dw: conv3x3([channels[0]; 2], stride, channels[0], device),
+                bn_dw: batch_norm(channels[0], epsilon, device),
+                conv_pw: pointwise(channels, 1, device),
+                bn_pw: batch_norm(channels[1], epsilon, device),
+            }),
+            last: config.last,
+        }
+    }
+
+    fn walk<I: Interpreter>(&self, on: &mut I, input: I::Features) -> I::Features {
+        // The last block has its ReLUs inside the separable convolutions instead of before them.
+        let relu_if = |on: &mut I, wanted: bool, x| if wanted { on.relu(x) } else { x };
+        let x = self.stack.convs().into_iter().fold(input.clone(), |x, conv| {
+            let x = relu_if(on, !self.last, x);
+            let x = on.conv(&conv.conv_dw, x);
+            let x = on.norm(&conv.bn_dw, x);
+            let x = relu_if(on, self.last, x);
+            let x = on.conv(&conv.conv_pw, x);
+            let x = on.norm(&conv.bn_pw, x);
+            relu_if(on, self.last, x)
+        });
+        if self.last {
+            return x;
+        }
+        let skip = match &self.shortcut {
+            Some(shortcut) => shortcut.walk(on, input),
+            None => input,
+        };
+        on.add(x, skip)
+    }
+
+    fn fold_norms(&mut self) {
+        self.shortcut.iter_mut().for_each(ConvNormAct::fold_norms);
+        for conv in [&mut self.stack.conv1, &mut self.stack.conv2, &mut self.stack.conv3] {
+            fold_norm(&mut conv.conv_dw, &mut conv.bn_dw);
+            fold_norm(&mut conv.conv_pw, &mut conv.bn_pw);
+        }
+    }
+}
+
+/// timm's `PreXceptionModule`: normalisation and ReLU before the convolutions.
+#[derive(Module, Debug)]
+struct PreXceptionModule {
+    shortcut: Option<Conv2d>,
+    norm: Option<BatchNorm>,
+    stack: Stack<PreSeparableConv2d>,
+    last: bool,
+}
+
+/// timm's `PreSeparableConv2d`. A block's first has no normalisation and ReLU: the block's serve.
+#[derive(Module, Debug)]
+struct PreSeparableConv2d {
+    norm: Option<BatchNorm>,
+    conv_dw: Conv2d,
+    conv_pw: Conv2d,
+}
+
+impl PreXceptionModule {
+    fn init(config: &BlockConfig, epsilon: f64, device: &Device) -> Self {
+        Self {
+            shortcut: shortcut(config, device),
+            norm: batch_norm(config.channels_in, epsilon, device),
+            stack: Stack::init(config, |place, channels, stride| PreSeparableConv2d {
+                norm: if place == 0 { None } else { batch_norm(channels[0], epsilon, device) },
+                conv_dw: conv3x3([channels[0]; 2], stride, channels[0], device),
+                conv_pw: pointwise(channels, 1, device),
+            }),
+            last: config.last,
+        }
+    }
+
+    fn walk<I: Interpreter>(&self, on: &mut I, input: I::Features) -> I::Features {
+        let input = on.norm_act(&self.norm, input);
+        let input = on.relu(input);
+        let mut x = input.clone();
+        for (place, conv) in self.stack.convs().into_iter().enumerate() {
+            if place > 0 {
+                x = on.norm_act(&conv.norm, x);
+                x = on.relu(x);
+            }
+            x = on.conv(&conv.conv_dw, x);
+            x = on.conv(&conv.conv_pw, x);
+        }
+        if self.last {
+            return x;
+        }
+        let skip = match &self.shortcut {
+            Some(shortcut) => on.conv(shortcut, input),
+            None => input,
+        };
+        on.add(x, skip)
+    }
+
+    /// The block's own normalisation stays: what comes before it is a sum.
+    fn fold_norms(&mut self) {
+        let Stack { conv1, conv2, conv3 } = &mut self.stack;
+        fold_norm(&mut conv1.conv_pw, &mut conv2.norm);
+        fold_norm(&mut conv2.conv_pw, &mut conv3.norm);
+    }
+}
