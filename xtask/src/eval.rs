@@ -203,19 +203,10 @@ fn data_from_environment() -> Option<PathBuf> {
     std::env::var_os("IMAGENET_DATA").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// The command as a person would give it to a shell again.
+/// The command as a person gave it.
 fn command_line() -> Vec<String> {
-    let arguments = std::env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
-}
-
-fn quoted(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        argument.to_owned()
-    } else {
-        format!("'{}'", argument.replace('\'', r"'\''"))
-    }
 }
 
 /// `reports/runs` of the checkout: cargo tells where the manifest is, whatever folder the command

@@ -88,11 +88,17 @@ pub enum EvalError {
         #[source]
         source: io::Error,
     },
-    /// `--out` names a folder with something else in it.
-    #[error("{} exists and is not a run directory (it has no run.json). Choose another --out", path.display())]
+    /// `--out` names a folder with files that would be overwritten.
+    #[error(
+        "{} is not a run directory (it has no run.json), and {} would be overwritten. Choose another --out",
+        path.display(),
+        strange.display()
+    )]
     NotARun {
         /// The folder.
         path: PathBuf,
+        /// The file in the way.
+        strange: PathBuf,
     },
     /// The run directory was made by a different evaluation.
     #[error(

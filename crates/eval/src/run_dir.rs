@@ -13,6 +13,7 @@ use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";
 const PREDICTIONS: &str = "predictions";
+const REPORTS: [&str; 2] = ["results.csv", "report.md"];
 const LOCK: &str = ".lock";
 
 /// What must be equal for a run to be continued: other weights, recipes, data or another device
@@ -87,8 +88,11 @@ impl RunDir {
     /// process works there, [`EvalError::RunFile`] when it cannot be written.
     pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
         fs::create_dir_all(path).map_err(failed("create", path))?;
-        if holds_something_else(path).map_err(failed("list", path))? {
-            return Err(EvalError::NotARun { path: path.to_owned() });
+        // Other files may lie there too, but nothing that is not a run's is overwritten.
+        let made_by_a_run = path.join(RECORD).exists() || path.join(PREDICTIONS).exists();
+        let strange = REPORTS.iter().map(|name| path.join(name)).find(|report| report.exists());
+        if let (false, Some(strange)) = (made_by_a_run, strange) {
+            return Err(EvalError::NotARun { path: path.to_owned(), strange });
         }
         let lock_path = path.join(LOCK);
         let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
@@ -188,14 +192,6 @@ impl RunDir {
     }
 }
 
-/// A folder that is not empty and was not made by a run. Names that begin with a dot do not count:
-/// a process killed at its first write leaves only such.
-fn holds_something_else(path: &Path) -> io::Result<bool> {
-    let visible = |entry: &fs::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
-    let made_by_a_run = path.join(RECORD).exists() || path.join(PREDICTIONS).exists();
-    Ok(!made_by_a_run && fs::read_dir(path)?.filter_map(Result::ok).any(|entry| visible(&entry)))
-}
-
 fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
     let path = path.join(RECORD);
     let text = match fs::read(&path) {
@@ -219,7 +215,7 @@ fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
 
 /// Deletes what a run writes, and nothing else that a person may have put beside it.
 fn clear(path: &Path) -> Result<(), EvalError> {
-    for name in [PREDICTIONS, "report.md", "results.csv", RECORD] {
+    for name in [PREDICTIONS].into_iter().chain(REPORTS).chain([RECORD]) {
         let path = path.join(name);
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         match removed {

@@ -373,9 +373,10 @@ fn a_run_directory_of_another_evaluation_is_refused() {
 
     let stranger = folder.path().join("stranger");
     fs::create_dir(&stranger).unwrap();
-    fs::write(stranger.join("thesis.tex"), "").unwrap();
+    fs::write(stranger.join("report.md"), "mine").unwrap();
     let message = RunDir::open(&stranger, &Identity::of_plan(&card), true).unwrap_err().to_string();
     assert!(message.contains("is not a run directory"), "{message}");
+    assert_eq!(fs::read_to_string(stranger.join("report.md")).unwrap(), "mine");
 }
 
 #[test]

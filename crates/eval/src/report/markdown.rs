@@ -68,7 +68,7 @@ pub fn markdown(record: &RunRecord) -> String {
 fn session_lines(number: usize, session: &Session) -> String {
     let environment = &session.environment;
     let mut text = format!("\n### Session {number}, from image {} on\n\n", session.images_before + 1);
-    let _ = writeln!(text, "```sh\n{}\n```\n", session.command.join(" "));
+    let _ = writeln!(text, "```sh\n{}\n```\n", shell_command(&session.command));
     let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
     let facts = [
         format!("{} to {ended}", session.started_utc),
@@ -81,4 +81,31 @@ fn session_lines(number: usize, session: &Session) -> String {
         let _ = writeln!(text, "- {fact}");
     }
     text
+}
+
+/// A command line as a person would give it to a shell again.
+fn shell_command(arguments: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quoted: Vec<String> = arguments
+        .iter()
+        .map(|argument| {
+            if !argument.is_empty() && argument.chars().all(plain) {
+                argument.clone()
+            } else {
+                format!("'{}'", argument.replace('\'', r"'\''"))
+            }
+        })
+        .collect();
+    quoted.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_repeated() {
+        let arguments = ["cargo", "xtask", "--model", "timm/*", "--data", "it's here"].map(str::to_owned);
+        assert_eq!(shell_command(&arguments), r"cargo xtask --model 'timm/*' --data 'it'\''s here'");
+    }
 }
