@@ -161,6 +161,18 @@ fn a_folder_can_come_from_the_environment() {
 }
 
 #[test]
+fn a_cached_file_that_is_not_the_published_one_is_refused() {
+    let cache = tempfile::tempdir().unwrap();
+    fs::write(cache.path().join("xception-43020ad28.pth"), "half a download").unwrap();
+    let out = cache.path().join("run");
+    xtask(&eval(&out, &["--weights", "pretrained"]))
+        .env("IMAGENET_EVAL_CACHE", cache.path())
+        .assert()
+        .code(EXIT_WRONG)
+        .stderr(contains("is not the published file").and(contains("should begin with 43020ad28")));
+}
+
+#[test]
 fn an_empty_variable_is_as_good_as_none() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

@@ -67,7 +67,8 @@ impl Outcome {
 }
 
 /// Evaluates `plan` into `dir`, going on from what is there, until every image has a row for every
-/// model or `stop` is set. Either way the reports of what is known are written.
+/// model or `stop` is set. Either way `run.json` says how far it came; the reports are written once
+/// everything is known.
 ///
 /// # Errors
 /// [`EvalError`] when a file of the run cannot be written or understood. Rows written before stay.

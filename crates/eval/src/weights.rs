@@ -30,8 +30,8 @@ impl FromStr for WeightsArg {
         Ok(match text {
             "pretrained" => Self::Pretrained,
             "seeded" => Self::Seeded,
-            // A model's id has a slash before the equals sign; a path that does too is rare enough
-            // to be written as ./path.
+            // A model's id has a slash before the equals sign; so may a path, which is told by being
+            // there.
             _ => match text.split_once('=') {
                 Some((id, file)) if id.contains('/') && !Path::new(text).exists() => {
                     Self::Model(id.to_owned(), file.into())
@@ -184,5 +184,53 @@ pub fn cache_folder() -> PathBuf {
     match std::env::var_os("IMAGENET_EVAL_CACHE") {
         Some(folder) => folder.into(),
         None => dirs::cache_dir().unwrap_or_else(std::env::temp_dir).join("imagenet-eval"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::Catalog;
+
+    use super::*;
+
+    /// SHA-256 of `abc`, the example of FIPS 180-2.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    /// A model whose published file begins with these digits of its hash.
+    fn model(folder: &Path, sha256_prefix: &str) -> Model {
+        let entry = format!(
+            "[[models]]\nid = \"mine/x\"\nnetwork = \"timm-xception\"\nrecipe = \"card-342-bilinear\"\n\
+             input_size = 299\n[models.weights]\nurl = \"https://example.org/x.pth\"\nfile = \"x.pth\"\n\
+             sha256_prefix = \"{sha256_prefix}\"\n"
+        );
+        let path = folder.join("catalog.toml");
+        std::fs::write(&path, entry).unwrap();
+        let mut catalog = Catalog::built_in();
+        catalog.add_file(&path).unwrap();
+        catalog.select("mine/x").unwrap()[0].clone()
+    }
+
+    #[test]
+    fn a_file_is_the_published_one_by_its_hash_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("renamed.pth");
+        std::fs::write(&file, "abc").unwrap();
+        for (prefix, expected) in [("ba7816bf", true), ("ba7816b0", false)] {
+            let model = model(folder.path(), prefix);
+            let source = resolve(&[WeightsArg::Path(file.clone())], &[&model]).unwrap().remove(0);
+            let WeightsSource::File { sha256, published, .. } = &source else { panic!("{source:?}") };
+            assert_eq!((sha256.as_str(), *published), (ABC, expected));
+            assert_eq!(source.label(), "sha256:ba7816bf8f01cfea");
+        }
+    }
+
+    #[test]
+    fn arguments_are_told_apart() {
+        let parse = |text: &str| text.parse::<WeightsArg>().unwrap();
+        assert_eq!(parse("seeded"), WeightsArg::Seeded);
+        assert_eq!(parse("pretrained"), WeightsArg::Pretrained);
+        assert_eq!(parse("timm/x=a=b.pth"), WeightsArg::Model("timm/x".to_owned(), "a=b.pth".into()));
+        assert_eq!(parse("x=1.pth"), WeightsArg::Path("x=1.pth".into()));
+        assert_eq!(parse("/weights/x.pth"), WeightsArg::Path("/weights/x.pth".into()));
     }
 }
