@@ -16,8 +16,8 @@ const BATCHES: [usize; 2] = [1, 8];
 fn load(model: &Model, device: &Device) -> Box<dyn Network> {
     let entry = model.network().expect("only models with a network are chosen");
     let mut network = entry.init(device);
-    let mut weights = models::weights::seeded(network.as_ref(), entry.name).expect("seeded weights");
-    network.load(&mut weights).expect("seeded weights fit");
+    let weights = models::weights::seeded(network.as_ref(), entry.name).expect("seeded weights");
+    network.load(&weights).expect("seeded weights fit");
     network.fold_norms();
     network
 }

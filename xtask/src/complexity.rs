@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
                 row.count.to_string(),
                 row.documented.unwrap_or_default(),
                 row.verdict.map_or_else(String::new, |verdict| verdict.to_string()),
-                row.meaning.to_owned(),
+                row.meaning,
             ]);
         }
     }
@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
 /// One count.
 struct Row {
     rule: &'static str,
-    meaning: &'static str,
+    /// What the rule counts and, beside a documented figure, at which size.
+    meaning: String,
     input_size: Option<usize>,
     count: u64,
     documented: Option<String>,
@@ -89,7 +90,7 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
             let here = size == counted_at && documented.is_some_and(|it| it.flops_g.rule == rule);
             rows.push(Row {
                 rule: rule.name(),
-                meaning: rule.meaning(),
+                meaning: if here { explained(rule, size, model) } else { rule.meaning().to_owned() },
                 input_size: Some(size),
                 count: rule.count(&network.layers(size)),
                 documented: printed(here, &flops.documented, flops.figure),
@@ -102,7 +103,7 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
         let here = documented.is_some_and(|it| it.params_m.rule == rule);
         rows.push(Row {
             rule: rule.name(),
-            meaning: rule.meaning(),
+            meaning: rule.meaning().to_owned(),
             input_size: None,
             count: rule.count(&layers),
             documented: printed(here, &params.documented, params.figure),
@@ -110,6 +111,15 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
         });
     }
     Ok(rows)
+}
+
+/// The rule behind a documented figure, with the size that a reader would not guess.
+fn explained(rule: FlopsRule, size: usize, model: &Model) -> String {
+    let mut text = format!("{} at {size}x{size}", rule.meaning());
+    if size != model.input_size {
+        text += &format!(", not {}", model.input_size);
+    }
+    text
 }
 
 fn printed(here: bool, documented: &Option<String>, figure: FigureName) -> Option<String> {

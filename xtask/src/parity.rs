@@ -44,6 +44,7 @@ fn table(rows: &[Parity]) -> String {
         "images",
         "max |logit - frozen|",
         "probe",
+        "tolerance",
         "top-1 equal",
         "top-5 equal, in order",
         "parity",
@@ -55,12 +56,15 @@ fn table(rows: &[Parity]) -> String {
             row.images.to_string(),
             format!("{:.2e}", row.max_difference),
             format!("{:.2e}", row.probe_difference),
+            format!("{:.2e}", row.tolerance),
             format!("{}/{}", row.equal_top1, row.images),
             format!("{}/{}", row.equal_top5, row.images),
             if row.holds() { "holds" } else { "BROKEN" }.to_owned(),
         ]);
     }
-    let mut text = format!("{table}\nTolerance: {TOLERANCE:e} on every logit.\n");
+    let mut text = format!(
+        "{table}\nTolerance, on every logit: {TOLERANCE:e} times the standard deviation of the frozen logits, or of 1.\n"
+    );
     for row in rows {
         if let Some(difference) = &row.first_difference {
             text += &format!("{}: the first stage that differs: {difference}\n", row.id);

@@ -88,8 +88,19 @@ fn wrong_commands_say_what_would_be_right() {
         &["eval", "--model", "timm/xceptoin"],
         "no model matches `timm/xceptoin`; the nearest are timm/xception",
     );
-    refused(&["eval", "--model", "keras/xception"], "this version has no network `keras-xception`");
-    refused(&["eval", "--model", "ppcls/*"], "none of the selected models has a network");
+    let own = folder.path().join("own.toml");
+    let entry = |arch: &str| {
+        format!(
+            "[[models]]\nid = \"mine/{arch}\"\nnetwork = \"timm-{arch}\"\nrecipe = \"card-342-bilinear\"\ninput_size = 299\n"
+        )
+    };
+    fs::write(&own, entry("resnet18") + &entry("resnet34")).unwrap();
+    let own = own.to_str().unwrap();
+    refused(
+        &["eval", "--catalog", own, "--model", "mine/resnet18"],
+        "this version has no network `timm-resnet18`",
+    );
+    refused(&["eval", "--catalog", own, "--model", "mine/*"], "none of the selected models has a network");
     refused(&["eval", "--model", "timm/["], "is no pattern");
     refused(&eval(&out, &["--device", "tpu"]), "no device is called `tpu`; this build has flex, ndarray");
     refused(&eval(&out, &["--recipe", "timm-9"]), "use source, card or one of timm-333-bicubic");

@@ -10,7 +10,8 @@ use crate::EvalError;
 use crate::metrics::TopK;
 use crate::weights::WeightsSource;
 
-/// How far a logit may lie from the frozen one.
+/// How far a logit may lie from the frozen one, in units of the frozen logits' standard deviation or of
+/// 1, whichever is larger: the rounding of sums grows with what is summed.
 pub const TOLERANCE: f32 = 1e-3;
 
 /// Images a batch; parity is about values, not speed.
@@ -25,6 +26,8 @@ pub struct Parity {
     pub device: DeviceName,
     /// Sample images compared.
     pub images: usize,
+    /// How far each logit may lie from the frozen one: [`TOLERANCE`] for this network.
+    pub tolerance: f32,
     /// Largest difference among all logits of all images.
     pub max_difference: f32,
     /// Images with the frozen best class.
@@ -38,11 +41,11 @@ pub struct Parity {
 }
 
 impl Parity {
-    /// Whether every logit is within [`TOLERANCE`] and every ranking equal.
+    /// Whether every logit is within the tolerance and every ranking equal.
     pub fn holds(&self) -> bool {
         // Written so that NaN fails.
-        self.max_difference <= TOLERANCE
-            && self.probe_difference <= TOLERANCE
+        self.max_difference <= self.tolerance
+            && self.probe_difference <= self.tolerance
             && self.equal_top1 == self.images
             && self.equal_top5 == self.images
     }
@@ -60,9 +63,9 @@ pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalErro
     let device = device_name.init()?;
     let entry = model.network()?;
     let mut network = entry.init(&device);
-    let mut weights =
+    let weights =
         WeightsSource::Seeded.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
-    network.load(&mut weights).map_err(EvalError::weights(&model.id))?;
+    network.load(&weights).map_err(EvalError::weights(&model.id))?;
     network.fold_norms();
     let frozen = reference::answers(entry.name).expect("seeded weights come with frozen answers");
 
@@ -73,6 +76,7 @@ pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalErro
         id: model.id.clone(),
         device: device_name,
         images: SAMPLE_IMAGES,
+        tolerance: TOLERANCE * standard_deviation(&frozen.logits).max(1.0),
         max_difference: 0.0,
         equal_top1: 0,
         equal_top5: 0,
@@ -109,6 +113,14 @@ fn compare(parity: &mut Parity, logits: &[f32], frozen: &Answers) {
             parity.equal_top5 += usize::from(here.classes == there.classes);
         }
     }
+}
+
+/// Population standard deviation, accumulated in f64.
+fn standard_deviation(values: &[f32]) -> f32 {
+    let count = values.len() as f64;
+    let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+    let variance = values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
+    variance.sqrt() as f32
 }
 
 /// The largest difference; NaN when one of the values is NaN or the lengths differ.
@@ -160,6 +172,7 @@ mod tests {
             id: String::new(),
             device: DeviceName::Flex,
             images: 1,
+            tolerance: 1.0,
             max_difference: f32::NAN,
             equal_top1: 1,
             equal_top5: 1,

@@ -228,9 +228,8 @@ impl PlannedModel {
         let mut network = entry.init(device);
         let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
         let layers = network.layers(counted_at.unwrap_or(model.input_size));
-        let mut checkpoint =
-            weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
-        network.load(&mut checkpoint).map_err(EvalError::weights(&model.id))?;
+        let checkpoint = weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+        network.load(&checkpoint).map_err(EvalError::weights(&model.id))?;
         network.fold_norms();
         Ok(Self { model: model.clone(), recipe, weights, layers, network })
     }

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn_store::ModuleStore as _;
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
 use eval::predictions::{self, Prediction};
@@ -274,11 +273,9 @@ fn a_checkpoint_file_predicts_what_the_seeded_weights_in_it_do() {
     let folder = tempfile::tempdir().unwrap();
     let device = DeviceName::Flex.init().unwrap();
     let network = models::networks::by_name("timm-xception").unwrap().init(&device);
-    let mut seeded = models::weights::seeded(network.as_ref(), "timm-xception").unwrap();
+    let seeded = models::weights::seeded(network.as_ref(), "timm-xception").unwrap();
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded
-        .get_all_tensors()
-        .unwrap()
-        .values()
+        .tensors()
         .map(|tensor| (tensor.name.clone(), tensor.shape.to_vec(), tensor.to_bytes().unwrap().to_vec()))
         .collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {

@@ -35,6 +35,9 @@ pub trait Interpreter {
     /// Mean over height and width.
     fn global_average_pool(&mut self, x: Self::Features) -> Self::Vector;
 
+    /// Every element times `factor`; nothing is done for 1.
+    fn scale(&mut self, x: Self::Vector, factor: f64) -> Self::Vector;
+
     /// Fully connected layer.
     fn linear(&mut self, linear: &Linear, x: Self::Vector) -> Self::Vector;
 
@@ -104,6 +107,10 @@ impl Interpreter for Execute {
     fn global_average_pool(&mut self, x: Tensor<4>) -> Tensor<2> {
         let [batch, channels, height, width] = x.dims();
         x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+    }
+
+    fn scale(&mut self, x: Tensor<2>, factor: f64) -> Tensor<2> {
+        if factor == 1.0 { x } else { x * factor }
     }
 
     fn linear(&mut self, linear: &Linear, x: Tensor<2>) -> Tensor<2> {

@@ -22,18 +22,35 @@ impl SeparableConv2d {
     /// 3x3, stride 1, padding 1, no biases.
     pub(crate) fn init(channels: [usize; 2], device: &Device) -> Self {
         let [channels_in, _] = channels;
-        let conv1 = Conv2dConfig::new([channels_in, channels_in], [3, 3])
-            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .with_groups(channels_in)
-            .with_bias(false)
-            .init(device);
-        Self { conv1, pointwise: pointwise(channels, 1, device) }
+        Self { conv1: depthwise3x3(channels_in, 1, 1, device), pointwise: pointwise(channels, 1, device) }
     }
 
     pub(crate) fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
         let x = on.conv(&self.conv1, x);
         on.conv(&self.pointwise, x)
     }
+}
+
+/// A 3x3 convolution with padding 1, which keeps `ceil(size / stride)`, and without bias.
+pub(crate) fn conv3x3(channels: [usize; 2], stride: usize, device: &Device) -> Conv2d {
+    Conv2dConfig::new(channels, [3, 3])
+        .with_stride([stride; 2])
+        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+        .with_bias(false)
+        .init(device)
+}
+
+/// A 3x3 depthwise convolution, padded by its dilation so that it keeps `ceil(size / stride)`, and
+/// without bias.
+pub(crate) fn depthwise3x3(channels: usize, stride: usize, dilation: usize, device: &Device) -> Conv2d {
+    let pad = dilation;
+    Conv2dConfig::new([channels; 2], [3, 3])
+        .with_stride([stride; 2])
+        .with_dilation([dilation; 2])
+        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_groups(channels)
+        .with_bias(false)
+        .init(device)
 }
 
 /// A 1x1 convolution without bias.

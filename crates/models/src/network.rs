@@ -2,11 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burn_store::ModuleSnapshot as _;
 
 use crate::complexity::{Layer, Trace};
 use crate::interpret::{Execute, Interpreter, Stage};
-use crate::weights::{Checkpoint, ModuleTensor, WeightsError, module_tensors};
-use burn_store::ModuleSnapshot as _;
+use crate::weights::{Checkpoint, Framework, ModuleTensor, WeightsError, slots};
 
 /// What a family's file provides; [`Network`] follows from it.
 pub trait Architecture: Module {
@@ -15,6 +15,17 @@ pub trait Architecture: Module {
 
     /// Merges every batch normalisation that follows a convolution into it, in place.
     fn fold_norms(&mut self);
+
+    /// The framework whose checkpoints hold the weights.
+    fn framework(&self) -> Framework {
+        Framework::PyTorch
+    }
+
+    /// What the source's checkpoint calls the tensor `leaf` of the layer at `layer`, a path of this
+    /// module's fields. Where the fields mirror the checkpoint there is nothing to change.
+    fn key(&self, layer: &str, leaf: &str) -> String {
+        format!("{layer}.{leaf}")
+    }
 }
 
 /// A network of any family, built and perhaps loaded.
@@ -34,6 +45,9 @@ pub trait Network: Send {
     /// which most rules count, are gone.
     fn layers(&self, input_size: usize) -> Vec<Layer>;
 
+    /// The framework whose checkpoints hold the weights.
+    fn framework(&self) -> Framework;
+
     /// Every tensor of the network in the source framework's naming, layout and order.
     fn tensors(&self) -> Vec<ModuleTensor>;
 
@@ -41,7 +55,7 @@ pub trait Network: Send {
     ///
     /// # Errors
     /// [`WeightsError::Mismatch`] when a tensor is missing, left over or of another shape.
-    fn load(&mut self, checkpoint: &mut Checkpoint) -> Result<(), WeightsError>;
+    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError>;
 
     /// Merges the normalisations into the convolutions; call it once the weights are loaded.
     fn fold_norms(&mut self);
@@ -62,12 +76,16 @@ impl<A: Architecture + Send> Network for A {
         Trace::of(self, input_size)
     }
 
-    fn tensors(&self) -> Vec<ModuleTensor> {
-        module_tensors(self)
+    fn framework(&self) -> Framework {
+        Architecture::framework(self)
     }
 
-    fn load(&mut self, checkpoint: &mut Checkpoint) -> Result<(), WeightsError> {
-        self.load_from(checkpoint).map(|_| ())
+    fn tensors(&self) -> Vec<ModuleTensor> {
+        slots(self).into_iter().map(|slot| slot.tensor).collect()
+    }
+
+    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
+        self.load_from(&mut checkpoint.fit(&slots(self))?).map(|_| ())
     }
 
     fn fold_norms(&mut self) {

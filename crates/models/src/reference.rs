@@ -9,7 +9,12 @@ use serde::Deserialize;
 use crate::interpret::Stage;
 use crate::networks;
 
-static TIMM: &[u8] = include_bytes!("../../../datasets/reference/timm.safetensors");
+/// Each source's answers, by the first part of a network's name.
+static SOURCES: [(&str, &[u8]); 3] = [
+    ("timm", include_bytes!("../../../datasets/reference/timm.safetensors")),
+    ("keras", include_bytes!("../../../datasets/reference/keras.safetensors")),
+    ("ppcls", include_bytes!("../../../datasets/reference/ppcls.safetensors")),
+];
 
 /// Number of images in the embedded sample, each with a frozen answer.
 pub const SAMPLE_IMAGES: usize = 24;
@@ -42,8 +47,9 @@ impl Answers {
 /// # Panics
 /// If the embedded file is damaged, which only a change of the repository can do.
 pub fn answers(network: &str) -> Option<Answers> {
-    let arch = network.strip_prefix("timm-")?;
-    let file = SafeTensors::deserialize(TIMM).expect("the embedded reference is a safetensors file");
+    let (source, arch) = network.split_once('-')?;
+    let (_, bytes) = SOURCES.iter().find(|(name, _)| *name == source)?;
+    let file = SafeTensors::deserialize(bytes).expect("the embedded reference is a safetensors file");
     let read = |key: &str| -> Option<Vec<f32>> {
         let tensor = file.tensor(&format!("{arch}.{key}")).ok()?;
         let (values, _) = tensor.data().as_chunks::<4>();

@@ -20,8 +20,8 @@ fn fixture(name: &str) -> PathBuf {
 
 fn load(name: &str) -> Result<Box<dyn Network>, WeightsError> {
     let mut network: Box<dyn Network> = Box::new(NARROW.init(&DeviceName::Flex.init().unwrap()));
-    let mut checkpoint = Checkpoint::open(&fixture(name))?;
-    network.load(&mut checkpoint).map(|()| network)
+    let checkpoint = Checkpoint::open(&fixture(name))?;
+    network.load(&checkpoint).map(|()| network)
 }
 
 fn refusal(name: &str) -> String {
@@ -135,7 +135,7 @@ fn values_that_ruin_every_output_are_refused() {
         });
         std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
         let mut network = NARROW.init(&DeviceName::Flex.init().unwrap());
-        let error = Network::load(&mut network, &mut Checkpoint::open(&path).unwrap()).unwrap_err();
+        let error = Network::load(&mut network, &Checkpoint::open(&path).unwrap()).unwrap_err();
         assert!(error.to_string().contains(&format!("in 1 tensors: {name}.")), "{error}");
     }
 }
@@ -149,7 +149,7 @@ fn a_checkpoint_cut_anywhere_is_refused_without_a_panic() {
             let path = folder.path().join(file);
             std::fs::write(&path, &whole[..whole.len() * percent / 100]).unwrap();
             let mut network = NARROW.init(&DeviceName::Flex.init().unwrap());
-            let loaded = Checkpoint::open(&path).and_then(|mut it| Network::load(&mut network, &mut it));
+            let loaded = Checkpoint::open(&path).and_then(|it| Network::load(&mut network, &it));
             let message = loaded.unwrap_err().to_string();
             assert!(message.contains(file), "{percent} %: {message}");
         }

@@ -2,12 +2,15 @@
 //!
 //! A new variant of a family is data in the family's file and a line in [`NETWORKS`].
 
+mod keras_xception;
+mod ppcls_xception;
 mod timm_xception;
-mod timm_xception_aligned;
+mod xception_aligned;
 
 use burn::tensor::Device;
 
 use crate::network::Network;
+pub use keras_xception::KerasXceptionConfig;
 pub use timm_xception::{BlockConfig, XceptionConfig};
 
 /// A network that can be built, by the name that the catalog's `network` key uses.
@@ -46,11 +49,17 @@ macro_rules! network {
 /// Every network of this version.
 pub static NETWORKS: &[NetworkEntry] = &[
     network!("timm-xception", timm_xception::TIMM_XCEPTION),
-    network!("timm-xception41", timm_xception_aligned::XCEPTION41),
-    network!("timm-xception41p", timm_xception_aligned::XCEPTION41P),
-    network!("timm-xception65", timm_xception_aligned::XCEPTION65),
-    network!("timm-xception65p", timm_xception_aligned::XCEPTION65P),
-    network!("timm-xception71", timm_xception_aligned::XCEPTION71),
+    network!("timm-xception41", xception_aligned::XCEPTION41),
+    network!("timm-xception41p", xception_aligned::XCEPTION41P),
+    network!("timm-xception65", xception_aligned::XCEPTION65),
+    network!("timm-xception65p", xception_aligned::XCEPTION65P),
+    network!("timm-xception71", xception_aligned::XCEPTION71),
+    network!("keras-xception", keras_xception::KERAS_XCEPTION),
+    network!("ppcls-xception41", ppcls_xception::XCEPTION41),
+    network!("ppcls-xception41_deeplab", xception_aligned::XCEPTION41_DEEPLAB),
+    network!("ppcls-xception65", ppcls_xception::XCEPTION65),
+    network!("ppcls-xception65_deeplab", xception_aligned::XCEPTION65_DEEPLAB),
+    network!("ppcls-xception71", ppcls_xception::XCEPTION71),
 ];
 
 /// The network called `name`, if this version has it.

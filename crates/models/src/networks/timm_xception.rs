@@ -38,6 +38,24 @@ impl BlockConfig {
     const fn new(channels: [usize; 2], reps: usize, stride: usize) -> Self {
         Self { channels, reps, stride, start_with_relu: true, grow_first: true }
     }
+
+    /// Whether the shortcut needs a convolution to fit.
+    pub(super) fn projected(&self) -> bool {
+        let [channels_in, channels_out] = self.channels;
+        channels_in != channels_out || self.stride != 1
+    }
+
+    /// Channels in and out of each separable convolution.
+    pub(super) fn steps(self) -> impl Iterator<Item = [usize; 2]> {
+        let [channels_in, channels_out] = self.channels;
+        (0..self.reps).map(move |index| {
+            if self.grow_first {
+                [if index == 0 { channels_in } else { channels_out }, channels_out]
+            } else {
+                [channels_in, if index + 1 < self.reps { channels_in } else { channels_out }]
+            }
+        })
+    }
 }
 
 /// The family's data.
@@ -255,15 +273,10 @@ enum Rep {
 
 impl Block {
     fn init(config: &BlockConfig, device: &Device) -> Self {
-        let [channels_in, channels_out] = config.channels;
-        let projected = channels_in != channels_out || config.stride != 1;
+        let [_, channels_out] = config.channels;
+        let projected = config.projected();
         let mut rep = Vec::new();
-        for index in 0..config.reps {
-            let (from, to) = if config.grow_first {
-                (if index == 0 { channels_in } else { channels_out }, channels_out)
-            } else {
-                (channels_in, if index + 1 < config.reps { channels_in } else { channels_out })
-            };
+        for (index, [from, to]) in config.steps().enumerate() {
             if index > 0 || config.start_with_relu {
                 rep.push(Rep::Relu(Relu::new()));
             }

@@ -1,27 +1,20 @@
-//! A checkpoint of any format as Burn's `ModuleStore`, applied strictly.
+//! A checkpoint of any format, opened: which format a file is of is told by its content.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use burn::tensor::DType;
 use burn_store::burn_pack::Tensor as PackTensor;
-use burn_store::{
-    ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
-    SafetensorsStore,
-};
+use burn_store::{ModuleStore as _, SafetensorsStore};
 use sha2::{Digest, Sha256};
 
-use super::error::{ShapeMismatch, WeightsError};
-use super::module_tensors::{ModuleTensor, module_tensors, unusable_tensors};
+use super::error::WeightsError;
+use super::fit::FittedCheckpoint;
+use super::module_tensors::Slot;
 use super::pytorch;
 
-/// The only tensors that a PyTorch checkpoint may hold beyond the network's: how often each batch
-/// normalisation was updated in training.
-const IGNORED_SUFFIX: &str = "num_batches_tracked";
-
-/// Named tensors in PyTorch's naming and layout, whose data is read when it is needed.
+/// Named tensors in their framework's naming and layout, whose data is read when it is needed.
 #[derive(Debug)]
 pub struct Checkpoint {
     tensors: BTreeMap<String, PackTensor>,
@@ -71,34 +64,17 @@ impl Checkpoint {
         &self.origin
     }
 
-    /// Accepts exactly the tensors of a network, and update counters.
-    fn check(&self, network: &[ModuleTensor]) -> Result<(), WeightsError> {
-        let (mut missing, mut shapes) = (Vec::new(), Vec::new());
-        for expected in network {
-            match self.tensors.get(&expected.name) {
-                None => missing.push(expected.name.clone()),
-                Some(found) if found.shape[..] != expected.shape[..] => shapes.push(ShapeMismatch {
-                    name: expected.name.clone(),
-                    expected: expected.shape.clone(),
-                    found: found.shape.to_vec(),
-                }),
-                Some(_) => {}
-            }
-        }
-        let known: HashSet<&str> = network.iter().map(|tensor| tensor.name.as_str()).collect();
-        let strange = |name: &&String| !known.contains(name.as_str()) && !name.ends_with(IGNORED_SUFFIX);
-        let unexpected: Vec<String> = self.tensors.keys().filter(strange).cloned().collect();
-        if missing.is_empty() && shapes.is_empty() && unexpected.is_empty() {
-            return Ok(());
-        }
-        Err(WeightsError::Mismatch {
-            origin: self.origin.clone(),
-            expected: network.len(),
-            matching: network.len() - missing.len() - shapes.len(),
-            missing,
-            unexpected,
-            shapes,
-        })
+    /// The tensors as the file has them, in the order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = &PackTensor> {
+        self.tensors.values()
+    }
+
+    /// The checkpoint as the `ModuleStore` of a network with these tensors.
+    ///
+    /// # Errors
+    /// [`WeightsError::Mismatch`] unless the tensors are exactly the network's.
+    pub(crate) fn fit(&self, slots: &[Slot]) -> Result<FittedCheckpoint, WeightsError> {
+        FittedCheckpoint::new(&self.origin, &self.tensors, slots)
     }
 }
 
@@ -133,43 +109,4 @@ pub fn sha256_file(path: &Path) -> Result<String, WeightsError> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path).map_err(io_error)?, &mut hasher).map_err(io_error)?;
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-impl ModuleStore for Checkpoint {
-    type Error = WeightsError;
-
-    fn collect_from<M: ModuleSnapshot>(&mut self, _module: &M) -> Result<(), WeightsError> {
-        Err(WeightsError::ReadOnly)
-    }
-
-    fn apply_to<M: ModuleSnapshot>(&mut self, module: &mut M) -> Result<ApplyResult, WeightsError> {
-        self.check(&module_tensors(module))?;
-        // Half-precision checkpoints are widened: the networks compute in f32.
-        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
-        let tensors = self.tensors.values().cloned().collect();
-        let result = module.apply(tensors, None, Some(Box::new(adapter)), true);
-        // Names and shapes were right, so what is left is data that could not be read or used.
-        if result.errors.is_empty() && result.missing.is_empty() && result.skipped.is_empty() {
-            let tensors = unusable_tensors(module);
-            if tensors.is_empty() {
-                return Ok(result);
-            }
-            return Err(WeightsError::NotFinite { origin: self.origin.clone(), tensors });
-        }
-        let missing = result.missing.iter().map(|(path, _)| format!("{path} was not filled"));
-        let reasons = result.errors.iter().map(ToString::to_string).chain(missing).collect();
-        Err(WeightsError::Unusable { origin: self.origin.clone(), reasons })
-    }
-
-    fn get_tensor(&mut self, name: &str) -> Result<Option<&PackTensor>, WeightsError> {
-        Ok(self.tensors.get(name))
-    }
-
-    fn get_all_tensors(&mut self) -> Result<&BTreeMap<String, PackTensor>, WeightsError> {
-        Ok(&self.tensors)
-    }
-
-    fn keys(&mut self) -> Result<Vec<String>, WeightsError> {
-        Ok(self.tensors.keys().cloned().collect())
-    }
 }

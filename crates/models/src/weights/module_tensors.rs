@@ -1,8 +1,11 @@
-//! Lists a module's tensors as its checkpoint would: PyTorch's names, layouts and order, and the
-//! role by which seeded weights fill each.
+//! Lists a network's tensors as its source's checkpoint would: names, layouts and order of the
+//! source framework, and the role by which seeded weights fill each.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{ModuleVisitor, Param};
 use burn::tensor::Tensor;
+
+use super::framework::Layout;
+use crate::network::Architecture;
 
 /// What a tensor is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,40 +37,43 @@ pub enum Role {
 pub struct ModuleTensor {
     /// The checkpoint's key, such as `block1.rep.0.conv1.weight`.
     pub name: String,
-    /// Shape in the checkpoint's layout (linear weights are `[out, in]`).
+    /// Shape in the checkpoint's layout (PyTorch's linear weights are `[out, in]`).
     pub shape: Vec<usize>,
     /// What it is for.
     pub role: Role,
 }
 
-/// Every tensor of `module`, in PyTorch's order.
+/// A tensor's place in a network: what the checkpoint calls it and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    /// As the checkpoint has it.
+    pub(crate) tensor: ModuleTensor,
+    /// Path of the parameter in the Burn module, enum variants left out.
+    pub(super) path: String,
+    /// Shape in the Burn module.
+    pub(super) shape: Vec<usize>,
+    /// From the checkpoint's axes to Burn's.
+    pub(super) layout: Layout,
+}
+
+/// Every tensor of `network`, in the order of its fields.
 ///
 /// # Panics
 /// If the module holds a kind of layer that no network here uses (a programmer's mistake).
-pub fn module_tensors<M: Module>(module: &M) -> Vec<ModuleTensor> {
-    let mut visitor = Visitor::default();
-    module.visit(&mut visitor);
-    visitor.tensors
+pub(crate) fn slots<A: Architecture>(network: &A) -> Vec<Slot> {
+    let mut visitor = Visitor { network, path: Vec::new(), containers: Vec::new(), slots: Vec::new() };
+    network.visit(&mut visitor);
+    visitor.slots
 }
 
-/// Names of the tensors with a value that is not finite, or a variance below zero. Found here, that
-/// costs a moment; found in the outputs, an evaluation.
-pub(super) fn unusable_tensors<M: Module>(module: &M) -> Vec<String> {
-    let mut visitor = Visitor { check_values: true, ..Visitor::default() };
-    module.visit(&mut visitor);
-    visitor.unusable
-}
-
-#[derive(Default)]
-struct Visitor {
+struct Visitor<'a, A> {
+    network: &'a A,
     path: Vec<String>,
     containers: Vec<String>,
-    tensors: Vec<ModuleTensor>,
-    check_values: bool,
-    unusable: Vec<String>,
+    slots: Vec<Slot>,
 }
 
-impl ModuleVisitor for Visitor {
+impl<A: Architecture> ModuleVisitor for Visitor<'_, A> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.containers.push(container.to_owned());
         // A variant's name is no part of a checkpoint's key.
@@ -84,32 +90,23 @@ impl ModuleVisitor for Visitor {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let mut shape = param.lazy_shape().to_vec();
-        let field = self.path.last().map_or("", String::as_str);
-        let (leaf, role) = match (self.containers.last().map_or("", String::as_str), field) {
-            ("Struct:Conv2d", "weight") => ("weight", Role::Conv { fan_in: shape[1..].iter().product() }),
-            ("Struct:Linear", "weight") => {
-                shape.reverse();
-                ("weight", Role::Linear { fan_in: shape[1] })
-            }
-            ("Struct:Linear", "bias") => ("bias", Role::LinearBias),
-            ("Struct:BatchNorm", "gamma") => ("weight", Role::Gamma),
-            ("Struct:BatchNorm", "beta") => ("bias", Role::Beta),
-            ("Struct:BatchNorm", "running_mean") => ("running_mean", Role::Mean),
-            ("Struct:BatchNorm", "running_var") => ("running_var", Role::Variance),
-            (container, field) => panic!("{container}.{field} has no place in a PyTorch checkpoint"),
+        let shape = param.lazy_shape().to_vec();
+        let (field, layer) =
+            self.path.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_str(), rest));
+        let role = match (self.containers.last().map_or("", String::as_str), field) {
+            ("Struct:Conv2d", "weight") => Role::Conv { fan_in: shape[1..].iter().product() },
+            ("Struct:Linear", "weight") => Role::Linear { fan_in: shape[0] },
+            ("Struct:Linear", "bias") => Role::LinearBias,
+            ("Struct:BatchNorm", "gamma") => Role::Gamma,
+            ("Struct:BatchNorm", "beta") => Role::Beta,
+            ("Struct:BatchNorm", "running_mean") => Role::Mean,
+            ("Struct:BatchNorm", "running_var") => Role::Variance,
+            (container, field) => panic!("{container}.{field} has no place in a checkpoint"),
         };
-        let mut name = self.path.clone();
-        if let Some(last) = name.last_mut() {
-            leaf.clone_into(last);
-        }
-        let name = name.join(".");
-        if self.check_values {
-            let usable = |value: f32| value.is_finite() && (role != Role::Variance || value >= 0.0);
-            if !param.val().into_data().iter::<f32>().all(usable) {
-                self.unusable.push(name.clone());
-            }
-        }
-        self.tensors.push(ModuleTensor { name, shape, role });
+        let framework = self.network.framework();
+        let layout = framework.layout(role, &shape);
+        let name = self.network.key(&layer.join("."), framework.leaf(role));
+        let tensor = ModuleTensor { name, shape: layout.source_shape(&shape), role };
+        self.slots.push(Slot { tensor, path: self.path.join("."), shape, layout });
     }
 }

@@ -1,22 +1,26 @@
-//! Modified Aligned Xception as timm publishes it, after `timm/models/xception_aligned.py` of v0.6.5
-//! (the networks of TensorFlow's DeepLab, and two pre-activation variants of timm's own).
+//! Modified Aligned Xception, the networks of TensorFlow's DeepLab: as timm publishes them, after
+//! `timm/models/xception_aligned.py` of v0.6.5 (with two pre-activation variants of timm's own), and as
+//! PaddleClas does, after `ppcls/arch/backbone/model_zoo/xception_deeplab.py` of 2.4.0.
 //!
 //! What differs from `timm_xception`: strides are in the last depthwise convolution of a block, never
 //! in a pool; every convolution is padded symmetrically. In 41, 65 and 71 a normalisation follows the
 //! depthwise and the pointwise convolution, ReLU stands before each separable convolution, and the
 //! last block has no shortcut and its ReLUs inside instead. In 41p and 65p normalisation and ReLU come
 //! first, the shortcut branches off after them and has no normalisation, and a ReLU precedes the head.
-//! Field names are those of the checkpoint's keys.
+//! PaddleClas dilates the last block by 2 and halves the features before its head: at inference its
+//! `Dropout(0.5, mode="downscale_in_infer")` is that factor. Field names are those of timm's keys;
+//! PaddleClas's follow from them ([`Names::DeepLab`]).
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::Device;
 
 use crate::fold::fold_norm;
 use crate::interpret::Interpreter;
-use crate::layers::{batch_norm, pointwise};
+use crate::layers::{batch_norm, conv3x3, depthwise3x3, pointwise};
 use crate::network::Architecture;
+use crate::weights::Framework;
 
 /// The family's data.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,20 @@ pub(super) struct XceptionAlignedConfig {
     /// Whether normalisation and ReLU come before the convolutions.
     pre_activation: bool,
     epsilon: f64,
+    /// Dilation of the last block's depthwise convolutions.
+    last_dilation: usize,
+    /// What the features are multiplied by before the head.
+    feature_scale: f64,
+    names: Names,
+}
+
+/// Whose checkpoint keys the tensors have.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    /// timm's, which the fields mirror.
+    Timm,
+    /// PaddleClas's, with the name that TensorFlow's DeepLab has for the network.
+    DeepLab(&'static str),
 }
 
 const STEM: [usize; 2] = [32, 64];
@@ -42,6 +60,9 @@ pub(super) const XCEPTION41: XceptionAlignedConfig = XceptionAlignedConfig {
     middle: 8,
     pre_activation: false,
     epsilon: 1e-3,
+    last_dilation: 1,
+    feature_scale: 1.0,
+    names: Names::Timm,
 };
 /// `timm.create_model("xception65")`.
 pub(super) const XCEPTION65: XceptionAlignedConfig = XceptionAlignedConfig { middle: 16, ..XCEPTION41 };
@@ -55,11 +76,23 @@ pub(super) const XCEPTION41P: XceptionAlignedConfig =
 pub(super) const XCEPTION65P: XceptionAlignedConfig =
     XceptionAlignedConfig { pre_activation: true, ..XCEPTION65 };
 
+/// PaddleClas's `Xception41_deeplab`.
+pub(super) const XCEPTION41_DEEPLAB: XceptionAlignedConfig = XceptionAlignedConfig {
+    last_dilation: 2,
+    feature_scale: 0.5,
+    names: Names::DeepLab("xception_41"),
+    ..XCEPTION41
+};
+/// PaddleClas's `Xception65_deeplab`.
+pub(super) const XCEPTION65_DEEPLAB: XceptionAlignedConfig =
+    XceptionAlignedConfig { middle: 16, names: Names::DeepLab("xception_65"), ..XCEPTION41_DEEPLAB };
+
 /// One block's data.
 struct BlockConfig {
     channels_in: usize,
     channels_out: [usize; 3],
     stride: usize,
+    dilation: usize,
     /// The last block has no shortcut.
     last: bool,
 }
@@ -72,13 +105,14 @@ impl XceptionAlignedConfig {
         let mut channels_in = STEM[1];
         let mut blocks: Vec<BlockConfig> = outputs
             .map(|(channels_out, stride)| {
-                let block = BlockConfig { channels_in, channels_out, stride, last: false };
+                let block = BlockConfig { channels_in, channels_out, stride, dilation: 1, last: false };
                 channels_in = channels_out[2];
                 block
             })
             .collect();
         if let Some(block) = blocks.last_mut() {
             block.last = true;
+            block.dilation = self.last_dilation;
         }
         blocks
     }
@@ -86,10 +120,10 @@ impl XceptionAlignedConfig {
     /// The network on `device`, its weights not set yet.
     pub(super) fn init(&self, device: &Device) -> XceptionAligned {
         let [first, second] = STEM;
-        let stem_end = conv3x3([first, second], 1, 1, device);
+        let stem_end = conv3x3([first, second], 1, device);
         XceptionAligned {
             stem: vec![
-                Stem::ConvNormAct(ConvNormAct::new(conv3x3([3, first], 2, 1, device), self.epsilon, device)),
+                Stem::ConvNormAct(ConvNormAct::new(conv3x3([3, first], 2, device), self.epsilon, device)),
                 if self.pre_activation {
                     Stem::Conv(stem_end)
                 } else {
@@ -108,18 +142,12 @@ impl XceptionAlignedConfig {
                 })
                 .collect(),
             head: Head { fc: LinearConfig::new(EXIT[1][2], CLASSES).init(device) },
+            entry_blocks: self.entry.len(),
+            middle_blocks: self.middle,
+            feature_scale: self.feature_scale,
+            names: self.names,
         }
     }
-}
-
-/// 3x3 with padding 1, which keeps `ceil(size / stride)`, and without bias.
-fn conv3x3(channels: [usize; 2], stride: usize, groups: usize, device: &Device) -> Conv2d {
-    Conv2dConfig::new(channels, [3, 3])
-        .with_stride([stride; 2])
-        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-        .with_groups(groups)
-        .with_bias(false)
-        .init(device)
 }
 
 /// timm's `XceptionAligned`.
@@ -128,6 +156,11 @@ pub(super) struct XceptionAligned {
     stem: Vec<Stem>,
     blocks: Vec<Block>,
     head: Head,
+    entry_blocks: usize,
+    middle_blocks: usize,
+    feature_scale: f64,
+    #[module(skip)]
+    names: Names,
 }
 
 /// An element of the stem's `nn.Sequential`.
@@ -164,14 +197,29 @@ impl Architecture for XceptionAligned {
                 Block::Post(block) => block.walk(on, x),
                 Block::Pre(block) => block.walk(on, x),
             };
-            on.stage(&format!("blocks.{index}"), &x);
+            on.stage(&self.block_key(index), &x);
         }
         // In 41, 65 and 71 the last block ends with a ReLU of its own.
         if let Some(Block::Pre(_)) = self.blocks.last() {
             x = on.relu(x);
         }
         let x = on.global_average_pool(x);
+        let x = on.scale(x, self.feature_scale);
         on.linear(&self.head.fc, x)
+    }
+
+    fn framework(&self) -> Framework {
+        match self.names {
+            Names::Timm => Framework::PyTorch,
+            Names::DeepLab(_) => Framework::Paddle,
+        }
+    }
+
+    fn key(&self, layer: &str, leaf: &str) -> String {
+        match self.names {
+            Names::Timm => format!("{layer}.{leaf}"),
+            Names::DeepLab(_) => format!("{}.{leaf}", self.deeplab_layer(layer)),
+        }
     }
 
     fn fold_norms(&mut self) {
@@ -191,6 +239,41 @@ impl Architecture for XceptionAligned {
                 Block::Post(block) => block.fold_norms(),
                 Block::Pre(block) => block.fold_norms(),
             }
+        }
+    }
+}
+
+impl XceptionAligned {
+    /// What the source calls the block at `index`.
+    fn block_key(&self, index: usize) -> String {
+        let Names::DeepLab(network) = self.names else { return format!("blocks.{index}") };
+        let exit = self.entry_blocks + self.middle_blocks;
+        match index.checked_sub(self.entry_blocks) {
+            None => format!("{network}/entry_flow/block{}", index + 1),
+            Some(middle) if index < exit => format!("{network}/middle_flow/block{}", middle + 1),
+            Some(_) => format!("_exit_flow_{}", index - exit + 1),
+        }
+    }
+
+    /// PaddleClas's name of the layer that timm calls `layer`.
+    fn deeplab_layer(&self, layer: &str) -> String {
+        let parts: Vec<&str> = layer.split('.').collect();
+        let place = |index: &str| index.parse::<usize>().expect("Burn numbers the elements of a Vec");
+        match parts[..] {
+            ["stem", index, layer] => format!("_conv{}._{layer}", place(index) + 1),
+            ["blocks", index, "shortcut", layer] => {
+                format!("{}._short._{layer}", self.block_key(place(index)))
+            }
+            ["blocks", index, "stack", conv, layer] => {
+                let layer = match layer {
+                    "conv_dw" => "conv1",
+                    "bn_dw" => "bn1",
+                    "conv_pw" => "conv2",
+                    _ => "bn2",
+                };
+                format!("{}._{conv}._{layer}", self.block_key(place(index)))
+            }
+            _ => "_fc".to_owned(),
         }
     }
 }
@@ -274,7 +357,7 @@ impl XceptionModule {
         Self {
             shortcut: shortcut(config, device).map(|conv| ConvNormAct::new(conv, epsilon, device)),
             stack: Stack::init(config, |_, channels, stride| SeparableConv2d {
-                conv_dw: conv3x3([channels[0]; 2], stride, channels[0], device),
+                conv_dw: depthwise3x3(channels[0], stride, config.dilation, device),
                 bn_dw: batch_norm(channels[0], epsilon, device),
                 conv_pw: pointwise(channels, 1, device),
                 bn_pw: batch_norm(channels[1], epsilon, device),
@@ -338,7 +421,7 @@ impl PreXceptionModule {
             norm: batch_norm(config.channels_in, epsilon, device),
             stack: Stack::init(config, |place, channels, stride| PreSeparableConv2d {
                 norm: if place == 0 { None } else { batch_norm(channels[0], epsilon, device) },
-                conv_dw: conv3x3([channels[0]; 2], stride, channels[0], device),
+                conv_dw: depthwise3x3(channels[0], stride, config.dilation, device),
                 conv_pw: pointwise(channels, 1, device),
             }),
             last: config.last,

@@ -1,0 +1,130 @@
+//! A checkpoint matched, tensor by tensor, with the network that it is to fill.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::{DType, Shape, TensorData};
+use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
+use burn_store::{ApplyResult, ModuleSnapshot, ModuleStore, bridge};
+
+use super::error::{ShapeMismatch, WeightsError};
+use super::module_tensors::{Role, Slot};
+
+/// The only tensors that a PyTorch checkpoint may hold beyond the network's: how often each batch
+/// normalisation was updated in training.
+const IGNORED_SUFFIX: &str = "num_batches_tracked";
+
+/// Exactly the tensors of one network, under the paths and in the layouts of its Burn module. Data is
+/// read, widened to f32 and rearranged a tensor at a time, when Burn asks for it.
+#[derive(Debug)]
+pub(crate) struct FittedCheckpoint {
+    tensors: BTreeMap<String, PackTensor>,
+    origin: String,
+    /// Tensors with a value that is not finite, or a variance below zero. Found here, that costs a
+    /// moment; found in the outputs, an evaluation.
+    unusable: Arc<Mutex<Vec<String>>>,
+}
+
+impl FittedCheckpoint {
+    /// Accepts exactly the tensors of a network, and update counters.
+    pub(super) fn new(
+        origin: &str,
+        found: &BTreeMap<String, PackTensor>,
+        slots: &[Slot],
+    ) -> Result<Self, WeightsError> {
+        check(origin, found, slots)?;
+        let unusable = Arc::default();
+        let tensors = slots.iter().filter_map(|slot| {
+            let tensor = place(found.get(&slot.tensor.name)?.clone(), slot, &unusable);
+            Some((slot.path.clone(), tensor))
+        });
+        Ok(Self { tensors: tensors.collect(), origin: origin.to_owned(), unusable })
+    }
+}
+
+fn check(origin: &str, found: &BTreeMap<String, PackTensor>, slots: &[Slot]) -> Result<(), WeightsError> {
+    let (mut missing, mut shapes) = (Vec::new(), Vec::new());
+    for expected in slots.iter().map(|slot| &slot.tensor) {
+        match found.get(&expected.name) {
+            None => missing.push(expected.name.clone()),
+            Some(found) if found.shape[..] != expected.shape[..] => shapes.push(ShapeMismatch {
+                name: expected.name.clone(),
+                expected: expected.shape.clone(),
+                found: found.shape.to_vec(),
+            }),
+            Some(_) => {}
+        }
+    }
+    let known: HashSet<&str> = slots.iter().map(|slot| slot.tensor.name.as_str()).collect();
+    let strange = |name: &&String| !known.contains(name.as_str()) && !name.ends_with(IGNORED_SUFFIX);
+    let unexpected: Vec<String> = found.keys().filter(strange).cloned().collect();
+    if missing.is_empty() && shapes.is_empty() && unexpected.is_empty() {
+        return Ok(());
+    }
+    Err(WeightsError::Mismatch {
+        origin: origin.to_owned(),
+        expected: slots.len(),
+        matching: slots.len() - missing.len() - shapes.len(),
+        missing,
+        unexpected,
+        shapes,
+    })
+}
+
+/// `tensor` of a checkpoint as Burn wants it for `slot`. Half precision is widened: networks compute in
+/// f32.
+fn place(tensor: PackTensor, slot: &Slot, unusable: &Arc<Mutex<Vec<String>>>) -> PackTensor {
+    let (slot, unusable) = (slot.clone(), Arc::clone(unusable));
+    let shape = Shape::from(slot.shape.clone());
+    bridge::deferred(slot.path.clone(), DType::F32, shape, None, move || {
+        let data = bridge::to_data(&tensor)?;
+        if !data.dtype().is_float() {
+            let reason = format!("{} holds {:?}, not floating-point numbers", tensor.name, data.dtype());
+            return Err(PackError::ValidationError(reason));
+        }
+        let values = data
+            .convert::<f32>()
+            .try_into_vec::<f32>()
+            .map_err(|error| PackError::ValidationError(format!("{}: {error:?}", tensor.name)))?;
+        let usable = |&value: &f32| value.is_finite() && (slot.tensor.role != Role::Variance || value >= 0.0);
+        if !values.iter().all(usable) {
+            unusable.lock().unwrap_or_else(PoisonError::into_inner).push(slot.tensor.name.clone());
+        }
+        Ok(TensorData::new(slot.layout.rearrange(values, &slot.shape), slot.shape.clone()))
+    })
+}
+
+impl ModuleStore for FittedCheckpoint {
+    type Error = WeightsError;
+
+    fn collect_from<M: ModuleSnapshot>(&mut self, _module: &M) -> Result<(), WeightsError> {
+        Err(WeightsError::ReadOnly)
+    }
+
+    fn apply_to<M: ModuleSnapshot>(&mut self, module: &mut M) -> Result<ApplyResult, WeightsError> {
+        let result = module.apply(self.tensors.values().cloned().collect(), None, None, true);
+        // Names and shapes were right, so what is left is data that could not be read or used.
+        if result.errors.is_empty() && result.missing.is_empty() && result.skipped.is_empty() {
+            let tensors = std::mem::take(&mut *self.unusable.lock().unwrap_or_else(PoisonError::into_inner));
+            if tensors.is_empty() {
+                return Ok(result);
+            }
+            return Err(WeightsError::NotFinite { origin: self.origin.clone(), tensors });
+        }
+        let missing = result.missing.iter().map(|(path, _)| format!("{path} was not filled"));
+        let reasons = result.errors.iter().map(ToString::to_string).chain(missing).collect();
+        Err(WeightsError::Unusable { origin: self.origin.clone(), reasons })
+    }
+
+    fn get_tensor(&mut self, name: &str) -> Result<Option<&PackTensor>, WeightsError> {
+        Ok(self.tensors.get(name))
+    }
+
+    fn get_all_tensors(&mut self) -> Result<&BTreeMap<String, PackTensor>, WeightsError> {
+        Ok(&self.tensors)
+    }
+
+    fn keys(&mut self) -> Result<Vec<String>, WeightsError> {
+        Ok(self.tensors.keys().cloned().collect())
+    }
+}
