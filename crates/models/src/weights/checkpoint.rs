@@ -11,26 +11,30 @@ use sha2::{Digest, Sha256};
 
 use super::error::WeightsError;
 use super::fit::FittedCheckpoint;
-use super::module_tensors::Slot;
-use super::pytorch;
+use super::keras::{self, KerasFile};
+use super::module_tensors::{ModuleTensor, Slot};
+use super::{paddle, pytorch};
 
 /// Named tensors in their framework's naming and layout, whose data is read when it is needed.
 #[derive(Debug)]
 pub struct Checkpoint {
     tensors: BTreeMap<String, PackTensor>,
     origin: String,
+    /// What else a Keras file says, whose names are not those of the network.
+    keras: Option<KerasFile>,
 }
 
 impl Checkpoint {
     /// Tensors that come from elsewhere than a file. `origin` says where, for messages.
     pub(crate) fn new(origin: String, tensors: impl IntoIterator<Item = PackTensor>) -> Self {
         let tensors = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        Self { tensors, origin }
+        Self { tensors, origin, keras: None }
     }
 
     /// Opens a checkpoint file, whose format is told by its content and not by its name.
     ///
-    /// PyTorch's zip and legacy formats and safetensors are read. A training checkpoint's weights
+    /// PyTorch's zip and legacy formats, safetensors, Keras's HDF5 files of every age and Paddle's
+    /// `.pdparams` are read. A PyTorch training checkpoint's weights
     /// are found as timm finds them: `state_dict_ema`, `model_ema`, `state_dict`, `model`; a
     /// `module.` before every name (from data-parallel training) is taken off.
     ///
@@ -53,6 +57,14 @@ impl Checkpoint {
             let tensors = tensors.values().cloned().collect();
             return pytorch::unwrap_state(path, tensors);
         }
+        if keras::looks_like_keras(&start, path) {
+            let keras = KerasFile::open(path)?;
+            let checkpoint = Self::new(path.display().to_string(), keras.tensors().cloned());
+            return Ok(Self { keras: Some(keras), ..checkpoint });
+        }
+        if paddle::looks_like_paddle(&start) {
+            return Ok(Self::new(path.display().to_string(), paddle::open(path)?));
+        }
         if let Some(looks_like) = looks_foreign(&start) {
             return Err(WeightsError::UnknownFormat { path: path.to_owned(), looks_like });
         }
@@ -72,9 +84,15 @@ impl Checkpoint {
     /// The checkpoint as the `ModuleStore` of a network with these tensors.
     ///
     /// # Errors
-    /// [`WeightsError::Mismatch`] unless the tensors are exactly the network's.
+    /// [`WeightsError::Mismatch`], or [`WeightsError::KerasLayers`], unless the tensors are exactly the
+    /// network's.
     pub(crate) fn fit(&self, slots: &[Slot]) -> Result<FittedCheckpoint, WeightsError> {
-        FittedCheckpoint::new(&self.origin, &self.tensors, slots)
+        let Some(keras) = &self.keras else {
+            return FittedCheckpoint::new(&self.origin, &self.tensors, slots);
+        };
+        let network: Vec<&ModuleTensor> = slots.iter().map(|slot| &slot.tensor).collect();
+        let tensors = keras.align(&network)?.into_iter().map(|tensor| (tensor.name.clone(), tensor));
+        FittedCheckpoint::new(&self.origin, &tensors.collect(), slots)
     }
 }
 
@@ -88,7 +106,6 @@ fn looks_foreign(start: &[u8]) -> Option<String> {
     let text = |looks_like: &str| Some(looks_like.to_owned());
     match start {
         [] => text("is empty (0 bytes)"),
-        [0x89, b'H', b'D', b'F', ..] => text("is HDF5 (a Keras file?)"),
         [0x1f, 0x8b, ..] => text("is compressed by gzip (unpack it first)"),
         [b'<', ..] => text("looks like a web page (a failed download?)"),
         start if start.iter().all(|&byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {

@@ -38,7 +38,7 @@ pub enum WeightsError {
 
     /// The bytes are of no format that is read here.
     #[error(
-        "{} is not a checkpoint: it {looks_like}; expected a PyTorch file (.pth, zip or legacy) or .safetensors",
+        "{} is not a checkpoint: it {looks_like}; expected a file of PyTorch (.pth, zip or legacy), Keras (.h5, .weights.h5, .keras) or Paddle (.pdparams), or .safetensors",
         path.display()
     )]
     UnknownFormat {
@@ -59,6 +59,28 @@ pub enum WeightsError {
         /// The format that its first bytes announce.
         format: &'static str,
         /// What the reader of the format said.
+        reason: String,
+    },
+
+    /// A pickle that does, or names, what no file of weights needs.
+    #[error(
+        "{} is not read as a Paddle file (.pdparams): {reason}; nothing of it was executed. Use the file that \
+         PaddleClas publishes, or one that `paddle.save(network.state_dict(), ...)` wrote",
+        path.display()
+    )]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What was refused.
+        reason: String,
+    },
+
+    /// A Keras file whose layers are not those of the network, in its order.
+    #[error("{} does not fit the network: {reason}", path.display())]
+    KerasLayers {
+        /// The file.
+        path: PathBuf,
+        /// Which layers, and what to do.
         reason: String,
     },
 

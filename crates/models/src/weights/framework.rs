@@ -90,24 +90,29 @@ impl Layout {
         }
         // An axis of Burn's tensor advances the checkpoint's by this many elements.
         let strides: Vec<usize> = axes.iter().map(|&from| source_strides[from]).collect();
-        let mut out = Vec::with_capacity(values.len());
-        let mut index = vec![0; shape.len()];
-        let mut position = 0;
-        for _ in 0..values.len() {
-            out.push(values[position]);
-            // Count up like an odometer, the last axis fastest.
-            for axis in (0..shape.len()).rev() {
-                index[axis] += 1;
-                position += strides[axis];
-                if index[axis] < shape[axis] {
-                    break;
-                }
-                position -= strides[axis] * shape[axis];
-                index[axis] = 0;
-            }
-        }
-        out
+        gather(&values, shape, &strides)
     }
+}
+
+/// The elements of a tensor of `shape` whose axes lie `strides` apart in `values`, the last axis fastest.
+pub(super) fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
+    let mut out = Vec::with_capacity(values.len());
+    let mut index = vec![0; shape.len()];
+    let mut position = 0;
+    for _ in 0..values.len() {
+        out.push(values[position]);
+        // Count up like an odometer.
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            position += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            position -= strides[axis] * shape[axis];
+            index[axis] = 0;
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ mod checkpoint;
 mod error;
 mod fit;
 mod framework;
+mod keras;
 mod module_tensors;
+mod paddle;
+mod pickle;
 mod pytorch;
 mod seeded;
 
