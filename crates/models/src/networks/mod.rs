@@ -11,6 +11,7 @@ use burn::tensor::Device;
 
 use crate::network::Network;
 pub use keras_xception::KerasXceptionConfig;
+pub use ppcls_xception::PaddleXceptionConfig;
 pub use timm_xception::{BlockConfig, XceptionConfig};
 
 /// A network that can be built, by the name that the catalog's `network` key uses.

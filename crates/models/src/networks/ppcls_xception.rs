@@ -19,34 +19,45 @@ use crate::network::Architecture;
 use crate::weights::Framework;
 
 const EPSILON: f64 = 1e-5;
-const STEM: [usize; 2] = [32, 64];
-const MIDDLE: usize = 728;
-/// Channels after the exit flow's block and after its two separable convolutions.
-const EXIT: [usize; 3] = [1024, 1536, 2048];
-const CLASSES: usize = 1000;
 
 /// The family's data.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PaddleXceptionConfig {
+pub struct PaddleXceptionConfig {
+    /// Channels of the two stem convolutions.
+    stem: [usize; 2],
     /// Channels and stride of each block of the entry flow.
     entry: &'static [(usize, usize)],
-    /// Number of blocks in the middle flow.
+    /// Number of blocks in the middle flow, as wide as the entry flow's last.
     middle: usize,
+    /// Channels after the exit flow's block and after its two separable convolutions.
+    exit: [usize; 3],
+    classes: usize,
 }
 
 /// PaddleClas's `Xception41`.
 pub(super) const XCEPTION41: PaddleXceptionConfig =
-    PaddleXceptionConfig { entry: &[(128, 2), (256, 2), (MIDDLE, 2)], middle: 8 };
+    PaddleXceptionConfig::with_widths([32, 64], &[(128, 2), (256, 2), (728, 2)], [1024, 1536, 2048], 1000);
 /// PaddleClas's `Xception65`.
 pub(super) const XCEPTION65: PaddleXceptionConfig = PaddleXceptionConfig { middle: 16, ..XCEPTION41 };
 /// PaddleClas's `Xception71`.
 pub(super) const XCEPTION71: PaddleXceptionConfig =
-    PaddleXceptionConfig { entry: &[(128, 2), (256, 1), (256, 2), (MIDDLE, 1), (MIDDLE, 2)], ..XCEPTION65 };
+    PaddleXceptionConfig { entry: &[(128, 2), (256, 1), (256, 2), (728, 1), (728, 2)], ..XCEPTION65 };
 
 impl PaddleXceptionConfig {
+    /// `Xception41` at other widths: of the stem, of the entry flow's blocks with their strides, and after
+    /// the exit flow's block and its two separable convolutions. Narrow networks make small test files.
+    pub const fn with_widths(
+        stem: [usize; 2],
+        entry: &'static [(usize, usize)],
+        exit: [usize; 3],
+        classes: usize,
+    ) -> Self {
+        Self { stem, entry, middle: 8, exit, classes }
+    }
+
     /// The network on `device`, its weights not set yet.
-    pub(super) fn init(&self, device: &Device) -> PaddleXception {
-        let [first, second] = STEM;
+    pub fn init(&self, device: &Device) -> PaddleXception {
+        let [first, second] = self.stem;
         let mut channels = second;
         let entry_flow = self.entry.iter().enumerate().map(|(index, &(out, stride))| {
             let config = BlockConfig { relu_first: index > 0, ..BlockConfig::projected(stride) };
@@ -55,24 +66,25 @@ impl PaddleXceptionConfig {
             block
         });
         let entry_flow = entry_flow.collect();
+        let width = channels;
         let middle = BlockConfig { shortcut_stride: None, relu_first: true };
-        let [exit, conv_1, conv_2] = EXIT;
+        let [exit, conv_1, conv_2] = self.exit;
         PaddleXception {
             conv1: ConvNorm::new(conv3x3([3, first], 2, device), device),
             conv2: ConvNorm::new(conv3x3([first, second], 1, device), device),
             entry_flow,
-            middle_flow: (0..self.middle).map(|_| Block::init(&middle, &[MIDDLE; 4], device)).collect(),
-            exit_flow: Block::init(&BlockConfig::projected(2), &[MIDDLE, MIDDLE, exit], device),
+            middle_flow: (0..self.middle).map(|_| Block::init(&middle, &[width; 4], device)).collect(),
+            exit_flow: Block::init(&BlockConfig::projected(2), &[width, width, exit], device),
             conv_1: SeparableConv::init([exit, conv_1], device),
             conv_2: SeparableConv::init([conv_1, conv_2], device),
-            out: LinearConfig::new(conv_2, CLASSES).init(device),
+            out: LinearConfig::new(conv_2, self.classes).init(device),
         }
     }
 }
 
 /// PaddleClas's `Xception`, its flows unfolded.
 #[derive(Module, Debug)]
-pub(super) struct PaddleXception {
+pub struct PaddleXception {
     conv1: ConvNorm,
     conv2: ConvNorm,
     entry_flow: Vec<Block>,
