@@ -13,7 +13,7 @@ use eval::run_dir::{Identity, RunDir};
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{Outcome, Plan, evaluate, provenance};
-use models::DeviceName;
+use models::{Catalog, DeviceName};
 
 use crate::output::note;
 use crate::progress::Watch;
@@ -82,6 +82,10 @@ pub(crate) struct Args {
     #[arg(long)]
     fresh: bool,
 
+    /// Never use the network: published weights that are not cached are an error instead of a download
+    #[arg(long)]
+    offline: bool,
+
     /// How far an accuracy over all 50,000 images may lie from the printed one, in percentage points
     /// [default: the catalog's]
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
@@ -105,6 +109,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if !args.offline && (data.is_some() || !args.weights.is_empty()) {
+        fetch_lacking(&catalog, &args.model, &args.weights)?;
+    }
     let plan = Plan::new(Request {
         catalog: &catalog,
         patterns: &args.model,
@@ -140,6 +147,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let stop = stop_on_signal()?;
     let outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
     conclude(&outcome, dir.path())
+}
+
+/// Fetches the published weights that the evaluation needs and the cache lacks.
+fn fetch_lacking(catalog: &Catalog, patterns: &[String], weights: &[WeightsArg]) -> anyhow::Result<()> {
+    let selection = eval::plan::select(catalog, patterns)?;
+    for model in eval::weights::lacking(weights, &selection.models)? {
+        crate::weights::fetch(model)?;
+    }
+    Ok(())
 }
 
 /// Says what is about to be measured, on standard error like all that is not a result.

@@ -7,6 +7,7 @@ mod output;
 mod parity;
 mod progress;
 mod selection;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ enum Verb {
     Eval(eval::Args),
     Parity(parity::Args),
     Complexity(complexity::Args),
+    Weights(weights::Args),
 }
 
 /// All verdicts hold.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Complexity(args) => complexity::run(&args),
+        Verb::Weights(args) => weights::run(&args),
     };
     result
         .unwrap_or_else(|error| {

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use eval::Progress;
-use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
+use eval::weights::Transfer;
+use indicatif::{BinaryBytes, FormattedDuration, ProgressBar, ProgressStyle};
 
 use crate::output::note;
 
@@ -97,5 +98,61 @@ impl Progress for Watch {
             let per_second = done as f64 / took.as_secs_f64().max(1e-9);
             note(&format!("{done} images in {} ({per_second:.1} images/s)", FormattedDuration(took)));
         }
+    }
+}
+
+/// Shows bytes, speed and the time left of a download, on standard error.
+pub(crate) struct Download {
+    bar: ProgressBar,
+    plain: bool,
+    last_line: Instant,
+}
+
+impl Download {
+    pub(crate) fn new() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            plain: !std::io::stderr().is_terminal(),
+            last_line: Instant::now(),
+        }
+    }
+}
+
+impl Transfer for Download {
+    fn start(&mut self, file: &str, have: u64, total: Option<u64>) {
+        let size = total.map_or_else(|| "unknown size".to_owned(), |total| BinaryBytes(total).to_string());
+        let from = if have > 0 { format!(", going on after {}", BinaryBytes(have)) } else { String::new() };
+        note(&format!("Fetching {file} ({size}{from})"));
+        self.bar = if self.plain { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        if let Some(total) = total {
+            self.bar.set_length(total);
+        }
+        if let Ok(style) = ProgressStyle::with_template(
+            "{wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}  {eta} left",
+        ) {
+            self.bar.set_style(style);
+        }
+        // What is here from before says nothing about the speed.
+        self.bar.set_position(have);
+        self.bar.reset_eta();
+        self.last_line = Instant::now();
+    }
+
+    fn received(&mut self, bytes: u64) {
+        self.bar.inc(bytes);
+        if self.plain && self.last_line.elapsed() >= PLAIN_INTERVAL {
+            self.last_line = Instant::now();
+            let total =
+                self.bar.length().map_or_else(|| "?".to_owned(), |total| BinaryBytes(total).to_string());
+            note(&format!("{} of {total}", BinaryBytes(self.bar.position())));
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        if self.plain || self.bar.is_finished() { note(line) } else { self.bar.suspend(|| note(line)) }
+    }
+
+    fn finish(&mut self) {
+        self.bar.finish_and_clear();
     }
 }

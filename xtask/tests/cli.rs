@@ -110,7 +110,10 @@ fn wrong_commands_say_what_would_be_right() {
     refused(&eval(&out, &["--tolerance", "-1"]), "--tolerance");
     refused(&eval(&out, &["--tolerance", "many"]), "percentage points from 0 to 100");
     refused(&eval(&out, &["--weights", "/no/such.pth"]), "cannot read the weights /no/such.pth");
-    refused(&eval(&out, &["--weights", "pretrained"]), "/nonexistent/cache/xception-43020ad28.pth");
+    refused(
+        &eval(&out, &["--offline", "--weights", "pretrained"]),
+        "/nonexistent/cache/xception-43020ad28.pth",
+    );
     refused(&eval(&out, &["--catalog", "/no/such.toml"]), "cannot read the catalog /no/such.toml");
     refused(&["complexity", "--rule", "guess"], "thop-flops");
     assert!(!out.exists(), "a refused command leaves nothing behind");

@@ -40,7 +40,7 @@ pub enum EvalError {
     },
     /// Published weights are wanted and not at hand.
     #[error(
-        "{id}: the published weights are not here. Download {url} and put it at {} (or pass --weights FILE)",
+        "{id}: the published weights are not here. Download {url} and put it at {} (without --offline that is done here), or pass --weights FILE",
         path.display()
     )]
     WeightsMissing {
@@ -51,8 +51,21 @@ pub enum EvalError {
         /// Where they are looked for.
         path: PathBuf,
     },
+    /// Published weights could not be fetched.
+    #[error(
+        "{id}: {reason}. Put the file at {} yourself, name a mirror with IMAGENET_EVAL_MIRROR, or pass --weights FILE",
+        path.display()
+    )]
+    WeightsFetch {
+        /// The model.
+        id: String,
+        /// What went wrong, with the address.
+        reason: String,
+        /// Where the file belongs.
+        path: PathBuf,
+    },
     /// A cached file is not the published one.
-    #[error("{id}: {} is not the published file: {reason}. Delete it and download {url} again", path.display())]
+    #[error("{id}: {} is not the published file: {reason}. `cargo xtask weights fetch {id}` gets it again from {url}", path.display())]
     WeightsCorrupt {
         /// The model.
         id: String,

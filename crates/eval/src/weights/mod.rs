@@ -1,10 +1,15 @@
 //! Which weights each model is evaluated with, and whether they are the published ones.
 
+mod cache;
+mod check;
+mod fetch;
+
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use models::catalog::PublishedWeights;
-use models::weights::sha256_file;
+pub use cache::Cache;
+pub use check::{Check, Fingerprint};
+pub use fetch::{Downloader, Transfer};
 use models::{Checkpoint, Model, Network, WeightsError};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +91,7 @@ impl WeightsSource {
 /// # Errors
 /// [`EvalError`] that names the argument or the file and says what to do.
 pub fn resolve(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<WeightsSource>, EvalError> {
+    let cache = Cache::from_environment();
     for arg in args {
         if let WeightsArg::Model(id, file) = arg
             && !models.iter().any(|model| model.id == *id)
@@ -96,22 +102,54 @@ pub fn resolve(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<WeightsSour
             });
         }
     }
-    models.iter().map(|model| resolve_one(args, model, models.len())).collect()
+    models
+        .iter()
+        .map(|model| match wanted(args, model, models.len())? {
+            Wanted::Seeded => Ok(WeightsSource::Seeded),
+            Wanted::File(path) => from_file(&cache, model, &path),
+            Wanted::Published => published(&cache, model),
+        })
+        .collect()
 }
 
-fn resolve_one(args: &[WeightsArg], model: &Model, selected: usize) -> Result<WeightsSource, EvalError> {
+/// The models among `models` whose published weights `args` ask for and the cache lacks: what has to be
+/// fetched before [`resolve`] can succeed.
+///
+/// # Errors
+/// [`EvalError`] when an argument contradicts itself.
+pub fn lacking<'a>(args: &[WeightsArg], models: &[&'a Model]) -> Result<Vec<&'a Model>, EvalError> {
+    let cache = Cache::from_environment();
+    let mut lacking = Vec::new();
+    for &model in models {
+        let published = model.weights.as_ref();
+        let wanted = matches!(wanted(args, model, models.len())?, Wanted::Published);
+        if wanted && published.is_some_and(|weights| !cache.path(&weights.file).is_file()) {
+            lacking.push(model);
+        }
+    }
+    Ok(lacking)
+}
+
+/// What the arguments say for one model.
+enum Wanted {
+    Seeded,
+    File(PathBuf),
+    Published,
+}
+
+fn wanted(args: &[WeightsArg], model: &Model, selected: usize) -> Result<Wanted, EvalError> {
     // What names the model goes before what is said for all of them; of equals, the last wins.
     let own = args.iter().rev().find_map(|arg| match arg {
         WeightsArg::Model(id, file) if *id == model.id => Some(file),
         _ => None,
     });
     if let Some(file) = own {
-        return from_file(model, file);
+        return Ok(Wanted::File(file.clone()));
     }
     let general = args.iter().rev().find(|arg| !matches!(arg, WeightsArg::Model(..)));
     match general {
-        Some(WeightsArg::Seeded) => Ok(WeightsSource::Seeded),
-        Some(WeightsArg::Path(path)) if path.is_dir() => from_file(model, &in_folder(model, path)?),
+        Some(WeightsArg::Seeded) => Ok(Wanted::Seeded),
+        Some(WeightsArg::Path(path)) if path.is_dir() => in_folder(model, path).map(Wanted::File),
         Some(WeightsArg::Path(path)) if selected > 1 && path.exists() => Err(EvalError::WeightsArgument {
             argument: path.display().to_string(),
             reason: format!(
@@ -120,14 +158,15 @@ fn resolve_one(args: &[WeightsArg], model: &Model, selected: usize) -> Result<We
                 path.display()
             ),
         }),
-        Some(WeightsArg::Path(path)) => from_file(model, path),
-        Some(WeightsArg::Pretrained | WeightsArg::Model(..)) | None => published(model),
+        Some(WeightsArg::Path(path)) => Ok(Wanted::File(path.clone())),
+        Some(WeightsArg::Pretrained | WeightsArg::Model(..)) | None => Ok(Wanted::Published),
     }
 }
 
 /// `DIR`: the catalog's file name, or `<source>-<arch>` with the ending of a known format.
 fn in_folder(model: &Model, folder: &Path) -> Result<PathBuf, EvalError> {
-    const ENDINGS: [&str; 4] = ["pth", "pt", "safetensors", "bin"];
+    const ENDINGS: [&str; 9] =
+        ["pth", "pt", "bin", "safetensors", "h5", "hdf5", "keras", "weights.h5", "pdparams"];
     let mut names: Vec<String> = model.weights.iter().map(|weights| weights.file.clone()).collect();
     names.extend(ENDINGS.map(|ending| format!("{}.{ending}", model.file_stem())));
     names.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
@@ -138,53 +177,48 @@ fn in_folder(model: &Model, folder: &Path) -> Result<PathBuf, EvalError> {
     })
 }
 
-fn from_file(model: &Model, path: &Path) -> Result<WeightsSource, EvalError> {
-    let sha256 = sha256_file(path).map_err(EvalError::weights(&model.id))?;
-    let published = model.weights.as_ref().is_some_and(|weights| differs(weights, &sha256).is_none());
+fn unreadable<'a>(model: &'a Model, path: &'a Path) -> impl Fn(std::io::Error) -> EvalError + 'a {
+    move |source| EvalError::weights(&model.id)(WeightsError::Io { path: path.to_owned(), source })
+}
+
+fn from_file(cache: &Cache, model: &Model, path: &Path) -> Result<WeightsSource, EvalError> {
+    let (found, published) = match &model.weights {
+        Some(weights) => {
+            let (found, verdict) = cache.check_file(weights, path).map_err(unreadable(model, path))?;
+            (found, matches!(verdict, Check::Published | Check::AsFirstSeen))
+        }
+        None => (Fingerprint::of(path).map_err(unreadable(model, path))?, false),
+    };
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(WeightsSource::File { path, sha256, published })
+    Ok(WeightsSource::File { path, sha256: found.sha256, published })
 }
 
-/// How a file with this hash differs from the published one; `None` when it is that file.
-fn differs(published: &PublishedWeights, sha256: &str) -> Option<String> {
-    match &published.sha256_prefix {
-        Some(prefix) if sha256.starts_with(prefix) => None,
-        Some(prefix) => Some(format!("its SHA-256 is {sha256}, which should begin with {prefix}")),
-        None => Some("the catalog has no SHA-256 to tell it by".to_owned()),
-    }
-}
-
-fn published(model: &Model) -> Result<WeightsSource, EvalError> {
+fn published(cache: &Cache, model: &Model) -> Result<WeightsSource, EvalError> {
     let Some(weights) = &model.weights else {
         return Err(EvalError::WeightsArgument {
             argument: "pretrained".to_owned(),
             reason: format!("the catalog knows no published weights for {}; pass --weights FILE", model.id),
         });
     };
-    let path = cache_folder().join(&weights.file);
+    let path = cache.path(&weights.file);
     if !path.is_file() {
         return Err(EvalError::WeightsMissing { id: model.id.clone(), url: weights.url.clone(), path });
     }
-    let source = from_file(model, &path)?;
-    if let WeightsSource::File { sha256, published: false, .. } = &source
-        && let Some(reason) = differs(weights, sha256)
-    {
-        return Err(EvalError::WeightsCorrupt {
-            id: model.id.clone(),
-            path,
-            reason,
-            url: weights.url.clone(),
-        });
+    let (found, verdict) = cache.check(weights).map_err(unreadable(model, &path))?;
+    match verdict {
+        Check::Published | Check::AsFirstSeen => {}
+        // Put there by hand: from now on it is what is expected.
+        Check::Unknown => cache.trust(&weights.file, &found).map_err(unreadable(model, &path))?,
+        Check::Differs(reason) => {
+            return Err(EvalError::WeightsCorrupt {
+                id: model.id.clone(),
+                path,
+                reason,
+                url: weights.url.clone(),
+            });
+        }
     }
-    Ok(source)
-}
-
-/// Where published weights are kept: `IMAGENET_EVAL_CACHE`, else the user's cache directory.
-pub fn cache_folder() -> PathBuf {
-    match std::env::var_os("IMAGENET_EVAL_CACHE") {
-        Some(folder) => folder.into(),
-        None => dirs::cache_dir().unwrap_or_else(std::env::temp_dir).join("imagenet-eval"),
-    }
+    Ok(WeightsSource::File { path, sha256: found.sha256, published: true })
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! Whether a file is the published one.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use md5::Md5;
+use models::catalog::PublishedWeights;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What a file is told by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+    /// MD5, which Keras publishes.
+    pub md5: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+impl Fingerprint {
+    /// Reads the file once.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let (mut sha256, mut md5, mut bytes) = (Sha256::new(), Md5::new(), 0);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let read = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            sha256.update(&buffer[..read]);
+            md5.update(&buffer[..read]);
+            bytes += read as u64;
+        }
+        Ok(Self { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), bytes })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a comparison with the catalog, or with the first download, says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// It is the published file.
+    Published,
+    /// The catalog has nothing to tell it by; it is the file that was first seen.
+    AsFirstSeen,
+    /// The catalog has nothing to tell it by, and it was not seen before.
+    Unknown,
+    /// It is another file, and how that shows.
+    Differs(String),
+}
+
+/// Compares a file with what the catalog says of the published one, or else with the one `first_seen`.
+pub(super) fn check(
+    weights: &PublishedWeights,
+    file: &Fingerprint,
+    first_seen: Option<&Fingerprint>,
+) -> Check {
+    let mut known = false;
+    if let Some(bytes) = weights.bytes {
+        if bytes != file.bytes {
+            return Check::Differs(format!("it has {} bytes, which should be {bytes}", file.bytes));
+        }
+    }
+    if let Some(prefix) = &weights.sha256_prefix {
+        known = true;
+        if !file.sha256.starts_with(prefix) {
+            return Check::Differs(format!(
+                "its SHA-256 is {}, which should begin with {prefix}",
+                file.sha256
+            ));
+        }
+    }
+    if let Some(md5) = &weights.md5 {
+        known = true;
+        if !md5.eq_ignore_ascii_case(&file.md5) {
+            return Check::Differs(format!("its MD5 is {}, which should be {md5}", file.md5));
+        }
+    }
+    match first_seen {
+        _ if known => Check::Published,
+        Some(first) if first == file => Check::AsFirstSeen,
+        Some(first) => Check::Differs(format!(
+            "its SHA-256 is {}, which was {} when the file was first seen here",
+            file.sha256, first.sha256
+        )),
+        None => Check::Unknown,
+    }
+}

@@ -1,0 +1,381 @@
+//! Downloads published weights, so that a bad network costs time and never a wrong or half file.
+//!
+//! Bytes go to `<file>.part` and are kept when something fails; the next attempt, or the next process,
+//! asks for the rest only (`Range`, guarded by `If-Range`). A file gets its name when it is whole and
+//! checked, in one step.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use models::catalog::PublishedWeights;
+use serde::{Deserialize, Serialize};
+use ureq::http::{HeaderMap, StatusCode, header};
+
+use super::cache::Cache;
+use super::check::{Check, Fingerprint};
+
+/// How a download is watched.
+pub trait Transfer {
+    /// `have` bytes of `file` are here from before, of `total` if that is known.
+    fn start(&mut self, file: &str, have: u64, total: Option<u64>);
+    /// So many more bytes are here.
+    fn received(&mut self, bytes: u64);
+    /// Something to know: a retry, a wait.
+    fn note(&mut self, line: &str);
+    /// The transfer has ended, well or not.
+    fn finish(&mut self);
+}
+
+/// Fetches files; the fields are the policy.
+#[derive(Debug, Clone)]
+pub struct Downloader {
+    /// Base address that stands for every published one, `IMAGENET_EVAL_MIRROR`.
+    pub mirror: Option<String>,
+    /// Attempts at a file before giving up. An attempt that got further does not count.
+    pub attempts: u32,
+    /// Wait before the second attempt; doubled for each one after it.
+    pub backoff: Duration,
+    /// Longest wait, also when a server asks for more.
+    pub longest_wait: Duration,
+    /// A connection that says nothing for so long is given up.
+    pub stall: Duration,
+}
+
+impl Default for Downloader {
+    fn default() -> Self {
+        Self {
+            mirror: None,
+            attempts: 5,
+            backoff: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How far an attempt came.
+enum Attempt {
+    /// The whole body is in the part file.
+    Whole,
+    /// Another attempt may do better, after a wait that the server may have named.
+    Again { reason: String, after: Option<Duration> },
+}
+
+/// Kept beside a part file: what it is a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct PartOf {
+    url: String,
+    /// Entity tag or date, without which a server may have put another file there since.
+    validator: Option<String>,
+    /// Size of the whole.
+    total: Option<u64>,
+}
+
+impl Downloader {
+    /// The policy, with the mirror that the environment names.
+    pub fn from_environment() -> Self {
+        let mirror = std::env::var("IMAGENET_EVAL_MIRROR").ok().filter(|base| !base.is_empty());
+        Self { mirror, ..Self::default() }
+    }
+
+    /// Where `weights` are fetched from.
+    pub fn address(&self, weights: &PublishedWeights) -> String {
+        match &self.mirror {
+            Some(base) => format!("{}/{}", base.trim_end_matches('/'), weights.file),
+            None => weights.url.clone(),
+        }
+    }
+
+    /// Makes sure that the published file is in the cache, whole and checked, and says how it was told.
+    ///
+    /// # Errors
+    /// A sentence that says what went wrong; what was received is kept where another attempt can use it.
+    pub fn fetch(
+        &self,
+        cache: &Cache,
+        weights: &PublishedWeights,
+        transfer: &mut dyn Transfer,
+    ) -> Result<Check, String> {
+        let path = cache.path(&weights.file);
+        let at = |error: io::Error| format!("{}: {error}", path.display());
+        let _lock = cache
+            .lock(&weights.file, || {
+                transfer.note(&format!("{}: waiting for another process that fetches it", weights.file));
+            })
+            .map_err(at)?;
+        if path.exists() {
+            let (found, verdict) = cache.check(weights).map_err(at)?;
+            match verdict {
+                Check::Differs(reason) => transfer.note(&format!(
+                    "{}: what is cached is not the published file ({reason}); fetching it again",
+                    weights.file
+                )),
+                Check::Unknown => return self.trust(cache, weights, &found),
+                told => return Ok(told),
+            }
+        }
+        self.fetch_locked(cache, weights, transfer)
+    }
+
+    fn fetch_locked(
+        &self,
+        cache: &Cache,
+        weights: &PublishedWeights,
+        transfer: &mut dyn Transfer,
+    ) -> Result<Check, String> {
+        let part = cache.part(&weights.file);
+        let at = |error: io::Error| format!("{}: {error}", part.display());
+        let mut corrupt = None;
+        // A file that arrives whole and wrong is fetched once more from its start: a proxy may have
+        // damaged it, or a resumed part may not have been of this file.
+        for _ in 0..2 {
+            let result = self.transfer(&part, weights, transfer);
+            transfer.finish();
+            result?;
+            let (found, verdict) = cache.check_file(weights, &part).map_err(at)?;
+            if let Check::Differs(reason) = verdict {
+                transfer.note(&format!("{}: what arrived is not the published file: {reason}", weights.file));
+                discard(&part).map_err(at)?;
+                corrupt = Some(reason);
+                continue;
+            }
+            fs::rename(&part, cache.path(&weights.file)).map_err(at)?;
+            remove(&sidecar(&part)).map_err(at)?;
+            return match verdict {
+                Check::Unknown => self.trust(cache, weights, &found),
+                told => Ok(told),
+            };
+        }
+        let reason = corrupt.unwrap_or_default();
+        Err(format!("{} does not give the published file: {reason}", self.address(weights)))
+    }
+
+    fn trust(&self, cache: &Cache, weights: &PublishedWeights, found: &Fingerprint) -> Result<Check, String> {
+        let record = cache.trust(&weights.file, found);
+        record.map_err(|error| format!("{}: {error}", cache.path(&weights.file).display()))?;
+        Ok(Check::Unknown)
+    }
+
+    /// Attempts until the part file is whole.
+    fn transfer(
+        &self,
+        part: &Path,
+        weights: &PublishedWeights,
+        transfer: &mut dyn Transfer,
+    ) -> Result<(), String> {
+        let url = self.address(weights);
+        let (mut failures, mut before) = (0, length(part));
+        loop {
+            let (reason, after) = match self.attempt(&url, part, weights, transfer)? {
+                Attempt::Whole => return Ok(()),
+                Attempt::Again { reason, after } => (reason, after),
+            };
+            transfer.finish();
+            let now = length(part);
+            // As long as each attempt brings more, the network is bad and not broken.
+            failures = if now > before { 1 } else { failures + 1 };
+            before = now;
+            if failures >= self.attempts {
+                return Err(format!("{url}: {reason}, in {failures} attempts; what has arrived is kept"));
+            }
+            let doubled = self.backoff.saturating_mul(1 << (failures - 1).min(16));
+            // Up to a quarter more, so that many machines do not come back at one moment.
+            let jitter = doubled.mul_f64(f64::from(std::process::id() % 64) / 256.0);
+            let wait = after.unwrap_or(doubled + jitter).min(self.longest_wait);
+            transfer.note(&format!(
+                "{}: {reason}; trying again in {:.0} s",
+                weights.file,
+                wait.as_secs_f64().ceil()
+            ));
+            thread::sleep(wait);
+        }
+    }
+
+    /// One request. An error is final; what another attempt may mend is [`Attempt::Again`].
+    fn attempt(
+        &self,
+        url: &str,
+        part: &Path,
+        weights: &PublishedWeights,
+        transfer: &mut dyn Transfer,
+    ) -> Result<Attempt, String> {
+        let disk = |error: io::Error| {
+            format!(
+                "cannot write {}: {error}; what has arrived is kept, so free space and go on",
+                part.display()
+            )
+        };
+        let again = |reason: String| Ok(Attempt::Again { reason, after: None });
+        let part_before = resumable(part, url);
+        let have = if part_before.is_some() { length(part) } else { 0 };
+        if part_before.as_ref().is_some_and(|it| it.total == Some(have)) {
+            // Whole already: the process ended before it could give the file its name.
+            return Ok(Attempt::Whole);
+        }
+        // A proxy from HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is the agent's own default, as is NO_PROXY.
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_connect(Some(self.stall))
+                .timeout_recv_response(Some(self.stall))
+                .timeout_per_read(Some(self.stall))
+                .user_agent(concat!("imagenet-eval/", env!("CARGO_PKG_VERSION")))
+                .build(),
+        );
+        let mut request = agent.get(url).header(header::ACCEPT_ENCODING, "identity");
+        if let Some(validator) = part_before.and_then(|it| it.validator).filter(|_| have > 0) {
+            request = request.header(header::RANGE, format!("bytes={have}-"));
+            request = request.header(header::IF_RANGE, validator);
+        }
+        let mut response = match request.call() {
+            Ok(response) => response,
+            Err(ureq::Error::BadUri(reason)) => return Err(format!("{url} is no address: {reason}")),
+            // Waiting does not mend a machine without a network, and a person is watching.
+            Err(ureq::Error::HostNotFound) => return Err(format!("{url}: no such host, or no network")),
+            Err(error) => return again(format!("cannot be reached ({error})")),
+        };
+        let headers = response.headers();
+        let text = |name| header_text(headers, name);
+        let length_of_body = text(header::CONTENT_LENGTH).and_then(|value| value.parse::<u64>().ok());
+        let (start, total) = match response.status() {
+            StatusCode::OK => (0, length_of_body),
+            StatusCode::PARTIAL_CONTENT => match content_range(text(header::CONTENT_RANGE)) {
+                Some((start, total)) if start == have => (start, total),
+                _ => {
+                    discard(part).map_err(disk)?;
+                    return again("the server sent another part than was asked for".to_owned());
+                }
+            },
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                discard(part).map_err(disk)?;
+                return again("the server has no such part".to_owned());
+            }
+            status
+            @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS) => {
+                let after = text(header::RETRY_AFTER).and_then(retry_after);
+                return Ok(Attempt::Again { reason: format!("the server answered {status}"), after });
+            }
+            status if status.is_server_error() => {
+                let after = text(header::RETRY_AFTER).and_then(retry_after);
+                return Ok(Attempt::Again { reason: format!("the server answered {status}"), after });
+            }
+            status => return Err(format!("{url}: the server answered {status}")),
+        };
+        if text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
+            return Err(format!(
+                "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
+            ));
+        }
+        let validator =
+            text(header::ETAG).filter(|tag| !tag.starts_with("W/")).or(text(header::LAST_MODIFIED));
+        let part_of = PartOf { url: url.to_owned(), validator: validator.map(str::to_owned), total };
+
+        let mut file = open_at(part, start).map_err(disk)?;
+        if start == 0 {
+            let json = serde_json::to_vec(&part_of).map_err(|error| disk(error.into()))?;
+            fs::write(sidecar(part), json).map_err(disk)?;
+        }
+        transfer.start(&weights.file, start, total.or(weights.bytes));
+        let mut body = response.body_mut().as_reader();
+        let (mut position, mut buffer) = (start, vec![0; 1 << 16]);
+        loop {
+            let read = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) => {
+                    return again(format!("the transfer broke off after {position} bytes ({error})"));
+                }
+            };
+            if position == 0 && buffer[0] == b'<' {
+                return Err(format!(
+                    "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
+                ));
+            }
+            file.write_all(&buffer[..read]).map_err(disk)?;
+            position += read as u64;
+            transfer.received(read as u64);
+        }
+        if let Some(total) = total.filter(|&total| total != position) {
+            if position > total {
+                discard(part).map_err(disk)?;
+            }
+            return again(format!("the transfer ended after {position} of {total} bytes"));
+        }
+        file.sync_all().map_err(disk)?;
+        Ok(Attempt::Whole)
+    }
+}
+
+/// What lies in the part file, if it can be gone on with.
+fn resumable(part: &Path, url: &str) -> Option<PartOf> {
+    let part_of: PartOf = serde_json::from_slice(&fs::read(sidecar(part)).ok()?).ok()?;
+    (part_of.validator.is_some() && part_of.url == url && part.exists()).then_some(part_of)
+}
+
+fn sidecar(part: &Path) -> PathBuf {
+    part.with_added_extension("json")
+}
+
+/// Bytes in a file, 0 if it is not there.
+fn length(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
+}
+
+/// The part file, ready to be written from `start` on.
+fn open_at(part: &Path, start: u64) -> io::Result<File> {
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(part)?;
+    file.set_len(start)?;
+    file.seek(io::SeekFrom::Start(start))?;
+    Ok(file)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Forgets what was received.
+fn discard(part: &Path) -> io::Result<()> {
+    remove(part)?;
+    remove(&sidecar(part))
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// `bytes 200-999/1000`, whose total may be `*`.
+fn content_range(value: Option<&str>) -> Option<(u64, Option<u64>)> {
+    let (range, total) = value?.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()))
+}
+
+/// Seconds, or a date.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_understood() {
+        assert_eq!(content_range(Some("bytes 200-999/1000")), Some((200, Some(1000))));
+        assert_eq!(content_range(Some("bytes 200-999/*")), Some((200, None)));
+        assert_eq!(content_range(Some("items 1-2/3")), None);
+        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
+        assert!(retry_after("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1 << 30));
+        assert_eq!(retry_after("Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(retry_after("soon"), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! `weights`: the published files that evaluations need: which are here, fetching the others, checking all.
+
+use anyhow::bail;
+use clap::Subcommand;
+use eval::EvalError;
+use eval::report::Style;
+use eval::weights::{Cache, Check, Downloader};
+use indicatif::BinaryBytes;
+use models::Model;
+use models::catalog::PublishedWeights;
+
+use crate::output::note;
+use crate::progress::Download;
+use crate::selection::Select;
+use crate::{EXIT_HOLDS, EXIT_WRONG, output};
+
+/// Lists, fetches and verifies the published weight files
+///
+/// They are kept in the folder that IMAGENET_EVAL_CACHE names, else in the user's cache directory. A file
+/// is told by the SHA-256 digits in its name (timm) or by MD5 and size (Keras); PaddleClas publishes
+/// neither, so what its files are when first seen is recorded, and expected ever after.
+///
+/// IMAGENET_EVAL_MIRROR names a base address to fetch from instead: BASE/FILE. Proxies are taken from
+/// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Shows each model's file, whether it is cached, and by what it is checked
+    List(Selected),
+    /// Fetches what is not cached, going on with what was begun, and checks what is
+    Fetch {
+        #[command(flatten)]
+        select: Selected,
+
+        /// Never use the network: only check what is cached
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Reads every cached file and compares it with what the catalog, or the first sight, says
+    Verify(Selected),
+}
+
+#[derive(clap::Args)]
+struct Selected {
+    #[command(flatten)]
+    select: Select,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    match &args.action {
+        Action::List(select) => on_each(select, "", |weights| Ok(listed(weights))),
+        Action::Verify(select) | Action::Fetch { select, offline: true } => {
+            on_each(select, "verified", |weights| Ok(verified(weights)))
+        }
+        Action::Fetch { select, offline: false } => fetch_each(select),
+    }
+}
+
+/// A table's row: what there is to say about a file, and whether that is as it should be.
+struct Row {
+    status: String,
+    good: bool,
+}
+
+/// Prints a table of what `look` says of each selected model's file. `verb` is what was done to all; with
+/// none, a file that is not here is no fault.
+fn on_each(
+    select: &Selected,
+    verb: &str,
+    look: impl Fn(&PublishedWeights) -> anyhow::Result<Row>,
+) -> anyhow::Result<u8> {
+    let cache = Cache::from_environment();
+    let catalog = select.select.catalog.load()?;
+    let selection = eval::plan::select(&catalog, &select.select.patterns())?;
+    let mut table = Style::Terminal.table(&["model", "file", "status", "checked by"]);
+    let (mut bad, mut addresses) = (Vec::new(), String::new());
+    for model in selection.models.iter().chain(&selection.without_network) {
+        let Some(weights) = &model.weights else {
+            table.add_row([model.id.as_str(), "-", "the catalog names none", "-"]);
+            continue;
+        };
+        let row = look(weights)?;
+        if !row.good {
+            bad.push(model.id.as_str());
+            addresses += &format!("{}: {}\n", model.id, Downloader::from_environment().address(weights));
+        }
+        table.add_row([model.id.clone(), weights.file.clone(), row.status, checked_by(weights)]);
+    }
+    let mut text = format!("{table}\nCache: {}\n", cache.path("").display());
+    if !bad.is_empty() {
+        text += &format!(
+            "Not here, or not the published file; `cargo xtask weights fetch` gets them from\n{addresses}"
+        );
+    }
+    output::print(&text)?;
+    Ok(if bad.is_empty() || verb.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
+}
+
+fn checked_by(weights: &PublishedWeights) -> String {
+    let mut by = Vec::new();
+    by.extend(weights.sha256_prefix.as_ref().map(|prefix| format!("SHA-256 {prefix}...")));
+    by.extend(weights.md5.as_ref().map(|md5| format!("MD5 {md5}")));
+    by.extend(weights.bytes.map(|bytes| format!("{bytes} bytes")));
+    if weights.sha256_prefix.is_none() && weights.md5.is_none() {
+        by.push("first sight".to_owned());
+    }
+    by.join(", ")
+}
+
+fn listed(weights: &PublishedWeights) -> Row {
+    let cache = Cache::from_environment();
+    let size = |path: std::path::PathBuf| path.metadata().ok().filter(|it| it.is_file()).map(|it| it.len());
+    let status = match (size(cache.path(&weights.file)), size(cache.part(&weights.file))) {
+        (Some(bytes), _) => return Row { status: format!("cached, {}", BinaryBytes(bytes)), good: true },
+        (None, Some(bytes)) => format!("begun, {}", BinaryBytes(bytes)),
+        (None, None) => "not here".to_owned(),
+    };
+    Row { status, good: false }
+}
+
+fn verified(weights: &PublishedWeights) -> Row {
+    let cache = Cache::from_environment();
+    if !cache.path(&weights.file).is_file() {
+        return listed(weights);
+    }
+    let (status, good) = match cache.check(weights) {
+        Ok((_, Check::Published)) => ("the published file".to_owned(), true),
+        Ok((_, Check::AsFirstSeen)) => ("the file first seen".to_owned(), true),
+        Ok((_, Check::Unknown)) => ("here, never seen before; the next use records it".to_owned(), true),
+        Ok((_, Check::Differs(reason))) => (format!("CORRUPT: {reason}"), false),
+        Err(error) => (format!("cannot be read: {error}"), false),
+    };
+    Row { status, good }
+}
+
+/// Fetches `model`'s published file into the cache unless it is there.
+///
+/// # Errors
+/// When it cannot be had, with what to do instead.
+pub(crate) fn fetch(model: &Model) -> anyhow::Result<()> {
+    let Some(weights) = &model.weights else {
+        bail!("{}: the catalog names no published weights; pass --weights FILE to eval", model.id);
+    };
+    let cache = Cache::from_environment();
+    let told =
+        Downloader::from_environment().fetch(&cache, weights, &mut Download::new()).map_err(|reason| {
+            EvalError::WeightsFetch { id: model.id.clone(), reason, path: cache.path(&weights.file) }
+        })?;
+    let how = match told {
+        Check::Unknown => "its SHA-256 is recorded and expected from now on",
+        Check::AsFirstSeen => "the file first seen",
+        Check::Published | Check::Differs(_) => "the published file",
+    };
+    note(&format!("{}: {} ({how})", model.id, cache.path(&weights.file).display()));
+    Ok(())
+}
+
+fn fetch_each(select: &Selected) -> anyhow::Result<u8> {
+    let catalog = select.select.catalog.load()?;
+    let selection = eval::plan::select(&catalog, &select.select.patterns())?;
+    let mut failed = Vec::new();
+    for model in &selection.models {
+        // One bad address must not keep the others from being fetched.
+        if let Err(error) = fetch(model) {
+            output::error(&error);
+            failed.push(model.id.as_str());
+        }
+    }
+    let count = selection.models.len();
+    output::print(&format!("{} of {count} files are here and checked.\n", count - failed.len()))?;
+    if failed.is_empty() {
+        return Ok(EXIT_HOLDS);
+    }
+    note(&format!("Not fetched: {}", failed.join(", ")));
+    Ok(EXIT_WRONG)
+}
