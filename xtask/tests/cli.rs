@@ -69,7 +69,7 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in ["eval", "parity", "complexity"] {
+    for verb in ["eval", "parity", "complexity", "weights"] {
         let help = printed(xtask(&[verb, "--help"]).env("COLUMNS", "100"));
         insta::assert_snapshot!(format!("help_{verb}"), help);
     }
@@ -256,4 +256,32 @@ fn an_interrupted_command_goes_on_when_it_is_given_again() {
     assert_eq!(rows(), IMAGES);
     let results = fs::read_to_string(out.join("results.csv")).unwrap();
     assert!(results.contains("flex,8,0,"), "{results}");
+}
+
+#[test]
+fn cached_weights_are_listed_and_verified() {
+    let cache = tempfile::tempdir().unwrap();
+    let weights = |arguments: &[&str]| {
+        let mut command = xtask(&[&["weights"], arguments].concat());
+        command.env("IMAGENET_EVAL_CACHE", cache.path());
+        command
+    };
+    weights(&["list"])
+        .assert()
+        .success()
+        .stdout(contains("xception-43020ad28.pth").and(contains("not here")).and(contains("first sight")));
+    let select = ["verify", "ppcls/xception41"];
+    weights(&select).assert().code(EXIT_WRONG).stdout(contains("not here"));
+    let file = cache.path().join("Xception41_pretrained.pdparams");
+    fs::write(&file, "abc").unwrap();
+    weights(&select).assert().success().stdout(contains("never seen before"));
+    fs::write(cache.path().join("xception-43020ad28.pth"), "abc").unwrap();
+    weights(&["verify", "timm/xception"])
+        .assert()
+        .code(EXIT_WRONG)
+        .stdout(contains("CORRUPT").and(contains("43020ad28")));
+    weights(&["fetch", "--offline", "timm/xception41"])
+        .assert()
+        .code(EXIT_WRONG)
+        .stdout(contains("tf_xception_41-e6439c97.pth"));
 }

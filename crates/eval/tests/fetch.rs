@@ -229,11 +229,8 @@ fn a_bad_network_that_gets_further_is_never_given_up() {
 
 #[test]
 fn passing_refusals_are_waited_out() {
-    let script = [
-        Answer::Status(500, ""),
-        Answer::Truncated(10_000),
-        Answer::Status(429, "retry-after: 1\r\n"),
-    ];
+    let script =
+        [Answer::Status(500, ""), Answer::Truncated(10_000), Answer::Status(429, "retry-after: 1\r\n")];
     let fetched = fetch(&script, true);
     assert_whole(&fetched);
     assert_eq!(fetched.requests.len(), 4);
