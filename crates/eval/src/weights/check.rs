@@ -68,10 +68,10 @@ pub(super) fn check(
     first_seen: Option<&Fingerprint>,
 ) -> Check {
     let mut known = false;
-    if let Some(bytes) = weights.bytes {
-        if bytes != file.bytes {
-            return Check::Differs(format!("it has {} bytes, which should be {bytes}", file.bytes));
-        }
+    if let Some(bytes) = weights.bytes
+        && bytes != file.bytes
+    {
+        return Check::Differs(format!("it has {} bytes, which should be {bytes}", file.bytes));
     }
     if let Some(prefix) = &weights.sha256_prefix {
         known = true;
