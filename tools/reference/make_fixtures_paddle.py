@@ -7,6 +7,7 @@ usage: python make_fixtures_paddle.py [OUT_DIR]     (default: crates/models/test
 needs: paddlepaddle==2.6.2, paddleclas==2.4.0 without dependencies (requirements-ppcls.txt)
 """
 import argparse
+import io
 import json
 import os
 import pickle
@@ -61,6 +62,27 @@ class Call:
         return self.call
 
 
+class Python2Pickler(pickle._Pickler):
+    """Protocol 2 as Python 2 wrote it: its strings, which are bytes, for names and data alike."""
+
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def save_string(self, value):
+        data = value if isinstance(value, bytes) else value.encode("ascii")
+        short = len(data) < 256
+        self.write((pickle.SHORT_BINSTRING if short else pickle.BINSTRING)
+                   + len(data).to_bytes(1 if short else 4, "little") + data)
+        self.memoize(value)
+
+    dispatch[bytes] = dispatch[str] = save_string
+
+    @classmethod
+    def dumps(cls, value):
+        buffer = io.BytesIO()
+        cls(buffer, 2).dump(value)
+        return buffer.getvalue()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(__file__).parents[2] / "crates/models/tests/fixtures"
@@ -84,6 +106,9 @@ def main():
 
     table = {name: tensor.name for name, tensor in state.items()}
     write("table", {**arrays, "StructuredToParameterName@@": table}, 2)
+    python2 = Python2Pickler.dumps({**arrays, "StructuredToParameterName@@": table})
+    assert np.array_equal(pickle.loads(python2, encoding="latin1")[name], arrays[name])
+    (out / "narrow-paddle-python2.pdparams").write_bytes(python2)
     write("tuples", {name: (table[name], array) for name, array in arrays.items()}, 4)
     fortran = {name: np.asfortranarray(array) for name, array in arrays.items()}
     write("fortran", {name: array.astype(np.float64) for name, array in fortran.items()}, 4)

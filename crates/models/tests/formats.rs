@@ -69,6 +69,7 @@ fn every_form_that_the_frameworks_write_gives_their_logits() {
         ("paddle", "narrow-paddle26.pdparams"),
         ("paddle", "narrow-paddle26-protocol2.pdparams"),
         ("paddle", "narrow-paddle-table.pdparams"),
+        ("paddle", "narrow-paddle-python2.pdparams"),
         ("paddle", "narrow-paddle-tuples.pdparams"),
         ("paddle", "narrow-paddle-fortran.pdparams"),
     ];

@@ -82,7 +82,7 @@ fn array(pickle: &Pickle<BufReader<File>>, value: Id) -> Option<&Array> {
     match pickle.object(value) {
         Object::Array(array) => Some(array),
         Object::Tuple(pair) => match (pickle.object(*pair.first()?), pickle.object(*pair.get(1)?)) {
-            (Object::Text(_), Object::Array(array)) if pair.len() == 2 => Some(array),
+            (Object::Text(_) | Object::String(_), Object::Array(array)) if pair.len() == 2 => Some(array),
             _ => None,
         },
         _ => None,

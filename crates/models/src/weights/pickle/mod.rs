@@ -6,103 +6,20 @@
 //! is wanted. Whatever the bytes say, memory stays within a small multiple of the file's size: declared
 //! lengths are checked against the bytes left, and the number of objects is bounded.
 
+mod numpy;
+mod object;
+
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read, Seek};
+
+pub(super) use object::{Array, Id, Object, PickleError, Span};
+use object::{Result, malformed, refused};
 
 /// Objects that a file of weights may hold. A network of a thousand tensors has some 20,000.
 const MAX_OBJECTS: usize = 1 << 18;
 
 /// Longest text that is taken for a name.
 const MAX_NAME: u64 = 1024;
-
-/// Items of an argument list or state; a dtype's state has eight.
-const MAX_ARGUMENTS: usize = 10;
-
-/// An object, by its place in [`Pickle::objects`].
-pub(super) type Id = u32;
-
-/// Bytes in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) offset: u64,
-    pub(super) len: u64,
-    /// Whether they are UTF-8 text of which each character stands for one byte: protocol 2 has no
-    /// bytes, so Python 3 writes them as text and has them encoded again.
-    pub(super) latin1: bool,
-}
-
-/// An array as numpy takes it apart.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Array {
-    pub(super) shape: Vec<usize>,
-    /// `f4` and its like.
-    pub(super) dtype: String,
-    pub(super) big_endian: bool,
-    pub(super) fortran_order: bool,
-    pub(super) data: Option<Span>,
-}
-
-/// What the machine knows.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Object {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float,
-    Text(Span),
-    Bytes(Span),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Global(Global),
-    Dtype { name: String, big_endian: bool },
-    Array(Array),
-}
-
-/// The only functions and classes that a file may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Global {
-    /// `numpy.core.multiarray._reconstruct`, also of `numpy._core`.
-    Reconstruct,
-    /// `numpy.ndarray`.
-    NdArray,
-    /// `numpy.dtype`.
-    Dtype,
-    /// `_codecs.encode`, by which protocol 2 turns text into bytes.
-    Encode,
-    /// `tuple`, around the name and array of a `paddle.Tensor`.
-    Tuple,
-}
-
-/// Why a file is not read.
-#[derive(Debug)]
-pub(super) enum PickleError {
-    /// The file cannot be read.
-    Io(io::Error),
-    /// The bytes are no pickle, or one that is cut off.
-    Malformed(String),
-    /// It names, or does, what no file of weights needs.
-    Refused(String),
-}
-
-impl From<io::Error> for PickleError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Malformed("it ends in the middle".to_owned()),
-            _ => Self::Io(error),
-        }
-    }
-}
-
-type Result<T> = std::result::Result<T, PickleError>;
-
-fn malformed<T>(reason: &str) -> Result<T> {
-    Err(PickleError::Malformed(reason.to_owned()))
-}
-
-fn refused<T>(reason: String) -> Result<T> {
-    Err(PickleError::Refused(reason))
-}
 
 /// A parsed pickle.
 #[derive(Debug)]
@@ -148,7 +65,7 @@ impl<R: BufRead + Seek> Pickle<R> {
 
     /// The text of a name, `None` if the object is no text or longer than a name.
     pub(super) fn name(&mut self, id: Id) -> Result<Option<String>> {
-        let Object::Text(span) = *self.object(id) else { return Ok(None) };
+        let (Object::Text(span) | Object::String(span)) = *self.object(id) else { return Ok(None) };
         if span.len > MAX_NAME {
             return Ok(None);
         }
@@ -257,8 +174,8 @@ impl<R: BufRead + Seek> Pickle<R> {
                 self.array::<8>()?;
                 self.push(Object::Float)
             }
-            // Text: BINUNICODE, SHORT_, 8. Bytes: BINBYTES, SHORT_, 8, BYTEARRAY8, and Python 2's
-            // BINSTRING and SHORT_, which serve as either.
+            // Text: BINUNICODE, SHORT_, 8. Bytes: BINBYTES, SHORT_, 8, BYTEARRAY8. Either: Python 2's
+            // BINSTRING and SHORT_.
             b'X' | 0x8c | 0x8d => {
                 let span = self.counted(op)?;
                 self.push(Object::Text(span))
@@ -266,6 +183,10 @@ impl<R: BufRead + Seek> Pickle<R> {
             b'B' | b'C' | 0x8e | 0x96 => {
                 let span = self.counted(op)?;
                 self.push(Object::Bytes(span))
+            }
+            b'T' | b'U' => {
+                let span = self.counted(op)?;
+                self.push(Object::String(span))
             }
             b'}' => self.push(Object::Dict(Vec::new())),
             b']' => self.push(Object::List(Vec::new())),
@@ -336,8 +257,9 @@ impl<R: BufRead + Seek> Pickle<R> {
     /// A span whose length stands before it, in the width that the instruction implies.
     fn counted(&mut self, op: u8) -> Result<Span> {
         let len = match op {
-            0x8c | b'C' => self.byte()?.into(),
-            b'X' | b'B' => u32::from_le_bytes(self.array()?).into(),
+            0x8c | b'C' | b'U' => self.byte()?.into(),
+            // BINSTRING's is signed; a negative one is longer than any file here.
+            b'X' | b'B' | b'T' => u32::from_le_bytes(self.array()?).into(),
             _ => u64::from_le_bytes(self.array()?),
         };
         self.span(len)
@@ -415,102 +337,5 @@ impl<R: BufRead + Seek> Pickle<R> {
             }
             None => malformed("it recalls what it has not stored"),
         }
-    }
-
-    fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        let global = match (module, name) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Global::Reconstruct,
-            ("numpy", "ndarray") => Global::NdArray,
-            ("numpy", "dtype") => Global::Dtype,
-            ("_codecs", "encode") => Global::Encode,
-            ("builtins" | "__builtin__", "tuple") => Global::Tuple,
-            _ => return refused(format!("it names {module}.{name}, which no array needs")),
-        };
-        self.push(Object::Global(global))
-    }
-
-    /// The items of a tuple that is an argument list or a state; those of arrays are short, and a long one
-    /// would cost time at every call.
-    fn short_tuple(&self, id: Id) -> Option<Vec<Id>> {
-        match self.object(id) {
-            Object::Tuple(items) if items.len() <= MAX_ARGUMENTS => Some(items.clone()),
-            _ => None,
-        }
-    }
-
-    /// What a call of one of the known globals would give.
-    fn reduce(&mut self) -> Result<()> {
-        let parts = self.pop_many(2)?;
-        let (&Object::Global(global), Some(arguments)) = (self.object(parts[0]), self.short_tuple(parts[1]))
-        else {
-            return refused("it calls something that is no numpy function".to_owned());
-        };
-        let object = match (global, &arguments[..]) {
-            (Global::Reconstruct, [class, ..]) if *self.object(*class) == Object::Global(Global::NdArray) => {
-                Object::Array(Array::default())
-            }
-            (Global::Dtype, [name, ..]) => match self.name(*name)? {
-                Some(name) => Object::Dtype { name, big_endian: false },
-                None => return malformed("a dtype has no name"),
-            },
-            (Global::Encode, [text, encoding]) => {
-                let encoding = self.name(*encoding)?;
-                match (self.object(*text), encoding.as_deref()) {
-                    (&Object::Text(span), Some("latin1" | "latin-1")) => {
-                        Object::Bytes(Span { latin1: true, ..span })
-                    }
-                    _ => return refused("it encodes something else than bytes written as text".to_owned()),
-                }
-            }
-            (Global::Tuple, [items]) => match self.short_tuple(*items) {
-                Some(items) => Object::Tuple(items),
-                None => return malformed("it makes a tuple of what is none"),
-            },
-            _ => return refused("it calls a numpy function in a way that no array needs".to_owned()),
-        };
-        self.push(object)
-    }
-
-    /// Gives an array or a dtype its state.
-    fn build(&mut self) -> Result<()> {
-        let state = self.pop()?;
-        let id = self.top()?;
-        let object = match (self.object(id), self.short_tuple(state).as_deref()) {
-            (Object::Dtype { name, .. }, Some(&[_, order, ..])) => {
-                let name = name.clone();
-                Object::Dtype { name, big_endian: self.name(order)?.as_deref() == Some(">") }
-            }
-            (Object::Array(_), Some(&[_version, shape, dtype, fortran, data])) => {
-                Object::Array(self.array_of(shape, dtype, fortran, data)?)
-            }
-            _ => return refused("it gives an object a state that no array has".to_owned()),
-        };
-        self.objects[id as usize] = object;
-        Ok(())
-    }
-
-    fn array_of(&self, shape: Id, dtype: Id, fortran: Id, data: Id) -> Result<Array> {
-        let (Object::Tuple(sides), Object::Dtype { name, big_endian }, &Object::Bool(fortran_order)) =
-            (self.object(shape), self.object(dtype), self.object(fortran))
-        else {
-            return malformed("an array has no shape, type or order");
-        };
-        let Object::Bytes(span) = *self.object(data) else {
-            return malformed("an array has no data");
-        };
-        if sides.len() > MAX_ARGUMENTS {
-            return malformed("an array has more axes than any weight");
-        }
-        let side = |id: &Id| match *self.object(*id) {
-            Object::Int(side) => usize::try_from(side).or_else(|_| malformed("an array has a negative side")),
-            _ => malformed("an array's shape is not made of integers"),
-        };
-        Ok(Array {
-            shape: sides.iter().map(side).collect::<Result<_>>()?,
-            dtype: name.clone(),
-            big_endian: *big_endian,
-            fortran_order,
-            data: Some(span),
-        })
     }
 }
