@@ -230,6 +230,109 @@ fn lists_that_do_not_fit() {
     assert!(folder.error().starts_with("val.txt: the list is not UTF-8 text (line 2)"), "{}", folder.error());
 }
 
+/// 50,000 numbers, one a line, made from the known labels.
+fn ground_truth(number: impl Fn(u16) -> u16) -> String {
+    labels::ilsvrc2012_val().iter().map(|&label| format!("{}\n", number(label))).collect()
+}
+
+#[test]
+fn the_development_kits_ground_truth_is_translated() {
+    const NAME: &str = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt";
+    let text = ground_truth(|label| 1000 - label);
+    let folder = Folder::images(&[VAL_2, VAL_1]);
+    folder.write(NAME, &text);
+    let dataset = folder.open();
+    assert_eq!(pairs(&dataset), [(VAL_1, 65), (VAL_2, 970)]);
+    assert!(dataset.label_source().to_string().ends_with("(ILSVRC2012_IDs, translated)"));
+    assert_eq!(dataset.warnings(), [""; 0]);
+    // One number that contradicts the known labels: not a renumbering of them.
+    let damaged = text.replacen("935\n", "7\n", 1);
+    assert_ne!(text, damaged);
+    folder.write(NAME, &damaged);
+    let error = folder.error();
+    assert!(error.contains("ground_truth.txt: its labels are a permutation of the class indices"), "{error}");
+    assert!(error.contains("with 1 exceptions") && error.contains("leave the list out"), "{error}");
+    // It says nothing about images of other names.
+    let folder = Folder::images(&["a.JPEG"]);
+    folder.write("ILSVRC2012_validation_ground_truth.txt", &text);
+    assert!(
+        folder.error().contains("1 of 1 images in DIR are named otherwise: a.JPEG"),
+        "{}",
+        folder.error()
+    );
+}
+
+#[test]
+fn a_list_with_permuted_classes_is_named() {
+    let names: Vec<String> = (1..=2000).map(|n| format!("ILSVRC2012_val_{n:08}.JPEG")).collect();
+    let known = labels::ilsvrc2012_val();
+    let list = |number: fn(u16) -> u16| -> String {
+        names.iter().zip(known).map(|(name, &label)| format!("{name} {}\n", number(label))).collect()
+    };
+    let folder = Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    folder.write("val.txt", &list(|label| 999 - label));
+    let warning = folder.open().warnings().join("\n");
+    assert!(warning.contains("disagree with the known ILSVRC2012 labels for 2000 of 2000"), "{warning}");
+    assert!(warning.contains("they are a permutation of the class indices"), "{warning}");
+    folder.write("val.txt", &list(|label| 1000 - label));
+    assert!(
+        folder.error().contains("its labels are a permutation of the class indices"),
+        "{}",
+        folder.error()
+    );
+    folder.write("val.txt", &list(|label| label + 1));
+    assert!(folder.error().contains("counts classes from 1"), "{}", folder.error());
+}
+
+#[test]
+fn lists_of_1001_classes_are_refused_with_the_fix() {
+    let folder = Folder::images(&["a.JPEG", "b.JPEG"]);
+    folder.write("val.txt", "a.JPEG 0\nb.JPEG 1000\n");
+    let error = folder.error();
+    assert!(error.contains("of which 0 is the background, subtract 1 from every label"), "{error}");
+}
+
+#[test]
+fn kaggles_tree() {
+    const HEADER: &str = "ImageId,PredictionString\n";
+    let folder = Folder::images(&[
+        &format!("ILSVRC/Data/CLS-LOC/val/{VAL_1}"),
+        &format!("ILSVRC/Data/CLS-LOC/val/{VAL_2}"),
+        "ILSVRC/Data/CLS-LOC/train/n01440764/n01440764_10026.JPEG",
+    ]);
+    // The second and third image of the list are not here.
+    let list = "ILSVRC2012_val_00000002,n09193705 0 0 9 9 n09193705 1 1 2 2 \nILSVRC2012_val_00000003,n02105855 0 0 9 9 \n\
+                ILSVRC2012_val_00000001,n01751748 111 108 429 272 \n";
+    folder.write("LOC_val_solution.csv", &format!("{HEADER}{list}"));
+    for below in ["", "ILSVRC", "LOC_val_solution.csv"] {
+        let dataset = folder.open_at(below).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(pairs(&dataset), [(VAL_1, 65), (VAL_2, 970)], "{below}");
+        assert_eq!(dataset.warnings(), [""; 0]);
+        assert!(dataset.label_source().to_string().ends_with("LOC_val_solution.csv"), "{below}");
+    }
+    folder.write("LOC_val_solution.csv", &format!("{HEADER}ILSVRC2012_val_00000001,tench 1 2 3 4\n"));
+    let error = folder.error();
+    assert!(error.starts_with("LOC_val_solution.csv, line 2: \"ILSVRC2012_val_00000001,tench"), "{error}");
+}
+
+#[test]
+fn numbered_folders_are_integers_not_text() {
+    let folder = Folder::images(&["10/a.jpeg", "9/b.jpeg", "0/c.jpeg", "999/d.jpeg"]);
+    let dataset = folder.open();
+    assert_eq!(pairs(&dataset), [("0/c.jpeg", 0), ("10/a.jpeg", 10), ("9/b.jpeg", 9), ("999/d.jpeg", 999)]);
+    assert_eq!(dataset.layout().to_string(), "a folder a class, by number (4 of 1000 classes)");
+    assert_eq!(dataset.label_source().to_string(), "folder names (class index)");
+    folder.write("1000/e.jpeg", "");
+    assert!(folder.error().contains("by a class index 0..999: 1000;"), "{}", folder.error());
+    // Shards of the validation files are no classes, and the known labels say so.
+    let folder = Folder::images(&[&format!("0/{VAL_1}"), &format!("1/{VAL_2}")]);
+    assert!(
+        folder.open().warnings()[0].contains("disagree with the known"),
+        "{:?}",
+        folder.open().warnings()
+    );
+}
+
 #[test]
 fn class_names_are_not_taken_for_a_list() {
     let folder =

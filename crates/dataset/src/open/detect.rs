@@ -12,12 +12,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::examples;
 use super::list::{self, Entry, List};
+use super::order::{self, Order};
 use super::scan::{self, Arrangement, Found};
 use super::{Dataset, DatasetError, Item, LabelSource, Layout};
 use crate::labels;
 
 /// Names under which label lists of validation sets go.
-const LIST_NAMES: [&str; 4] = ["val.txt", "val_list.txt", "val_map.txt", "labels.txt"];
+const LIST_NAMES: [&str; 7] = [
+    "val.txt",
+    "val_list.txt",
+    "val_map.txt",
+    "labels.txt",
+    "LOC_val_solution.csv",
+    "ILSVRC2012_validation_ground_truth.txt",
+    "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt",
+];
 
 pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, DatasetError> {
     let kind = fs::metadata(path).map_err(|cause| match cause.kind() {
@@ -56,10 +65,17 @@ fn open_folder(folder: &Path, named: Option<&Path>) -> Result<Dataset, DatasetEr
     };
     // A list beside the folder may belong to something else; it counts if it names an image here.
     let (reason, broken) = match list::read(&path) {
-        Ok(List::Named(entries)) if names_one(&entries, &Index::new(&found, path.parent())) => {
-            return labelled_by_list(found, layout, &path, List::Named(entries));
+        Ok(list @ (List::Named(_) | List::Kaggle(_)))
+            if names_one(list.entries(), &Index::new(&found, path.parent())) =>
+        {
+            return labelled_by_list(found, layout, &path, list);
         }
-        Ok(List::Named(_)) => ("it names none of these images".to_owned(), false),
+        Ok(List::GroundTruth) if found.names.iter().any(|name| labels::val_label(name).is_some()) => {
+            return labelled_by_list(found, layout, &path, List::GroundTruth);
+        }
+        Ok(List::Named(_) | List::Kaggle(_) | List::GroundTruth) => {
+            ("it names none of these images".to_owned(), false)
+        }
         Ok(List::Bare(_)) => ("it has labels but no names".to_owned(), false),
         Err(error) => (without_path(&error, &path), true),
     };
@@ -84,8 +100,18 @@ fn without_path(error: &DatasetError, path: &Path) -> String {
 
 /// The list itself is the path: its images are those that it names.
 fn open_list(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError> {
-    let List::Named(entries) = list::read(path)? else {
-        return Err(DatasetError::ListWithoutNames { path: path.to_owned() });
+    let list = list::read(path)?;
+    let entries = match &list {
+        List::Named(entries) => entries,
+        // Its names have no extension and are found below its folder.
+        List::Kaggle(_) => {
+            let found = scan::find(path.parent().unwrap_or(Path::new("")), true)?;
+            let layout = layout(&found);
+            return labelled_by_list(found, layout, path, list);
+        }
+        List::Bare(_) | List::GroundTruth => {
+            return Err(DatasetError::ListWithoutNames { path: path.to_owned() });
+        }
     };
     let root = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
@@ -113,7 +139,7 @@ fn open_list(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError>
     };
     match named {
         Some(named) => labelled_by_list(found, layout, named, list::read(named)?),
-        None => labelled_by_list(found, layout, path, List::Named(entries)),
+        None => labelled_by_list(found, layout, path, list),
     }
 }
 
@@ -126,6 +152,7 @@ fn layout(found: &Found) -> Layout {
     match found.arrangement {
         Arrangement::Flat => Layout::Flat { below },
         Arrangement::ByClass(classes) => Layout::ClassFolders { classes, below },
+        Arrangement::ByNumber(classes) => Layout::NumberedFolders { classes, below },
         Arrangement::ByFolder(folders) => Layout::Folders { folders },
     }
 }
@@ -139,9 +166,9 @@ fn list_in(folder: &Path) -> Option<PathBuf> {
 
 /// WNID folders, or numbers in file names.
 fn labelled_by_name(found: Found, layout: Layout, beside: Option<Unused>) -> Result<Dataset, DatasetError> {
-    let by_class = matches!(found.arrangement, Arrangement::ByClass(_));
-    let label_of = |name: &str| match name.split_once('/') {
-        Some((folder, _)) if by_class => labels::wnid_to_index(folder),
+    let label_of = |name: &str| match (found.arrangement, name.split_once('/')) {
+        (Arrangement::ByClass(_), Some((folder, _))) => labels::wnid_to_index(folder),
+        (Arrangement::ByNumber(_), Some((folder, _))) => scan::class_number(folder),
         _ => labels::val_label(name),
     };
     let unlabelled: Vec<&str> =
@@ -157,23 +184,54 @@ fn labelled_by_name(found: Found, layout: Layout, beside: Option<Unused>) -> Res
     }
     let item = |name: &String| label_of(name).map(|label| Item { name: name.clone(), label });
     let items = found.names.iter().filter_map(item).collect();
-    let label_source = if by_class { LabelSource::FolderNames } else { LabelSource::BuiltIn };
+    let label_source = match found.arrangement {
+        Arrangement::ByClass(_) => LabelSource::FolderNames,
+        Arrangement::ByNumber(_) => LabelSource::FolderNumbers,
+        Arrangement::Flat | Arrangement::ByFolder(_) => LabelSource::BuiltIn,
+    };
     let mut dataset = finish(found, items, layout, label_source);
     dataset.warnings.extend(beside.filter(|list| list.broken).map(|list| list.note));
     Ok(dataset)
 }
 
 fn labelled_by_list(found: Found, layout: Layout, path: &Path, list: List) -> Result<Dataset, DatasetError> {
+    let mut label_source = LabelSource::List(path.to_owned());
     let items = match list {
+        List::GroundTruth => {
+            label_source = LabelSource::GroundTruth(path.to_owned());
+            ground_truth(&found, path)?
+        }
         List::Bare(labels) => bare(&found, path, &labels)?,
-        List::Named(entries) => {
-            let labels = match_entries(&found, path, &entries)?;
+        List::Named(_) | List::Kaggle(_) => {
+            let labels = match_entries(&found, path, &list)?;
             let item =
                 |(name, label): (&String, Option<u16>)| Some(Item { name: name.clone(), label: label? });
             found.names.iter().zip(labels).filter_map(item).collect()
         }
     };
-    Ok(finish(found, items, layout, LabelSource::List(path.to_owned())))
+    Ok(finish(found, items, layout, label_source))
+}
+
+/// The ground truth has been found equal to the known labels, so those are used.
+fn ground_truth(found: &Found, path: &Path) -> Result<Vec<Item>, DatasetError> {
+    let (items, others) =
+        found.names.iter().fold((Vec::new(), Vec::new()), |(mut items, mut others), name| {
+            match labels::val_label(name) {
+                Some(label) => items.push(Item { name: name.clone(), label }),
+                None => others.push(name.as_str()),
+            }
+            (items, others)
+        });
+    if others.is_empty() {
+        return Ok(items);
+    }
+    Err(DatasetError::GroundTruthOfOthers {
+        list: path.to_owned(),
+        path: found.root.clone(),
+        count: others.len(),
+        total: found.names.len(),
+        examples: examples(others),
+    })
 }
 
 /// Labels without names go to the images in the order of their file names, whatever the folder.
@@ -195,7 +253,8 @@ fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<Item>, Dataset
 }
 
 /// The label of every image, in the order of `found.names`, where the list has one.
-fn match_entries(found: &Found, path: &Path, entries: &[Entry]) -> Result<Vec<Option<u16>>, DatasetError> {
+fn match_entries(found: &Found, path: &Path, list: &List) -> Result<Vec<Option<u16>>, DatasetError> {
+    let entries = list.entries();
     let index = Index::new(found, path.parent());
     let mut matched: Vec<Option<&Entry>> = vec![None; found.names.len()];
     let mut absent = Vec::new();
@@ -237,7 +296,8 @@ fn match_entries(found: &Found, path: &Path, entries: &[Entry]) -> Result<Vec<Op
             example: entries.first().map(|entry| entry.name.clone()).unwrap_or_default(),
         });
     }
-    if !absent.is_empty() {
+    // Kaggle's list is of all 50,000, whichever of them are here.
+    if !absent.is_empty() && !matches!(list, List::Kaggle(_)) {
         return Err(DatasetError::ListedFilesAbsent {
             list: path.to_owned(),
             path: found.root.clone(),
@@ -254,6 +314,8 @@ fn match_entries(found: &Found, path: &Path, entries: &[Entry]) -> Result<Vec<Op
 struct Index<'a> {
     by_name: HashMap<&'a str, usize>,
     by_file: HashMap<&'a str, Vec<usize>>,
+    /// File names less their extension, as Kaggle writes them.
+    by_stem: HashMap<&'a str, Vec<usize>>,
     /// From the list's folder down to the images' folder, with `/` at the end, if it lies below.
     prefix: Option<String>,
 }
@@ -267,8 +329,12 @@ enum Match<'a> {
 impl<'a> Index<'a> {
     fn new(found: &'a Found, list_folder: Option<&Path>) -> Self {
         let mut by_file: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut by_stem: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, name) in found.names.iter().enumerate() {
-            by_file.entry(file_name(name)).or_default().push(index);
+            let file = file_name(name);
+            by_file.entry(file).or_default().push(index);
+            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+            by_stem.entry(stem).or_default().push(index);
         }
         let by_name = found.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
         let prefix = list_folder.and_then(|folder| {
@@ -278,7 +344,7 @@ impl<'a> Index<'a> {
             let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
             Some(parts?.iter().map(|part| format!("{part}/")).collect())
         });
-        Self { by_name, by_file, prefix }
+        Self { by_name, by_file, by_stem, prefix }
     }
 
     fn find(&self, name: &str) -> Match<'_> {
@@ -287,7 +353,9 @@ impl<'a> Index<'a> {
         if let Some(&image) = exact {
             return Match::One(image);
         }
-        match self.by_file.get(file_name(name)).map(Vec::as_slice) {
+        let file = file_name(name);
+        let stem = || (!scan::is_image_name(file.as_ref())).then(|| self.by_stem.get(file)).flatten();
+        match self.by_file.get(file).or_else(stem).map(Vec::as_slice) {
             None | Some([]) => Match::None,
             Some([image]) => Match::One(*image),
             Some(images) => Match::Several(images),
@@ -352,9 +420,15 @@ fn disagreement(items: &[Item], label_source: &LabelSource) -> Option<String> {
     let wrong: Vec<&(&Item, u16)> = known.iter().filter(|(item, label)| item.label != *label).collect();
     let (first, label) = wrong.first()?;
     let guess = match label_source {
-        LabelSource::FolderNames => "",
-        _ if wrong.iter().all(|(item, label)| item.label == label + 1) => "; a list that counts from 1?",
-        _ => "; a list in another class order?",
+        LabelSource::FolderNames => String::new(),
+        _ => match order::of(
+            &known.iter().map(|(item, label)| (item.label.into(), *label)).collect::<Vec<_>>(),
+        ) {
+            Order::Sorted { .. } => String::new(),
+            Order::FromOne { .. } => "; a list that counts from 1?".to_owned(),
+            Order::Unrelated => "; a list in another class order?".to_owned(),
+            order => format!("; they are {order}"),
+        },
     };
     Some(format!(
         "the labels from {label_source} disagree with the known ILSVRC2012 labels for {} of {} files, first: {} is {} \

@@ -61,7 +61,7 @@ pub enum DatasetError {
     },
     /// Subfolders with images whose names are not class names.
     #[error(
-        "{}: {count} subfolders with images are not named by an ILSVRC2012 WNID (such as n01440764): {examples}; \
+        "{}: {count} subfolders with images are not named by an ILSVRC2012 WNID (such as n01440764) or, all of them, by a class index 0..999: {examples}; \
          rename or remove them, or give the labels with a list (--labels FILE)", path.display()
     )]
     UnknownFolders {
@@ -148,7 +148,8 @@ pub enum DatasetError {
     },
     /// A number that is no class index.
     #[error(
-        "{}, line {line}: label {label} is not in 0..999, the class indices in sorted WNID order", path.display()
+        "{}, line {line}: label {label} is not in 0..999, the class indices in sorted WNID order{}", path.display(),
+        background_hint(*label)
     )]
     LabelOutOfRange {
         /// The list.
@@ -170,6 +171,47 @@ pub enum DatasetError {
         path: PathBuf,
         /// Of the first 1000; counted from 1.
         line: usize,
+    },
+    /// Labels 1..1000 in another order of the classes.
+    #[error(
+        "{}: its labels are {order}; evaluated as class indices they would be wrong for nearly every image. For \
+         ILSVRC2012_val_* files leave the list out, their labels are built in; otherwise renumber it", path.display()
+    )]
+    OtherClassOrder {
+        /// The list.
+        path: PathBuf,
+        /// Which, for people.
+        order: String,
+    },
+    /// A line of Kaggle's list that is not as Kaggle writes them.
+    #[error(
+        "{}, line {line}: {text:?} is not \"ImageId,WNID x0 y0 x1 y1\", as the other lines of LOC_val_solution.csv; \
+         get the file again", path.display()
+    )]
+    KaggleLine {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What it says.
+        text: String,
+    },
+    /// The development kit's ground truth beside images that it says nothing about.
+    #[error(
+        "{}: holds the classes of ILSVRC2012_val_00000001 to _00050000, but {count} of {total} images in {} are named \
+         otherwise: {examples}; give a list with names (--labels FILE)", list.display(), path.display()
+    )]
+    GroundTruthOfOthers {
+        /// The list.
+        list: PathBuf,
+        /// The folder.
+        path: PathBuf,
+        /// How many have other names.
+        count: usize,
+        /// How many images there are.
+        total: usize,
+        /// The first few names.
+        examples: String,
     },
     /// One image, two labels.
     #[error(
@@ -250,6 +292,14 @@ pub enum DatasetError {
         /// Images in the folder.
         images: usize,
     },
+}
+
+fn background_hint(label: i64) -> &'static str {
+    if label == CLASSES as i64 {
+        "; if the list is of 1001 classes, of which 0 is the background, subtract 1 from every label"
+    } else {
+        ""
+    }
 }
 
 fn permission_hint(cause: &io::Error) -> &'static str {

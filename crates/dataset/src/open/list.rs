@@ -1,11 +1,14 @@
 //! Reads label lists: `NAME LABEL` a line, as Caffe, Paddle and CNTK write them, or bare labels in
-//! the order of the file names. Labels are class indices 0..999, or WNIDs.
+//! the order of the file names. Labels are class indices 0..999, or WNIDs. Two official lists are known
+//! beside: Kaggle's `LOC_val_solution.csv`, and the development kit's ground truth, whose
+//! ILSVRC2012_IDs are translated.
 
 use std::fs;
 use std::path::Path;
 
 use super::DatasetError;
-use crate::labels::{CLASSES, wnid_to_index};
+use super::order::{self, Order};
+use crate::labels::{self, CLASSES, VAL_IMAGES, wnid_to_index};
 
 /// A list's content, checked as far as that can be done without the images.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +16,21 @@ pub(super) enum List {
     Named(Vec<Entry>),
     /// One label an image, in the order of the file names.
     Bare(Vec<u16>),
+    /// The development kit's ground truth: the class of every validation file, by its number. It has
+    /// been found equal to the known labels, under a renumbering of the classes.
+    GroundTruth,
+    /// Kaggle's list of all validation files, whose names have no extension.
+    Kaggle(Vec<Entry>),
+}
+
+impl List {
+    /// The lines that name an image.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match self {
+            Self::Named(entries) | Self::Kaggle(entries) => entries,
+            Self::Bare(_) | Self::GroundTruth => &[],
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +41,9 @@ pub(super) struct Entry {
     pub(super) name: String,
     pub(super) label: u16,
 }
+
+/// The first line of Kaggle's `LOC_val_solution.csv`.
+const KAGGLE_HEADER: &str = "ImageId,PredictionString";
 
 /// A line as it stands: its number, the name if there is one, and the label's text.
 struct Line<'a> {
@@ -59,6 +80,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<List, DatasetError> {
         DatasetError::ListNotUtf8 { path: path.to_owned(), line }
     })?;
     let text = text.trim_start_matches('\u{feff}');
+    if text.lines().next().is_some_and(|line| line.trim() == KAGGLE_HEADER) {
+        return kaggle(path, text).map(List::Kaggle);
+    }
     let lines: Vec<Line<'_>> =
         text.lines().enumerate().filter_map(|(index, line)| split(index + 1, line)).collect();
     let Some(first) = lines.first() else {
@@ -69,7 +93,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<List, DatasetError> {
         let text = text.lines().nth(odd.number - 1).unwrap_or_default().trim().to_owned();
         return Err(DatasetError::ListLine { path: path.to_owned(), line: odd.number, text });
     }
-    let labels = labels(path, &lines)?;
+    let values = values(path, &lines)?;
+    let known = known(&lines, &values);
+    if !named && is_ground_truth(&values, &known) {
+        return Ok(List::GroundTruth);
+    }
+    let labels = labels(path, &values, &known)?;
     if !named {
         return Ok(List::Bare(labels));
     }
@@ -106,7 +135,8 @@ fn label_value(label: &str) -> Option<i64> {
     label.parse().ok().or_else(|| wnid_to_index(label).map(i64::from))
 }
 
-fn labels(path: &Path, lines: &[Line<'_>]) -> Result<Vec<u16>, DatasetError> {
+/// Number of the line, and its label's value.
+fn values(path: &Path, lines: &[Line<'_>]) -> Result<Vec<(usize, i64)>, DatasetError> {
     let mut values = Vec::with_capacity(lines.len());
     for line in lines {
         let Some(value) = label_value(line.label) else {
@@ -119,15 +149,69 @@ fn labels(path: &Path, lines: &[Line<'_>]) -> Result<Vec<u16>, DatasetError> {
         };
         values.push((line.number, value));
     }
+    Ok(values)
+}
+
+/// The list's labels beside the known ones, of the images whose label is known: by their names, or,
+/// where 50,000 lines have none, by their place.
+fn known(lines: &[Line<'_>], values: &[(usize, i64)]) -> Vec<(i64, u16)> {
+    let all = lines.len() == VAL_IMAGES;
+    let known = lines.iter().enumerate().map(|(index, line)| match line.name {
+        Some(name) => labels::val_label(&clean(name)),
+        None if all => labels::ilsvrc2012_val().get(index).copied(),
+        None => None,
+    });
+    known.zip(values).filter_map(|(known, (_, value))| Some((*value, known?))).collect()
+}
+
+/// Whether bare labels are all 50,000, and a renumbering of the known ones to 1..1000.
+fn is_ground_truth(values: &[(usize, i64)], known: &[(i64, u16)]) -> bool {
+    let in_range = values.iter().all(|(_, value)| (1..=CLASSES as i64).contains(value));
+    let exact =
+        || matches!(order::of(known), Order::Ilsvrc2012Id { wrong: 0, .. } | Order::Permuted { wrong: 0 });
+    known.len() == VAL_IMAGES && in_range && exact()
+}
+
+fn labels(path: &Path, values: &[(usize, i64)], known: &[(i64, u16)]) -> Result<Vec<u16>, DatasetError> {
     let classes = CLASSES as i64;
     let starts_at_one = values.iter().all(|(_, value)| (1..=classes).contains(value));
     if let Some((line, _)) = values.iter().find(|(_, value)| starts_at_one && *value == classes) {
-        return Err(DatasetError::OneBased { path: path.to_owned(), line: *line });
+        let (path, line) = (path.to_owned(), *line);
+        return Err(match order::of(known) {
+            order @ (Order::Ilsvrc2012Id { .. } | Order::Permuted { .. }) => {
+                DatasetError::OtherClassOrder { path, order: order.to_string() }
+            }
+            _ => DatasetError::OneBased { path, line },
+        });
     }
     if let Some((line, value)) = values.iter().find(|(_, value)| !(0..classes).contains(value)) {
         return Err(DatasetError::LabelOutOfRange { path: path.to_owned(), line: *line, label: *value });
     }
     Ok(values.iter().map(|(_, value)| *value as u16).collect())
+}
+
+/// `ImageId,WNID x0 y0 x1 y1 [WNID ...]`: the class of the boxes is that of the image.
+fn kaggle(path: &Path, text: &str) -> Result<Vec<Entry>, DatasetError> {
+    let mut entries = Vec::new();
+    for (index, line) in text.lines().enumerate().skip(1) {
+        let line_number = index + 1;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let parsed = line.split_once(',').and_then(|(name, boxes)| {
+            let label = wnid_to_index(boxes.trim().trim_matches('"').split(' ').next()?)?;
+            Some(Entry { line: line_number, name: name.trim().to_owned(), label })
+        });
+        let Some(entry) = parsed.filter(|entry| !entry.name.is_empty()) else {
+            let (path, text) = (path.to_owned(), line.trim().to_owned());
+            return Err(DatasetError::KaggleLine { path, line: line_number, text });
+        };
+        entries.push(entry);
+    }
+    if entries.is_empty() {
+        return Err(DatasetError::ListEmpty { path: path.to_owned() });
+    }
+    Ok(entries)
 }
 
 #[cfg(test)]

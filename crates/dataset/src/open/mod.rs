@@ -1,11 +1,12 @@
 //! What lies at a path: images, their labels, and how sure one can be of both.
 //!
 //! Code map: `scan` finds image files, `list` reads label files, `detect` puts the two together
-//! (and holds the rules), `sample` is the embedded data set, `error` says what went wrong.
+//! (and holds the rules), `order` tells a list's order of classes, `sample` is the embedded data set, `error` says what went wrong.
 
 mod detect;
 mod error;
 mod list;
+mod order;
 mod sample;
 mod scan;
 
@@ -49,6 +50,13 @@ pub enum Layout {
         /// The folder below the path that was given, where the images were not in that path itself.
         below: Option<String>,
     },
+    /// A folder a class, named by its index, as in ImageNetV2.
+    NumberedFolders {
+        /// How many of the 1,000 classes have a folder.
+        classes: usize,
+        /// The folder below the path that was given, where the images were not in that path itself.
+        below: Option<String>,
+    },
     /// Folders of no particular meaning; a list says what is in them.
     Folders {
         /// How many folders hold images.
@@ -68,8 +76,12 @@ pub enum LabelSource {
     BuiltIn,
     /// A list file.
     List(PathBuf),
-    /// The names of the class folders.
+    /// The development kit's ground truth; its ILSVRC2012_IDs are translated.
+    GroundTruth(PathBuf),
+    /// The names of the class folders: WNIDs.
     FolderNames,
+    /// The names of the class folders: class indices.
+    FolderNumbers,
 }
 
 impl fmt::Display for Layout {
@@ -86,6 +98,10 @@ impl fmt::Display for Layout {
                 write!(f, "a folder a class ({classes} of {} classes)", labels::CLASSES)?;
                 below
             }
+            Self::NumberedFolders { classes, below } => {
+                write!(f, "a folder a class, by number ({classes} of {} classes)", labels::CLASSES)?;
+                below
+            }
         };
         below.as_ref().map_or(Ok(()), |below| write!(f, ", found in {below}/"))
     }
@@ -97,7 +113,11 @@ impl fmt::Display for LabelSource {
             Self::Sample => f.write_str("sample"),
             Self::BuiltIn => f.write_str("built-in ILSVRC2012 labels by file number"),
             Self::List(path) => write!(f, "list {}", path.display()),
+            Self::GroundTruth(path) => {
+                write!(f, "development kit's ground truth {} (ILSVRC2012_IDs, translated)", path.display())
+            }
             Self::FolderNames => f.write_str("folder names (WNID)"),
+            Self::FolderNumbers => f.write_str("folder names (class index)"),
         }
     }
 }
@@ -117,9 +137,10 @@ impl Dataset {
     /// names a list file that is used instead of anything found by looking.
     ///
     /// Understood are: a flat folder with a list in or beside it (`val.txt`, `val_list.txt`,
-    /// `val_map.txt`, `labels.txt`); a flat folder of `ILSVRC2012_val_*` files, whose labels are
-    /// known; a folder a class, named by WNID; any of these one of the usual levels down (`val`,
-    /// `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...).
+    /// `val_map.txt`, `labels.txt`, Kaggle's `LOC_val_solution.csv`, the development kit's
+    /// `ILSVRC2012_validation_ground_truth.txt`); a flat folder of `ILSVRC2012_val_*` files, whose labels
+    /// are known; a folder a class, named by WNID, or by class index as in ImageNetV2; any of these one
+    /// of the usual levels down (`val`, `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...).
     ///
     /// # Errors
     /// [`DatasetError`]: the path, the images or the labels are not what they should be. The message

@@ -11,13 +11,14 @@ use super::error::examples;
 use crate::labels;
 
 /// Where people keep the validation images below the folder they name.
-const USUAL_PLACES: [&str; 7] = [
+const USUAL_PLACES: [&str; 8] = [
     "val",
     "validation",
     "ILSVRC2012_img_val",
     "ILSVRC2012_val",
     "images",
     "CLS-LOC/val",
+    "Data/CLS-LOC/val",
     "ILSVRC/Data/CLS-LOC/val",
 ];
 
@@ -49,7 +50,9 @@ pub(super) enum Arrangement {
     Flat,
     /// In folders that are all WNIDs; how many.
     ByClass(usize),
-    /// In folders some of which are no WNIDs; how many. Only a list can tell labels.
+    /// In folders that are all class indices; how many.
+    ByNumber(usize),
+    /// In folders some of which are neither; how many. Only a list can tell labels.
     ByFolder(usize),
 }
 
@@ -91,7 +94,12 @@ fn find_anywhere(folder: &Path) -> Result<Found, DatasetError> {
 fn unknown_folders(found: &Found) -> DatasetError {
     let mut folders: Vec<&str> = found.names.iter().filter_map(|name| name.split('/').next()).collect();
     folders.dedup();
-    folders.retain(|folder| labels::wnid_to_index(folder).is_none());
+    // Beside WNIDs, those that are no WNID; beside numbers, those that are none.
+    let by_wnid = folders.iter().any(|folder| labels::wnid_to_index(folder).is_some());
+    folders.retain(|folder| match by_wnid {
+        true => labels::wnid_to_index(folder).is_none(),
+        false => class_number(folder).is_none(),
+    });
     DatasetError::UnknownFolders {
         path: found.root.clone(),
         count: folders.len(),
@@ -99,13 +107,21 @@ fn unknown_folders(found: &Found) -> DatasetError {
     }
 }
 
+/// The class that a folder's name is the index of. As an integer: 10 is after 9, and 007 is 7.
+pub(super) fn class_number(folder: &str) -> Option<u16> {
+    let digits = !folder.is_empty() && folder.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u16 = digits.then(|| folder.parse().ok())??;
+    (usize::from(number) < labels::CLASSES).then_some(number)
+}
+
 /// Images directly in `folder`; else in its subfolders, unless `classes_only` is set and none of them
-/// is a WNID.
+/// is named for a class.
 fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, DatasetError> {
     let entries = list(folder)?;
     let root = folder.to_owned();
     let is_class = |name: &String| labels::wnid_to_index(name).is_some();
-    let class_folders = entries.folders.iter().filter(|name| is_class(name)).count();
+    let is_number = |name: &String| class_number(name).is_some();
+    let class_folders = entries.folders.iter().filter(|name| is_class(name) || is_number(name)).count();
     if !entries.images.is_empty() {
         let mut found = Found::new(root, entries.images, Arrangement::Flat);
         found.note_unread("", &entries.folders);
@@ -115,14 +131,19 @@ fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, Dataset
         return Ok(None);
     }
     let mut found = Found::new(root, Vec::new(), Arrangement::ByClass(0));
-    let (mut classes, mut others) = (0, 0);
+    let (mut classes, mut numbers, mut others) = (0, 0, 0);
     for folder_name in &entries.folders {
         let inner = list(&folder.join(folder_name))?;
         if inner.images.is_empty() {
             found.note_unread("", slice::from_ref(folder_name));
             continue;
         }
-        *(if is_class(folder_name) { &mut classes } else { &mut others }) += 1;
+        let kind = match () {
+            () if is_class(folder_name) => &mut classes,
+            () if is_number(folder_name) => &mut numbers,
+            () => &mut others,
+        };
+        *kind += 1;
         found.names.extend(inner.images.iter().map(|image| format!("{folder_name}/{image}")));
         found.note_unread(&format!("{folder_name}/"), &inner.folders);
     }
@@ -131,8 +152,11 @@ fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, Dataset
     }
     // By folder and then by file is not yet by whole name: "a/" sorts after "a-b/".
     found.names.sort_unstable();
-    found.arrangement =
-        if others == 0 { Arrangement::ByClass(classes) } else { Arrangement::ByFolder(classes + others) };
+    found.arrangement = match (classes, numbers, others) {
+        (classes, 0, 0) => Arrangement::ByClass(classes),
+        (0, numbers, 0) => Arrangement::ByNumber(numbers),
+        _ => Arrangement::ByFolder(classes + numbers + others),
+    };
     Ok(Some(found))
 }
 
@@ -173,7 +197,11 @@ fn holds_images(folder: &Path) -> bool {
     let mut inner = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
         match path.file_name().and_then(|name| name.to_str()) {
-            Some(name) if labels::wnid_to_index(name).is_some() || USUAL_PLACES.contains(&name) => {
+            Some(name)
+                if labels::wnid_to_index(name).is_some()
+                    || class_number(name).is_some()
+                    || USUAL_PLACES.contains(&name) =>
+            {
                 inner.push(path);
             }
             _ if is_image(&path) => return true,

@@ -1,0 +1,166 @@
+//! In which order a list counts the classes, told by the 50,000 labels that are known.
+//!
+//! A list in another order gives an accuracy of one in a thousand and looks like a broken network. The
+//! development kit's ground truth is such a list: it holds ILSVRC2012_IDs.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use crate::labels::wnid_to_index;
+
+/// The classes whose ILSVRC2012_IDs are 1 to 10, from the development kit's `meta.mat`.
+const FIRST_IDS: [&str; 10] = [
+    "n02119789",
+    "n02100735",
+    "n02110185",
+    "n02096294",
+    "n02102040",
+    "n02066245",
+    "n02509815",
+    "n02124075",
+    "n02417914",
+    "n02123394",
+];
+
+/// Of those ten, how many a list has to have before it is called by their name.
+const ENOUGH_IDS: usize = 3;
+
+/// Images beyond the first of their number in the list: each could contradict a renumbering, so that so
+/// many which do not are no accident.
+const ENOUGH_REPEATS: usize = 20;
+
+/// How a list's labels relate to the known ones. Displays as half a sentence about "its labels".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Class indices, in sorted WNID order; this many images have another class than the known one.
+    Sorted { wrong: usize },
+    /// One more than the class index.
+    FromOne { wrong: usize },
+    /// The development kit's ILSVRC2012_IDs, less `less`.
+    Ilsvrc2012Id { less: u8, wrong: usize },
+    /// Each class has another number, the same for all its images.
+    Permuted { wrong: usize },
+    /// No renumbering of classes explains them, or there are too few to tell.
+    Unrelated,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wrong = match self {
+            Self::Sorted { wrong } => {
+                f.write_str("class indices in sorted WNID order")?;
+                wrong
+            }
+            Self::FromOne { wrong } => {
+                f.write_str("class indices counted from 1 (or after a background class 0)")?;
+                wrong
+            }
+            Self::Ilsvrc2012Id { less, wrong } => {
+                f.write_str("the development kit's ILSVRC2012_IDs")?;
+                if *less > 0 {
+                    write!(f, " less {less}")?;
+                }
+                f.write_str(" (1 is n02119789, kit fox), which are in another order than the class indices")?;
+                wrong
+            }
+            Self::Permuted { wrong } => {
+                f.write_str(
+                    "a permutation of the class indices (the same other number for every image of a class, as the \
+                     development kit's ILSVRC2012_IDs are)",
+                )?;
+                wrong
+            }
+            Self::Unrelated => return f.write_str("not the known ones in any order of the classes"),
+        };
+        if *wrong > 0 { write!(f, ", with {wrong} exceptions") } else { Ok(()) }
+    }
+}
+
+/// Compares labels as a list has them with the known ones of the same images.
+pub(super) fn of(pairs: &[(i64, u16)]) -> Order {
+    let count = |offset: i64| pairs.iter().filter(|(raw, known)| *raw == i64::from(*known) + offset).count();
+    let (sorted, from_one) = (count(0), count(1));
+    if 2 * sorted > pairs.len() {
+        return Order::Sorted { wrong: pairs.len() - sorted };
+    }
+    if 2 * from_one > pairs.len() {
+        return Order::FromOne { wrong: pairs.len() - from_one };
+    }
+    let class_of = commonest_classes(pairs);
+    let following = pairs.iter().filter(|(raw, known)| class_of.get(raw) == Some(known)).count();
+    let wrong = pairs.len() - following;
+    let distinct = class_of.values().collect::<HashSet<_>>().len();
+    let repeats = pairs.len() - class_of.len();
+    if repeats < ENOUGH_REPEATS || 100 * wrong > pairs.len() || distinct < class_of.len() {
+        return Order::Unrelated;
+    }
+    for less in [0, 1] {
+        let matches: Vec<bool> = (1 - i64::from(less)..)
+            .zip(FIRST_IDS)
+            .filter_map(|(id, wnid)| Some(class_of.get(&id)? == &wnid_to_index(wnid)?))
+            .collect();
+        if matches.len() >= ENOUGH_IDS && matches.iter().all(|matches| *matches) {
+            return Order::Ilsvrc2012Id { less, wrong };
+        }
+    }
+    Order::Permuted { wrong }
+}
+
+/// The class that most images of each number have.
+fn commonest_classes(pairs: &[(i64, u16)]) -> HashMap<i64, u16> {
+    let mut counts: HashMap<i64, HashMap<u16, usize>> = HashMap::new();
+    for (raw, known) in pairs {
+        *counts.entry(*raw).or_default().entry(*known).or_default() += 1;
+    }
+    let commonest = |classes: HashMap<u16, usize>| {
+        classes.into_iter().max_by_key(|(class, count)| (*count, std::cmp::Reverse(*class)))
+    };
+    counts.into_iter().filter_map(|(raw, classes)| Some((raw, commonest(classes)?.0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels;
+
+    /// Another number for every class: the first ten ILSVRC2012_IDs are right.
+    fn ids() -> Vec<i64> {
+        let first: Vec<usize> =
+            FIRST_IDS.iter().filter_map(|wnid| wnid_to_index(wnid)).map(usize::from).collect();
+        let rest = (0..labels::CLASSES).rev().filter(|class| !first.contains(class));
+        let order: Vec<usize> = first.iter().copied().chain(rest).collect();
+        let mut ids = vec![0; labels::CLASSES];
+        for (id, class) in (1..).zip(order) {
+            ids[class] = id;
+        }
+        ids
+    }
+
+    fn diagnosed(number: impl Fn(usize, u16) -> i64) -> Order {
+        let known = labels::ilsvrc2012_val();
+        of(&known.iter().enumerate().map(|(i, &class)| (number(i, class), class)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn orders_are_told_by_the_known_labels() {
+        let ids = ids();
+        assert_eq!(diagnosed(|_, class| class.into()), Order::Sorted { wrong: 0 });
+        assert_eq!(diagnosed(|i, class| i64::from(class) + i64::from(i == 7)), Order::Sorted { wrong: 1 });
+        assert_eq!(diagnosed(|_, class| i64::from(class) + 1), Order::FromOne { wrong: 0 });
+        let id = |class: u16| ids[usize::from(class)];
+        assert_eq!(diagnosed(|_, class| id(class)), Order::Ilsvrc2012Id { less: 0, wrong: 0 });
+        assert_eq!(diagnosed(|_, class| id(class) - 1), Order::Ilsvrc2012Id { less: 1, wrong: 0 });
+        let one_wrong = diagnosed(|i, class| if i == 9 { 1 } else { id(class) });
+        assert_eq!(one_wrong, Order::Ilsvrc2012Id { less: 0, wrong: 1 });
+        assert_eq!(diagnosed(|_, class| 999 - i64::from(class)), Order::Permuted { wrong: 0 });
+        assert_eq!(diagnosed(|i, _| (i * 7919 % 1000) as i64), Order::Unrelated);
+        // Two classes under one number are no renumbering.
+        assert_eq!(diagnosed(|_, class| (999 - i64::from(class)) / 2), Order::Unrelated);
+    }
+
+    #[test]
+    fn a_few_images_prove_nothing() {
+        assert_eq!(of(&[(5, 1), (6, 2), (5, 1)]), Order::Unrelated);
+        assert_eq!(of(&[]), Order::Unrelated);
+    }
+}
