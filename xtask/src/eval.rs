@@ -39,13 +39,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID_OR_GLOB", group = "select")]
     model: Vec<String>,
 
-    /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID), or a list file
+    /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID or class index), Kaggle's
+    /// tree, ILSVRC2012_img_val.tar (read in place), or a list file
     /// [default: the environment variable IMAGENET_DATA, else the embedded sample]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
 
-    /// A list of labels to use instead of what is found with the images: `name label` lines, or one
-    /// label a line in the order of file names
+    /// A list of labels to use instead of what is found with the images: `name label` lines, one label
+    /// a line in the order of file names, or the development kit's ground truth
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 

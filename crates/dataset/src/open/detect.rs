@@ -9,7 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::archive;
 use super::error::examples;
 use super::list::{self, Entry, List};
 use super::order::{self, Order};
@@ -39,7 +41,30 @@ pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, Datase
     if scan::is_image_name(path) {
         return Err(DatasetError::SingleImage { path: path.to_owned() });
     }
+    let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
+    if kind.is_file() && archive::looks_like_one(path).map_err(unreadable)? {
+        return open_archive(path, labels);
+    }
+    if let Some(by) = archive::compressed_by(path).map_err(unreadable)? {
+        return Err(DatasetError::Compressed { path: path.to_owned(), by });
+    }
     open_list(path, labels)
+}
+
+fn open_archive(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError> {
+    // `.tar.gz` under the name of a tar.
+    let by = archive::compressed_by(path);
+    if let Some(by) = by.map_err(|cause| DatasetError::Unreadable { path: path.to_owned(), cause })? {
+        return Err(DatasetError::Compressed { path: path.to_owned(), by });
+    }
+    let (archive, found) = archive::open(path)?;
+    let layout = Layout::Tar { inside: Box::new(layout(&found)) };
+    let dataset = match named {
+        Some(list) => labelled_by_list(found, layout, list, list::read(list)?),
+        None if matches!(found.arrangement, Arrangement::ByFolder(_)) => Err(scan::unknown_folders(&found)),
+        None => labelled_by_what_is_beside(found, layout, path),
+    }?;
+    Ok(Dataset { archive: Some(Arc::new(archive)), ..dataset })
 }
 
 fn open_folder(folder: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError> {
@@ -56,10 +81,15 @@ fn open_folder(folder: &Path, named: Option<&Path>) -> Result<Dataset, DatasetEr
         let list = list::read(&path)?;
         return labelled_by_list(found, layout, &path, list);
     }
+    labelled_by_what_is_beside(found, layout, folder)
+}
+
+/// Labels of images at `path` by a list beside it that names them, else by their own names.
+fn labelled_by_what_is_beside(found: Found, layout: Layout, path: &Path) -> Result<Dataset, DatasetError> {
     if found.arrangement != Arrangement::Flat {
         return labelled_by_name(found, layout, None);
     }
-    let parent = folder.canonicalize().ok().and_then(|whole| whole.parent().map(Path::to_owned));
+    let parent = path.canonicalize().ok().and_then(|whole| whole.parent().map(Path::to_owned));
     let Some(path) = parent.as_deref().and_then(list_in) else {
         return labelled_by_name(found, layout, None);
     };
@@ -410,7 +440,7 @@ fn finish(found: Found, items: Vec<Item>, layout: Layout, label_source: LabelSou
             examples(twice),
         ));
     }
-    Dataset { root: found.root, items, layout, label_source, warnings }
+    Dataset { root: found.root, items, layout, label_source, warnings, archive: None }
 }
 
 /// What to say if the labels are not the known ones of the ILSVRC2012 files among the images.

@@ -10,7 +10,7 @@ use crate::labels::CLASSES;
 #[non_exhaustive]
 pub enum DatasetError {
     /// Nothing at the path.
-    #[error("{}: no such file or folder; give the folder with the validation images, or a list file", path.display())]
+    #[error("{}: no such file or folder; give the folder with the validation images, their tar archive, or a list file", path.display())]
     Missing {
         /// What was given.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum DatasetError {
     },
     /// A file that is no list of any sensible size.
     #[error(
-        "{}: {bytes} bytes are neither a folder nor a label list; unpack an archive first and give its folder",
+        "{}: {bytes} bytes are neither a folder, a tar archive nor a label list; give one of these",
         path.display()
     )]
     NotAList {
@@ -99,6 +99,45 @@ pub enum DatasetError {
         path: PathBuf,
         /// Its length.
         bytes: u64,
+    },
+    /// A tar archive that is cut off or broken.
+    #[error(
+        "{}: the archive is damaged: {reason}; get it again (ILSVRC2012_img_val.tar has 6744924160 bytes, MD5 \
+         29b22e2961454d5413ddabcf34fc5622)", path.display()
+    )]
+    ArchiveDamaged {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tar archive without images.
+    #[error("{}: no images (.jpg, .jpeg, .png) in this archive; give the archive of the validation images", path.display())]
+    ArchiveWithoutImages {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// A tar archive whose images lie in folders of several levels.
+    #[error(
+        "{}: images lie in folders of several levels in this archive ({examples}); unpack it and give the folder \
+         that is meant", path.display()
+    )]
+    ArchiveMixed {
+        /// The archive.
+        path: PathBuf,
+        /// The first few folders.
+        examples: String,
+    },
+    /// An archive that cannot be read in place.
+    #[error(
+        "{}: is compressed by {by}, so that images cannot be read in place; unpack it and give the folder, or its tar \
+         uncompressed", path.display()
+    )]
+    Compressed {
+        /// What was given.
+        path: PathBuf,
+        /// The program.
+        by: &'static str,
     },
     /// Bare labels where a list with names is needed.
     #[error(

@@ -1,8 +1,9 @@
 //! What lies at a path: images, their labels, and how sure one can be of both.
 //!
-//! Code map: `scan` finds image files, `list` reads label files, `detect` puts the two together
+//! Code map: `scan` finds image files, `archive` those in a tar, `list` reads label files, `detect` puts the two together
 //! (and holds the rules), `order` tells a list's order of classes, `sample` is the embedded data set, `error` says what went wrong.
 
+mod archive;
 mod detect;
 mod error;
 mod list;
@@ -14,7 +15,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use archive::Archive;
 use sha2::{Digest, Sha256};
 
 use crate::labels;
@@ -62,6 +65,11 @@ pub enum Layout {
         /// How many folders hold images.
         folders: usize,
     },
+    /// A tar archive, read in place.
+    Tar {
+        /// How images lie in it.
+        inside: Box<Layout>,
+    },
     /// The path is a list; the images are those that it names.
     ListFile,
 }
@@ -88,6 +96,7 @@ impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let below = match self {
             Self::Sample => return f.write_str("embedded sample"),
+            Self::Tar { inside } => return write!(f, "tar archive read in place, {inside}"),
             Self::ListFile => return f.write_str("files named by a list"),
             Self::Folders { folders } => return write!(f, "{folders} folders of images"),
             Self::Flat { below } => {
@@ -130,17 +139,20 @@ pub struct Dataset {
     layout: Layout,
     label_source: LabelSource,
     warnings: Vec<String>,
+    /// Where the images are members of one.
+    archive: Option<Arc<Archive>>,
 }
 
 impl Dataset {
-    /// Looks at `path`, a folder of images or a list file, and finds every image a label. `labels`
+    /// Looks at `path`, a folder of images, a tar archive or a list file, and finds every image a label. `labels`
     /// names a list file that is used instead of anything found by looking.
     ///
     /// Understood are: a flat folder with a list in or beside it (`val.txt`, `val_list.txt`,
     /// `val_map.txt`, `labels.txt`, Kaggle's `LOC_val_solution.csv`, the development kit's
     /// `ILSVRC2012_validation_ground_truth.txt`); a flat folder of `ILSVRC2012_val_*` files, whose labels
     /// are known; a folder a class, named by WNID, or by class index as in ImageNetV2; any of these one
-    /// of the usual levels down (`val`, `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...).
+    /// of the usual levels down (`val`, `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...); a tar
+    /// archive of images, read in place.
     ///
     /// # Errors
     /// [`DatasetError`]: the path, the images or the labels are not what they should be. The message
@@ -159,6 +171,7 @@ impl Dataset {
             layout: Layout::Sample,
             label_source: LabelSource::Sample,
             warnings: Vec::new(),
+            archive: None,
         }
     }
 
@@ -181,6 +194,10 @@ impl Dataset {
             return Ok(Cow::Borrowed(sample::bytes(name)));
         }
         let path = self.root.join(name);
+        if let Some(archive) = &self.archive {
+            let bytes = archive.read(name).map(Cow::Owned);
+            return bytes.map_err(|cause| DatasetError::Unreadable { path, cause });
+        }
         // A pipe without a writer, or an endless device, would hold up the run for ever.
         let bytes = match fs::metadata(&path) {
             Ok(found) if !found.is_file() => return Err(DatasetError::NotAFile { path }),
@@ -202,7 +219,7 @@ impl Dataset {
         &self.label_source
     }
 
-    /// The folder that item names are relative to; empty for the sample.
+    /// The folder or archive that item names are relative to; empty for the sample.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -221,10 +238,10 @@ impl Dataset {
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for item in &self.items {
-            let length = if self.is_sample() {
-                Some(sample::bytes(&item.name).len() as u64)
-            } else {
-                fs::metadata(self.root.join(&item.name)).ok().map(|found| found.len())
+            let length = match &self.archive {
+                Some(archive) => archive.len_of(&item.name),
+                None if self.is_sample() => Some(sample::bytes(&item.name).len() as u64),
+                None => fs::metadata(self.root.join(&item.name)).ok().map(|found| found.len()),
             };
             let length = length.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
             hash.update(format!("{}\0{}\0{length}\n", item.name, item.label));

@@ -91,7 +91,7 @@ fn find_anywhere(folder: &Path) -> Result<Found, DatasetError> {
         .ok_or_else(|| DatasetError::NoImages { path: folder.to_owned(), looked_in: USUAL_PLACES.join(", ") })
 }
 
-fn unknown_folders(found: &Found) -> DatasetError {
+pub(super) fn unknown_folders(found: &Found) -> DatasetError {
     let mut folders: Vec<&str> = found.names.iter().filter_map(|name| name.split('/').next()).collect();
     folders.dedup();
     // Beside WNIDs, those that are no WNID; beside numbers, those that are none.
