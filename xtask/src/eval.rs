@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::value_parser;
-use eval::plan::{RecipeArg, Request};
+use dataset::labels::LabelSet;
+use eval::plan::{RecipeArg, Request, Shard};
 use eval::report::{Style, figures_table, summary_lines};
 use eval::run_dir::{Identity, RunDir};
 use eval::verdict::Verdict;
@@ -50,6 +51,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
+    /// Labels to score by: original, or real (ReaL, several right classes an image; images without one
+    /// leave the denominator)
+    #[arg(long, value_name = "SET", default_value = "original", value_parser = ["original", "real"])]
+    label_set: String,
+
     /// pretrained, seeded, a file, a folder with a file a model, or ID=FILE; may be repeated
     /// [default: pretrained with --data, seeded on the sample]
     #[arg(long, value_name = "WEIGHTS")]
@@ -74,6 +80,10 @@ pub(crate) struct Args {
     /// Only the first N images, in the order of their names
     #[arg(long, value_name = "N")]
     limit: Option<NonZero<usize>>,
+
+    /// Only part I of N of the images, counted from 1: every N-th. `merge` makes one run of all parts
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
 
     /// The run directory [default: reports/runs/YYYYMMDDThhmmssZ]
     #[arg(long, value_name = "DIR")]
@@ -125,6 +135,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         data: data.as_deref(),
         labels: args.labels.as_deref(),
         limit: args.limit.map(NonZero::get),
+        label_set: match args.label_set.as_str() {
+            "real" => LabelSet::Real,
+            _ => LabelSet::Original,
+        },
+        shard: args.shard,
         device: args.device,
         batch: args.batch.into(),
         threads: args.threads.map_or(processors, usize::from),
@@ -139,7 +154,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let runs = runs_folder();
             let unfinished =
                 if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity, &plan.environment) };
-            unfinished.unwrap_or_else(|| runs.join(provenance::utc_folder_name()))
+            // Shards often start in the same second.
+            let shard = args.shard.map(|shard| format!("-shard-{}-of-{}", shard.index, shard.count));
+            let name = provenance::utc_folder_name() + &shard.unwrap_or_default();
+            unfinished.unwrap_or_else(|| runs.join(name))
         }
     };
     let dir = RunDir::open(&path, &identity, args.fresh)?;
@@ -168,6 +186,9 @@ fn introduce(plan: &Plan) {
         let (layout, labels) = (plan.dataset.layout(), plan.dataset.label_source());
         note(&format!("{images} images from {} ({layout}; labels: {labels})", plan.dataset_record.path));
     }
+    if let Some(shard) = plan.shard {
+        note(&format!("shard {shard}: {} of them", shard.size(images)));
+    }
     for warning in plan.dataset.warnings() {
         note(&format!("warning: {warning}"));
     }
@@ -178,7 +199,7 @@ fn introduce(plan: &Plan) {
 }
 
 /// Prints the table and what goes with it, and chooses the exit code.
-fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
+pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
     let record = &outcome.record;
     if outcome.interrupted() {
         let done = record.models.iter().map(|model| model.images).min().unwrap_or_default();
@@ -221,7 +242,7 @@ fn data_from_environment() -> Option<PathBuf> {
 }
 
 /// The command as a person gave it.
-fn command_line() -> Vec<String> {
+pub(crate) fn command_line() -> Vec<String> {
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
 }

@@ -3,6 +3,7 @@
 
 mod complexity;
 mod eval;
+mod merge;
 mod output;
 mod parity;
 mod progress;
@@ -35,6 +36,7 @@ enum Verb {
     Eval(eval::Args),
     Parity(parity::Args),
     Complexity(complexity::Args),
+    Merge(merge::Args),
     Weights(weights::Args),
 }
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Complexity(args) => complexity::run(&args),
+        Verb::Merge(args) => merge::run(&args),
         Verb::Weights(args) => weights::run(&args),
     };
     result

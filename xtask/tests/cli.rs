@@ -69,7 +69,7 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in ["eval", "parity", "complexity", "weights"] {
+    for verb in ["eval", "parity", "complexity", "merge", "weights"] {
         let help = printed(xtask(&[verb, "--help"]).env("COLUMNS", "100"));
         insta::assert_snapshot!(format!("help_{verb}"), help);
     }

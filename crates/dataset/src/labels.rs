@@ -1,6 +1,7 @@
 //! The classes of ILSVRC2012 and the labels of its validation set.
 //!
-//! Both are embedded: `datasets/labels/synsets.csv` and `datasets/labels/val_labels.txt`. Class
+//! Both are embedded: `datasets/labels/synsets.csv` and `datasets/labels/val_labels.txt`, and beside
+//! them the ReaL labels, `datasets/labels/real_labels.json`. Class
 //! indices are 0..999 in sorted WNID order, the order that timm, Keras and PaddleClas use. Names
 //! are for people only: "crane" is class 134 and class 517.
 
@@ -63,6 +64,50 @@ pub fn ilsvrc2012_val() -> &'static [u16] {
     &LABELS
 }
 
+/// The ReaL labels of every validation file, by file number: the classes that are right for it, which may
+/// be several, or none.
+///
+/// L. Beyer et al., "Are we done with ImageNet?" (2020).
+#[must_use]
+pub fn real() -> &'static [Vec<u16>] {
+    static LABELS: LazyLock<Vec<Vec<u16>>> = LazyLock::new(|| {
+        serde_json::from_str(include_str!("../../../datasets/labels/real_labels.json"))
+            .expect("real_labels.json: a list of class indices a file")
+    });
+    &LABELS
+}
+
+/// By which labels predictions are scored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LabelSet {
+    /// The one label that an image has in the data set.
+    #[default]
+    Original,
+    /// The ReaL labels: any of several classes is right. An image with none is left out of accuracies.
+    Real,
+}
+
+impl LabelSet {
+    /// The classes that are right for `image`, whose label in the data set is `label`. None are when the
+    /// image takes no part.
+    #[must_use]
+    pub fn truth<'a>(self, image: &str, label: &'a u16) -> &'a [u16] {
+        match self {
+            Self::Original => std::slice::from_ref(label),
+            Self::Real => val_file_number(image).map_or(&[], |number| &real()[number - 1]),
+        }
+    }
+
+    /// The word on the command line and in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Real => "real",
+        }
+    }
+}
+
 /// The number, 1..=50000, in a file name such as `ILSVRC2012_val_00000293.JPEG`, with any extension
 /// and any folder before it. Some mirrors append the WNID (`ILSVRC2012_val_00000293_n01440764.JPEG`).
 #[must_use]
@@ -110,6 +155,18 @@ mod tests {
         }
         assert_eq!(ilsvrc2012_val().len(), VAL_IMAGES);
         assert!(count.iter().all(|&n| n == 50));
+    }
+
+    #[test]
+    fn real_labels_are_sets_of_classes() {
+        assert_eq!(real().len(), VAL_IMAGES);
+        assert!(real().iter().flatten().all(|&class| usize::from(class) < CLASSES));
+        // The paper leaves 3,163 images without a label.
+        assert_eq!(real().iter().filter(|classes| classes.is_empty()).count(), 3163);
+        let name = "ILSVRC2012_val_00000002.JPEG";
+        assert_eq!(LabelSet::Real.truth(name, &1), [970, 795]);
+        assert_eq!(LabelSet::Original.truth(name, &1), [1]);
+        assert_eq!(LabelSet::Real.truth("ILSVRC2012_val_00000001.JPEG", &65), [0; 0]);
     }
 
     #[test]

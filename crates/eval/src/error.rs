@@ -84,6 +84,26 @@ pub enum EvalError {
         /// Recipes there are.
         known: Vec<String>,
     },
+    /// ReaL labels for images that have none.
+    #[error(
+        "--label-set real: {count} of {total} images are not named ILSVRC2012_val_NNNNNNNN, the first: {first}; ReaL labels are known for the validation files, by their numbers"
+    )]
+    NoRealLabels {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Runs that do not make up one evaluation.
+    #[error("cannot merge {}: {reason}", path.display())]
+    Merge {
+        /// The run directory.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// Nothing of the selection can be run.
     #[error("none of the selected models has a network in this version: {}", ids.join(", "))]
     NothingToRun {

@@ -13,7 +13,7 @@ use burn::tensor::{Tensor, TensorData};
 use dataset::RgbImage;
 
 use crate::EvalError;
-use crate::metrics::TopK;
+use crate::metrics::{Hits, TopK, percentage};
 use crate::pipeline::{self, Prepared};
 use crate::plan::{Plan, PlannedModel};
 use crate::predictions::{Prediction, PredictionLog};
@@ -91,9 +91,10 @@ pub fn evaluate(
         })
         .collect::<Result<Vec<_>, _>>()?;
 
-    let total = plan.dataset.items().len();
+    let images = plan.dataset.items().len();
+    let total = plan.shard.map_or(images, |shard| shard.size(images));
     let todo: Vec<usize> =
-        (0..total).filter(|&index| runs.iter().any(|run| run.state[index] == ImageState::ToDo)).collect();
+        (0..images).filter(|&index| runs.iter().any(|run| run.state[index] == ImageState::ToDo)).collect();
     if !todo.is_empty() {
         record.sessions.push(session(plan, total - todo.len()));
         dir.write_record(&record)?;
@@ -111,7 +112,7 @@ pub fn evaluate(
     // An error must not keep what is known from being written.
     record.models = runs
         .iter()
-        .map(|run| ModelRecord::new(plan, run.planned, &run.rows, run.seconds, run.timed_images))
+        .map(|run| ModelRecord::of_plan(plan, run.planned, &run.rows, run.seconds, run.timed_images))
         .collect();
     if let (false, Some(session)) = (todo.is_empty(), record.sessions.last_mut()) {
         session.ended_utc = Some(utc_now());
@@ -147,7 +148,8 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         sessions: Vec::new(),
         tolerance_pp: plan.tolerance_pp,
         dataset: plan.dataset_record.clone(),
-        models: plan.models.iter().map(|planned| ModelRecord::new(plan, planned, &[], 0.0, 0)).collect(),
+        shard: plan.shard,
+        models: plan.models.iter().map(|planned| ModelRecord::of_plan(plan, planned, &[], 0.0, 0)).collect(),
         without_network: plan.without_network.clone(),
     }
 }
@@ -233,7 +235,7 @@ struct ModelRun<'a> {
     batch: Vec<(usize, Arc<RgbImage>)>,
     seconds: f64,
     timed_images: u64,
-    top1: u64,
+    hits: Hits,
 }
 
 impl<'a> ModelRun<'a> {
@@ -248,15 +250,22 @@ impl<'a> ModelRun<'a> {
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
-        let mut state = vec![ImageState::ToDo; items.len()];
+        // Images of other shards need nothing from this run.
+        let here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
+        let mut state: Vec<ImageState> = (0..items.len())
+            .map(|index| if here(index) { ImageState::ToDo } else { ImageState::Done })
+            .collect();
         for row in &rows {
             let index = index_of.get(row.image.as_str()).copied();
-            match index.filter(|&index| items[index].label == row.label) {
+            match index.filter(|&index| here(index) && items[index].label == row.label) {
                 Some(index) => state[index] = ImageState::Done,
                 None => {
                     return Err(EvalError::DamagedRun {
                         path,
-                        reason: format!("{} with label {} is not in the data", row.image, row.label),
+                        reason: format!(
+                            "{} with label {} is not in the data, or not in this shard",
+                            row.image, row.label
+                        ),
                     });
                 }
             }
@@ -273,7 +282,7 @@ impl<'a> ModelRun<'a> {
             batch: Vec::new(),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
-            top1: 0,
+            hits: Hits::default(),
         };
         rows.into_iter().for_each(|row| run.count(row));
         Ok(run)
@@ -353,11 +362,12 @@ impl<'a> ModelRun<'a> {
     }
 
     fn count(&mut self, row: Prediction) {
-        self.top1 += u64::from(row.outcome.as_ref().is_ok_and(|top| top.classes[0] == row.label));
+        let truth = self.plan.dataset_record.label_set.truth(&row.image, &row.label);
+        self.hits.add(truth, row.outcome.as_ref().ok());
         self.rows.push(row);
     }
 
     fn top1_pct(&self) -> f64 {
-        crate::metrics::percentage(self.top1, self.rows.len() as u64)
+        percentage(self.hits.top1, self.hits.images)
     }
 }

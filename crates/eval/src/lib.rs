@@ -4,6 +4,7 @@
 //! * [`weights`]: which file each model's weights come from;
 //! * [`pipeline`]: decoding ahead of the device, in bounded memory;
 //! * [`evaluate`](mod@evaluate): the run itself, resumable image by image;
+//! * [`merge`](mod@merge): the shards of one evaluation into one run;
 //! * [`predictions`]: the log a run appends to, and all that is later computed from;
 //! * [`run_dir`]: the run directory, its identity and its lock;
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
@@ -12,6 +13,7 @@
 
 mod error;
 pub mod evaluate;
+pub mod merge;
 pub mod metrics;
 pub mod parity;
 pub mod pipeline;

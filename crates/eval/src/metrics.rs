@@ -38,28 +38,35 @@ impl TopK {
     }
 }
 
-/// What an evaluation counted. Images that could not be read stay in the denominator.
+/// What an evaluation counted. Images that could not be read stay in the denominator; images for which
+/// no class is right (ReaL has such) are outside it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hits {
-    /// All images, unreadable ones included.
+    /// All images for which some class is right, unreadable ones included: the denominator.
     pub images: u64,
+    /// Images for which no class is right. They are nowhere else.
+    pub unlabelled: u64,
     /// Images without a prediction.
     pub errors: u64,
-    /// Images whose best class is the label.
+    /// Images whose best class is right.
     pub top1: u64,
-    /// Images whose label is among the five best classes.
+    /// Images with a right one among the five best classes.
     pub top5: u64,
 }
 
 impl Hits {
-    /// Counts one image.
-    pub fn add(&mut self, label: u16, prediction: Option<&TopK>) {
+    /// Counts one image, for which the classes in `truth` are right.
+    pub fn add(&mut self, truth: &[u16], prediction: Option<&TopK>) {
+        if truth.is_empty() {
+            self.unlabelled += 1;
+            return;
+        }
         self.images += 1;
         match prediction {
             None => self.errors += 1,
             Some(top) => {
-                self.top1 += u64::from(top.classes[0] == label);
-                self.top5 += u64::from(top.classes.contains(&label));
+                self.top1 += u64::from(truth.contains(&top.classes[0]));
+                self.top5 += u64::from(top.classes.iter().any(|class| truth.contains(class)));
             }
         }
     }
@@ -113,11 +120,22 @@ mod tests {
     #[test]
     fn an_unreadable_image_stays_in_the_denominator() {
         let mut hits = Hits::default();
-        hits.add(4, TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
-        hits.add(0, TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
-        hits.add(3, TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
-        hits.add(4, None);
-        assert_eq!(hits, Hits { images: 4, errors: 1, top1: 1, top5: 2 });
+        hits.add(&[4], TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
+        hits.add(&[0], TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
+        hits.add(&[3], TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]).as_ref());
+        hits.add(&[4], None);
+        assert_eq!(hits, Hits { images: 4, errors: 1, top1: 1, top5: 2, unlabelled: 0 });
+    }
+
+    #[test]
+    fn any_of_several_labels_is_right_and_an_image_without_one_does_not_count() {
+        let top = TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]);
+        let mut hits = Hits::default();
+        hits.add(&[9, 4], top.as_ref());
+        hits.add(&[9, 1], top.as_ref());
+        hits.add(&[], top.as_ref());
+        hits.add(&[], None);
+        assert_eq!(hits, Hits { images: 2, errors: 0, top1: 1, top5: 2, unlabelled: 2 });
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! What was asked for, resolved and checked: models, recipes, weights, data, device. Whatever can be
 //! wrong with the command or the files shows here, before the first image.
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use burn::tensor::Device;
+use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
 use models::complexity::Layer;
 use models::{Catalog, DeviceName, Model, Network};
+use serde::{Deserialize, Serialize};
 
 use crate::EvalError;
 use crate::provenance::Environment;
@@ -40,6 +44,52 @@ impl RecipeArg {
             name: name.to_owned(),
             known: dataset::RECIPES.iter().map(|recipe| recipe.name.to_owned()).collect(),
         })
+    }
+}
+
+/// One of several parts of the images, which make up all of them: `--shard I/N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which, 1..=count.
+    pub index: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl Shard {
+    /// Whether image `index`, counted from 0 in the order of names, belongs to it. Every `count`-th does,
+    /// so that each shard has images of all classes and kinds.
+    pub fn contains(self, index: usize) -> bool {
+        index % self.count == self.index - 1
+    }
+
+    /// How many of `images` images belong to it.
+    pub fn size(self, images: usize) -> usize {
+        (images + self.count - self.index) / self.count
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(index, count)| {
+            Some(Self { index: index.trim().parse().ok()?, count: count.trim().parse().ok()? })
+        });
+        match parsed {
+            Some(shard) if (1..=shard.count).contains(&shard.index) => Ok(shard),
+            Some(shard) if shard.index == 0 && shard.count > 0 => Err(format!(
+                "shards are counted from 1: {}/{} is the first; add 1 to an index that counts from 0",
+                1, shard.count
+            )),
+            _ => Err("I/N is needed, such as 1/4: I from 1 to N".to_owned()),
+        }
     }
 }
 
@@ -107,6 +157,8 @@ pub struct Plan {
     pub dataset: Dataset,
     /// What they are, for the record; looked at once, when the run begins.
     pub dataset_record: DatasetRecord,
+    /// The part of them that is evaluated; all without it.
+    pub shard: Option<Shard>,
     /// Program and machine, as the run begins.
     pub environment: Environment,
     /// The models.
@@ -144,6 +196,10 @@ pub struct Request<'a> {
     pub labels: Option<&'a Path>,
     /// Only the first so many images.
     pub limit: Option<usize>,
+    /// By which labels predictions are scored.
+    pub label_set: LabelSet,
+    /// Only this part of the images.
+    pub shard: Option<Shard>,
     /// The device.
     pub device: DeviceName,
     /// Images a batch.
@@ -176,6 +232,7 @@ impl Plan {
             None => (Dataset::sample(), SAMPLE.to_owned()),
         };
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
+        check_label_set(request.label_set, &dataset)?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
         let sources = weights::resolve(weights, &selection.models)?;
@@ -187,7 +244,8 @@ impl Plan {
             .map(|((model, recipe), weights)| PlannedModel::new(model, recipe, weights, &device))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            dataset_record: DatasetRecord::new(&dataset, data),
+            dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
+            shard: request.shard,
             environment: Environment::current(),
             dataset,
             models,
@@ -210,6 +268,20 @@ impl Plan {
             }
         }
         recipes
+    }
+}
+
+/// ReaL labels are known for the validation files, by their numbers.
+fn check_label_set(set: LabelSet, dataset: &Dataset) -> Result<(), EvalError> {
+    let names = || dataset.items().iter().map(|item| item.name.as_str());
+    let mut others = names().filter(|name| labels::val_file_number(name).is_none());
+    match (set, others.next()) {
+        (LabelSet::Real, Some(first)) => Err(EvalError::NoRealLabels {
+            count: 1 + others.count(),
+            total: names().count(),
+            first: first.to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::EvalError;
-use crate::plan::Plan;
+use crate::plan::{Plan, Shard};
 use crate::provenance::Environment;
 use crate::summary::{DatasetRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
@@ -27,7 +27,7 @@ impl Identity {
         let models = plan.models.iter().map(|planned| {
             (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
         });
-        Self::new(&plan.dataset_record, plan.device_name.name(), models.collect())
+        Self::new(&plan.dataset_record, plan.shard, plan.device_name.name(), models.collect())
     }
 
     /// The identity of a run on disk.
@@ -36,16 +36,26 @@ impl Identity {
             .models
             .iter()
             .map(|model| (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), &model.weights));
-        Self::new(&record.dataset, &record.device, models.collect())
+        Self::new(&record.dataset, record.shard, &record.device, models.collect())
     }
 
-    fn new(dataset: &DatasetRecord, device: &str, models: Vec<(&str, &str, &str, &WeightsSource)>) -> Self {
+    fn new(
+        dataset: &DatasetRecord,
+        shard: Option<Shard>,
+        device: &str,
+        models: Vec<(&str, &str, &str, &WeightsSource)>,
+    ) -> Self {
         let ids: Vec<&str> = models.iter().map(|(id, ..)| *id).collect();
         let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
         let mut facts = vec![
             ("the selected models".to_owned(), ids.join(", ")),
             ("the images or labels".to_owned(), data),
+            ("the label sets".to_owned(), dataset.label_set.name().to_owned()),
             ("the devices".to_owned(), device.to_owned()),
+            (
+                "the shards".to_owned(),
+                shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string()),
+            ),
         ];
         for (id, recipe, network, weights) in models {
             let weights = match weights {
@@ -60,7 +70,7 @@ impl Identity {
     }
 
     /// The first fact that differs from `now`: what it is, its value here and there.
-    fn first_difference<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
+    pub(crate) fn first_difference<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
         self.0
             .iter()
             .zip(&now.0)
@@ -192,7 +202,7 @@ impl RunDir {
     }
 }
 
-fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
+pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
     let path = path.join(RECORD);
     let text = match fs::read(&path) {
         Ok(text) => text,

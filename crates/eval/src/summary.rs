@@ -1,13 +1,14 @@
 //! What a run found, for machines: the content of `run.json` and `results.csv`.
 
 use dataset::Dataset;
+use dataset::labels::LabelSet;
 use models::Model;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
-use crate::plan::{Plan, PlannedModel};
+use crate::plan::{Plan, PlannedModel, SAMPLE, Shard};
 use crate::predictions::Prediction;
 use crate::provenance::Environment;
 use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
@@ -47,6 +48,9 @@ pub struct RunRecord {
     pub tolerance_pp: f64,
     /// The images.
     pub dataset: DatasetRecord,
+    /// The part of them that this run is about; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The models, in the table's order.
     pub models: Vec<ModelRecord>,
     /// Selected models that have no network in this version.
@@ -82,6 +86,9 @@ pub struct DatasetRecord {
     pub layout: String,
     /// Where the labels come from.
     pub labels: String,
+    /// By which labels predictions are scored: `original` or `real`.
+    #[serde(default, with = "label_set")]
+    pub label_set: LabelSet,
     /// Number of images.
     pub images: usize,
     /// SHA-256 over names, labels and sizes.
@@ -106,8 +113,11 @@ pub struct ModelRecord {
     pub recipe_note: Option<String>,
     /// Where the weights come from.
     pub weights: WeightsSource,
-    /// Images, unreadable ones included.
+    /// Images, unreadable ones included: the denominator of the accuracies.
     pub images: u64,
+    /// Images that the label set has no label for; they are not among `images`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlabelled: u64,
     /// Images without a prediction.
     pub errors: u64,
     /// Hits of the best class.
@@ -157,16 +167,39 @@ pub struct FigureRecord {
     pub reason: String,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A label set by its name.
+mod label_set {
+    use dataset::labels::LabelSet;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(set: &LabelSet, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(set.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LabelSet, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        [LabelSet::Original, LabelSet::Real]
+            .into_iter()
+            .find(|set| set.name() == name)
+            .ok_or_else(|| D::Error::custom(format!("`{name}` is no label set")))
+    }
+}
+
 /// How many errors `run.json` and `report.md` name; the prediction log names all.
 const FIRST_ERRORS: usize = 20;
 
 impl DatasetRecord {
     /// Describes `dataset`, which lies at `path`. Looks at every file's size.
-    pub fn new(dataset: &Dataset, path: String) -> Self {
+    pub fn new(dataset: &Dataset, path: String, label_set: LabelSet) -> Self {
         Self {
             path,
             layout: dataset.layout().to_string(),
             labels: dataset.label_source().to_string(),
+            label_set,
             images: dataset.items().len(),
             fingerprint: dataset.fingerprint(),
             is_ilsvrc2012_val: is_ilsvrc2012_val(dataset),
@@ -181,37 +214,78 @@ fn is_ilsvrc2012_val(dataset: &Dataset) -> bool {
         && dataset.items().iter().all(|item| dataset::labels::val_label(&item.name) == Some(item.label))
 }
 
+/// Under which conditions a run's models are measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Conditions<'a> {
+    pub(crate) dataset: &'a DatasetRecord,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) tolerance_pp: f64,
+}
+
+/// A model as it is measured.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) recipe: &'a str,
+    pub(crate) weights: &'a WeightsSource,
+    /// FLOPs and parameters, judged.
+    pub(crate) counted: [FigureRecord; 2],
+}
+
 impl ModelRecord {
     /// Counts hits in `rows` and judges every figure.
-    pub fn new(
+    pub fn of_plan(
         plan: &Plan,
         planned: &PlannedModel,
         rows: &[Prediction],
         seconds: f64,
         timed_images: u64,
     ) -> Self {
+        let conditions =
+            Conditions { dataset: &plan.dataset_record, shard: plan.shard, tolerance_pp: plan.tolerance_pp };
+        let subject = Subject {
+            model: &planned.model,
+            recipe: planned.recipe.name,
+            weights: &planned.weights,
+            counted: complexity_figures(&planned.model, &planned.layers),
+        };
+        Self::new(conditions, &subject, rows, seconds, timed_images)
+    }
+
+    pub(crate) fn new(
+        conditions: Conditions<'_>,
+        subject: &Subject<'_>,
+        rows: &[Prediction],
+        seconds: f64,
+        timed_images: u64,
+    ) -> Self {
         let mut hits = Hits::default();
+        let truth = |row: &'_ Prediction| -> Vec<u16> {
+            conditions.dataset.label_set.truth(&row.image, &row.label).to_vec()
+        };
         for row in rows {
-            hits.add(row.label, row.outcome.as_ref().ok());
+            hits.add(&truth(row), row.outcome.as_ref().ok());
         }
-        let figures = figures(plan, planned, &hits);
+        let figures = figures(conditions, subject, &hits);
         let mut errors: Vec<ImageError> = rows
             .iter()
             .filter_map(|row| {
                 let error = row.outcome.as_ref().err()?.clone();
-                Some(ImageError { image: row.image.clone(), error })
+                let counts = !truth(row).is_empty();
+                counts.then(|| ImageError { image: row.image.clone(), error })
             })
             .collect();
         // Rows come in the order in which they were finished; the record must not depend on it.
         errors.sort_by(|a, b| a.image.cmp(&b.image));
         errors.truncate(FIRST_ERRORS);
         Self {
-            id: planned.model.id.clone(),
-            network: planned.model.network.clone(),
-            recipe: planned.recipe.name.to_owned(),
-            recipe_note: planned.model.recipe_note.clone(),
-            weights: planned.weights.clone(),
+            id: subject.model.id.clone(),
+            network: subject.model.network.clone(),
+            recipe: subject.recipe.to_owned(),
+            recipe_note: subject.model.recipe_note.clone(),
+            weights: subject.weights.clone(),
             images: hits.images,
+            unlabelled: hits.unlabelled,
             errors: hits.errors,
             top1_hits: hits.top1,
             top5_hits: hits.top5,
@@ -234,9 +308,9 @@ impl ModelRecord {
     }
 }
 
-fn figures(plan: &Plan, planned: &PlannedModel, hits: &Hits) -> Vec<FigureRecord> {
-    let model = &planned.model;
-    let obstacle = obstacle(plan, planned, hits.images);
+fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
+    let model = subject.model;
+    let obstacle = obstacle(conditions, subject, hits.images + hits.unlabelled);
     let documented = model.documented.as_ref();
     let accuracy = |figure, count, printed: Option<&models::catalog::Figure>| {
         let judgement = match printed {
@@ -244,7 +318,7 @@ fn figures(plan: &Plan, planned: &PlannedModel, hits: &Hits) -> Vec<FigureRecord
                 printed,
                 count,
                 hits.images,
-                plan.tolerance_pp,
+                conditions.tolerance_pp,
                 obstacle.as_deref(),
                 model.erratum(figure),
             ),
@@ -264,7 +338,7 @@ fn figures(plan: &Plan, planned: &PlannedModel, hits: &Hits) -> Vec<FigureRecord
         accuracy(FigureName::Top1Pct, hits.top1, documented.map(|documented| &documented.top1_pct)),
         accuracy(FigureName::Top5Pct, hits.top5, documented.map(|documented| &documented.top5_pct)),
     ];
-    records.extend(complexity_figures(model, &planned.layers));
+    records.extend(subject.counted.clone());
     records
 }
 
@@ -325,26 +399,33 @@ fn nothing_documented() -> Judgement {
 }
 
 /// What makes the accuracy over `images` images not comparable with the documented one.
-fn obstacle(plan: &Plan, planned: &PlannedModel, images: u64) -> Option<String> {
+fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> Option<String> {
     let mut obstacles = Vec::new();
-    let all = plan.dataset.items().len();
+    let dataset = conditions.dataset;
+    let all = conditions.shard.map_or(dataset.images, |shard| shard.size(dataset.images));
     if images < all as u64 {
         obstacles.push(format!("unfinished, {images} of {all} images so far"));
     }
-    if plan.dataset.is_sample() {
-        obstacles.push("embedded sample".to_owned());
-    } else if !plan.dataset_record.is_ilsvrc2012_val {
-        obstacles.push(format!("{all} images, not the 50,000 with their labels"));
+    if let Some(shard) = conditions.shard {
+        obstacles.push(format!("shard {shard}, {all} of {} images", dataset.images));
     }
-    match &planned.weights {
+    if dataset.path == SAMPLE {
+        obstacles.push("embedded sample".to_owned());
+    } else if !dataset.is_ilsvrc2012_val {
+        obstacles.push(format!("{} images, not the 50,000 with their labels", dataset.images));
+    }
+    if dataset.label_set == LabelSet::Real {
+        obstacles.push("ReaL labels instead of the original ones".to_owned());
+    }
+    match subject.weights {
         WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
         WeightsSource::File { published: false, .. } => {
             obstacles.push("weights other than the published file".to_owned());
         }
         WeightsSource::File { published: true, .. } => {}
     }
-    if planned.recipe.name != planned.model.recipe {
-        obstacles.push(format!("recipe {} instead of {}", planned.recipe.name, planned.model.recipe));
+    if subject.recipe != subject.model.recipe {
+        obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
 }

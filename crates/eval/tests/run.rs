@@ -8,8 +8,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dataset::labels::LabelSet;
 use eval::metrics::TopK;
-use eval::plan::{RecipeArg, Request};
+use eval::plan::{RecipeArg, Request, Shard};
 use eval::predictions::{self, Prediction};
 use eval::run_dir::{Identity, RunDir};
 use eval::summary::{RunRecord, State};
@@ -30,6 +31,8 @@ struct Options<'a> {
     card: bool,
     batch: Option<usize>,
     limit: Option<usize>,
+    label_set: LabelSet,
+    shard: Option<Shard>,
 }
 
 fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
@@ -41,6 +44,8 @@ fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
         data: options.data,
         labels: options.labels,
         limit: Some(options.limit.unwrap_or(IMAGES)),
+        label_set: options.label_set,
+        shard: options.shard,
         device: DeviceName::Flex,
         batch: options.batch.unwrap_or(2),
         threads: 2,
@@ -446,4 +451,126 @@ fn weights_are_found_or_asked_for_by_name() {
     let own = WeightsArg::Model(MODEL.to_owned(), folder.path().join("timm-xception.pth"));
     let message = refusal(vec![own, WeightsArg::Seeded]);
     assert!(message.contains("timm-xception.pth is not a checkpoint"), "{message}");
+}
+
+#[test]
+fn shards_merge_into_the_run_that_was_not_sharded() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    sample_as_files(&data, 4);
+    fs::write(data.join("ILSVRC2012_val_00000005.JPEG"), "no image").unwrap();
+    let options =
+        |shard| Options { data: Some(&data), weights: vec![WeightsArg::Seeded], shard, ..Options::default() };
+    let whole = folder.path().join("whole");
+    run(&plan(&options(None)).unwrap(), &whole).unwrap();
+    let shards: Vec<_> = (1..=3)
+        .map(|index| {
+            let path = folder.path().join(format!("shard {index}"));
+            let outcome = run(&plan(&options(Some(Shard { index, count: 3 }))).unwrap(), &path).unwrap();
+            let [model] = &outcome.record.models[..] else { panic!("one model") };
+            assert_eq!(model.images, if index == 3 { 1 } else { 2 });
+            assert!(
+                model.figures[0].reason.starts_with(&format!("shard {index}/3, ")),
+                "{:?}",
+                model.figures[0]
+            );
+            path
+        })
+        .collect();
+    let catalog = Catalog::built_in();
+    let merge = |runs: &[&std::path::PathBuf], out: &str| {
+        let runs: Vec<_> = runs.iter().map(|&run| run.clone()).collect();
+        eval::merge::merge(&runs, &folder.path().join(out), false, &catalog, vec!["test".to_owned()])
+    };
+    let [one, two, three] = &shards[..] else { panic!("three shards") };
+    for round in 0..2 {
+        let record = merge(&[three, one, two], "merged").unwrap();
+        assert_eq!(record.sessions.len(), 3, "round {round}");
+        let merged = folder.path().join("merged");
+        assert_eq!(results(&merged), results(&whole));
+        let names: Vec<String> = log(&merged).into_iter().map(|row| row.image).collect();
+        assert!(names.len() == IMAGES && names.is_sorted(), "{names:?}");
+    }
+
+    let refusal = |runs: &[&std::path::PathBuf]| merge(runs, "other").unwrap_err().to_string();
+    assert!(refusal(&[one, three]).contains("shards 2/3 are missing"), "{}", refusal(&[one, three]));
+    assert!(refusal(&[one, two, two, three]).contains("shard 2/3 is there twice"));
+    assert!(refusal(&[one, two, &whole]).contains("it is a run of all images, not a shard"));
+    assert!(refusal(&[one, two, &data]).contains("it has no run.json"));
+    // Another evaluation: other labels.
+    let labels = folder.path().join("labels.txt");
+    fs::write(&labels, "7\n7\n7\n7\n7\n").unwrap();
+    let other = folder.path().join("other labels");
+    let options = Options { labels: Some(&labels), ..options(Some(Shard { index: 3, count: 3 })) };
+    run(&plan(&options).unwrap(), &other).unwrap();
+    assert!(refusal(&[one, two, &other]).contains("the images or labels differ"));
+    // An image that is lost from a log.
+    let path = two.join("predictions/timm-xception.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let shorter: Vec<&str> = text.lines().take(2).collect();
+    fs::write(&path, format!("{}\n", shorter.join("\n"))).unwrap();
+    assert!(refusal(&[one, two, three]).contains("it has 1 rows, its shard 2 images"));
+    // Unfinished.
+    let path = two.join("run.json");
+    let text = fs::read_to_string(&path).unwrap().replace("\"finished\"", "\"interrupted\"");
+    fs::write(&path, text).unwrap();
+    assert!(refusal(&[one, two, three]).contains("shard 2/3 is unfinished; finish it first: test"));
+}
+
+#[test]
+fn a_shard_is_read_as_it_is_written() {
+    assert_eq!("2/3".parse(), Ok(Shard { index: 2, count: 3 }));
+    assert_eq!(Shard { index: 2, count: 3 }.to_string(), "2/3");
+    for (text, reason) in [("0/3", "counted from 1"), ("4/3", "I from 1 to N"), ("3", "I/N"), ("1/0", "I/N")]
+    {
+        let error = text.parse::<Shard>().unwrap_err();
+        assert!(error.contains(reason), "{text}: {error}");
+    }
+    for count in 1..7 {
+        let all = (1..=count).map(|index| Shard { index, count });
+        for images in 0..20 {
+            let sizes = all.clone().map(|shard| (0..images).filter(|&i| shard.contains(i)).count());
+            assert!(sizes.eq(all.clone().map(|shard| shard.size(images))), "{images} in {count}");
+            assert!((0..images).all(|i| all.clone().filter(|shard| shard.contains(i)).count() == 1));
+        }
+    }
+}
+
+#[test]
+fn real_labels_score_by_sets_and_leave_images_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    sample_as_files(&data, 3);
+    let options = Options {
+        data: Some(&data),
+        weights: vec![WeightsArg::Seeded],
+        label_set: LabelSet::Real,
+        ..Options::default()
+    };
+    let out = folder.path().join("run");
+    let record = run(&plan(&options).unwrap(), &out).unwrap().record;
+    // The first validation file has no ReaL label, the second and third have two each.
+    let model = &record.models[0];
+    assert_eq!((model.images, model.unlabelled), (2, 1));
+    let hits = log(&out)
+        .iter()
+        .filter(|row| {
+            let number = dataset::labels::val_file_number(&row.image).unwrap();
+            let real = &dataset::labels::real()[number - 1];
+            row.outcome.as_ref().unwrap().classes.iter().any(|class| real.contains(class))
+        })
+        .count();
+    assert_eq!(model.top5_hits, hits as u64);
+    assert_eq!(model.figures[0].verdict, Verdict::NotComparable);
+    assert!(model.figures[0].reason.contains("ReaL labels instead of the original ones"));
+    let report = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(report.contains("ReaL labels: 1 of 3 images have none and are left out of the accuracies."));
+    // Not the same evaluation as one by the original labels; and nothing for other images.
+    let original = Options { label_set: LabelSet::Original, weights: vec![WeightsArg::Seeded], ..options };
+    let refused = run(&plan(&original).unwrap(), &out).unwrap_err().to_string();
+    assert!(refused.contains("the label sets differ (real there, original now)"), "{refused}");
+    let sample = plan(&Options { label_set: LabelSet::Real, ..Options::default() }).err().unwrap();
+    assert!(sample.to_string().contains("5 of 5 images are not named ILSVRC2012_val_NNNNNNNN"), "{sample}");
 }

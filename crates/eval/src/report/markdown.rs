@@ -51,6 +51,7 @@ pub fn markdown(record: &RunRecord) -> String {
     let facts = [
         ("data", format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout)),
         ("labels", dataset.labels.clone()),
+        ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", format!("`{}`", dataset.fingerprint)),
         ("device", format!("`{}`", record.device)),
         ("accuracy tolerance", format!("{} pp", record.tolerance_pp)),

@@ -125,6 +125,19 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(shard) = record.shard {
+        lines.push(format!(
+            "This is shard {shard}; `cargo xtask merge` makes one run of all {} shards.",
+            shard.count
+        ));
+    }
+    if let Some(model) = all().find(|model| model.unlabelled > 0) {
+        lines.push(format!(
+            "ReaL labels: {} of {} images have none and are left out of the accuracies.",
+            model.unlabelled,
+            model.unlabelled + model.images
+        ));
+    }
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);
         let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();

@@ -1,0 +1,195 @@
+//! Makes one run of the shards of an evaluation, as if it had been computed in one piece.
+//!
+//! Nothing is believed of the shards' figures but counts of networks: accuracies are computed from the
+//! prediction logs again, over all images.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use models::{Catalog, Model};
+
+use crate::EvalError;
+use crate::plan::Shard;
+use crate::predictions::{self, Prediction, PredictionLog};
+use crate::provenance::Environment;
+use crate::report;
+use crate::run_dir::{Identity, RunDir, read_record};
+use crate::summary::{Conditions, ModelRecord, RunRecord, State, Subject};
+
+/// A shard's run.
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    record: RunRecord,
+    shard: Shard,
+}
+
+/// Merges `runs`, all the shards of one evaluation in any order, into the run directory `out`. `catalog`
+/// is where their models are documented; `command` is for the record.
+///
+/// # Errors
+/// [`EvalError::Merge`] when a run is unfinished or no shard, when the runs are of different evaluations,
+/// or a shard is missing or there twice; [`EvalError::DamagedRun`] when a prediction log lacks images.
+pub fn merge(
+    runs: &[PathBuf],
+    out: &Path,
+    fresh: bool,
+    catalog: &Catalog,
+    command: Vec<String>,
+) -> Result<RunRecord, EvalError> {
+    let mut parts = runs.iter().map(|path| part(path)).collect::<Result<Vec<_>, _>>()?;
+    parts.sort_by_key(|part| part.shard.index);
+    check_same_evaluation(&parts)?;
+    check_complete(&parts)?;
+    let Some(first) = parts.first().map(|part| &part.record) else {
+        return Err(refused(out, "no runs were given".to_owned()));
+    };
+    let mut record = RunRecord {
+        command,
+        environment: Environment::current(),
+        sessions: parts.iter().flat_map(|part| part.record.sessions.clone()).collect(),
+        shard: None,
+        models: Vec::new(),
+        ..first.clone()
+    };
+    let mut logs = Vec::new();
+    for (index, model) in first.models.iter().enumerate() {
+        let entry = catalog.models().iter().find(|entry| entry.id == model.id).ok_or_else(|| {
+            refused(&parts[0].path, format!("{} is in no catalog; name its catalog with --catalog", model.id))
+        })?;
+        let rows = rows(&parts, entry)?;
+        record.models.push(judged(&record, &parts, index, entry, &rows)?);
+        logs.push((entry.file_stem(), rows));
+    }
+    let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
+    // The record comes first, as in an evaluation; until it says finished, the rest is not whole.
+    dir.write_record(&RunRecord { state: State::Running, ..record.clone() })?;
+    for (stem, rows) in logs {
+        let path = dir.predictions(&stem)?;
+        remove(&path)?;
+        PredictionLog::open(&path)?.0.append(&rows)?;
+    }
+    dir.write("results.csv", report::results_csv(&record).as_bytes())?;
+    dir.write("report.md", report::markdown(&record).as_bytes())?;
+    dir.write_record(&record)?;
+    Ok(record)
+}
+
+fn refused(path: &Path, reason: String) -> EvalError {
+    EvalError::Merge { path: path.to_owned(), reason }
+}
+
+fn remove(path: &Path) -> Result<(), EvalError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(EvalError::RunFile { action: "replace", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn part(path: &Path) -> Result<Part, EvalError> {
+    let Some(record) = read_record(path)? else {
+        return Err(refused(path, "it has no run.json, so it is no run directory".to_owned()));
+    };
+    let Some(shard) = record.shard else {
+        return Err(refused(path, "it is a run of all images, not a shard (eval --shard I/N)".to_owned()));
+    };
+    if record.state != State::Finished {
+        let command = record.command.join(" ");
+        return Err(refused(path, format!("shard {shard} is unfinished; finish it first: {command}")));
+    }
+    Ok(Part { path: path.to_owned(), record, shard })
+}
+
+fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
+    let whole = |part: &Part| Identity::of_record(&RunRecord { shard: None, ..part.record.clone() });
+    for pair in parts.windows(2) {
+        let (one, other) = (&pair[0], &pair[1]);
+        if let Some((what, there, here)) = whole(one).first_difference(&whole(other)) {
+            let there = format!("{what} differ ({there} in {}, {here} here)", one.path.display());
+            return Err(refused(
+                &other.path,
+                format!("it is of another evaluation than the others: {there}"),
+            ));
+        }
+        if one.record.tolerance_pp.to_bits() != other.record.tolerance_pp.to_bits() {
+            return Err(refused(&other.path, "its --tolerance is another than the others'".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether every shard is there, once.
+fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
+    let Some(first) = parts.first() else { return Ok(()) };
+    let count = first.shard.count;
+    for pair in parts.windows(2) {
+        if pair[0].shard.count != pair[1].shard.count {
+            let reason =
+                format!("it is shard {}, {} is {}", pair[1].shard, pair[0].path.display(), pair[0].shard);
+            return Err(refused(&pair[1].path, format!("{reason}: not of one division")));
+        }
+        if pair[0].shard == pair[1].shard {
+            let reason =
+                format!("shard {} is there twice, also in {}", pair[1].shard, pair[0].path.display());
+            return Err(refused(&pair[1].path, reason));
+        }
+    }
+    let missing: Vec<String> = (1..=count)
+        .filter(|index| parts.iter().all(|part| part.shard.index != *index))
+        .map(|index| Shard { index, count }.to_string())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&first.path, format!("shards {} are missing; give every shard's run", missing.join(", "))))
+}
+
+/// The rows of all shards in the order of the images' names, each image once.
+fn rows(parts: &[Part], model: &Model) -> Result<Vec<Prediction>, EvalError> {
+    let mut all = Vec::new();
+    for part in parts {
+        let path = part.path.join("predictions").join(format!("{}.csv", model.file_stem()));
+        let rows = predictions::read(&path)?;
+        let expected = part.shard.size(part.record.dataset.images);
+        if rows.len() != expected {
+            let reason = format!("it has {} rows, its shard {expected} images", rows.len());
+            return Err(EvalError::DamagedRun { path, reason });
+        }
+        all.extend(rows);
+    }
+    all.sort_by(|a, b| a.image.cmp(&b.image));
+    if let Some(pair) = all.windows(2).find(|pair| pair[0].image == pair[1].image) {
+        let reason = format!("{} is in two shards of {}", pair[0].image, model.id);
+        return Err(refused(&parts[0].path, reason));
+    }
+    Ok(all)
+}
+
+fn judged(
+    record: &RunRecord,
+    parts: &[Part],
+    index: usize,
+    model: &Model,
+    rows: &[Prediction],
+) -> Result<ModelRecord, EvalError> {
+    let of_parts = || parts.iter().map(|part| &part.record.models[index]);
+    let there = &parts[0].record.models[index];
+    // What follows from the network alone is the same in every shard.
+    let [.., flops, params] = &there.figures[..] else {
+        let path = parts[0].path.join("run.json");
+        return Err(EvalError::DamagedRun { path, reason: format!("{} lacks figures", model.id) });
+    };
+    let conditions = Conditions { dataset: &record.dataset, shard: None, tolerance_pp: record.tolerance_pp };
+    let subject = Subject {
+        model,
+        recipe: &there.recipe,
+        weights: &there.weights,
+        counted: [flops.clone(), params.clone()],
+    };
+    let seconds = of_parts().map(|model| model.seconds).sum();
+    let timed_images = of_parts().map(|model| model.timed_images).sum();
+    Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))
+}
