@@ -106,7 +106,7 @@ pub(crate) struct Args {
     catalog: CatalogArgs,
 }
 
-fn tolerance(text: &str) -> Result<f64, String> {
+pub(crate) fn tolerance(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
         _ => Err("a number of percentage points from 0 to 100 is needed".to_owned()),

@@ -1,6 +1,7 @@
 //! The command line of imagenet-eval: `cargo xtask VERB`. Thin: each verb is a file that reads its
 //! options, calls a library and prints.
 
+mod compare;
 mod complexity;
 mod eval;
 mod merge;
@@ -36,6 +37,7 @@ enum Verb {
     Eval(eval::Args),
     Parity(parity::Args),
     Complexity(complexity::Args),
+    Compare(compare::Args),
     Merge(merge::Args),
     Weights(weights::Args),
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Complexity(args) => complexity::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Merge(args) => merge::run(&args),
         Verb::Weights(args) => weights::run(&args),
     };

@@ -69,7 +69,7 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in ["eval", "parity", "complexity", "merge", "weights"] {
+    for verb in ["eval", "parity", "complexity", "compare", "merge", "weights"] {
         let help = printed(xtask(&[verb, "--help"]).env("COLUMNS", "100"));
         insta::assert_snapshot!(format!("help_{verb}"), help);
     }
@@ -284,4 +284,78 @@ fn cached_weights_are_listed_and_verified() {
         .assert()
         .code(EXIT_WRONG)
         .stdout(contains("tf_xception_41-e6439c97.pth"));
+}
+
+#[test]
+fn runs_are_compared_with_the_table_and_with_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (source, card, flips) = (path("source"), path("card"), path("flips.csv"));
+    for (recipe, out) in [("source", &source), ("card", &card)] {
+        let model = ["eval", "--model", "timm/xception", "--limit", "6"];
+        xtask(&[&model[..], &["--recipe", recipe, "--out", out]].concat()).assert().success();
+    }
+    // The run as it was judged when it was made.
+    let documented = printed(&mut xtask(&["compare", &source]));
+    assert!(documented.contains("9.198 G") && documented.contains("not comparable"), "{documented}");
+    let same = printed(&mut xtask(&["compare", &source, "--against", &source]));
+    assert!(same.contains("the same five classes in the same order for every image"), "{same}");
+    assert!(same.contains("+0 -0") && same.contains("within 0.05 pp"), "{same}");
+    // Hits that are made by hand: the second image is right in one run and wrong in the other.
+    let log = Path::new(&card).join("predictions/timm-xception.csv");
+    let edited: String = fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .enumerate()
+        .map(|(index, line)| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            if index == 1 {
+                // The label becomes the best class; whichever of the five it was or was not.
+                cells[1] = if cells[1] == cells[2] { cells[3] } else { cells[2] };
+            }
+            format!("{}\n", cells.join(","))
+        })
+        .collect();
+    let refused = |arguments: &[&str], expected: &str| {
+        xtask(arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+    };
+    let whole = fs::read_to_string(&log).unwrap();
+    fs::write(&log, edited).unwrap();
+    refused(&["compare", &source, "--against", &card], "in one and");
+    // Another best class for one image, which has the label in one run.
+    let swapped: String = whole
+        .lines()
+        .enumerate()
+        .map(|(index, line)| {
+            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            if index == 1 {
+                let label = cells[1].clone();
+                match cells[2..7].iter().position(|class| *class == label) {
+                    Some(0) => cells.swap(2, 3),
+                    Some(rank) => cells.swap(2, 2 + rank),
+                    None => cells[2] = label,
+                }
+            }
+            format!("{}\n", cells.join(","))
+        })
+        .collect();
+    let copy = path("copy");
+    fs::create_dir_all(format!("{copy}/predictions")).unwrap();
+    fs::copy(format!("{card}/run.json"), format!("{copy}/run.json")).unwrap();
+    fs::write(format!("{copy}/predictions/timm-xception.csv"), swapped).unwrap();
+    fs::write(&log, whole).unwrap();
+    let output = xtask(&["compare", &copy, "--against", &card, "--flips", &flips])
+        .assert()
+        .code(1)
+        .get_output()
+        .clone();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("exceeded 0.05 pp") && text.contains("sample_0000000"), "{text}");
+    assert_eq!(fs::read_to_string(&flips).unwrap().lines().count(), 2);
+    xtask(&["compare", &copy, "--against", &card, "--tolerance", "20"]).assert().success();
+
+    refused(&["compare", &path("nothing")], "has no run.json, so it is no run directory");
+    refused(&["compare", &source, "--flips", &flips], "--flips goes with --against RUN");
+    fs::remove_file(&log).unwrap();
+    refused(&["compare", &card], "timm-xception.csv");
 }

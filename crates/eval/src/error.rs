@@ -96,6 +96,36 @@ pub enum EvalError {
         /// The first of them.
         first: String,
     },
+    /// A run directory was meant, and is none.
+    #[error("{} has no run.json, so it is no run directory; give the folder that eval --out named", path.display())]
+    NoRun {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A run that has images left to do.
+    #[error("{} is unfinished; finish it first: {command}", path.display())]
+    UnfinishedRun {
+        /// The run directory.
+        path: PathBuf,
+        /// The command that goes on with it.
+        command: String,
+    },
+    /// A run's model is not documented anywhere.
+    #[error("{id} is in no catalog; name its catalog with --catalog FILE")]
+    NotInCatalog {
+        /// The model.
+        id: String,
+    },
+    /// Runs that measure different things.
+    #[error("{} and {} cannot be compared: {reason}", path.display(), against.display())]
+    NotTheSameTask {
+        /// A run directory.
+        path: PathBuf,
+        /// The other.
+        against: PathBuf,
+        /// What differs.
+        reason: String,
+    },
     /// Runs that do not make up one evaluation.
     #[error("cannot merge {}: {reason}", path.display())]
     Merge {

@@ -8,9 +8,11 @@
 //! * [`predictions`]: the log a run appends to, and all that is later computed from;
 //! * [`run_dir`]: the run directory, its identity and its lock;
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
+//! * [`stored`], [`compare`](mod@compare): runs read back, judged anew, and compared with each other;
 //! * [`summary`], [`report`]: results for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
+pub mod compare;
 mod error;
 pub mod evaluate;
 pub mod merge;
@@ -22,6 +24,7 @@ pub mod predictions;
 pub mod provenance;
 pub mod report;
 pub mod run_dir;
+pub mod stored;
 pub mod summary;
 pub mod verdict;
 pub mod weights;

@@ -11,17 +11,17 @@ use models::{Catalog, Model};
 
 use crate::EvalError;
 use crate::plan::Shard;
-use crate::predictions::{self, Prediction, PredictionLog};
+use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
 use crate::report;
-use crate::run_dir::{Identity, RunDir, read_record};
-use crate::summary::{Conditions, ModelRecord, RunRecord, State, Subject};
+use crate::run_dir::{Identity, RunDir};
+use crate::stored::{StoredRun, catalogued};
+use crate::summary::{RunRecord, State};
 
 /// A shard's run.
 #[derive(Debug)]
 struct Part {
-    path: PathBuf,
-    record: RunRecord,
+    run: StoredRun,
     shard: Shard,
 }
 
@@ -29,7 +29,7 @@ struct Part {
 /// is where their models are documented; `command` is for the record.
 ///
 /// # Errors
-/// [`EvalError::Merge`] when a run is unfinished or no shard, when the runs are of different evaluations,
+/// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when a run is no shard, when the runs are of different evaluations,
 /// or a shard is missing or there twice; [`EvalError::DamagedRun`] when a prediction log lacks images.
 pub fn merge(
     runs: &[PathBuf],
@@ -42,24 +42,25 @@ pub fn merge(
     parts.sort_by_key(|part| part.shard.index);
     check_same_evaluation(&parts)?;
     check_complete(&parts)?;
-    let Some(first) = parts.first().map(|part| &part.record) else {
+    let Some(first) = parts.first().map(|part| &part.run.record) else {
         return Err(refused(out, "no runs were given".to_owned()));
     };
     let mut record = RunRecord {
         command,
         environment: Environment::current(),
-        sessions: parts.iter().flat_map(|part| part.record.sessions.clone()).collect(),
+        sessions: parts.iter().flat_map(|part| part.run.record.sessions.clone()).collect(),
         shard: None,
         models: Vec::new(),
         ..first.clone()
     };
     let mut logs = Vec::new();
     for (index, model) in first.models.iter().enumerate() {
-        let entry = catalog.models().iter().find(|entry| entry.id == model.id).ok_or_else(|| {
-            refused(&parts[0].path, format!("{} is in no catalog; name its catalog with --catalog", model.id))
-        })?;
+        let entry = catalogued(catalog, &model.id)?;
         let rows = rows(&parts, entry)?;
-        record.models.push(judged(&record, &parts, index, entry, &rows)?);
+        let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
+        let times = (of_parts().map(|it| it.seconds).sum(), of_parts().map(|it| it.timed_images).sum());
+        let judged = parts[0].run.judge(&record, model, entry, &rows, times)?;
+        record.models.push(judged);
         logs.push((entry.file_stem(), rows));
     }
     let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
@@ -90,32 +91,26 @@ fn remove(path: &Path) -> Result<(), EvalError> {
 }
 
 fn part(path: &Path) -> Result<Part, EvalError> {
-    let Some(record) = read_record(path)? else {
-        return Err(refused(path, "it has no run.json, so it is no run directory".to_owned()));
-    };
-    let Some(shard) = record.shard else {
-        return Err(refused(path, "it is a run of all images, not a shard (eval --shard I/N)".to_owned()));
-    };
-    if record.state != State::Finished {
-        let command = record.command.join(" ");
-        return Err(refused(path, format!("shard {shard} is unfinished; finish it first: {command}")));
+    let run = StoredRun::open(path)?;
+    match run.record.shard {
+        Some(shard) => Ok(Part { run, shard }),
+        None => Err(refused(path, "it is a run of all images, not a shard (eval --shard I/N)".to_owned())),
     }
-    Ok(Part { path: path.to_owned(), record, shard })
 }
 
 fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
-    let whole = |part: &Part| Identity::of_record(&RunRecord { shard: None, ..part.record.clone() });
+    let whole = |part: &Part| Identity::of_record(&RunRecord { shard: None, ..part.run.record.clone() });
     for pair in parts.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
         if let Some((what, there, here)) = whole(one).first_difference(&whole(other)) {
-            let there = format!("{what} differ ({there} in {}, {here} here)", one.path.display());
+            let there = format!("{what} differ ({there} in {}, {here} here)", one.run.path.display());
             return Err(refused(
-                &other.path,
+                &other.run.path,
                 format!("it is of another evaluation than the others: {there}"),
             ));
         }
-        if one.record.tolerance_pp.to_bits() != other.record.tolerance_pp.to_bits() {
-            return Err(refused(&other.path, "its --tolerance is another than the others'".to_owned()));
+        if one.run.record.tolerance_pp.to_bits() != other.run.record.tolerance_pp.to_bits() {
+            return Err(refused(&other.run.path, "its --tolerance is another than the others'".to_owned()));
         }
     }
     Ok(())
@@ -128,13 +123,13 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
     for pair in parts.windows(2) {
         if pair[0].shard.count != pair[1].shard.count {
             let reason =
-                format!("it is shard {}, {} is {}", pair[1].shard, pair[0].path.display(), pair[0].shard);
-            return Err(refused(&pair[1].path, format!("{reason}: not of one division")));
+                format!("it is shard {}, {} is {}", pair[1].shard, pair[0].run.path.display(), pair[0].shard);
+            return Err(refused(&pair[1].run.path, format!("{reason}: not of one division")));
         }
         if pair[0].shard == pair[1].shard {
             let reason =
-                format!("shard {} is there twice, also in {}", pair[1].shard, pair[0].path.display());
-            return Err(refused(&pair[1].path, reason));
+                format!("shard {} is there twice, also in {}", pair[1].shard, pair[0].run.path.display());
+            return Err(refused(&pair[1].run.path, reason));
         }
     }
     let missing: Vec<String> = (1..=count)
@@ -144,52 +139,22 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(refused(&first.path, format!("shards {} are missing; give every shard's run", missing.join(", "))))
+    Err(refused(
+        &first.run.path,
+        format!("shards {} are missing; give every shard's run", missing.join(", ")),
+    ))
 }
 
 /// The rows of all shards in the order of the images' names, each image once.
 fn rows(parts: &[Part], model: &Model) -> Result<Vec<Prediction>, EvalError> {
     let mut all = Vec::new();
     for part in parts {
-        let path = part.path.join("predictions").join(format!("{}.csv", model.file_stem()));
-        let rows = predictions::read(&path)?;
-        let expected = part.shard.size(part.record.dataset.images);
-        if rows.len() != expected {
-            let reason = format!("it has {} rows, its shard {expected} images", rows.len());
-            return Err(EvalError::DamagedRun { path, reason });
-        }
-        all.extend(rows);
+        all.extend(part.run.rows(&model.id)?);
     }
     all.sort_by(|a, b| a.image.cmp(&b.image));
     if let Some(pair) = all.windows(2).find(|pair| pair[0].image == pair[1].image) {
         let reason = format!("{} is in two shards of {}", pair[0].image, model.id);
-        return Err(refused(&parts[0].path, reason));
+        return Err(refused(&parts[0].run.path, reason));
     }
     Ok(all)
-}
-
-fn judged(
-    record: &RunRecord,
-    parts: &[Part],
-    index: usize,
-    model: &Model,
-    rows: &[Prediction],
-) -> Result<ModelRecord, EvalError> {
-    let of_parts = || parts.iter().map(|part| &part.record.models[index]);
-    let there = &parts[0].record.models[index];
-    // What follows from the network alone is the same in every shard.
-    let [.., flops, params] = &there.figures[..] else {
-        let path = parts[0].path.join("run.json");
-        return Err(EvalError::DamagedRun { path, reason: format!("{} lacks figures", model.id) });
-    };
-    let conditions = Conditions { dataset: &record.dataset, shard: None, tolerance_pp: record.tolerance_pp };
-    let subject = Subject {
-        model,
-        recipe: &there.recipe,
-        weights: &there.weights,
-        counted: [flops.clone(), params.clone()],
-    };
-    let seconds = of_parts().map(|model| model.seconds).sum();
-    let timed_images = of_parts().map(|model| model.timed_images).sum();
-    Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))
 }

@@ -93,6 +93,24 @@ pub fn wilson_interval_pct(hits: u64, images: u64) -> [f64; 2] {
     [(centre - spread) * scale, (centre + spread) * scale].map(|bound| bound.clamp(0.0, 100.0))
 }
 
+/// The two-sided p-value of McNemar's exact test: the probability of a split of `gained + lost` flips at
+/// least as uneven as this one, if each flip went either way with probability one half.
+///
+/// Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
+/// percentages" (1947); exact by the binomial distribution.
+pub fn mcnemar_exact_p(gained: u64, lost: u64) -> f64 {
+    let flips = gained + lost;
+    // Terms of the binomial distribution by their logarithms: 2^-50000 is no f64.
+    let mut log_term = -(flips as f64) * std::f64::consts::LN_2;
+    let mut tail = 0.0;
+    for count in 0..=gained.min(lost) {
+        tail += log_term.exp();
+        log_term += ((flips - count) as f64 / (count + 1) as f64).ln();
+    }
+    // Both tails overlap in the middle when the split is even.
+    (2.0 * tail).min(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +154,24 @@ mod tests {
         hits.add(&[], top.as_ref());
         hits.add(&[], None);
         assert_eq!(hits, Hits { images: 2, errors: 0, top1: 1, top5: 2, unlabelled: 2 });
+    }
+
+    #[test]
+    fn mcnemar_agrees_with_the_binomial_distribution() {
+        // From sums of exact integers. The first terms of the last are below the smallest f64.
+        for (gained, lost, p) in [
+            (0, 0, 1.0),
+            (1, 0, 1.0),
+            (3, 3, 1.0),
+            (10, 2, 0.038_574_218_75),
+            (2, 10, 0.038_574_218_75),
+            (59, 16, 6.114_156_572_5e-7),
+            (600, 500, 0.002_819_544_991_4),
+            (25_400, 24_600, 0.000_352_501_457_998),
+        ] {
+            let here = mcnemar_exact_p(gained, lost);
+            assert!((here - p).abs() <= 1e-6 * p, "{gained} and {lost}: {here}, not {p}");
+        }
     }
 
     #[test]

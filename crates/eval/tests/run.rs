@@ -497,7 +497,7 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     assert!(refusal(&[one, three]).contains("shards 2/3 are missing"), "{}", refusal(&[one, three]));
     assert!(refusal(&[one, two, two, three]).contains("shard 2/3 is there twice"));
     assert!(refusal(&[one, two, &whole]).contains("it is a run of all images, not a shard"));
-    assert!(refusal(&[one, two, &data]).contains("it has no run.json"));
+    assert!(refusal(&[one, two, &data]).contains("data has no run.json"));
     // Another evaluation: other labels.
     let labels = folder.path().join("labels.txt");
     fs::write(&labels, "7\n7\n7\n7\n7\n").unwrap();
@@ -510,12 +510,12 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let text = fs::read_to_string(&path).unwrap();
     let shorter: Vec<&str> = text.lines().take(2).collect();
     fs::write(&path, format!("{}\n", shorter.join("\n"))).unwrap();
-    assert!(refusal(&[one, two, three]).contains("it has 1 rows, its shard 2 images"));
+    assert!(refusal(&[one, two, three]).contains("it has 1 rows for 2 images"));
     // Unfinished.
     let path = two.join("run.json");
     let text = fs::read_to_string(&path).unwrap().replace("\"finished\"", "\"interrupted\"");
     fs::write(&path, text).unwrap();
-    assert!(refusal(&[one, two, three]).contains("shard 2/3 is unfinished; finish it first: test"));
+    assert!(refusal(&[one, two, three]).contains("shard 2 is unfinished; finish it first: test"));
 }
 
 #[test]

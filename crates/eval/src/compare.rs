@@ -1,0 +1,251 @@
+//! Two runs side by side: which images changed sides, and whether that is more than chance.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::EvalError;
+use crate::metrics::{Hits, mcnemar_exact_p, percentage};
+use crate::predictions::Prediction;
+use crate::stored::StoredRun;
+
+/// One model in two runs, over the images that both have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelComparison {
+    /// Catalog id.
+    pub id: String,
+    /// What the first run counted on these images.
+    pub hits: Hits,
+    /// What the run that it is compared with counted.
+    pub against_hits: Hits,
+    /// Images whose best class differs.
+    pub best_class_changed: usize,
+    /// Images whose five best classes, or their order, differ.
+    pub top5_changed: usize,
+    /// Images of which one run is right and the other wrong, by name.
+    pub flips: Vec<Flip>,
+    /// The probability of flips so uneven, or more so, if both runs were equally good: McNemar's exact
+    /// test of top-1, two-sided.
+    pub mcnemar_p: f64,
+    /// Classes with a different number of top-1 hits, the largest change first.
+    pub classes: Vec<ClassChange>,
+}
+
+/// An image that changed sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flip {
+    /// Its name.
+    pub image: String,
+    /// Its label in the data set.
+    pub label: u16,
+    /// The best class in the first run, if it has a prediction.
+    pub class: Option<u16>,
+    /// The best class in the other.
+    pub against_class: Option<u16>,
+    /// Whether the first run is the one that is right.
+    pub gained: bool,
+}
+
+/// How a class fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassChange {
+    /// Class index of the label.
+    pub class: u16,
+    /// Its images.
+    pub images: u64,
+    /// Top-1 hits in the first run.
+    pub hits: u64,
+    /// Top-1 hits in the other.
+    pub against_hits: u64,
+}
+
+impl ModelComparison {
+    /// Change of top-1 accuracy in percentage points, positive when the first run is better.
+    pub fn top1_change_pp(&self) -> f64 {
+        percentage(self.hits.top1, self.hits.images) - percentage(self.against_hits.top1, self.hits.images)
+    }
+
+    /// Change of top-5 accuracy in percentage points.
+    pub fn top5_change_pp(&self) -> f64 {
+        percentage(self.hits.top5, self.hits.images) - percentage(self.against_hits.top5, self.hits.images)
+    }
+
+    /// Flips that the first run wins, and loses.
+    pub fn gained_and_lost(&self) -> (usize, usize) {
+        let gained = self.flips.iter().filter(|flip| flip.gained).count();
+        (gained, self.flips.len() - gained)
+    }
+}
+
+/// The comparison of two runs.
+#[derive(Debug)]
+pub struct Comparison {
+    /// Models that both have, in the first run's order.
+    pub models: Vec<ModelComparison>,
+    /// What a reader should know, a sentence each: models and images that only one has, other conditions.
+    pub notes: Vec<String>,
+}
+
+/// Compares `run` with `against`, over the models and images that both have.
+///
+/// # Errors
+/// [`EvalError::NotTheSameTask`] when they have no model or image in common, or label an image
+/// differently; those of [`StoredRun::rows`].
+pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalError> {
+    let different = |reason: String| EvalError::NotTheSameTask {
+        path: run.path.clone(),
+        against: against.path.clone(),
+        reason,
+    };
+    let (here, there) = (&run.record, &against.record);
+    if here.dataset.label_set != there.dataset.label_set {
+        let (here, there) = (here.dataset.label_set.name(), there.dataset.label_set.name());
+        return Err(different(format!("one is scored by the label set {here}, the other by {there}")));
+    }
+    let mut notes = Vec::new();
+    let ids = |record: &crate::summary::RunRecord| -> Vec<String> {
+        record.models.iter().map(|model| model.id.clone()).collect()
+    };
+    for (ids, others, path) in [(ids(here), ids(there), &run.path), (ids(there), ids(here), &against.path)] {
+        let only: Vec<&str> = ids.iter().filter(|id| !others.contains(id)).map(String::as_str).collect();
+        if !only.is_empty() {
+            notes.push(format!("Only in {}: {}.", path.display(), only.join(", ")));
+        }
+    }
+    if here.device != there.device {
+        notes.push(format!("Devices differ: {} and {}.", here.device, there.device));
+    }
+    let mut models = Vec::new();
+    for model in &here.models {
+        let Some(other) = there.models.iter().find(|other| other.id == model.id) else { continue };
+        if model.recipe != other.recipe {
+            notes.push(format!("{}: recipes differ: {} and {}.", model.id, model.recipe, other.recipe));
+        }
+        if model.weights.label() != other.weights.label() {
+            let (here, there) = (model.weights.label(), other.weights.label());
+            notes.push(format!("{}: weights differ: {here} and {there}.", model.id));
+        }
+        let (rows, other_rows) = (run.rows(&model.id)?, against.rows(&model.id)?);
+        let in_other: HashMap<&str, &Prediction> =
+            other_rows.iter().map(|row| (row.image.as_str(), row)).collect();
+        let pairs: Vec<(&Prediction, &Prediction)> =
+            rows.iter().filter_map(|row| Some((row, *in_other.get(row.image.as_str())?))).collect();
+        if let Some((row, other)) = pairs.iter().find(|(row, other)| row.label != other.label) {
+            let (image, here, there) = (&row.image, row.label, other.label);
+            return Err(different(format!("{image} is labelled {here} in one and {there} in the other")));
+        }
+        if pairs.is_empty() {
+            return Err(different("they have no image in common".to_owned()));
+        }
+        let apart = rows.len() + other_rows.len() - 2 * pairs.len();
+        if apart > 0 {
+            let common = pairs.len();
+            notes.push(format!("{}: {apart} images are in one run only; {common} are compared.", model.id));
+        }
+        models.push(compare_rows(&model.id, &pairs, |row| {
+            here.dataset.label_set.truth(&row.image, &row.label).to_vec()
+        }));
+    }
+    if models.is_empty() {
+        return Err(different("they have no model in common".to_owned()));
+    }
+    Ok(Comparison { models, notes })
+}
+
+fn compare_rows(
+    id: &str,
+    pairs: &[(&Prediction, &Prediction)],
+    truth: impl Fn(&Prediction) -> Vec<u16>,
+) -> ModelComparison {
+    let best = |row: &Prediction| row.outcome.as_ref().ok().map(|top| top.classes[0]);
+    let five = |row: &Prediction| row.outcome.as_ref().ok().map(|top| top.classes);
+    let (mut hits, mut against_hits) = (Hits::default(), Hits::default());
+    let (mut best_class_changed, mut top5_changed, mut flips) = (0, 0, Vec::new());
+    let mut classes: BTreeMap<u16, ClassChange> = BTreeMap::new();
+    for (row, other) in pairs {
+        let truth = truth(row);
+        hits.add(&truth, row.outcome.as_ref().ok());
+        against_hits.add(&truth, other.outcome.as_ref().ok());
+        let (class, against_class) = (best(row), best(other));
+        best_class_changed += usize::from(class != against_class);
+        top5_changed += usize::from(five(row) != five(other));
+        if truth.is_empty() {
+            continue;
+        }
+        let right = |class: Option<u16>| class.is_some_and(|class| truth.contains(&class));
+        let (here, there) = (right(class), right(against_class));
+        let start = ClassChange { class: row.label, images: 0, hits: 0, against_hits: 0 };
+        let change = classes.entry(row.label).or_insert(start);
+        change.images += 1;
+        change.hits += u64::from(here);
+        change.against_hits += u64::from(there);
+        if here != there {
+            let (image, label) = (row.image.clone(), row.label);
+            flips.push(Flip { image, label, class, against_class, gained: here });
+        }
+    }
+    flips.sort_by(|a, b| a.image.cmp(&b.image));
+    let gained = flips.iter().filter(|flip| flip.gained).count();
+    let mut classes: Vec<ClassChange> =
+        classes.into_values().filter(|change| change.hits != change.against_hits).collect();
+    // Stable: classes with the same change stay in their order.
+    classes.sort_by_key(|change| std::cmp::Reverse(change.hits.abs_diff(change.against_hits)));
+    ModelComparison {
+        id: id.to_owned(),
+        hits,
+        against_hits,
+        best_class_changed,
+        top5_changed,
+        mcnemar_p: mcnemar_exact_p(gained as u64, (flips.len() - gained) as u64),
+        flips,
+        classes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::TopK;
+
+    fn row(image: &str, label: u16, classes: Option<[u16; 5]>) -> Prediction {
+        let outcome = classes.map(|classes| TopK { classes, logits: [5.0, 4.0, 3.0, 2.0, 1.0] });
+        Prediction { image: image.to_owned(), label, outcome: outcome.ok_or_else(|| "broken".to_owned()) }
+    }
+
+    #[test]
+    fn flips_are_named_and_counted_by_class() {
+        let here = [
+            row("a", 1, Some([1, 2, 3, 4, 5])),
+            row("b", 1, Some([2, 1, 3, 4, 5])),
+            row("c", 7, Some([7, 1, 2, 3, 4])),
+            row("d", 7, Some([7, 1, 2, 3, 4])),
+            row("e", 9, Some([1, 2, 3, 4, 5])),
+        ];
+        let there = [
+            row("a", 1, Some([2, 1, 3, 4, 5])),
+            row("b", 1, Some([1, 2, 3, 4, 5])),
+            row("c", 7, Some([1, 7, 2, 3, 4])),
+            row("d", 7, None),
+            row("e", 9, Some([1, 2, 3, 5, 4])),
+        ];
+        let pairs: Vec<_> = here.iter().zip(&there).collect();
+        let found = compare_rows("timm/xception", &pairs, |row| vec![row.label]);
+        assert_eq!((found.hits.top1, found.against_hits.top1), (3, 1));
+        assert_eq!((found.hits.top5, found.against_hits.top5, found.against_hits.errors), (4, 3, 1));
+        assert_eq!((found.best_class_changed, found.top5_changed), (4, 5));
+        assert_eq!(found.gained_and_lost(), (3, 1));
+        let lost =
+            Flip { image: "b".to_owned(), label: 1, class: Some(2), against_class: Some(1), gained: false };
+        assert_eq!(found.flips[1], lost);
+        assert_eq!(found.flips[3].against_class, None);
+        // Class 1 gained one and lost one.
+        assert_eq!(found.classes, [ClassChange { class: 7, images: 2, hits: 2, against_hits: 0 }]);
+        assert!((found.mcnemar_p - 0.625).abs() < 1e-12);
+        assert!((found.top1_change_pp() - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_image_without_a_right_class_is_no_flip() {
+        let (here, there) = (row("a", 1, Some([1, 2, 3, 4, 5])), row("a", 1, Some([2, 1, 3, 4, 5])));
+        let found = compare_rows("timm/xception", &[(&here, &there)], |_| Vec::new());
+        assert_eq!((found.hits.images, found.flips.len(), found.best_class_changed), (0, 0, 1));
+    }
+}

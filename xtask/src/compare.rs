@@ -1,0 +1,178 @@
+//! `compare`: a run against the documented table, or against another run.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use dataset::labels;
+use eval::compare::{Comparison, ModelComparison};
+use eval::metrics::percentage;
+use eval::report::{Style, figures_table, summary_lines};
+use eval::stored::StoredRun;
+use eval::verdict::Verdict;
+
+use crate::eval::tolerance;
+use crate::selection::CatalogArgs;
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
+
+/// What `--against` says when it names no run.
+const DOCUMENTED: &str = "documented";
+
+/// Flips and classes that are shown; `--flips` writes all.
+const SHOWN: usize = 10;
+
+/// Compares a run with the documented table, or with another run
+///
+/// Against the documented table, accuracies are counted from the prediction logs again and judged by the
+/// catalog, so that another --tolerance or --catalog needs no new evaluation.
+///
+/// Against another run, the images that changed sides are named; McNemar's exact p says how likely flips
+/// so uneven are if both runs are equally good. The exit code is 1 when an accuracy differs by more than
+/// the tolerance, in either direction.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A run directory
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+
+    /// documented, or another run directory
+    #[arg(long, value_name = "documented|RUN", default_value = DOCUMENTED)]
+    against: PathBuf,
+
+    /// How far an accuracy may lie from the other, in percentage points [default: the catalog's]
+    #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
+    tolerance: Option<f64>,
+
+    /// Write every image that changed sides to a CSV file
+    #[arg(long, value_name = "FILE")]
+    flips: Option<PathBuf>,
+
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    let catalog = args.catalog.load()?;
+    let run = StoredRun::open(&args.run)?;
+    if args.against == Path::new(DOCUMENTED) {
+        if args.flips.is_some() {
+            anyhow::bail!(
+                "--flips goes with --against RUN: the documented table does not say which images are right"
+            );
+        }
+        let record = run.judged(&catalog, args.tolerance)?;
+        let mut text = figures_table(&record.models, Style::Terminal);
+        for line in summary_lines(&record) {
+            text += &format!("{line}\n");
+        }
+        output::print(&text)?;
+        let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
+        return Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS });
+    }
+    let against = StoredRun::open(&args.against)?;
+    let comparison = eval::compare::compare(&run, &against)?;
+    let tolerance_pp = args.tolerance.unwrap_or(catalog.accuracy_tolerance_pp());
+    if let Some(path) = &args.flips {
+        write_flips(path, &comparison).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    output::print(&text(&comparison, tolerance_pp))?;
+    let differs = comparison.models.iter().any(|model| !within(model, tolerance_pp));
+    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+}
+
+fn within(model: &ModelComparison, tolerance_pp: f64) -> bool {
+    let changes = [model.top1_change_pp(), model.top5_change_pp()];
+    changes.iter().all(|change| change.abs() <= tolerance_pp + 1e-9)
+}
+
+fn text(comparison: &Comparison, tolerance_pp: f64) -> String {
+    let header = ["model", "figure", "run", "against", "change", "flips", "McNemar's p", "gate"];
+    let mut table = Style::Terminal.table(&header);
+    for model in &comparison.models {
+        let pct =
+            |hits| format!("{:.3} % ({hits}/{})", percentage(hits, model.hits.images), model.hits.images);
+        let (gained, lost) = model.gained_and_lost();
+        let gate = if within(model, tolerance_pp) { "within" } else { "exceeded" };
+        table.add_row([
+            model.id.clone(),
+            "top-1".to_owned(),
+            pct(model.hits.top1),
+            pct(model.against_hits.top1),
+            format!("{:+.3} pp", model.top1_change_pp()),
+            format!("+{gained} -{lost}"),
+            format!("{:.3}", model.mcnemar_p),
+            format!("{gate} {tolerance_pp} pp"),
+        ]);
+        table.add_row([
+            String::new(),
+            "top-5".to_owned(),
+            pct(model.hits.top5),
+            pct(model.against_hits.top5),
+            format!("{:+.3} pp", model.top5_change_pp()),
+        ]);
+    }
+    let mut text: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    for model in &comparison.models {
+        describe(&mut text, model);
+    }
+    for note in &comparison.notes {
+        let _ = writeln!(text, "{note}");
+    }
+    text
+}
+
+/// What changed for one model, in words.
+fn describe(text: &mut String, model: &ModelComparison) {
+    if model.top5_changed == 0 {
+        let _ = writeln!(text, "{}: the same five classes in the same order for every image.", model.id);
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "{}: another best class for {} images, other five or another order for {}.",
+        model.id, model.best_class_changed, model.top5_changed
+    );
+    let class = |class: Option<u16>| class.map_or_else(|| "no prediction".to_owned(), named);
+    for flip in model.flips.iter().take(SHOWN) {
+        let side = if flip.gained { "gained" } else { "lost" };
+        let (here, there) = (class(flip.class), class(flip.against_class));
+        let _ = writeln!(text, "  {side} {}: {here}, was {there}; label {}", flip.image, named(flip.label));
+    }
+    if model.flips.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more; --flips FILE writes all", model.flips.len() - SHOWN);
+    }
+    for change in model.classes.iter().take(SHOWN) {
+        let difference = change.hits as i64 - change.against_hits as i64;
+        let (class, images) = (named(change.class), change.images);
+        let _ = writeln!(text, "  class {class}: {difference:+} of {images} images");
+    }
+    if model.classes.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more classes", model.classes.len() - SHOWN);
+    }
+}
+
+/// A class by its index, and its first word for people.
+fn named(class: u16) -> String {
+    let name = labels::synsets().get(usize::from(class)).map_or("unknown", |synset| synset.name);
+    format!("{class} ({})", name.split(',').next().unwrap_or(name))
+}
+
+fn write_flips(path: &Path, comparison: &Comparison) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    writer.write_record(["id", "image", "label", "class", "against_class", "change"])?;
+    let class = |class: Option<u16>| class.map(|class| class.to_string()).unwrap_or_default();
+    for model in &comparison.models {
+        for flip in &model.flips {
+            writer.write_record([
+                model.id.clone(),
+                flip.image.clone(),
+                flip.label.to_string(),
+                class(flip.class),
+                class(flip.against_class),
+                if flip.gained { "gained" } else { "lost" }.to_owned(),
+            ])?;
+        }
+    }
+    writer.flush()?;
+    Ok(())
+}
