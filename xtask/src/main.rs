@@ -8,6 +8,7 @@ mod merge;
 mod output;
 mod parity;
 mod progress;
+mod score;
 mod selection;
 mod weights;
 
@@ -39,6 +40,7 @@ enum Verb {
     Complexity(complexity::Args),
     Compare(compare::Args),
     Merge(merge::Args),
+    Score(score::Args),
     Weights(weights::Args),
 }
 
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Complexity(args) => complexity::run(&args),
+        Verb::Score(args) => score::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Merge(args) => merge::run(&args),
         Verb::Weights(args) => weights::run(&args),

@@ -69,7 +69,7 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in ["eval", "parity", "complexity", "compare", "merge", "weights"] {
+    for verb in ["eval", "parity", "complexity", "compare", "merge", "score", "weights"] {
         let help = printed(xtask(&[verb, "--help"]).env("COLUMNS", "100"));
         insta::assert_snapshot!(format!("help_{verb}"), help);
     }
@@ -358,4 +358,53 @@ fn runs_are_compared_with_the_table_and_with_each_other() {
     refused(&["compare", &source, "--flips", &flips], "--flips goes with --against RUN");
     fs::remove_file(&log).unwrap();
     refused(&["compare", &card], "timm-xception.csv");
+}
+
+#[test]
+fn predictions_made_elsewhere_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, list) = (path("predictions.csv"), path("val.txt"));
+    let val = "ILSVRC2012_val_0000000";
+    fs::write(&file, format!("{val}1.JPEG,65\n{val}2.JPEG,1\n{val}3.JPEG,230\n")).unwrap();
+    let text = printed(&mut xtask(&["score", &file, "--model", "timm/xception"]));
+    assert!(text.contains("top-1: 66.667 % (2/3, 95 % interval 20.77 to 93.85)"), "{text}");
+    assert!(
+        text.contains("top-5: not known") && text.contains("documented 79.050 %: not comparable"),
+        "{text}"
+    );
+    // The first has no ReaL label.
+    let text = printed(&mut xtask(&["score", &file, "--label-set", "real"]));
+    assert!(text.contains("/2,") && text.contains("1 images have no ReaL label and are left out"), "{text}");
+
+    let refused = |arguments: &[&str], expected: &str| {
+        xtask(arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+    };
+    fs::write(&file, "a.JPEG,65\nb.JPEG,66\n").unwrap();
+    refused(&["score", &file], "2 of 2 images have no label, the first: a.JPEG");
+    fs::write(&list, "a.JPEG 65\nb.JPEG 0\n").unwrap();
+    assert!(printed(&mut xtask(&["score", &file, "--labels", &list])).contains("top-1: 50.000 % (1/2"));
+    fs::write(&list, "65\n0\n").unwrap();
+    refused(&["score", &file, "--labels", &list], "the list has labels but no names");
+    fs::write(&file, "a.JPEG: Relay top-1 id: 3, prob: 0.5, class name: x\n").unwrap();
+    refused(&["score", &file], "line 1: a.JPEG has 1 lines instead of five");
+    refused(&["score", &path("nothing.csv")], "nothing.csv");
+
+    // All 50,000: judged by the documented figure.
+    let rows = |right: usize| -> String {
+        let labels = dataset::labels::ilsvrc2012_val();
+        (1..)
+            .zip(labels)
+            .map(|(number, &label)| {
+                let class = if number <= right { label } else { (label + 1) % 1000 };
+                format!("ILSVRC2012_val_{number:08}.JPEG,{class}\n")
+            })
+            .collect()
+    };
+    fs::write(&file, rows(39_525)).unwrap();
+    let text = printed(&mut xtask(&["score", &file, "--model", "timm/xception"]));
+    assert!(text.contains("top-1: 79.050 % (39525/50000)\n") && text.contains(": reproduced"), "{text}");
+    fs::write(&file, rows(39_000)).unwrap();
+    xtask(&["score", &file, "--model", "timm/xception"]).assert().code(1).stdout(contains("not reproduced"));
+    xtask(&["score", &file, "--model", "timm/xception", "--tolerance", "2"]).assert().success();
 }

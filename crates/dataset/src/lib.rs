@@ -37,5 +37,5 @@ mod resample;
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, MAX_PIXELS};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
-pub use open::{Dataset, DatasetError, Item, LabelSource, Layout, SAMPLE_PREPROCESS_JSON};
+pub use open::{Dataset, DatasetError, Item, LabelSource, Layout, SAMPLE_PREPROCESS_JSON, named_labels};
 pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};

@@ -126,6 +126,29 @@ pub enum EvalError {
         /// What differs.
         reason: String,
     },
+    /// A file of predictions that is not understood.
+    #[error("{}: {reason}", path.display())]
+    Predictions {
+        /// The file.
+        path: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// Predictions for images whose label nobody knows.
+    #[error(
+        "{}: {count} of {total} images have no label, the first: {first}; their names are not ILSVRC2012_val_NNNNNNNN, so give a list with --labels FILE, or the images with --data PATH",
+        path.display()
+    )]
+    NoLabel {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+        /// The first of them.
+        first: String,
+    },
     /// Runs that do not make up one evaluation.
     #[error("cannot merge {}: {reason}", path.display())]
     Merge {

@@ -9,6 +9,7 @@
 //! * [`run_dir`]: the run directory, its identity and its lock;
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
 //! * [`stored`], [`compare`](mod@compare): runs read back, judged anew, and compared with each other;
+//! * [`score`](mod@score): predictions made elsewhere;
 //! * [`summary`], [`report`]: results for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
@@ -24,6 +25,7 @@ pub mod predictions;
 pub mod provenance;
 pub mod report;
 pub mod run_dir;
+pub mod score;
 pub mod stored;
 pub mod summary;
 pub mod verdict;

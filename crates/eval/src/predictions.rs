@@ -109,7 +109,12 @@ fn record(row: &Prediction) -> [String; COLUMNS] {
     cells
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<Prediction>, String> {
+/// Whether a line is the heading of a log.
+pub(crate) fn is_header(line: &str) -> bool {
+    line.trim() == HEADER
+}
+
+pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Prediction>, String> {
     let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.headers().map_err(|error| error.to_string())?;
     if header.iter().ne(HEADER.split(',')) {

@@ -143,6 +143,19 @@ pub struct Dataset {
     archive: Option<Arc<Archive>>,
 }
 
+/// The labels that a list gives, by the names in it: `NAME LABEL` lines, or Kaggle's
+/// `LOC_val_solution.csv`.
+///
+/// # Errors
+/// [`DatasetError`] as [`Dataset::open`]; [`DatasetError::ListWithoutNames`] for bare labels.
+pub fn named_labels(path: &Path) -> Result<Vec<(String, u16)>, DatasetError> {
+    let list = list::read(path)?;
+    if list.entries().is_empty() {
+        return Err(DatasetError::ListWithoutNames { path: path.to_owned() });
+    }
+    Ok(list.entries().iter().map(|entry| (entry.name.clone(), entry.label)).collect())
+}
+
 impl Dataset {
     /// Looks at `path`, a folder of images, a tar archive or a list file, and finds every image a label. `labels`
     /// names a list file that is used instead of anything found by looking.
