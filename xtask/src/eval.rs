@@ -163,7 +163,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let dir = RunDir::open(&path, &identity, args.fresh)?;
     introduce(&plan);
 
-    let stop = stop_on_signal()?;
+    let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
     let outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
     conclude(&outcome, dir.path())
 }
@@ -221,16 +221,16 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
-/// The first signal asks for a stop at the next batch; the second ends the process, which loses the
+/// The first signal asks for a stop, which `message` says; the second ends the process, which loses the
 /// batch at hand and nothing else.
-fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
+pub(crate) fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(EXIT_INTERRUPTED));
         }
-        note("Stopping after the batch at hand; once more to stop at once.");
+        note(message);
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(stop)

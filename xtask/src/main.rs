@@ -3,6 +3,7 @@
 
 mod compare;
 mod complexity;
+mod dataset;
 mod eval;
 mod merge;
 mod output;
@@ -39,6 +40,7 @@ enum Verb {
     Parity(parity::Args),
     Complexity(complexity::Args),
     Compare(compare::Args),
+    Dataset(dataset::Args),
     Merge(merge::Args),
     Score(score::Args),
     Weights(weights::Args),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Parity(args) => parity::run(&args),
         Verb::Complexity(args) => complexity::run(&args),
         Verb::Score(args) => score::run(&args),
+        Verb::Dataset(args) => dataset::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Merge(args) => merge::run(&args),
         Verb::Weights(args) => weights::run(&args),

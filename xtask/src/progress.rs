@@ -156,3 +156,36 @@ impl Transfer for Download {
         self.bar.finish_and_clear();
     }
 }
+
+/// Counts images that are looked at, on standard error.
+pub(crate) struct Count {
+    bar: ProgressBar,
+    plain: bool,
+    last_line: Instant,
+}
+
+impl Count {
+    pub(crate) fn new(images: usize) -> Self {
+        let plain = !std::io::stderr().is_terminal();
+        let bar = if plain { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        if let Ok(style) =
+            ProgressStyle::with_template("{wide_bar} {pos}/{len} images  {per_sec}  {eta} left")
+        {
+            bar.set_style(style);
+        }
+        bar.set_length(images as u64);
+        Self { bar, plain, last_line: Instant::now() }
+    }
+
+    pub(crate) fn image(&mut self) {
+        self.bar.inc(1);
+        if self.plain && self.last_line.elapsed() >= PLAIN_INTERVAL {
+            self.last_line = Instant::now();
+            note(&format!("{}/{} images", self.bar.position(), self.bar.length().unwrap_or_default()));
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

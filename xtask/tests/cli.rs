@@ -69,9 +69,10 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in ["eval", "parity", "complexity", "compare", "merge", "score", "weights"] {
-        let help = printed(xtask(&[verb, "--help"]).env("COLUMNS", "100"));
-        insta::assert_snapshot!(format!("help_{verb}"), help);
+    for verb in ["eval", "parity", "complexity", "compare", "dataset check", "merge", "score", "weights"] {
+        let arguments: Vec<&str> = verb.split(' ').chain(["--help"]).collect();
+        let help = printed(xtask(&arguments).env("COLUMNS", "100"));
+        insta::assert_snapshot!(format!("help_{}", verb.replace(' ', "_")), help);
     }
     xtask(&["--help"]).assert().success().stdout(contains("Exit codes: 0 all verdicts hold"));
 }
@@ -407,4 +408,57 @@ fn predictions_made_elsewhere_are_scored() {
     fs::write(&file, rows(39_000)).unwrap();
     xtask(&["score", &file, "--model", "timm/xception"]).assert().code(1).stdout(contains("not reproduced"));
     xtask(&["score", &file, "--model", "timm/xception", "--tolerance", "2"]).assert().success();
+}
+
+#[test]
+fn a_data_set_is_checked_before_hours_are_spent_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = sample_as_files(&folder.path().join("vål 1"), 4);
+    let path = data.to_str().unwrap().to_owned();
+    let file = |number: usize| data.join(format!("ILSVRC2012_val_{number:08}.JPEG"));
+    let text = printed(&mut xtask(&["dataset", "check", &path]));
+    for expected in [
+        "images       4 (not the 50000 of the ILSVRC2012 validation set)",
+        "order        agrees with the known labels of 4 validation files",
+        "classes      4 of 1000, 1 images each",
+        "decoded      4 of 4",
+        "duplicates   no two files have the same content",
+        "Nothing has to be mended.",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    // The same fingerprint as in a report.
+    let fingerprint = dataset::Dataset::open(&data, None).unwrap().fingerprint();
+    assert!(text.contains(&format!("fingerprint  {fingerprint}\n")), "{text}");
+
+    // The second is cut off, the third is the first under another name.
+    let whole = fs::read(file(2)).unwrap();
+    fs::write(file(2), &whole[..whole.len() / 2]).unwrap();
+    fs::copy(file(1), file(3)).unwrap();
+    let broken = || {
+        String::from_utf8(
+            xtask(&["dataset", "check", &path]).assert().code(EXIT_WRONG).get_output().stdout.clone(),
+        )
+        .unwrap()
+    };
+    let text = broken();
+    for expected in [
+        "ILSVRC2012_val_00000002.JPEG: JPEG file is truncated",
+        "1 contents more than once, 1 with different labels: ILSVRC2012_val_00000001.JPEG = ILSVRC2012_val_00000003.JPEG",
+        "problem: 1 files cannot be decoded",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    fs::write(file(2), whole).unwrap();
+    fs::write(
+        data.join("val.txt"),
+        (1..=4).map(|n| format!("ILSVRC2012_val_{n:08}.JPEG {n}\n")).collect::<String>(),
+    )
+    .unwrap();
+    let text = broken();
+    assert!(text.contains("problem: 4 of 4 labels contradict the known ones"), "{text}");
+    xtask(&["dataset", "check", "/nothing/here"])
+        .assert()
+        .code(EXIT_WRONG)
+        .stderr(contains("no such file or folder"));
 }

@@ -24,8 +24,10 @@
 //! | `resample` | one resampler for PIL, one for OpenCV (linear, and cubic) |
 //! | `recipe` | the recipes, as plain data |
 //! | [`labels`] | the 1,000 classes and the 50,000 validation labels |
+//! | `census` | what is in the files of a data set |
 //! | `open` | what lies at a path: layouts, label lists, their errors |
 
+mod census;
 mod decode;
 mod image;
 pub mod labels;
@@ -34,8 +36,11 @@ mod open;
 mod recipe;
 mod resample;
 
+pub use census::{Census, Sides};
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, MAX_PIXELS};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
-pub use open::{Dataset, DatasetError, Item, LabelSource, Layout, SAMPLE_PREPROCESS_JSON, named_labels};
+pub use open::{
+    Dataset, DatasetError, Item, LabelCheck, LabelSource, Layout, SAMPLE_PREPROCESS_JSON, named_labels,
+};
 pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};

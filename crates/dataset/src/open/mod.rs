@@ -131,6 +131,17 @@ impl fmt::Display for LabelSource {
     }
 }
 
+/// How a data set's labels compare with the known ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelCheck {
+    /// Images whose label is known: ILSVRC2012 validation files, by their number.
+    pub known: usize,
+    /// Those that the data set labels otherwise.
+    pub wrong: usize,
+    /// What the data set's labels are, for people: class indices, counted from 1, permuted, ...
+    pub order: String,
+}
+
 /// Labelled images, in the byte order of their names.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -230,6 +241,16 @@ impl Dataset {
     #[must_use]
     pub fn label_source(&self) -> &LabelSource {
         &self.label_source
+    }
+
+    /// Compares the labels with those that are known.
+    #[must_use]
+    pub fn label_check(&self) -> LabelCheck {
+        let known: Vec<(i64, u16)> = (self.items.iter())
+            .filter_map(|item| Some((item.label.into(), labels::val_label(&item.name)?)))
+            .collect();
+        let wrong = known.iter().filter(|(label, known)| *label != i64::from(*known)).count();
+        LabelCheck { known: known.len(), wrong, order: order::of(&known).to_string() }
     }
 
     /// The folder or archive that item names are relative to; empty for the sample.

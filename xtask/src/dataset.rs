@@ -1,0 +1,179 @@
+//! `dataset check`: what lies at a path, before hours are spent on it.
+
+use std::fmt::Write as _;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{Subcommand, value_parser};
+use dataset::labels::{CLASSES, VAL_IMAGES};
+use dataset::{Census, Dataset};
+use indicatif::BinaryBytes;
+
+use crate::output::note;
+use crate::progress::Count;
+use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};
+
+/// Looks at images and labels before hours are spent on them
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Counts, classes, labels and their order, undecodable files, colour modes, EXIF orientation, sizes,
+    /// duplicates, and the fingerprint that goes into every report
+    ///
+    /// The exit code is 2 when files cannot be decoded, or labels contradict the known ones.
+    Check(Check),
+}
+
+#[derive(clap::Args)]
+struct Check {
+    /// The images, in any layout that eval takes
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+
+    /// A list of labels to use instead of what is found with the images
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+
+    /// Threads that decode [default: one a processor]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+/// Names that are shown of each kind of finding.
+const SHOWN: usize = 5;
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    let Action::Check(check) = &args.action;
+    let dataset = Dataset::open(&check.path, check.labels.as_deref())?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let stop = crate::eval::stop_on_signal("Stopping.")?;
+    let mut count = Count::new(dataset.items().len());
+    let threads = check.threads.map_or(processors, usize::from);
+    let census = Census::take(&dataset, threads, &stop, || count.image());
+    count.finish();
+    let Some(census) = census else {
+        note("Interrupted: nothing was written.");
+        return Ok(EXIT_INTERRUPTED);
+    };
+    let wrong = problems(&dataset, &census);
+    output::print(&text(&dataset, &census, &wrong))?;
+    Ok(if wrong.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
+}
+
+/// What has to be mended before an accuracy means anything, a sentence each.
+fn problems(dataset: &Dataset, census: &Census) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !census.undecodable.is_empty() {
+        problems.push(format!(
+            "{} files cannot be decoded; every model will be wrong on them. Get them again.",
+            census.undecodable.len()
+        ));
+    }
+    let check = dataset.label_check();
+    if check.wrong > 0 {
+        let (wrong, known) = (check.wrong, check.known);
+        problems.push(format!(
+            "{wrong} of {known} labels contradict the known ones: they are {}. Leave the list out, or mend it.",
+            check.order
+        ));
+    }
+    problems
+}
+
+fn text(dataset: &Dataset, census: &Census, problems: &[String]) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, fact: &str| {
+        let _ = writeln!(text, "{name:<13}{fact}");
+    };
+    let which = match dataset.is_complete_ilsvrc2012_val() {
+        true => "the whole ILSVRC2012 validation set, by name".to_owned(),
+        false => format!("not the {VAL_IMAGES} of the ILSVRC2012 validation set"),
+    };
+    line("images", &format!("{} ({which}), {}", census.images, BinaryBytes(census.bytes)));
+    line("layout", &dataset.layout().to_string());
+    line("labels", &dataset.label_source().to_string());
+    line("order", &order(dataset));
+    line("classes", &classes(&census.per_class));
+    line("decoded", &format!("{} of {}", census.images - census.undecodable.len(), census.images));
+    for (name, reason) in census.undecodable.iter().take(SHOWN) {
+        line("", &format!("{name}: {reason}"));
+    }
+    if census.undecodable.len() > SHOWN {
+        line("", &format!("and {} more", census.undecodable.len() - SHOWN));
+    }
+    let kinds: Vec<String> = census.kinds.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    line("stored as", &kinds.join("; "));
+    for (kind, names) in &census.unusual {
+        line("", &format!("{kind}: {}", some(names)));
+    }
+    let rotated: Vec<String> = census.rotated.iter().map(|(name, turn)| format!("{name} ({turn})")).collect();
+    let upright = "none is rotated".to_owned();
+    line(
+        "EXIF",
+        &if rotated.is_empty() { upright } else { format!("{} rotated: {}", rotated.len(), some(&rotated)) },
+    );
+    if let Some(sides) = census.sides {
+        let [low, middle, high] = sides.width;
+        let widths = format!("{low} to {high} pixels wide, median {middle}");
+        let [low, middle, high] = sides.height;
+        line("sizes", &format!("{widths}; {low} to {high} high, median {middle}"));
+    }
+    let contradictory = census.contradictory_duplicates(dataset);
+    let twice: Vec<String> = census.duplicates.iter().map(|group| group.join(" = ")).collect();
+    line(
+        "duplicates",
+        &match twice.len() {
+            0 => "no two files have the same content".to_owned(),
+            count => format!(
+                "{count} contents more than once, {} with different labels: {}",
+                contradictory.len(),
+                some(&twice)
+            ),
+        },
+    );
+    line("fingerprint", &dataset.fingerprint());
+    for warning in dataset.warnings() {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    for problem in problems {
+        let _ = writeln!(text, "problem: {problem}");
+    }
+    if problems.is_empty() {
+        text += "Nothing has to be mended.\n";
+    }
+    text
+}
+
+fn order(dataset: &Dataset) -> String {
+    let check = dataset.label_check();
+    match (check.known, check.wrong) {
+        (0, _) => "cannot be checked: no image is named like a validation file".to_owned(),
+        (known, 0) => format!("agrees with the known labels of {known} validation files"),
+        (known, wrong) => {
+            format!("{wrong} of {known} labels are not the known ones; they are {}", check.order)
+        }
+    }
+}
+
+fn classes(per_class: &[usize]) -> String {
+    let present: Vec<usize> = per_class.iter().copied().filter(|&images| images > 0).collect();
+    let (low, high) = (present.iter().min().copied(), present.iter().max().copied());
+    let range = match (low.unwrap_or(0), high.unwrap_or(0)) {
+        (low, high) if low == high => format!("{low} images each"),
+        (low, high) => format!("{low} to {high} images each"),
+    };
+    format!("{} of {CLASSES}, {range}", present.len())
+}
+
+fn some(names: &[String]) -> String {
+    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        let _ = write!(text, " and {} more", names.len() - SHOWN);
+    }
+    text
+}
