@@ -7,7 +7,7 @@ use anyhow::Context;
 use dataset::labels;
 use eval::compare::{Comparison, ModelComparison};
 use eval::metrics::percentage;
-use eval::report::{Style, figures_table, summary_lines};
+use eval::report::{Style, figures_table, markdown, summary_lines};
 use eval::stored::StoredRun;
 use eval::verdict::Verdict;
 
@@ -66,6 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             text += &format!("{line}\n");
         }
         output::print(&text)?;
+        output::step_summary(&markdown(&record));
         let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
         return Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS });
     }

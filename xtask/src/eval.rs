@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::value_parser;
 use dataset::labels::LabelSet;
 use eval::plan::{RecipeArg, Request, Shard};
-use eval::report::{Style, figures_table, summary_lines};
+use eval::report::{Style, figures_table, markdown, summary_lines};
 use eval::run_dir::{Identity, RunDir};
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
@@ -216,6 +216,7 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
     }
     text += &format!("Run directory: {}\n", path.display());
     output::print(&text)?;
+    output::step_summary(&markdown(record));
     outcome.check_any_prediction()?;
     let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })

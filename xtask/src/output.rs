@@ -18,6 +18,16 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Adds `report`, in Markdown, to the summary of a GitHub job, where `GITHUB_STEP_SUMMARY` names the file.
+/// A summary that cannot be written is said, and no reason to fail: the run directory has the report.
+pub(crate) fn step_summary(report: &str) {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(&path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(report.as_bytes())) {
+        note(&format!("warning: cannot write the step summary {}: {error}", path.display()));
+    }
+}
+
 /// Prints a line to standard error, where all goes that is not a result. That nobody reads it, or its
 /// disk is full, is no reason to end an evaluation.
 pub(crate) fn note(line: &str) {

@@ -69,6 +69,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let complete = is_complete(predictions.images.iter().map(|it| it.image.as_str()));
     let mut text = format!("{} ({})\n", predictions.path.display(), predictions.format.name());
     text += &lines(&score, complete);
+    if let Some(diagnosis) = &score.diagnosis {
+        text += &format!("{diagnosis}\n");
+    }
     let mut verdicts = Vec::new();
     if let Some(model) = documented {
         let obstacle = match (complete, label_set) {

@@ -50,9 +50,13 @@ fn the_main_job_runs_the_sample_on_a_fresh_machine() {
         xtask(&["eval", "--all", "--out", out.to_str().unwrap()]).assert().success().get_output().clone();
     let printed = String::from_utf8(output.stdout).unwrap().replace(out.to_str().unwrap(), "[OUT]");
     insta::assert_snapshot!("eval_all", printed);
-    for file in ["run.json", "results.csv", "report.md", "predictions/timm-xception.csv"] {
+    for file in ["run.json", "results.csv", "report.md", "junit.xml", "predictions/timm-xception.csv"] {
         assert!(out.join(file).is_file(), "{file}");
     }
+    let junit = fs::read_to_string(out.join("junit.xml")).unwrap();
+    let totals =
+        "<testsuites name=\"imagenet-eval\" tests=\"48\" failures=\"0\" skipped=\"24\" errors=\"0\">";
+    assert!(junit.contains(totals) && junit.ends_with("</testsuites>\n"), "{junit}");
     // Not a terminal: plain lines, no control characters.
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("24 images in ") && !said.contains('\u{1b}'), "{said}");
@@ -296,8 +300,12 @@ fn runs_are_compared_with_the_table_and_with_each_other() {
         let model = ["eval", "--model", "timm/xception", "--limit", "6"];
         xtask(&[&model[..], &["--recipe", recipe, "--out", out]].concat()).assert().success();
     }
-    // The run as it was judged when it was made.
-    let documented = printed(&mut xtask(&["compare", &source]));
+    // The run as it was judged when it was made; in a GitHub job, in its summary too.
+    let summary = path("summary.md");
+    fs::write(&summary, "before\n").unwrap();
+    let documented = printed(xtask(&["compare", &source]).env("GITHUB_STEP_SUMMARY", &summary));
+    let summary = fs::read_to_string(summary).unwrap();
+    assert!(summary.starts_with("before\n# Evaluation report") && summary.contains("9.198 G"), "{summary}");
     assert!(documented.contains("9.198 G") && documented.contains("not comparable"), "{documented}");
     let same = printed(&mut xtask(&["compare", &source, "--against", &source]));
     assert!(same.contains("the same five classes in the same order for every image"), "{same}");
@@ -408,6 +416,12 @@ fn predictions_made_elsewhere_are_scored() {
     fs::write(&file, rows(39_000)).unwrap();
     xtask(&["score", &file, "--model", "timm/xception"]).assert().code(1).stdout(contains("not reproduced"));
     xtask(&["score", &file, "--model", "timm/xception", "--tolerance", "2"]).assert().success();
+    // Right, but counted from 1.
+    fs::write(&file, rows(0)).unwrap();
+    xtask(&["score", &file])
+        .assert()
+        .success()
+        .stdout(contains("99.9 % of the predictions are the label +1"));
 }
 
 #[test]

@@ -18,7 +18,6 @@ use crate::pipeline::{self, Prepared};
 use crate::plan::{Plan, PlannedModel};
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::utc_now;
-use crate::report;
 use crate::run_dir::RunDir;
 use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, State};
 
@@ -123,8 +122,7 @@ pub fn evaluate(
         return finished.map(|_| Outcome { record });
     }
     record.state = State::Finished;
-    dir.write("results.csv", report::results_csv(&record).as_bytes())?;
-    dir.write("report.md", report::markdown(&record).as_bytes())?;
+    dir.write_reports(&record)?;
     // Last, so that a run that is called finished has everything.
     dir.write_record(&record)?;
     Ok(Outcome { record })

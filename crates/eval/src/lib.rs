@@ -10,10 +10,12 @@
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
 //! * [`stored`], [`compare`](mod@compare): runs read back, judged anew, and compared with each other;
 //! * [`score`](mod@score): predictions made elsewhere;
+//! * [`diagnosis`]: what an absurd result is a sign of;
 //! * [`summary`], [`report`]: results for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
 pub mod compare;
+pub mod diagnosis;
 mod error;
 pub mod evaluate;
 pub mod merge;

@@ -13,7 +13,6 @@ use crate::EvalError;
 use crate::plan::Shard;
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
-use crate::report;
 use crate::run_dir::{Identity, RunDir};
 use crate::stored::{StoredRun, catalogued};
 use crate::summary::{RunRecord, State};
@@ -71,8 +70,7 @@ pub fn merge(
         remove(&path)?;
         PredictionLog::open(&path)?.0.append(&rows)?;
     }
-    dir.write("results.csv", report::results_csv(&record).as_bytes())?;
-    dir.write("report.md", report::markdown(&record).as_bytes())?;
+    dir.write_reports(&record)?;
     dir.write_record(&record)?;
     Ok(record)
 }

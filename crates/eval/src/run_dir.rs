@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::EvalError;
 use crate::plan::{Plan, Shard};
 use crate::provenance::Environment;
+use crate::report;
 use crate::summary::{DatasetRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";
 const PREDICTIONS: &str = "predictions";
-const REPORTS: [&str; 2] = ["results.csv", "report.md"];
+const REPORTS: [&str; 3] = ["results.csv", "report.md", "junit.xml"];
 const LOCK: &str = ".lock";
 
 /// What must be equal for a run to be continued: other weights, recipes, data or another device
@@ -182,6 +183,15 @@ impl RunDir {
             .map_err(|error| failed("write", &self.path.join(RECORD))(error.into()))?;
         text.push('\n');
         self.write(RECORD, text.as_bytes())
+    }
+
+    /// Writes what is made of `record` for people and programs: `results.csv`, `report.md`, `junit.xml`.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`].
+    pub fn write_reports(&self, record: &RunRecord) -> Result<(), EvalError> {
+        let texts = [report::results_csv(record), report::markdown(record), report::junit_xml(record)];
+        REPORTS.iter().zip(texts).try_for_each(|(name, text)| self.write(name, text.as_bytes()))
     }
 
     /// Writes a file of the directory, whole or not at all.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use dataset::labels::{self, CLASSES, LabelSet};
 
 use crate::EvalError;
+use crate::diagnosis::diagnose;
 use crate::metrics::{TOP_K, percentage};
 use crate::predictions;
 
@@ -60,7 +61,7 @@ pub struct Predictions {
 }
 
 /// What the predictions are worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Score {
     /// Images with a label: the denominator.
     pub images: u64,
@@ -72,6 +73,8 @@ pub struct Score {
     pub top1_hits: u64,
     /// Hits among the five best, if every image has five.
     pub top5_hits: Option<u64>,
+    /// What the predictions look like when they are absurd.
+    pub diagnosis: Option<String>,
 }
 
 impl Score {
@@ -295,6 +298,8 @@ pub fn score(
     }
     let five = predictions.images.iter().all(|it| it.classes.is_empty() || it.classes.len() >= TOP_K);
     score.top5_hits = five.then_some(top5_hits);
+    let best = |ranked: &Ranked| Some((*ranked.classes.first()?, label_of(ranked)?));
+    score.diagnosis = diagnose(&predictions.images.iter().filter_map(best).collect::<Vec<_>>());
     Ok(score)
 }
 

@@ -7,6 +7,7 @@ use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnosis::diagnose;
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
 use crate::plan::{Plan, PlannedModel, SAMPLE, Shard};
 use crate::predictions::Prediction;
@@ -131,6 +132,10 @@ pub struct ModelRecord {
     pub timed_images: u64,
     /// The figures with their verdicts.
     pub figures: Vec<FigureRecord>,
+    /// What the predictions look like when they are absurd (an accuracy near chance, the same class for
+    /// every image), and what to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<String>,
     /// The verdict on the row.
     pub verdict: Verdict,
     /// The first images without a prediction, and why.
@@ -266,7 +271,19 @@ impl ModelRecord {
         for row in rows {
             hits.add(&truth(row), row.outcome.as_ref().ok());
         }
-        let figures = figures(conditions, subject, &hits);
+        // Seeded weights have learned nothing.
+        let learned = *subject.weights != WeightsSource::Seeded;
+        let best = |row: &Prediction| Some((row.outcome.as_ref().ok()?.classes[0], row.label));
+        let diagnosis =
+            learned.then(|| diagnose(&rows.iter().filter_map(best).collect::<Vec<_>>())).flatten();
+        let mut figures = figures(conditions, subject, &hits);
+        if let Some(diagnosis) = &diagnosis {
+            for figure in figures.iter_mut().filter(|figure| figure.verdict == Verdict::NotReproduced) {
+                if matches!(figure.figure, FigureName::Top1Pct | FigureName::Top5Pct) {
+                    figure.reason.clone_from(diagnosis);
+                }
+            }
+        }
         let mut errors: Vec<ImageError> = rows
             .iter()
             .filter_map(|row| {
@@ -293,6 +310,7 @@ impl ModelRecord {
             timed_images,
             verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
             figures,
+            diagnosis,
             first_errors: errors,
         }
     }

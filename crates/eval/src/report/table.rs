@@ -138,6 +138,11 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             model.unlabelled + model.images
         ));
     }
+    for model in all() {
+        if let Some(diagnosis) = &model.diagnosis {
+            lines.push(format!("{}: {diagnosis}.", model.id));
+        }
+    }
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);
         let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();
