@@ -50,9 +50,17 @@ fn the_main_job_runs_the_sample_on_a_fresh_machine() {
         xtask(&["eval", "--all", "--out", out.to_str().unwrap()]).assert().success().get_output().clone();
     let printed = String::from_utf8(output.stdout).unwrap().replace(out.to_str().unwrap(), "[OUT]");
     insta::assert_snapshot!("eval_all", printed);
-    for file in ["run.json", "results.csv", "report.md", "junit.xml", "predictions/timm-xception.csv"] {
+    for file in
+        ["run.json", "results.csv", "report.md", "report.html", "junit.xml", "predictions/timm-xception.csv"]
+    {
         assert!(out.join(file).is_file(), "{file}");
     }
+    let html = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(
+        html.contains("Nothing contradicts the table, but 24 of 48 figures were not comparable."),
+        "{html}"
+    );
+    assert!(!html.contains("http:") && !html.contains("https:"), "nothing is fetched");
     let junit = fs::read_to_string(out.join("junit.xml")).unwrap();
     let totals =
         "<testsuites name=\"imagenet-eval\" tests=\"48\" failures=\"0\" skipped=\"24\" errors=\"0\">";

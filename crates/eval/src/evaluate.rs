@@ -122,7 +122,8 @@ pub fn evaluate(
         return finished.map(|_| Outcome { record });
     }
     record.state = State::Finished;
-    dir.write_reports(&record)?;
+    let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
+    dir.write_reports(&record, &rows)?;
     // Last, so that a run that is called finished has everything.
     dir.write_record(&record)?;
     Ok(Outcome { record })

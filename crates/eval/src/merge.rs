@@ -65,12 +65,13 @@ pub fn merge(
     let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
     // The record comes first, as in an evaluation; until it says finished, the rest is not whole.
     dir.write_record(&RunRecord { state: State::Running, ..record.clone() })?;
-    for (stem, rows) in logs {
-        let path = dir.predictions(&stem)?;
+    for (stem, rows) in &logs {
+        let path = dir.predictions(stem)?;
         remove(&path)?;
-        PredictionLog::open(&path)?.0.append(&rows)?;
+        PredictionLog::open(&path)?.0.append(rows)?;
     }
-    dir.write_reports(&record)?;
+    let rows: Vec<&[Prediction]> = logs.iter().map(|(_, rows)| rows.as_slice()).collect();
+    dir.write_reports(&record, &rows)?;
     dir.write_record(&record)?;
     Ok(record)
 }

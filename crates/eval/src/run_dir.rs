@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::EvalError;
 use crate::plan::{Plan, Shard};
+use crate::predictions::Prediction;
 use crate::provenance::Environment;
 use crate::report;
 use crate::summary::{DatasetRecord, RunRecord, SCHEMA_VERSION, State};
@@ -14,7 +15,7 @@ use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";
 const PREDICTIONS: &str = "predictions";
-const REPORTS: [&str; 3] = ["results.csv", "report.md", "junit.xml"];
+const REPORTS: [&str; 4] = ["results.csv", "report.md", "junit.xml", "report.html"];
 const LOCK: &str = ".lock";
 
 /// What must be equal for a run to be continued: other weights, recipes, data or another device
@@ -185,12 +186,18 @@ impl RunDir {
         self.write(RECORD, text.as_bytes())
     }
 
-    /// Writes what is made of `record` for people and programs: `results.csv`, `report.md`, `junit.xml`.
+    /// Writes what is made of `record` for people and programs: `results.csv`, `report.md`, `junit.xml`,
+    /// `report.html`. `rows` are the prediction rows of each of its models.
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
-    pub fn write_reports(&self, record: &RunRecord) -> Result<(), EvalError> {
-        let texts = [report::results_csv(record), report::markdown(record), report::junit_xml(record)];
+    pub fn write_reports(&self, record: &RunRecord, rows: &[&[Prediction]]) -> Result<(), EvalError> {
+        let texts = [
+            report::results_csv(record),
+            report::markdown(record),
+            report::junit_xml(record),
+            report::html(record, rows),
+        ];
         REPORTS.iter().zip(texts).try_for_each(|(name, text)| self.write(name, text.as_bytes()))
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::escaped;
 use crate::summary::{FigureRecord, ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
@@ -64,31 +65,4 @@ fn case(text: &mut String, model: &ModelRecord, figure: &FigureRecord) {
         "" => writeln!(text, "<system-out>{}</system-out></testcase>", escaped(&said)),
         element => writeln!(text, "<{element} message=\"{}\"/></testcase>", escaped(&said)),
     };
-}
-
-/// For XML 1.0, which has no place for control characters either.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\n' | '\t' | '\r' => out.push(' '),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_xml_has_no_place_for_is_replaced() {
-        assert_eq!(escaped("a<b & \"c\"\n\u{1}"), "a&lt;b &amp; &quot;c&quot; \u{fffd}");
-    }
 }

@@ -59,7 +59,7 @@ pub fn figures_table(models: &[ModelRecord], style: Style) -> String {
 }
 
 /// A figure's name for a person, its unit, and the decimals that are shown.
-fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
+pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
     match figure {
         FigureName::Top1Pct => ("top-1", "%", 3),
         FigureName::Top5Pct => ("top-5", "%", 3),
@@ -68,7 +68,7 @@ fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
     }
 }
 
-fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
+pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
     let (_, unit, decimals) = naming(figure.figure);
     let hits = match figure.figure {
         FigureName::Top1Pct => model.top1_hits,

@@ -1,0 +1,158 @@
+//! A scatter plot as inline SVG: accuracy against what it costs, documented and measured.
+
+use std::fmt::Write as _;
+
+use super::super::escaped;
+
+/// A model in a plot.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    pub(super) name: String,
+    pub(super) x: f64,
+    pub(super) documented: Option<f64>,
+    /// Measured, with its interval.
+    pub(super) measured: Option<(f64, [f64; 2])>,
+}
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 380.0;
+const LEFT: f64 = 56.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 16.0;
+const BOTTOM: f64 = 44.0;
+
+/// A range that holds values with a little room, from one tick to another.
+struct Axis {
+    low: f64,
+    high: f64,
+    step: f64,
+}
+
+impl Axis {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) = values
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
+        let span = (high - low).max(1e-3);
+        // 1, 2 or 5 times a power of ten, for five ticks or so.
+        let rough = span / 5.0;
+        let power = 10f64.powf(rough.log10().floor());
+        let step =
+            [1.0, 2.0, 5.0, 10.0].into_iter().find(|step| step * power >= rough).unwrap_or(10.0) * power;
+        Self {
+            low: ((low - 0.05 * span) / step).floor() * step,
+            high: ((high + 0.05 * span) / step).ceil() * step,
+            step,
+        }
+    }
+
+    fn ticks(&self) -> impl Iterator<Item = f64> {
+        let count = ((self.high - self.low) / self.step).round() as usize;
+        (0..=count).map(|tick| self.low + tick as f64 * self.step)
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+
+    fn label(&self, value: f64) -> String {
+        let decimals = (-self.step.log10().floor()).max(0.0) as usize;
+        format!("{value:.decimals$}")
+    }
+}
+
+/// `title` names the plot for those who cannot see it; the table beside it has every number.
+pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
+    let x_axis = Axis::of(points.iter().map(|point| point.x));
+    let y_values = points.iter().flat_map(|point| {
+        let measured = point.measured.map(|(value, [low, high])| [value, low, high]);
+        point.documented.into_iter().chain(measured.into_iter().flatten())
+    });
+    let y_axis = Axis::of(y_values);
+    let x = |value: f64| LEFT + x_axis.share(value) * (WIDTH - LEFT - RIGHT);
+    let y = |value: f64| HEIGHT - BOTTOM - y_axis.share(value) * (HEIGHT - TOP - BOTTOM);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\"><title>{}</title>\n",
+        escaped(title),
+        escaped(title)
+    );
+    for tick in y_axis.ticks() {
+        let at = y(tick);
+        let _ = writeln!(
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            at + 4.0,
+            y_axis.label(tick)
+        );
+    }
+    for tick in x_axis.ticks() {
+        let at = x(tick);
+        let _ = writeln!(
+            svg,
+            "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{}\"/><text class=\"tick\" x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            HEIGHT - BOTTOM,
+            HEIGHT - BOTTOM + 16.0,
+            x_axis.label(tick)
+        );
+    }
+    let _ = writeln!(
+        svg,
+        "<text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text><text class=\"axis\" x=\"14\" y=\"{}\" text-anchor=\"middle\" transform=\"rotate(-90 14 {})\">top-1, %</text>",
+        (LEFT + WIDTH - RIGHT) / 2.0,
+        HEIGHT - 8.0,
+        escaped(x_label),
+        (HEIGHT - BOTTOM + TOP) / 2.0,
+        (HEIGHT - BOTTOM + TOP) / 2.0
+    );
+    for point in points {
+        let at = x(point.x);
+        if let Some((value, [low, high])) = point.measured {
+            let _ = writeln!(
+                svg,
+                "<line class=\"measured\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/><circle class=\"measured\" cx=\"{at:.1}\" cy=\"{:.1}\" r=\"4\"><title>{}: measured {value:.3} %</title></circle>",
+                y(low),
+                y(high),
+                y(value),
+                escaped(&point.name)
+            );
+        }
+        if let Some(value) = point.documented {
+            let _ = writeln!(
+                svg,
+                "<circle class=\"documented\" cx=\"{at:.1}\" cy=\"{:.1}\" r=\"6\"><title>{}: documented {value} %</title></circle>",
+                y(value),
+                escaped(&point.name)
+            );
+        }
+        let Some(value) = point.documented.or(point.measured.map(|(value, _)| value)) else { continue };
+        // Names to the left of points near the right edge.
+        let (anchor, shift) = if x_axis.share(point.x) > 0.7 { ("end", -10.0) } else { ("start", 10.0) };
+        let _ = writeln!(
+            svg,
+            "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+            at + shift,
+            y(value) + 4.0,
+            escaped(&point.name)
+        );
+    }
+    svg += "</svg>\n";
+    svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_hold_their_values_between_round_ticks() {
+        for values in [vec![78.5, 81.1], vec![5.0], vec![], vec![0.0, 0.0], vec![9.198, 19.764]] {
+            let axis = Axis::of(values.iter().copied());
+            assert!(values.iter().all(|&value| (0.0..=1.0).contains(&axis.share(value))), "{values:?}");
+            let ticks = axis.ticks().count();
+            assert!((2..=12).contains(&ticks), "{values:?}: {ticks}");
+        }
+        assert_eq!(Axis::of([78.5, 81.1].into_iter()).label(79.0), "79");
+    }
+}
