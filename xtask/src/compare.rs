@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use dataset::labels;
+use dataset::labels::described;
 use eval::compare::{Comparison, ModelComparison};
 use eval::metrics::percentage;
-use eval::report::{Style, figures_table, markdown, summary_lines};
+use eval::report::Style;
 use eval::stored::StoredRun;
-use eval::verdict::Verdict;
 
-use crate::eval::tolerance;
+use crate::eval::{show, tolerance};
 use crate::selection::CatalogArgs;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
@@ -60,15 +59,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
                 "--flips goes with --against RUN: the documented table does not say which images are right"
             );
         }
-        let record = run.judged(&catalog, args.tolerance)?;
-        let mut text = figures_table(&record.models, Style::Terminal);
-        for line in summary_lines(&record) {
-            text += &format!("{line}\n");
-        }
-        output::print(&text)?;
-        output::step_summary(&markdown(&record));
-        let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
-        return Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS });
+        return show(&run.judged(&catalog, args.tolerance)?, "");
     }
     let against = StoredRun::open(&args.against)?;
     let comparison = eval::compare::compare(&run, &against)?;
@@ -133,29 +124,24 @@ fn describe(text: &mut String, model: &ModelComparison) {
         "{}: another best class for {} images, other five or another order for {}.",
         model.id, model.best_class_changed, model.top5_changed
     );
-    let class = |class: Option<u16>| class.map_or_else(|| "no prediction".to_owned(), named);
+    let class = |class: Option<u16>| class.map_or_else(|| "no prediction".to_owned(), described);
     for flip in model.flips.iter().take(SHOWN) {
         let side = if flip.gained { "gained" } else { "lost" };
         let (here, there) = (class(flip.class), class(flip.against_class));
-        let _ = writeln!(text, "  {side} {}: {here}, was {there}; label {}", flip.image, named(flip.label));
+        let _ =
+            writeln!(text, "  {side} {}: {here}, was {there}; label {}", flip.image, described(flip.label));
     }
     if model.flips.len() > SHOWN {
         let _ = writeln!(text, "  and {} more; --flips FILE writes all", model.flips.len() - SHOWN);
     }
     for change in model.classes.iter().take(SHOWN) {
         let difference = change.hits as i64 - change.against_hits as i64;
-        let (class, images) = (named(change.class), change.images);
+        let (class, images) = (described(change.class), change.images);
         let _ = writeln!(text, "  class {class}: {difference:+} of {images} images");
     }
     if model.classes.len() > SHOWN {
         let _ = writeln!(text, "  and {} more classes", model.classes.len() - SHOWN);
     }
-}
-
-/// A class by its index, and its first word for people.
-fn named(class: u16) -> String {
-    let name = labels::synsets().get(usize::from(class)).map_or("unknown", |synset| synset.name);
-    format!("{class} ({})", name.split(',').next().unwrap_or(name))
 }
 
 fn write_flips(path: &Path, comparison: &Comparison) -> anyhow::Result<()> {

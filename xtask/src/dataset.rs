@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, value_parser};
 use dataset::labels::{CLASSES, VAL_IMAGES};
-use dataset::{Census, Dataset};
+use dataset::{Census, Dataset, LabelCheck};
 use indicatif::BinaryBytes;
 
 use crate::output::note;
@@ -60,13 +60,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         note("Interrupted: nothing was written.");
         return Ok(EXIT_INTERRUPTED);
     };
-    let wrong = problems(&dataset, &census);
-    output::print(&text(&dataset, &census, &wrong))?;
-    Ok(if wrong.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
+    let labels = dataset.label_check();
+    let problems = problems(&census, &labels);
+    output::print(&text(&dataset, &census, &labels, &problems))?;
+    Ok(if problems.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
 }
 
 /// What has to be mended before an accuracy means anything, a sentence each.
-fn problems(dataset: &Dataset, census: &Census) -> Vec<String> {
+fn problems(census: &Census, labels: &LabelCheck) -> Vec<String> {
     let mut problems = Vec::new();
     if !census.undecodable.is_empty() {
         problems.push(format!(
@@ -74,18 +75,16 @@ fn problems(dataset: &Dataset, census: &Census) -> Vec<String> {
             census.undecodable.len()
         ));
     }
-    let check = dataset.label_check();
-    if check.wrong > 0 {
-        let (wrong, known) = (check.wrong, check.known);
+    if labels.wrong > 0 {
         problems.push(format!(
-            "{wrong} of {known} labels contradict the known ones: they are {}. Leave the list out, or mend it.",
-            check.order
+            "{} of {} labels contradict the known ones. Leave the list out, or mend it.",
+            labels.wrong, labels.known
         ));
     }
     problems
 }
 
-fn text(dataset: &Dataset, census: &Census, problems: &[String]) -> String {
+fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[String]) -> String {
     let mut text = String::new();
     let mut line = |name: &str, fact: &str| {
         let _ = writeln!(text, "{name:<13}{fact}");
@@ -97,7 +96,7 @@ fn text(dataset: &Dataset, census: &Census, problems: &[String]) -> String {
     line("images", &format!("{} ({which}), {}", census.images, BinaryBytes(census.bytes)));
     line("layout", &dataset.layout().to_string());
     line("labels", &dataset.label_source().to_string());
-    line("order", &order(dataset));
+    line("order", &order(labels));
     line("classes", &classes(&census.per_class));
     line("decoded", &format!("{} of {}", census.images - census.undecodable.len(), census.images));
     for (name, reason) in census.undecodable.iter().take(SHOWN) {
@@ -149,13 +148,12 @@ fn text(dataset: &Dataset, census: &Census, problems: &[String]) -> String {
     text
 }
 
-fn order(dataset: &Dataset) -> String {
-    let check = dataset.label_check();
-    match (check.known, check.wrong) {
+fn order(labels: &LabelCheck) -> String {
+    match (labels.known, labels.wrong) {
         (0, _) => "cannot be checked: no image is named like a validation file".to_owned(),
         (known, 0) => format!("agrees with the known labels of {known} validation files"),
         (known, wrong) => {
-            format!("{wrong} of {known} labels are not the known ones; they are {}", check.order)
+            format!("{wrong} of {known} labels are not the known ones; they are {}", labels.order)
         }
     }
 }

@@ -11,6 +11,7 @@ use dataset::labels::LabelSet;
 use eval::plan::{RecipeArg, Request, Shard};
 use eval::report::{Style, figures_table, markdown, summary_lines};
 use eval::run_dir::{Identity, RunDir};
+use eval::summary::RunRecord;
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{Outcome, Plan, evaluate, provenance};
@@ -53,8 +54,8 @@ pub(crate) struct Args {
 
     /// Labels to score by: original, or real (ReaL, several right classes an image; images without one
     /// leave the denominator)
-    #[arg(long, value_name = "SET", default_value = "original", value_parser = ["original", "real"])]
-    label_set: String,
+    #[arg(long, value_name = "SET", default_value_t)]
+    label_set: LabelSet,
 
     /// pretrained, seeded, a file, a folder with a file a model, or ID=FILE; may be repeated
     /// [default: pretrained with --data, seeded on the sample]
@@ -135,10 +136,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         data: data.as_deref(),
         labels: args.labels.as_deref(),
         limit: args.limit.map(NonZero::get),
-        label_set: match args.label_set.as_str() {
-            "real" => LabelSet::Real,
-            _ => LabelSet::Original,
-        },
+        label_set: args.label_set,
         shard: args.shard,
         device: args.device,
         batch: args.batch.into(),
@@ -210,14 +208,20 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
         ));
         return Ok(EXIT_INTERRUPTED);
     }
+    let code = show(record, &format!("Run directory: {}\n", path.display()))?;
+    outcome.check_any_prediction()?;
+    Ok(code)
+}
+
+/// Prints the figures, then `tail`, and gives the exit code that the verdicts ask for. In a GitHub job its
+/// summary shows the report.
+pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
     let mut text = figures_table(&record.models, Style::Terminal);
     for line in summary_lines(record) {
         text += &format!("{line}\n");
     }
-    text += &format!("Run directory: {}\n", path.display());
-    output::print(&text)?;
+    output::print(&(text + tail))?;
     output::step_summary(&markdown(record));
-    outcome.check_any_prediction()?;
     let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }

@@ -37,8 +37,8 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
 
     /// Labels to score by: original, or real (ReaL, several right classes an image)
-    #[arg(long, value_name = "SET", default_value = "original", value_parser = ["original", "real"])]
-    label_set: String,
+    #[arg(long, value_name = "SET", default_value_t)]
+    label_set: LabelSet,
 
     /// Judge by what this model is documented with
     #[arg(long, value_name = "ID")]
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             _ => bail!("--model {id}: the predictions are of one model; name exactly one"),
         },
     };
-    let label_set = if args.label_set == "real" { LabelSet::Real } else { LabelSet::Original };
+    let label_set = args.label_set;
     let predictions = eval::score::read(&args.file)?;
     let known = known_labels(args.labels.as_deref(), args.data.as_deref())?;
     let score = eval::score::score(&predictions, known.as_ref(), label_set)?;
@@ -131,7 +131,7 @@ fn is_complete<'a>(images: impl Iterator<Item = &'a str>) -> bool {
     let mut count = 0;
     for image in images {
         count += 1;
-        match dataset::labels::val_file_number(&image.replace('\\', "/")) {
+        match dataset::labels::val_file_number(image) {
             Some(number) if !seen[number - 1] => seen[number - 1] = true,
             _ => return false,
         }

@@ -478,7 +478,7 @@ fn a_data_set_is_checked_before_hours_are_spent_on_it() {
     )
     .unwrap();
     let text = broken();
-    assert!(text.contains("problem: 4 of 4 labels contradict the known ones"), "{text}");
+    assert!(text.contains("problem: 4 of 4 labels contradict the known ones. Leave the list out"), "{text}");
     xtask(&["dataset", "check", "/nothing/here"])
         .assert()
         .code(EXIT_WRONG)

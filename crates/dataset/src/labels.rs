@@ -6,6 +6,8 @@
 //! are for people only: "crane" is class 134 and class 517.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// How many classes there are; an index is below it.
@@ -106,6 +108,28 @@ impl LabelSet {
             Self::Real => "real",
         }
     }
+}
+
+impl FromStr for LabelSet {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = [Self::Original, Self::Real].into_iter().find(|set| set.name() == name);
+        found.ok_or_else(|| format!("`{name}` is no label set; original and real are"))
+    }
+}
+
+impl fmt::Display for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A class for people: its index, and the first of its words, which alone would not tell it.
+#[must_use]
+pub fn described(class: u16) -> String {
+    let name = synsets().get(usize::from(class)).map_or("unknown", |synset| synset.name);
+    format!("{class} ({})", name.split(',').next().unwrap_or(name))
 }
 
 /// The number, 1..=50000, in a file name such as `ILSVRC2012_val_00000293.JPEG`, with any extension

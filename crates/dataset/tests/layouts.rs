@@ -561,6 +561,23 @@ fn names_that_break_a_line_are_refused() {
 
 #[cfg(unix)]
 #[test]
+fn a_list_may_come_through_a_pipe() {
+    let names: Vec<String> = (1..=100).map(|n| format!("ILSVRC2012_val_{n:08}.JPEG")).collect();
+    let folder = Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let pipe = folder.path("list");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let list: String = names.iter().map(|name| format!("{name} 7\n")).collect();
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, list).expect("written")
+    });
+    let dataset = Dataset::open(&pipe, None).unwrap_or_else(|error| panic!("{error}"));
+    writer.join().expect("written");
+    assert_eq!(dataset.items().len(), 100);
+}
+
+#[cfg(unix)]
+#[test]
 fn pipes_sockets_and_devices_do_not_hang() {
     use std::os::unix::{fs::symlink, net::UnixListener};
     let folder = Folder::images(&["n01440764/a.JPEG"]);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use dataset::labels::LabelSet;
+
 use crate::EvalError;
 use crate::metrics::{Hits, mcnemar_exact_p, percentage};
 use crate::predictions::Prediction;
@@ -140,9 +142,7 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
             let common = pairs.len();
             notes.push(format!("{}: {apart} images are in one run only; {common} are compared.", model.id));
         }
-        models.push(compare_rows(&model.id, &pairs, |row| {
-            here.dataset.label_set.truth(&row.image, &row.label).to_vec()
-        }));
+        models.push(compare_rows(&model.id, &pairs, here.dataset.label_set));
     }
     if models.is_empty() {
         return Err(different("they have no model in common".to_owned()));
@@ -150,20 +150,16 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
     Ok(Comparison { models, notes })
 }
 
-fn compare_rows(
-    id: &str,
-    pairs: &[(&Prediction, &Prediction)],
-    truth: impl Fn(&Prediction) -> Vec<u16>,
-) -> ModelComparison {
+fn compare_rows(id: &str, pairs: &[(&Prediction, &Prediction)], label_set: LabelSet) -> ModelComparison {
     let best = |row: &Prediction| row.outcome.as_ref().ok().map(|top| top.classes[0]);
     let five = |row: &Prediction| row.outcome.as_ref().ok().map(|top| top.classes);
     let (mut hits, mut against_hits) = (Hits::default(), Hits::default());
     let (mut best_class_changed, mut top5_changed, mut flips) = (0, 0, Vec::new());
     let mut classes: BTreeMap<u16, ClassChange> = BTreeMap::new();
     for (row, other) in pairs {
-        let truth = truth(row);
-        hits.add(&truth, row.outcome.as_ref().ok());
-        against_hits.add(&truth, other.outcome.as_ref().ok());
+        let truth = label_set.truth(&row.image, &row.label);
+        hits.add(truth, row.outcome.as_ref().ok());
+        against_hits.add(truth, other.outcome.as_ref().ok());
         let (class, against_class) = (best(row), best(other));
         best_class_changed += usize::from(class != against_class);
         top5_changed += usize::from(five(row) != five(other));
@@ -227,7 +223,7 @@ mod tests {
             row("e", 9, Some([1, 2, 3, 5, 4])),
         ];
         let pairs: Vec<_> = here.iter().zip(&there).collect();
-        let found = compare_rows("timm/xception", &pairs, |row| vec![row.label]);
+        let found = compare_rows("timm/xception", &pairs, LabelSet::Original);
         assert_eq!((found.hits.top1, found.against_hits.top1), (3, 1));
         assert_eq!((found.hits.top5, found.against_hits.top5, found.against_hits.errors), (4, 3, 1));
         assert_eq!((found.best_class_changed, found.top5_changed), (4, 5));
@@ -244,8 +240,10 @@ mod tests {
 
     #[test]
     fn an_image_without_a_right_class_is_no_flip() {
-        let (here, there) = (row("a", 1, Some([1, 2, 3, 4, 5])), row("a", 1, Some([2, 1, 3, 4, 5])));
-        let found = compare_rows("timm/xception", &[(&here, &there)], |_| Vec::new());
+        // The first validation file has no ReaL label.
+        let image = "ILSVRC2012_val_00000001.JPEG";
+        let (here, there) = (row(image, 65, Some([65, 2, 3, 4, 5])), row(image, 65, Some([2, 65, 3, 4, 5])));
+        let found = compare_rows("timm/xception", &[(&here, &there)], LabelSet::Real);
         assert_eq!((found.hits.images, found.flips.len(), found.best_class_changed), (0, 0, 1));
     }
 }

@@ -85,8 +85,8 @@ impl FromStr for Shard {
         match parsed {
             Some(shard) if (1..=shard.count).contains(&shard.index) => Ok(shard),
             Some(shard) if shard.index == 0 && shard.count > 0 => Err(format!(
-                "shards are counted from 1: {}/{} is the first; add 1 to an index that counts from 0",
-                1, shard.count
+                "shards are counted from 1: 1/{} is the first; add 1 to an index that counts from 0",
+                shard.count
             )),
             _ => Err("I/N is needed, such as 1/4: I from 1 to N".to_owned()),
         }

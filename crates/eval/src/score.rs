@@ -39,7 +39,7 @@ impl Format {
 /// What a file predicts for an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranked {
-    /// The image, as the file calls it.
+    /// The image, as the file calls it, with `/` between folders.
     pub image: String,
     /// Class indices, the best first; empty when the image had no prediction.
     pub classes: Vec<u16>,
@@ -140,6 +140,11 @@ fn parse(text: &str) -> Result<(Format, Vec<Ranked>), String> {
     rows(text).map(|images| (Format::Rows, images))
 }
 
+/// Windows separates folders by a backslash.
+fn slashed(image: &str) -> String {
+    image.replace('\\', "/")
+}
+
 const RELAY: &str = ": Relay top-";
 
 /// Lines of one image stand together and count up, from 0 or from 1.
@@ -152,7 +157,7 @@ fn vast_model_zoo(text: &str) -> Result<Vec<Ranked>, String> {
             )
         })?;
         let class = class_index(class).map_err(|reason| format!("line {line}: {reason}"))?;
-        match images.last_mut().filter(|(ranked, _)| ranked.image == image) {
+        match images.last_mut().filter(|(ranked, _)| ranked.image == slashed(image)) {
             Some((ranked, first)) => {
                 if rank != *first + ranked.classes.len() {
                     let expected = *first + ranked.classes.len();
@@ -162,7 +167,7 @@ fn vast_model_zoo(text: &str) -> Result<Vec<Ranked>, String> {
             }
             None if rank > 1 => return Err(format!("line {line}: {image} begins with top-{rank}")),
             None => {
-                let ranked = Ranked { image: image.to_owned(), classes: vec![class], label: None, line };
+                let ranked = Ranked { image: slashed(image), classes: vec![class], label: None, line };
                 images.push((ranked, rank));
             }
         }
@@ -209,7 +214,7 @@ fn rows(text: &str) -> Result<Vec<Ranked>, String> {
             }
             Err(reason) => return Err(format!("line {line}: {reason}")),
         };
-        let ranked = Ranked { image: image.to_owned(), classes, label: None, line };
+        let ranked = Ranked { image: slashed(image), classes, label: None, line };
         distinct(&ranked)?;
         if let Some(first) = images.first().filter(|first| first.classes.len() != ranked.classes.len()) {
             let (here, there) = (ranked.classes.len(), first.classes.len());
@@ -260,10 +265,10 @@ pub fn score(
     let mut score = Score::default();
     let mut top5_hits = 0;
     let label_of = |ranked: &Ranked| {
-        let name = ranked.image.replace('\\', "/");
-        let file = name.rsplit('/').next().unwrap_or(&name);
-        let listed = known.and_then(|known| known.get(&name).or_else(|| known.get(file))).copied();
-        listed.or_else(|| labels::val_label(&name)).or(ranked.label)
+        let name = ranked.image.as_str();
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let listed = known.and_then(|known| known.get(name).or_else(|| known.get(file))).copied();
+        listed.or_else(|| labels::val_label(name)).or(ranked.label)
     };
     let without: Vec<&Ranked> =
         predictions.images.iter().filter(|ranked| label_of(ranked).is_none()).collect();
@@ -275,18 +280,17 @@ pub fn score(
             first: first.image.clone(),
         });
     }
-    let is_val = |ranked: &&Ranked| labels::val_file_number(&ranked.image.replace('\\', "/")).is_none();
-    if let (LabelSet::Real, Some(first)) = (label_set, predictions.images.iter().find(is_val)) {
+    let is_other = |ranked: &&Ranked| labels::val_file_number(&ranked.image).is_none();
+    if let (LabelSet::Real, Some(first)) = (label_set, predictions.images.iter().find(is_other)) {
         return Err(EvalError::NoRealLabels {
-            count: predictions.images.iter().filter(is_val).count(),
+            count: predictions.images.iter().filter(is_other).count(),
             total: predictions.images.len(),
             first: first.image.clone(),
         });
     }
     for ranked in &predictions.images {
         let label = label_of(ranked).unwrap_or_default();
-        let name = ranked.image.replace('\\', "/");
-        let truth = label_set.truth(&name, &label);
+        let truth = label_set.truth(&ranked.image, &label);
         if truth.is_empty() {
             score.unlabelled += 1;
             continue;

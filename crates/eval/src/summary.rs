@@ -187,10 +187,7 @@ mod label_set {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LabelSet, D::Error> {
         let name = String::deserialize(deserializer)?;
-        [LabelSet::Original, LabelSet::Real]
-            .into_iter()
-            .find(|set| set.name() == name)
-            .ok_or_else(|| D::Error::custom(format!("`{name}` is no label set")))
+        name.parse().map_err(D::Error::custom)
     }
 }
 
@@ -265,11 +262,9 @@ impl ModelRecord {
         timed_images: u64,
     ) -> Self {
         let mut hits = Hits::default();
-        let truth = |row: &'_ Prediction| -> Vec<u16> {
-            conditions.dataset.label_set.truth(&row.image, &row.label).to_vec()
-        };
+        let label_set = conditions.dataset.label_set;
         for row in rows {
-            hits.add(&truth(row), row.outcome.as_ref().ok());
+            hits.add(label_set.truth(&row.image, &row.label), row.outcome.as_ref().ok());
         }
         // Seeded weights have learned nothing.
         let learned = *subject.weights != WeightsSource::Seeded;
@@ -288,7 +283,7 @@ impl ModelRecord {
             .iter()
             .filter_map(|row| {
                 let error = row.outcome.as_ref().err()?.clone();
-                let counts = !truth(row).is_empty();
+                let counts = !label_set.truth(&row.image, &row.label).is_empty();
                 counts.then(|| ImageError { image: row.image.clone(), error })
             })
             .collect();

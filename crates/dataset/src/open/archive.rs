@@ -2,7 +2,7 @@
 //!
 //! Headers are read once, 50,000 of them in a moment; an image is then read at its place in the file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -28,30 +28,33 @@ pub(super) struct Archive {
     members: HashMap<String, Span>,
 }
 
-/// Whether a file begins like a tar archive, whatever it is called.
-pub(super) fn looks_like_one(path: &Path) -> io::Result<bool> {
-    // Archives from before 1988 lack the mark; an ending has to do.
-    let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
-    Ok(named || start(path)?.get(257..262) == Some(b"ustar"))
+/// What a file is, by its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Tar,
+    /// By which program: there is no random access to such a file.
+    Compressed(&'static str),
+    Other,
 }
 
-/// The program that compressed a file, if one did: there is no random access to such a file.
-pub(super) fn compressed_by(path: &Path) -> io::Result<Option<&'static str>> {
-    let start = start(path)?;
-    let kinds: [(&[u8], &str); 5] = [
+/// Looks at the first bytes of the file at `path`.
+pub(super) fn kind(path: &Path) -> io::Result<Kind> {
+    const COMPRESSED: [(&[u8], &str); 5] = [
         (b"\x1f\x8b", "gzip"),
         (b"BZh", "bzip2"),
         (b"\xfd7zXZ", "xz"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
         (b"PK\x03\x04", "zip"),
     ];
-    Ok(kinds.iter().find(|(mark, _)| start.starts_with(mark)).map(|(_, name)| *name))
-}
-
-fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    File::open(path)?.take(512).read_to_end(&mut start)?;
-    Ok(start)
+    File::open(path)?.take(BLOCK).read_to_end(&mut start)?;
+    if let Some((_, by)) = COMPRESSED.iter().find(|(mark, _)| start.starts_with(mark)) {
+        return Ok(Kind::Compressed(by));
+    }
+    // Archives from before 1988 lack the mark; an ending has to do.
+    let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
+    let is_tar = named || start.get(257..262) == Some(b"ustar");
+    Ok(if is_tar { Kind::Tar } else { Kind::Other })
 }
 
 /// The images of the archive at `path`, and how they are arranged in it.
@@ -146,17 +149,12 @@ fn shared_folder<'a>(mut names: impl Iterator<Item = &'a String>) -> String {
 }
 
 fn arrangement(path: &Path, names: &[String]) -> Result<Arrangement, DatasetError> {
-    let folders: Vec<&str> = {
-        let mut folders: Vec<&str> =
-            names.iter().map(|name| name.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
-        folders.dedup();
-        folders.sort_unstable();
-        folders.dedup();
-        folders
-    };
+    let folder =
+        |name: &'_ String| name.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let folders: BTreeSet<String> = names.iter().map(folder).collect();
     let all = |is: fn(&str) -> bool| folders.iter().all(|folder| is(folder));
     match () {
-        () if folders == [""] => Ok(Arrangement::Flat),
+        () if all(str::is_empty) => Ok(Arrangement::Flat),
         () if all(|folder| labels::wnid_to_index(folder).is_some()) => {
             Ok(Arrangement::ByClass(folders.len()))
         }
@@ -165,7 +163,7 @@ fn arrangement(path: &Path, names: &[String]) -> Result<Arrangement, DatasetErro
             Err(DatasetError::ArchiveMixed {
                 path: path.to_owned(),
                 examples: examples(
-                    folders.iter().map(|folder| if folder.is_empty() { "(none)" } else { *folder }),
+                    folders.iter().map(|folder| if folder.is_empty() { "(none)" } else { folder.as_str() }),
                 ),
             })
         }

@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::archive;
+use super::archive::{self, Kind};
 use super::error::examples;
 use super::list::{self, Entry, List};
 use super::order::{self, Order};
@@ -41,22 +41,16 @@ pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, Datase
     if scan::is_image_name(path) {
         return Err(DatasetError::SingleImage { path: path.to_owned() });
     }
-    let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
-    if kind.is_file() && archive::looks_like_one(path).map_err(unreadable)? {
-        return open_archive(path, labels);
+    // What is read from a pipe is gone, so only a file's beginning is looked at.
+    let kind = if kind.is_file() { archive::kind(path) } else { Ok(Kind::Other) };
+    match kind.map_err(|cause| DatasetError::Unreadable { path: path.to_owned(), cause })? {
+        Kind::Tar => open_archive(path, labels),
+        Kind::Compressed(by) => Err(DatasetError::Compressed { path: path.to_owned(), by }),
+        Kind::Other => open_list(path, labels),
     }
-    if let Some(by) = archive::compressed_by(path).map_err(unreadable)? {
-        return Err(DatasetError::Compressed { path: path.to_owned(), by });
-    }
-    open_list(path, labels)
 }
 
 fn open_archive(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError> {
-    // `.tar.gz` under the name of a tar.
-    let by = archive::compressed_by(path);
-    if let Some(by) = by.map_err(|cause| DatasetError::Unreadable { path: path.to_owned(), cause })? {
-        return Err(DatasetError::Compressed { path: path.to_owned(), by });
-    }
     let (archive, found) = archive::open(path)?;
     let layout = Layout::Tar { inside: Box::new(layout(&found)) };
     let dataset = match named {
@@ -451,9 +445,7 @@ fn disagreement(items: &[Item], label_source: &LabelSource) -> Option<String> {
     let (first, label) = wrong.first()?;
     let guess = match label_source {
         LabelSource::FolderNames => String::new(),
-        _ => match order::of(
-            &known.iter().map(|(item, label)| (item.label.into(), *label)).collect::<Vec<_>>(),
-        ) {
+        _ => match order::of(&order::known(items)) {
             Order::Sorted { .. } => String::new(),
             Order::FromOne { .. } => "; a list that counts from 1?".to_owned(),
             Order::Unrelated => "; a list in another class order?".to_owned(),

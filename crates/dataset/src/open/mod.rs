@@ -246,9 +246,7 @@ impl Dataset {
     /// Compares the labels with those that are known.
     #[must_use]
     pub fn label_check(&self) -> LabelCheck {
-        let known: Vec<(i64, u16)> = (self.items.iter())
-            .filter_map(|item| Some((item.label.into(), labels::val_label(&item.name)?)))
-            .collect();
+        let known = order::known(&self.items);
         let wrong = known.iter().filter(|(label, known)| *label != i64::from(*known)).count();
         LabelCheck { known: known.len(), wrong, order: order::of(&known).to_string() }
     }

@@ -163,10 +163,9 @@ fn point(model: &ModelRecord, cost: FigureName) -> Option<Point> {
     })
 }
 
-/// A class by its index, and its first word for people: names are not unique.
+/// A class for people.
 fn named(class: u16) -> String {
-    let name = labels::synsets().get(usize::from(class)).map_or("unknown", |synset| synset.name);
-    escaped(&format!("{class} {}", name.split(',').next().unwrap_or(name)))
+    escaped(&labels::described(class))
 }
 
 fn list(page: &mut String, title: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
