@@ -42,7 +42,7 @@ pub(crate) struct Args {
     model: Vec<String>,
 
     /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID or class index), Kaggle's
-    /// tree, ILSVRC2012_img_val.tar (read in place), or a list file
+    /// tree, ILSVRC2012_img_val.tar or Hugging Face's parquet files (read in place), or a list file
     /// [default: the environment variable IMAGENET_DATA, else the embedded sample]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,

@@ -68,15 +68,17 @@ impl Census {
     ) -> Option<Self> {
         let total = dataset.items().len();
         let next = AtomicUsize::new(0);
+        let mut order: Vec<usize> = (0..total).collect();
+        order.sort_by_cached_key(|&index| dataset.stored_at(index));
         let mut found: Vec<Found> = Vec::with_capacity(total);
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             for _ in 0..threads.clamp(1, total.max(1)) {
-                let (sender, next) = (sender.clone(), &next);
+                let (sender, next, order) = (sender.clone(), &next, &order);
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        if index >= total || sender.send(look(dataset, index)).is_err() {
+                        let index = order.get(next.fetch_add(1, Ordering::Relaxed));
+                        if index.is_none_or(|&index| sender.send(look(dataset, index)).is_err()) {
                             break;
                         }
                     }

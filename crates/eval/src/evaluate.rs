@@ -92,8 +92,9 @@ pub fn evaluate(
 
     let images = plan.dataset.items().len();
     let total = plan.shard.map_or(images, |shard| shard.size(images));
-    let todo: Vec<usize> =
+    let mut todo: Vec<usize> =
         (0..images).filter(|&index| runs.iter().any(|run| run.state[index] == ImageState::ToDo)).collect();
+    todo.sort_by_cached_key(|&index| plan.dataset.stored_at(index));
     if !todo.is_empty() {
         record.sessions.push(session(plan, total - todo.len()));
         dir.write_record(&record)?;

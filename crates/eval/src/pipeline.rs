@@ -77,7 +77,9 @@ fn prepare(
 fn concerns_one_image(error: &DatasetError) -> bool {
     match error {
         DatasetError::NotAFile { .. } => true,
-        DatasetError::Unreadable { cause, .. } => cause.kind() == ErrorKind::PermissionDenied,
+        DatasetError::Unreadable { cause, .. } => {
+            matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidData)
+        }
         _ => false,
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Archive {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Tar,
+    Parquet,
     /// By which program: there is no random access to such a file.
     Compressed(&'static str),
     Other,
@@ -50,6 +51,9 @@ pub(super) fn kind(path: &Path) -> io::Result<Kind> {
     File::open(path)?.take(BLOCK).read_to_end(&mut start)?;
     if let Some((_, by)) = COMPRESSED.iter().find(|(mark, _)| start.starts_with(mark)) {
         return Ok(Kind::Compressed(by));
+    }
+    if start.starts_with(b"PAR1") {
+        return Ok(Kind::Parquet);
     }
     // Archives from before 1988 lack the mark; an ending has to do.
     let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
@@ -181,6 +185,10 @@ impl Archive {
         // Not more than there is, should the archive have been replaced by another.
         file.take(span.len).read_to_end(&mut bytes)?;
         if bytes.len() as u64 == span.len { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    pub(super) fn offset_of(&self, name: &str) -> Option<u64> {
+        self.members.get(name).map(|span| span.offset)
     }
 
     pub(super) fn len_of(&self, name: &str) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! The rules by which images and labels are put together.
 //!
-//! Labels come from, in this order: the list that was named (`--labels`), a list in or beside the
-//! folder, WNID folder names, the number in an ILSVRC2012 file name. Where two of them know an image
+//! Labels come from, in this order: the list that was named (`--labels`), a parquet file's column, a list in or
+//! beside the folder, WNID folder names, the number in an ILSVRC2012 file name. Where two of them know an image
 //! and disagree, the first is used and a warning says so: a list in another class order is the
 //! commonest way to measure nonsense.
 
@@ -15,8 +15,9 @@ use super::archive::{self, Kind};
 use super::error::examples;
 use super::list::{self, Entry, List};
 use super::order::{self, Order};
+use super::parquet;
 use super::scan::{self, Arrangement, Found};
-use super::{Dataset, DatasetError, Item, LabelSource, Layout};
+use super::{Dataset, DatasetError, Item, LabelSource, Layout, Store};
 use crate::labels;
 
 /// Names under which label lists of validation sets go.
@@ -36,7 +37,12 @@ pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, Datase
         _ => DatasetError::Unreadable { path: path.to_owned(), cause },
     })?;
     if kind.is_dir() {
-        return open_folder(path, labels);
+        let shards = parquet::shards_in(path)?;
+        return if shards.is_empty() {
+            open_folder(path, labels)
+        } else {
+            open_parquet(path, &shards, labels)
+        };
     }
     if scan::is_image_name(path) {
         return Err(DatasetError::SingleImage { path: path.to_owned() });
@@ -45,6 +51,7 @@ pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, Datase
     let kind = if kind.is_file() { archive::kind(path) } else { Ok(Kind::Other) };
     match kind.map_err(|cause| DatasetError::Unreadable { path: path.to_owned(), cause })? {
         Kind::Tar => open_archive(path, labels),
+        Kind::Parquet => open_parquet(path, &[path.to_owned()], labels),
         Kind::Compressed(by) => Err(DatasetError::Compressed { path: path.to_owned(), by }),
         Kind::Other => open_list(path, labels),
     }
@@ -58,7 +65,20 @@ fn open_archive(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetErr
         None if matches!(found.arrangement, Arrangement::ByFolder(_)) => Err(scan::unknown_folders(&found)),
         None => labelled_by_what_is_beside(found, layout, path),
     }?;
-    Ok(Dataset { archive: Some(Arc::new(archive)), ..dataset })
+    Ok(Dataset { store: Store::Tar(Arc::new(archive)), ..dataset })
+}
+
+/// By the list that was named, else by the files' own labels.
+fn open_parquet(path: &Path, shards: &[PathBuf], named: Option<&Path>) -> Result<Dataset, DatasetError> {
+    let layout = Layout::Parquet { shards: shards.len() };
+    let opened = parquet::open(path, shards, named.is_none())?;
+    let mut dataset = match (named, opened.labelled) {
+        (Some(list), _) => labelled_by_list(opened.found, layout, list, list::read(list)?),
+        (None, Some((column, items))) => Ok(finish(opened.found, items, layout, LabelSource::Column(column))),
+        (None, None) => labelled_by_what_is_beside(opened.found, layout, path),
+    }?;
+    dataset.warnings.extend(opened.warnings);
+    Ok(Dataset { store: Store::Parquet(Arc::new(opened.shards)), ..dataset })
 }
 
 fn open_folder(folder: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError> {
@@ -434,7 +454,7 @@ fn finish(found: Found, items: Vec<Item>, layout: Layout, label_source: LabelSou
             examples(twice),
         ));
     }
-    Dataset { root: found.root, items, layout, label_source, warnings, archive: None }
+    Dataset { root: found.root, items, layout, label_source, warnings, store: Store::Files }
 }
 
 /// What to say if the labels are not the known ones of the ILSVRC2012 files among the images.

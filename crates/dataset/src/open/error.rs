@@ -10,7 +10,7 @@ use crate::labels::CLASSES;
 #[non_exhaustive]
 pub enum DatasetError {
     /// Nothing at the path.
-    #[error("{}: no such file or folder; give the folder with the validation images, their tar archive, or a list file", path.display())]
+    #[error("{}: no such file or folder; give the folder with the validation images, their tar archive, parquet files, or a list file", path.display())]
     Missing {
         /// What was given.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum DatasetError {
     },
     /// A file that is no list of any sensible size.
     #[error(
-        "{}: {bytes} bytes are neither a folder, a tar archive nor a label list; give one of these",
+        "{}: {bytes} bytes are neither a folder, a tar archive, a parquet file nor a label list; give one of these",
         path.display()
     )]
     NotAList {
@@ -127,6 +127,49 @@ pub enum DatasetError {
         path: PathBuf,
         /// The first few folders.
         examples: String,
+    },
+    /// A parquet file that cannot be used.
+    #[error("{}: cannot be used as a parquet file of images: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do where that can be said.
+        reason: String,
+    },
+    /// Parquet files of several splits, none of which is for validation.
+    #[error(
+        "{}: parquet files of several splits ({splits}), none of them named validation-...; give the file, or a folder \
+         with the files of one split", path.display()
+    )]
+    ParquetSplits {
+        /// The folder.
+        path: PathBuf,
+        /// The first few of their names.
+        splits: String,
+    },
+    /// Parquet files without a row.
+    #[error("{}: its parquet files have no rows; get them again", path.display())]
+    ParquetWithoutRows {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Labels of a parquet file that are no class indices.
+    #[error(
+        "{}: {count} of {total} images have a label that is no class index 0..{}, first: {name} has {label}{}; give \
+         labels with a list (--labels FILE)", path.display(), CLASSES - 1,
+        if *label == -1 { " (no label: a test split?)" } else { "" }
+    )]
+    ParquetLabels {
+        /// What was given.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+        /// The first of them.
+        name: String,
+        /// Its label.
+        label: i64,
     },
     /// An archive that cannot be read in place.
     #[error(

@@ -1,13 +1,15 @@
 //! What lies at a path: images, their labels, and how sure one can be of both.
 //!
-//! Code map: `scan` finds image files, `archive` those in a tar, `list` reads label files, `detect` puts the two together
-//! (and holds the rules), `order` tells a list's order of classes, `sample` is the embedded data set, `error` says what went wrong.
+//! Code map: `scan` finds image files, `archive` those in a tar, `parquet` those in Hugging Face's shards, `list` reads
+//! label files, `detect` puts images and labels together (and holds the rules), `order` tells a list's order of classes,
+//! `sample` is the embedded data set, `error` says what went wrong.
 
 mod archive;
 mod detect;
 mod error;
 mod list;
 mod order;
+mod parquet;
 mod sample;
 mod scan;
 
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archive::Archive;
+use parquet::Shards;
 use sha2::{Digest, Sha256};
 
 use crate::labels;
@@ -70,6 +73,11 @@ pub enum Layout {
         /// How images lie in it.
         inside: Box<Layout>,
     },
+    /// Parquet files with the images' bytes in a column, read in place.
+    Parquet {
+        /// How many files.
+        shards: usize,
+    },
     /// The path is a list; the images are those that it names.
     ListFile,
 }
@@ -90,6 +98,8 @@ pub enum LabelSource {
     FolderNames,
     /// The names of the class folders: class indices.
     FolderNumbers,
+    /// A column of the parquet files, by its name.
+    Column(String),
 }
 
 impl fmt::Display for Layout {
@@ -97,6 +107,8 @@ impl fmt::Display for Layout {
         let below = match self {
             Self::Sample => return f.write_str("embedded sample"),
             Self::Tar { inside } => return write!(f, "tar archive read in place, {inside}"),
+            Self::Parquet { shards: 1 } => return f.write_str("a parquet file read in place"),
+            Self::Parquet { shards } => return write!(f, "{shards} parquet files read in place"),
             Self::ListFile => return f.write_str("files named by a list"),
             Self::Folders { folders } => return write!(f, "{folders} folders of images"),
             Self::Flat { below } => {
@@ -127,6 +139,7 @@ impl fmt::Display for LabelSource {
             }
             Self::FolderNames => f.write_str("folder names (WNID)"),
             Self::FolderNumbers => f.write_str("folder names (class index)"),
+            Self::Column(name) => write!(f, "column `{name}` of the parquet files"),
         }
     }
 }
@@ -150,8 +163,17 @@ pub struct Dataset {
     layout: Layout,
     label_source: LabelSource,
     warnings: Vec<String>,
-    /// Where the images are members of one.
-    archive: Option<Arc<Archive>>,
+    store: Store,
+}
+
+/// What holds the images' bytes.
+#[derive(Debug, Clone)]
+enum Store {
+    Embedded,
+    /// Files below the root.
+    Files,
+    Tar(Arc<Archive>),
+    Parquet(Arc<Shards>),
 }
 
 /// The labels that a list gives, by the names in it: `NAME LABEL` lines, or Kaggle's
@@ -168,7 +190,7 @@ pub fn named_labels(path: &Path) -> Result<Vec<(String, u16)>, DatasetError> {
 }
 
 impl Dataset {
-    /// Looks at `path`, a folder of images, a tar archive or a list file, and finds every image a label. `labels`
+    /// Looks at `path`, a folder of images or of parquet files, a tar archive, a parquet file or a list file, and finds every image a label. `labels`
     /// names a list file that is used instead of anything found by looking.
     ///
     /// Understood are: a flat folder with a list in or beside it (`val.txt`, `val_list.txt`,
@@ -176,7 +198,7 @@ impl Dataset {
     /// `ILSVRC2012_validation_ground_truth.txt`); a flat folder of `ILSVRC2012_val_*` files, whose labels
     /// are known; a folder a class, named by WNID, or by class index as in ImageNetV2; any of these one
     /// of the usual levels down (`val`, `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...); a tar
-    /// archive of images, read in place.
+    /// archive of images or Hugging Face's parquet files, read in place.
     ///
     /// # Errors
     /// [`DatasetError`]: the path, the images or the labels are not what they should be. The message
@@ -195,7 +217,7 @@ impl Dataset {
             layout: Layout::Sample,
             label_source: LabelSource::Sample,
             warnings: Vec::new(),
-            archive: None,
+            store: Store::Embedded,
         }
     }
 
@@ -214,19 +236,17 @@ impl Dataset {
     /// If there is no item `index`.
     pub fn read(&self, index: usize) -> Result<Cow<'_, [u8]>, DatasetError> {
         let name = &self.items[index].name;
-        if self.is_sample() {
-            return Ok(Cow::Borrowed(sample::bytes(name)));
-        }
         let path = self.root.join(name);
-        if let Some(archive) = &self.archive {
-            let bytes = archive.read(name).map(Cow::Owned);
-            return bytes.map_err(|cause| DatasetError::Unreadable { path, cause });
-        }
-        // A pipe without a writer, or an endless device, would hold up the run for ever.
-        let bytes = match fs::metadata(&path) {
-            Ok(found) if !found.is_file() => return Err(DatasetError::NotAFile { path }),
-            Ok(_) => fs::read(&path),
-            Err(cause) => Err(cause),
+        let bytes = match &self.store {
+            Store::Embedded => return Ok(Cow::Borrowed(sample::bytes(name))),
+            Store::Tar(archive) => archive.read(name),
+            Store::Parquet(shards) => shards.read(name),
+            Store::Files => match fs::metadata(&path) {
+                // A pipe without a writer, or an endless device, would hold up the run for ever.
+                Ok(found) if !found.is_file() => return Err(DatasetError::NotAFile { path }),
+                Ok(_) => fs::read(&path),
+                Err(cause) => Err(cause),
+            },
         };
         bytes.map(Cow::Owned).map_err(|cause| DatasetError::Unreadable { path, cause })
     }
@@ -251,6 +271,22 @@ impl Dataset {
         LabelCheck { known: known.len(), wrong, order: order::of(&known).to_string() }
     }
 
+    /// A key that orders images as they are stored, which is the order to read many in: a disk then reads on,
+    /// and a page of a parquet file is near the last.
+    ///
+    /// # Panics
+    /// If there is no item `index`.
+    #[must_use]
+    pub fn stored_at(&self, index: usize) -> impl Ord + use<> {
+        let name = &self.items[index].name;
+        let place = match &self.store {
+            Store::Embedded | Store::Files => None,
+            Store::Tar(archive) => archive.offset_of(name).map(|offset| (0, offset)),
+            Store::Parquet(shards) => shards.place(name),
+        };
+        (place, index)
+    }
+
     /// The folder or archive that item names are relative to; empty for the sample.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -265,18 +301,25 @@ impl Dataset {
 
     /// Identifies the data set: SHA-256, in hexadecimal, over one line an item in name order, `name`,
     /// a zero byte, the label, a zero byte, the file's length in bytes, a newline. The length of a
-    /// file that cannot be looked at is `-`. Pixels are not read: 50,000 files take a second.
+    /// file that cannot be looked at is `-`, and so is that of a row of a parquet file, for which a line a
+    /// parquet file follows, its name, a zero byte, its length, a newline. Pixels are not read: 50,000 files
+    /// take a second.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for item in &self.items {
-            let length = match &self.archive {
-                Some(archive) => archive.len_of(&item.name),
-                None if self.is_sample() => Some(sample::bytes(&item.name).len() as u64),
-                None => fs::metadata(self.root.join(&item.name)).ok().map(|found| found.len()),
+            let length = match &self.store {
+                Store::Embedded => Some(sample::bytes(&item.name).len() as u64),
+                Store::Files => fs::metadata(self.root.join(&item.name)).ok().map(|found| found.len()),
+                Store::Tar(archive) => archive.len_of(&item.name),
+                // Known only by reading all images; the files themselves are hashed in below.
+                Store::Parquet(_) => None,
             };
             let length = length.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
             hash.update(format!("{}\0{}\0{length}\n", item.name, item.label));
+        }
+        if let Store::Parquet(shards) = &self.store {
+            shards.files().for_each(|(name, bytes)| hash.update(format!("{name}\0{bytes}\n")));
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
