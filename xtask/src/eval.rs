@@ -9,16 +9,16 @@ use anyhow::{Context, bail};
 use clap::value_parser;
 use dataset::labels::LabelSet;
 use eval::plan::{RecipeArg, Request, Shard};
-use eval::report::{Style, figures_table, markdown, summary_lines};
+use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
 use eval::run_dir::{Identity, RunDir};
 use eval::summary::RunRecord;
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
-use eval::{Outcome, Plan, evaluate, provenance};
+use eval::{Outcome, Plan, evaluate, explain, provenance};
 use models::{Catalog, DeviceName};
 
 use crate::output::note;
-use crate::progress::Watch;
+use crate::progress::{Count, Watch};
 use crate::selection::CatalogArgs;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
 
@@ -98,6 +98,12 @@ pub(crate) struct Args {
     #[arg(long)]
     offline: bool,
 
+    /// For each model whose accuracy is not reproduced, try N images [default: 200] again with one factor of the
+    /// recipe swapped at a time (decoder, resampler, size, crop, normalisation, channels, other recipes), and show
+    /// what each moves
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "200")]
+    explain: Option<NonZero<usize>>,
+
     /// How far an accuracy over all 50,000 images may lie from the printed one, in percentage points
     /// [default: the catalog's]
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
@@ -162,8 +168,39 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     introduce(&plan);
 
     let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
-    let outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
-    conclude(&outcome, dir.path())
+    let mut outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
+    let mut explained = true;
+    if let (Some(images), false) = (args.explain, outcome.interrupted()) {
+        explained = explain_all(&plan, &dir, &mut outcome.record, images.get(), &stop)?;
+    }
+    let code = conclude(&outcome, dir.path())?;
+    Ok(if explained { code } else { EXIT_INTERRUPTED })
+}
+
+/// Tries swaps for each model that is off, and writes what they did into the run's record and reports. False
+/// when it was stopped before the end.
+fn explain_all(
+    plan: &Plan,
+    dir: &RunDir,
+    record: &mut RunRecord,
+    images: usize,
+    stop: &AtomicBool,
+) -> anyhow::Result<bool> {
+    for (planned, model) in plan.models.iter().zip(&mut record.models) {
+        if !explain::is_wanted(model) {
+            continue;
+        }
+        note(&format!("{}: swapping one factor of recipe {} at a time", model.id, model.recipe));
+        let mut count = Count::new(images.min(plan.dataset.items().len()));
+        let found = explain::explain(plan, planned, model, images, stop, &mut |_, _| count.image())?;
+        count.finish();
+        model.explanation = found.or(model.explanation.take());
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    dir.write_reports_again(record)?;
+    Ok(!stop.load(Ordering::Relaxed))
 }
 
 /// Fetches the published weights that the evaluation needs and the cache lacks.
@@ -217,6 +254,9 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
 /// summary shows the report.
 pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
     let mut text = figures_table(&record.models, Style::Terminal);
+    for (model, explanation) in record.models.iter().filter_map(|it| Some((it, it.explanation.as_ref()?))) {
+        text += &format!("\nWhy: {}\n{}", model.id, explanation_table(explanation, Style::Terminal));
+    }
     for line in summary_lines(record) {
         text += &format!("{line}\n");
     }

@@ -90,6 +90,12 @@ impl Progress for Watch {
         }
     }
 
+    fn smaller_batches(&mut self, id: &str, batch: usize) {
+        self.say(&format!(
+            "warning: {id}: the batch does not fit into memory; going on with {batch} at once"
+        ));
+    }
+
     fn finish(&mut self) {
         let done = self.bar.position() - self.before;
         self.bar.finish_and_clear();

@@ -225,6 +225,17 @@ pub enum EvalError {
         #[source]
         source: DatasetError,
     },
+    /// The device fails whatever the size of the batch.
+    #[error(
+        "{id}: the device failed on a batch of one image: {reason}. The run stopped; what is done is kept, and the same \
+         command goes on from there, also with another --device"
+    )]
+    DeviceFailed {
+        /// The model.
+        id: String,
+        /// The device's words.
+        reason: String,
+    },
     /// Not one image could be evaluated.
     #[error(
         "not one of the {images} images could be evaluated; the first: {first}. See the prediction log for the others"

@@ -4,22 +4,24 @@
 //! was finished; a run goes on from them, image by image.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Tensor, TensorData};
 use dataset::RgbImage;
 
 use crate::EvalError;
+use crate::explain::logits;
+use crate::memory::images_that_fit;
 use crate::metrics::{Hits, TopK, percentage};
 use crate::pipeline::{self, Prepared};
 use crate::plan::{Plan, PlannedModel};
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::utc_now;
 use crate::run_dir::RunDir;
-use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, State};
+use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 
 /// How often a request to stop is looked for while no image comes.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,6 +34,8 @@ pub trait Progress {
     fn image(&mut self, top1_pct: f64);
     /// An image has no prediction.
     fn error(&mut self, image: &str, error: &str);
+    /// Batches of `batch` images did not fit into memory for a model; smaller ones are used.
+    fn smaller_batches(&mut self, id: &str, batch: usize);
     /// No more images will come.
     fn finish(&mut self);
 }
@@ -100,6 +104,9 @@ pub fn evaluate(
         dir.write_record(&record)?;
     }
     progress.start(total - todo.len(), total);
+    for run in runs.iter().filter(|run| run.fits < plan.batch && !todo.is_empty()) {
+        progress.smaller_batches(&run.planned.model.id, run.fits);
+    }
     let finished = std::thread::scope(|scope| {
         let threads = plan.threads.min(todo.len());
         // Enough ahead to fill the next batch while the device works on one.
@@ -114,8 +121,16 @@ pub fn evaluate(
         .iter()
         .map(|run| ModelRecord::of_plan(plan, run.planned, &run.rows, run.seconds, run.timed_images))
         .collect();
+    for model in &mut record.models {
+        // Swaps were tried once the images were done; doing them again would change nothing.
+        let before = dir.before().and_then(|before| before.models.iter().find(|it| it.id == model.id));
+        model.explanation = before.and_then(|before| before.explanation.clone());
+    }
     if let (false, Some(session)) = (todo.is_empty(), record.sessions.last_mut()) {
         session.ended_utc = Some(utc_now());
+        let smaller = runs.iter().filter(|run| run.fits < plan.batch);
+        session.smaller_batches =
+            smaller.map(|run| SmallerBatch { id: run.planned.model.id.clone(), batch: run.fits }).collect();
     }
     if !matches!(finished, Ok(true)) {
         record.state = State::Interrupted;
@@ -163,6 +178,7 @@ fn session(plan: &Plan, images_before: usize) -> Session {
         started_utc: utc_now(),
         ended_utc: None,
         images_before,
+        smaller_batches: Vec::new(),
     }
 }
 
@@ -217,6 +233,13 @@ fn close(
     }
 }
 
+/// How many images fit into memory at once, where that can be told.
+fn fits(planned: &PlannedModel) -> Option<usize> {
+    let counted_at = planned.model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
+    let size = planned.recipe.size;
+    images_that_fit(&planned.layers, counted_at.unwrap_or(planned.model.input_size), size)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ImageState {
     ToDo,
@@ -233,6 +256,8 @@ struct ModelRun<'a> {
     rows: Vec<Prediction>,
     state: Vec<ImageState>,
     batch: Vec<(usize, Arc<RgbImage>)>,
+    /// The largest batch that fits into memory, as far as is known; at most what was asked for.
+    fits: usize,
     seconds: f64,
     timed_images: u64,
     hits: Hits,
@@ -280,6 +305,7 @@ impl<'a> ModelRun<'a> {
             rows: Vec::with_capacity(items.len()),
             state,
             batch: Vec::new(),
+            fits: plan.batch.min(fits(planned).unwrap_or(usize::MAX)),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
             hits: Hits::default(),
@@ -317,7 +343,19 @@ impl<'a> ModelRun<'a> {
             return Ok(Vec::new());
         }
         let started = Instant::now();
-        let logits = self.forward(&batch);
+        let mut logits = Vec::with_capacity(batch.len());
+        while let rest @ [_, ..] = &batch[logits.len()..] {
+            match self.forward(&rest[..self.fits.min(rest.len())]) {
+                Ok(more) => logits.extend(more),
+                Err(reason) if self.fits.min(rest.len()) == 1 => {
+                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
+                }
+                Err(_) => {
+                    self.fits = self.fits.min(rest.len()) / 2;
+                    progress.smaller_batches(&self.planned.model.id, self.fits);
+                }
+            }
+        }
         self.seconds += started.elapsed().as_secs_f64();
         self.timed_images += batch.len() as u64;
         let outcomes = batch.iter().zip(logits).map(|((index, _), logits)| {
@@ -328,18 +366,19 @@ impl<'a> ModelRun<'a> {
         Ok(batch.into_iter().map(|(index, _)| index).collect())
     }
 
-    /// Logits of each image.
-    fn forward(&self, batch: &[(usize, Arc<RgbImage>)]) -> Vec<Vec<f32>> {
+    /// Logits of each image. A device that gives up, most often for want of memory, panics; its words are
+    /// the error.
+    fn forward(&self, batch: &[(usize, Arc<RgbImage>)]) -> Result<Vec<Vec<f32>>, String> {
         let size = self.planned.recipe.size;
         let mut input = vec![0.0; batch.len() * 3 * size * size];
         for ((_, crop), image) in batch.iter().zip(input.chunks_exact_mut(3 * size * size)) {
             self.planned.recipe.normalise.write_chw(crop, image);
         }
-        let images = TensorData::new(input, [batch.len(), 3, size, size]);
-        let logits = self.planned.network.forward(Tensor::from_data(images, &self.plan.device));
-        let [_, classes] = logits.dims();
-        let values: Vec<f32> = logits.into_data().iter::<f32>().collect();
-        values.chunks_exact(classes).map(<[f32]>::to_vec).collect()
+        let forward = || logits(self.planned, &input, batch.len(), &self.plan.device);
+        catch_unwind(AssertUnwindSafe(forward)).map_err(|panic| {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
+        })
     }
 
     fn log(

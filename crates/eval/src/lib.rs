@@ -10,7 +10,7 @@
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
 //! * [`stored`], [`compare`](mod@compare): runs read back, judged anew, and compared with each other;
 //! * [`score`](mod@score): predictions made elsewhere;
-//! * [`diagnosis`]: what an absurd result is a sign of;
+//! * [`diagnosis`]: what an absurd result is a sign of; [`explain`](mod@explain): what each factor of a recipe does;
 //! * [`summary`], [`report`]: results for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
@@ -18,6 +18,8 @@ pub mod compare;
 pub mod diagnosis;
 mod error;
 pub mod evaluate;
+pub mod explain;
+mod memory;
 pub mod merge;
 pub mod metrics;
 pub mod parity;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::EvalError;
 use crate::plan::{Plan, Shard};
-use crate::predictions::Prediction;
+use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
 use crate::report;
-use crate::summary::{DatasetRecord, RunRecord, SCHEMA_VERSION, State};
+use crate::summary::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";
@@ -199,6 +199,18 @@ impl RunDir {
             report::html(record, rows),
         ];
         REPORTS.iter().zip(texts).try_for_each(|(name, text)| self.write(name, text.as_bytes()))
+    }
+
+    /// Writes the reports and `run.json` of a finished run anew, from `record` and the prediction logs.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood.
+    pub fn write_reports_again(&self, record: &RunRecord) -> Result<(), EvalError> {
+        let log = |model: &ModelRecord| predictions::read(&self.predictions(&model.id.replace('/', "-"))?);
+        let rows = record.models.iter().map(log).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
+        self.write_reports(record, &rows)?;
+        self.write_record(record)
     }
 
     /// Writes a file of the directory, whole or not at all.

@@ -8,6 +8,7 @@ use models::complexity::{FlopsRule, ParamsRule};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::diagnose;
+use crate::explain::Explanation;
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
 use crate::plan::{Plan, PlannedModel, SAMPLE, Shard};
 use crate::predictions::Prediction;
@@ -76,6 +77,18 @@ pub struct Session {
     pub ended_utc: Option<String>,
     /// Images that earlier sessions had finished for every model.
     pub images_before: usize,
+    /// Models for which batches of `batch` images did not fit into memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smaller_batches: Vec<SmallerBatch>,
+}
+
+/// A model for which the batch that was asked for did not fit into memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallerBatch {
+    /// Catalog id.
+    pub id: String,
+    /// Images a batch, in the end.
+    pub batch: usize,
 }
 
 /// The images of a run.
@@ -136,6 +149,9 @@ pub struct ModelRecord {
     /// every image), and what to look at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<String>,
+    /// What swapping one factor of the recipe at a time did, where that was asked for (`eval --explain`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// The verdict on the row.
     pub verdict: Verdict,
     /// The first images without a prediction, and why.
@@ -306,6 +322,7 @@ impl ModelRecord {
             verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
             figures,
             diagnosis,
+            explanation: None,
             first_errors: errors,
         }
     }

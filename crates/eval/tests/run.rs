@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use burn::tensor::Tensor;
 use dataset::labels::LabelSet;
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request, Shard};
@@ -16,8 +17,11 @@ use eval::run_dir::{Identity, RunDir};
 use eval::summary::{RunRecord, State};
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
-use eval::{EvalError, Outcome, Plan, Progress, evaluate};
-use models::{Catalog, DeviceName};
+use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, evaluate, explain};
+use models::complexity::Layer;
+use models::interpret::Stage;
+use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
+use models::{Catalog, DeviceName, Network};
 
 const MODEL: &str = "timm/xception";
 const IMAGES: usize = 5;
@@ -73,6 +77,10 @@ impl Progress for StopAfter<'_> {
 
     fn error(&mut self, image: &str, error: &str) {
         self.errors.push(format!("{image}: {error}"));
+    }
+
+    fn smaller_batches(&mut self, id: &str, batch: usize) {
+        self.errors.push(format!("{id}: batches of {batch}"));
     }
 
     fn finish(&mut self) {}
@@ -573,4 +581,108 @@ fn real_labels_score_by_sets_and_leave_images_out() {
     assert!(refused.contains("the label sets differ (real there, original now)"), "{refused}");
     let sample = plan(&Options { label_set: LabelSet::Real, ..Options::default() }).err().unwrap();
     assert!(sample.to_string().contains("5 of 5 images are not named ILSVRC2012_val_NNNNNNNN"), "{sample}");
+}
+
+/// A network whose device has memory for so many images at once.
+struct Cramped {
+    inner: Box<dyn Network>,
+    most: usize,
+}
+
+impl Network for Cramped {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        // `resume_unwind` keeps the test's output quiet.
+        if images.dims()[0] > self.most {
+            std::panic::resume_unwind(Box::new("out of memory".to_owned()));
+        }
+        self.inner.forward(images)
+    }
+
+    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>) {
+        self.inner.observe(images)
+    }
+
+    fn layers(&self, input_size: usize) -> Vec<Layer> {
+        self.inner.layers(input_size)
+    }
+
+    fn framework(&self) -> Framework {
+        self.inner.framework()
+    }
+
+    fn tensors(&self) -> Vec<ModuleTensor> {
+        self.inner.tensors()
+    }
+
+    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
+        self.inner.load(checkpoint)
+    }
+
+    fn fold_norms(&mut self) {
+        self.inner.fold_norms();
+    }
+}
+
+fn cramped(most: usize) -> Plan {
+    let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
+    let planned = plan.models.remove(0);
+    plan.models.push(PlannedModel { network: Box::new(Cramped { inner: planned.network, most }), ..planned });
+    plan
+}
+
+#[test]
+fn a_batch_too_large_for_memory_is_retried_smaller_and_recorded() {
+    let (whole, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&plan(&Options::default()).unwrap(), whole.path()).unwrap();
+    let outcome = run(&cramped(2), small.path()).unwrap();
+    assert_eq!(results(small.path()), results(whole.path()));
+    let smaller = &outcome.record.sessions[0].smaller_batches;
+    assert_eq!((smaller.len(), smaller[0].id.as_str(), smaller[0].batch), (1, MODEL, 2));
+    let report = fs::read_to_string(small.path().join("report.md")).unwrap();
+    assert!(report.contains("did not fit into memory; 2 images at once were computed"), "{report}");
+
+    let none = tempfile::tempdir().unwrap();
+    let error = run(&cramped(0), none.path()).unwrap_err().to_string();
+    assert!(error.contains("failed on a batch of one image: out of memory"), "{error}");
+}
+
+#[test]
+fn swaps_are_tried_on_the_images_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = plan(&Options { limit: Some(3), ..Options::default() }).unwrap();
+    let outcome = run(&seen, folder.path()).unwrap();
+    let model = &outcome.record.models[0].clone();
+    assert!(explain::is_wanted(model));
+    let stop = AtomicBool::new(false);
+    let mut told = Vec::new();
+    let mut tell = |done, total| told.push((done, total));
+    let found = explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut tell).unwrap().unwrap();
+    assert_eq!(told, [(0, 2), (1, 2)]);
+    assert_eq!((found.images, found.needed_pp), (2, None));
+    let swap = |factor: &str, name: &str| {
+        let found = found.swaps.iter().find(|swap| swap.factor == factor && swap.swap == name);
+        found.unwrap_or_else(|| panic!("{factor}: {name}"))
+    };
+    assert_eq!(swap("channels", "BGR").inputs_changed, 2);
+    assert_eq!(swap("normalisation", "to [0, 1]").inputs_changed, 2);
+    assert_eq!(swap("recipe", "card-342-bilinear").inputs_changed, 2);
+    // Upright RGB images are the same to PIL and OpenCV.
+    let opencv = swap("decoder", "as OpenCV reads it");
+    assert_eq!((opencv.inputs_changed, opencv.best_class_changed, opencv.mcnemar_p), (0, 0, 1.0));
+
+    // It stays with the run, and in its reports.
+    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let mut record = outcome.record;
+    record.models[0].explanation = Some(found.clone());
+    dir.write_reports_again(&record).unwrap();
+    drop(dir);
+    let again = run(&seen, folder.path()).unwrap();
+    assert_eq!(again.record.models[0].explanation.as_ref(), Some(&found));
+    for name in ["report.md", "report.html"] {
+        let report = fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(report.contains("Why: timm/xception") && report.contains("zune-jpeg"), "{name}");
+    }
+    // A stop before the first image leaves nothing to say.
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap(), None);
 }

@@ -10,6 +10,7 @@ mod exif;
 mod jpeg;
 mod png;
 mod sniff;
+mod zune;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -151,6 +152,19 @@ impl Decoded {
             Format::Jpeg => jpeg::decode(bytes),
             Format::Png => png::decode(bytes),
         }
+    }
+
+    /// The same file by another decoder, zune-jpeg, whose pixels differ by a level here and there. PNG and
+    /// four-channel JPEG stay as they are. `bytes` are those that `self` was decoded from.
+    ///
+    /// # Errors
+    /// [`DecodeError::Corrupt`] in that decoder's words.
+    pub fn by_zune_jpeg(&self, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let pixels = match (self.format, &self.pixels) {
+            (Format::Jpeg, Pixels::Rgb(_)) => Pixels::Rgb(zune::decode(bytes, self.colour)?),
+            _ => self.pixels.clone(),
+        };
+        Ok(Self { pixels, ..*self })
     }
 
     /// The pixels as `decoder` shows them, RGB. Borrowed where no conversion is needed.

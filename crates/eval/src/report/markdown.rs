@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Style, figures_table, summary_lines};
+use super::table::{Style, explanation_table, figures_table, summary_lines};
 use crate::summary::{RunRecord, Session};
 use crate::weights::WeightsSource;
 
@@ -16,6 +16,11 @@ pub fn markdown(record: &RunRecord) -> String {
     text += &figures_table(&record.models, Style::Markdown);
     text += "\nAccuracies are hits over all images, unreadable ones included; intervals are 95 % Wilson intervals. ";
     text += "FLOPs and parameters are counted by the rule in the last column.\n";
+    for model in &record.models {
+        let Some(explanation) = &model.explanation else { continue };
+        let _ = writeln!(text, "\n## Why: {}\n\n{}.\n", model.id, sentence(&explanation.conclusion()));
+        text += &explanation_table(explanation, Style::Markdown);
+    }
     text += "\n## Models\n\n";
     let mut table = Style::Markdown.table(&[
         "model",
@@ -63,6 +68,12 @@ pub fn markdown(record: &RunRecord) -> String {
         text += &session_lines(index + 1, session);
     }
     text
+}
+
+/// With a capital at its beginning.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The provenance of what one process computed.

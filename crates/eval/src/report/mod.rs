@@ -10,7 +10,7 @@ pub use csv_table::results_csv;
 pub use html::html;
 pub use junit::junit_xml;
 pub use markdown::markdown;
-pub use table::{Style, figures_table, summary_lines};
+pub use table::{Style, explanation_table, figures_table, summary_lines};
 
 /// Text in XML 1.0 or HTML; the former has no place for control characters.
 fn escaped(text: &str) -> String {

@@ -4,6 +4,8 @@
 use comfy_table::{CellAlignment, Table, presets};
 use models::catalog::FigureName;
 
+use crate::explain::Explanation;
+use crate::metrics::percentage;
 use crate::summary::{FigureRecord, ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
@@ -83,6 +85,33 @@ pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
     format!("{} {unit} ({hits}/{}){interval}", figure.reproduced, model.images)
 }
 
+/// What each swap of `eval --explain` did, a line a swap; the first line is the recipe as it is.
+pub fn explanation_table(explanation: &Explanation, style: Style) -> String {
+    let header =
+        ["factor", "swapped for", "inputs changed", "best class changed", "top-1", "change", "McNemar's p"];
+    let mut table = style.table(&header);
+    let top1 =
+        |hits| format!("{:.1} % ({hits}/{})", percentage(hits, explanation.images), explanation.images);
+    table.add_row(["(none)", "", "", "", &top1(explanation.top1_hits)]);
+    for swap in &explanation.swaps {
+        table.add_row([
+            swap.factor.clone(),
+            swap.swap.clone(),
+            swap.inputs_changed.to_string(),
+            swap.best_class_changed.to_string(),
+            top1(swap.top1_hits),
+            format!("{:+.1} pp", explanation.top1_change_pp(swap)),
+            format!("{:.3}", swap.mcnemar_p),
+        ]);
+    }
+    for column in 2..header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
 /// What a reader must know beside the table, a sentence each.
 pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
@@ -125,6 +154,12 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
                 .to_owned(),
         );
     }
+    for smaller in record.sessions.iter().flat_map(|session| &session.smaller_batches) {
+        lines.push(format!(
+            "{}: the batch that was asked for did not fit into memory; {} images at once were computed.",
+            smaller.id, smaller.batch
+        ));
+    }
     if let Some(shard) = record.shard {
         lines.push(format!(
             "This is shard {shard}; `cargo xtask merge` makes one run of all {} shards.",
@@ -142,6 +177,9 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
         if let Some(diagnosis) = &model.diagnosis {
             lines.push(format!("{}: {diagnosis}.", model.id));
         }
+    }
+    for (model, explanation) in all().filter_map(|model| Some((model, model.explanation.as_ref()?))) {
+        lines.push(format!("{}: {}.", model.id, explanation.conclusion()));
     }
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);

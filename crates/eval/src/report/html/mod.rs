@@ -34,6 +34,7 @@ pub fn html(record: &RunRecord, rows: &[&[Prediction]]) -> String {
     let _ = write!(page, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n");
     banner(&mut page, record);
     figures(&mut page, record);
+    why(&mut page, record);
     charts(&mut page, record);
     for (model, rows) in record.models.iter().zip(rows) {
         predictions(&mut page, record, model, rows);
@@ -118,6 +119,51 @@ fn figures(page: &mut String, record: &RunRecord) {
         *page += "</tbody>\n";
     }
     *page += "</table></div>\n";
+}
+
+/// What swapping one factor of the recipe at a time did.
+fn why(page: &mut String, record: &RunRecord) {
+    for model in &record.models {
+        let Some(explanation) = &model.explanation else { continue };
+        let _ = writeln!(
+            page,
+            "<h2>Why: {}</h2>\n<p>{}.</p>",
+            escaped(&model.id),
+            escaped(&explanation.conclusion())
+        );
+        let top1 = |hits| format!("{:.1} %", percentage(hits, explanation.images));
+        let itself = vec![
+            "(none)".to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+            top1(explanation.top1_hits),
+        ];
+        let swaps = explanation.swaps.iter().map(|swap| {
+            vec![
+                escaped(&swap.factor),
+                escaped(&swap.swap),
+                swap.inputs_changed.to_string(),
+                swap.best_class_changed.to_string(),
+                top1(swap.top1_hits),
+                format!("{:+.1} pp", explanation.top1_change_pp(swap)),
+                format!("{:.3}", swap.mcnemar_p),
+            ]
+        });
+        let title = format!("One factor swapped at a time, on {} images", explanation.images);
+        let header = [
+            "factor",
+            "swapped for",
+            "inputs changed",
+            "best class changed",
+            "top-1",
+            "change",
+            "McNemar's p",
+        ];
+        *page += "<div class=\"wide\">";
+        list(page, &title, &header, std::iter::once(itself).chain(swaps));
+        *page += "</div>\n";
+    }
 }
 
 fn charts(page: &mut String, record: &RunRecord) {
