@@ -199,7 +199,7 @@ fn explain_all(
             break;
         }
     }
-    dir.write_reports_again(record)?;
+    dir.write_reports_again(record, Some(&plan.dataset))?;
     Ok(!stop.load(Ordering::Relaxed))
 }
 

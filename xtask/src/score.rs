@@ -7,6 +7,7 @@ use anyhow::bail;
 use dataset::labels::{LabelSet, VAL_IMAGES};
 use eval::metrics::wilson_interval_pct;
 use eval::score::Score;
+use eval::summary::AccuracyTolerance;
 use eval::verdict::{Verdict, judge_accuracy};
 use models::catalog::{Figure, FigureName};
 
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         let figures = model.documented.as_ref().map(|it| (&it.top1_pct, &it.top5_pct));
         let Some((top1, top5)) = figures else { bail!("{}: no accuracies are documented", model.id) };
         let judge = |name, figure: &Figure, hits| {
-            let tolerance_pp = args.tolerance.unwrap_or(catalog.accuracy_tolerance_pp());
+            let tolerance_pp = AccuracyTolerance::new(args.tolerance, &catalog).of(model, name);
             judge_accuracy(figure, hits, score.images, tolerance_pp, obstacle.as_deref(), model.erratum(name))
         };
         let mut judged = vec![("top-1", top1, judge(FigureName::Top1Pct, top1, score.top1_hits))];

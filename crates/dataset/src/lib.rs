@@ -25,6 +25,7 @@
 //! | `recipe` | the recipes, as plain data |
 //! | [`labels`] | the 1,000 classes and the 50,000 validation labels |
 //! | `census` | what is in the files of a data set |
+//! | `thumbnail` | small pictures for reports |
 //! | `open` | what lies at a path: layouts, label lists, their errors |
 
 mod census;
@@ -35,6 +36,7 @@ mod normalise;
 mod open;
 mod recipe;
 mod resample;
+mod thumbnail;
 
 pub use census::{Census, Sides};
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, MAX_PIXELS};
@@ -44,3 +46,4 @@ pub use open::{
     Dataset, DatasetError, Item, LabelCheck, LabelSource, Layout, SAMPLE_PREPROCESS_JSON, named_labels,
 };
 pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};
+pub use thumbnail::thumbnail_jpeg;

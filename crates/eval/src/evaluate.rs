@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use dataset::RgbImage;
 
 use crate::EvalError;
+use crate::confidences::{self, ConfidenceLog};
 use crate::explain::logits;
 use crate::memory::images_that_fit;
 use crate::metrics::{Hits, TopK, percentage};
@@ -139,7 +140,7 @@ pub fn evaluate(
     }
     record.state = State::Finished;
     let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
-    dir.write_reports(&record, &rows)?;
+    dir.write_reports(&record, &rows, Some(&plan.dataset))?;
     // Last, so that a run that is called finished has everything.
     dir.write_record(&record)?;
     Ok(Outcome { record })
@@ -150,7 +151,7 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
     if let Some(before) = dir.before() {
         let mut record = before.clone();
         record.state = State::Running;
-        record.tolerance_pp = plan.tolerance_pp;
+        record.tolerance = plan.tolerance;
         record.without_network.clone_from(&plan.without_network);
         return record;
     }
@@ -161,7 +162,7 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         environment: plan.environment.clone(),
         device: plan.device_name.name().to_owned(),
         sessions: Vec::new(),
-        tolerance_pp: plan.tolerance_pp,
+        tolerance: plan.tolerance,
         dataset: plan.dataset_record.clone(),
         shard: plan.shard,
         models: plan.models.iter().map(|planned| ModelRecord::of_plan(plan, planned, &[], 0.0, 0)).collect(),
@@ -253,6 +254,7 @@ struct ModelRun<'a> {
     /// Index of its recipe among the run's.
     recipe: usize,
     log: PredictionLog,
+    confidences: ConfidenceLog,
     rows: Vec<Prediction>,
     state: Vec<ImageState>,
     batch: Vec<(usize, Arc<RgbImage>)>,
@@ -272,6 +274,7 @@ impl<'a> ModelRun<'a> {
     ) -> Result<Self, EvalError> {
         let path = dir.predictions(&planned.model.file_stem())?;
         let (log, rows) = PredictionLog::open(&path)?;
+        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.file_stem())?)?;
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
@@ -302,6 +305,7 @@ impl<'a> ModelRun<'a> {
             planned,
             recipe,
             log,
+            confidences,
             rows: Vec::with_capacity(items.len()),
             state,
             batch: Vec::new(),
@@ -358,6 +362,12 @@ impl<'a> ModelRun<'a> {
         }
         self.seconds += started.elapsed().as_secs_f64();
         self.timed_images += batch.len() as u64;
+        let items = self.plan.dataset.items();
+        let confident = batch
+            .iter()
+            .zip(&logits)
+            .map(|((index, _), logits)| (items[*index].name.as_str(), confidences::of(logits)));
+        self.confidences.append(confident)?;
         let outcomes = batch.iter().zip(logits).map(|((index, _), logits)| {
             let top = TopK::of(&logits).ok_or_else(|| "the network's output is not finite".to_owned());
             (*index, top)

@@ -15,6 +15,7 @@
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
 pub mod compare;
+mod confidences;
 pub mod diagnosis;
 mod error;
 pub mod evaluate;

@@ -3,6 +3,7 @@
 //! Nothing is believed of the shards' figures but counts of networks: accuracies are computed from the
 //! prediction logs again, over all images.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use models::{Catalog, Model};
 
 use crate::EvalError;
+use crate::confidences::ConfidenceLog;
 use crate::plan::Shard;
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
@@ -60,18 +62,25 @@ pub fn merge(
         let times = (of_parts().map(|it| it.seconds).sum(), of_parts().map(|it| it.timed_images).sum());
         let judged = parts[0].run.judge(&record, model, entry, &rows, times)?;
         record.models.push(judged);
-        logs.push((entry.file_stem(), rows));
+        let mut confidences: BTreeMap<String, f32> = BTreeMap::new();
+        parts.iter().for_each(|part| confidences.extend(part.run.confidences(&model.id)));
+        logs.push((entry.file_stem(), rows, confidences));
     }
     let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
     // The record comes first, as in an evaluation; until it says finished, the rest is not whole.
     dir.write_record(&RunRecord { state: State::Running, ..record.clone() })?;
-    for (stem, rows) in &logs {
+    for (stem, rows, confidences) in &logs {
         let path = dir.predictions(stem)?;
         remove(&path)?;
         PredictionLog::open(&path)?.0.append(rows)?;
+        let path = dir.confidences(stem)?;
+        remove(&path)?;
+        let confidences = confidences.iter().map(|(image, probability)| (image.as_str(), *probability));
+        ConfidenceLog::open(&path)?.append(confidences)?;
     }
-    let rows: Vec<&[Prediction]> = logs.iter().map(|(_, rows)| rows.as_slice()).collect();
-    dir.write_reports(&record, &rows)?;
+    let rows: Vec<&[Prediction]> = logs.iter().map(|(_, rows, _)| rows.as_slice()).collect();
+    // The images may be on the machines that computed the shards, so there are no thumbnails.
+    dir.write_reports(&record, &rows, None)?;
     dir.write_record(&record)?;
     Ok(record)
 }
@@ -108,7 +117,7 @@ fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
                 format!("it is of another evaluation than the others: {there}"),
             ));
         }
-        if one.run.record.tolerance_pp.to_bits() != other.run.record.tolerance_pp.to_bits() {
+        if one.run.record.tolerance != other.run.record.tolerance {
             return Err(refused(&other.run.path, "its --tolerance is another than the others'".to_owned()));
         }
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::EvalError;
 use crate::provenance::Environment;
-use crate::summary::DatasetRecord;
+use crate::summary::{AccuracyTolerance, DatasetRecord};
 use crate::weights::{self, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.
@@ -173,8 +173,8 @@ pub struct Plan {
     pub batch: usize,
     /// Decoding threads.
     pub threads: usize,
-    /// How far an accuracy may lie from the printed one, in percentage points.
-    pub tolerance_pp: f64,
+    /// How far an accuracy may lie from the printed one.
+    pub tolerance: AccuracyTolerance,
     /// The command line, for the record.
     pub command: Vec<String>,
 }
@@ -254,7 +254,7 @@ impl Plan {
             device,
             batch: request.batch,
             threads: request.threads,
-            tolerance_pp: request.tolerance_pp.unwrap_or(catalog.accuracy_tolerance_pp()),
+            tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
             command: request.command,
         })
     }

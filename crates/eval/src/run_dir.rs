@@ -1,11 +1,15 @@
 //! The run directory: who may write to it, whether it belongs to the evaluation at hand, and writes
 //! that are whole or not there at all.
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use dataset::Dataset;
+
 use crate::EvalError;
+use crate::confidences;
 use crate::plan::{Plan, Shard};
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
@@ -15,6 +19,7 @@ use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";
 const PREDICTIONS: &str = "predictions";
+const CONFIDENCES: &str = "confidences";
 const REPORTS: [&str; 4] = ["results.csv", "report.md", "junit.xml", "report.html"];
 const LOCK: &str = ".lock";
 
@@ -170,7 +175,16 @@ impl RunDir {
     /// # Errors
     /// [`EvalError::RunFile`].
     pub fn predictions(&self, stem: &str) -> Result<PathBuf, EvalError> {
-        let folder = self.path.join(PREDICTIONS);
+        self.log(PREDICTIONS, stem)
+    }
+
+    /// The file with the probabilities of that model's best classes; its folder is made if need be.
+    pub(crate) fn confidences(&self, stem: &str) -> Result<PathBuf, EvalError> {
+        self.log(CONFIDENCES, stem)
+    }
+
+    fn log(&self, folder: &str, stem: &str) -> Result<PathBuf, EvalError> {
+        let folder = self.path.join(folder);
         fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
         Ok(folder.join(format!("{stem}.csv")))
     }
@@ -187,16 +201,26 @@ impl RunDir {
     }
 
     /// Writes what is made of `record` for people and programs: `results.csv`, `report.md`, `junit.xml`,
-    /// `report.html`. `rows` are the prediction rows of each of its models.
+    /// `report.html`. `rows` are the prediction rows of each of its models, `images` the data where it is at hand.
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
-    pub fn write_reports(&self, record: &RunRecord, rows: &[&[Prediction]]) -> Result<(), EvalError> {
+    pub fn write_reports(
+        &self,
+        record: &RunRecord,
+        rows: &[&[Prediction]],
+        images: Option<&Dataset>,
+    ) -> Result<(), EvalError> {
+        let confidences: Vec<HashMap<String, f32>> = record
+            .models
+            .iter()
+            .map(|model| Ok(confidences::read(&self.confidences(&model.id.replace('/', "-"))?)))
+            .collect::<Result<_, EvalError>>()?;
         let texts = [
             report::results_csv(record),
             report::markdown(record),
             report::junit_xml(record),
-            report::html(record, rows),
+            report::html(record, rows, &confidences, images),
         ];
         REPORTS.iter().zip(texts).try_for_each(|(name, text)| self.write(name, text.as_bytes()))
     }
@@ -205,11 +229,11 @@ impl RunDir {
     ///
     /// # Errors
     /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood.
-    pub fn write_reports_again(&self, record: &RunRecord) -> Result<(), EvalError> {
+    pub fn write_reports_again(&self, record: &RunRecord, images: Option<&Dataset>) -> Result<(), EvalError> {
         let log = |model: &ModelRecord| predictions::read(&self.predictions(&model.id.replace('/', "-"))?);
         let rows = record.models.iter().map(log).collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
-        self.write_reports(record, &rows)?;
+        self.write_reports(record, &rows, images)?;
         self.write_record(record)
     }
 
@@ -254,7 +278,7 @@ pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
 
 /// Deletes what a run writes, and nothing else that a person may have put beside it.
 fn clear(path: &Path) -> Result<(), EvalError> {
-    for name in [PREDICTIONS].into_iter().chain(REPORTS).chain([RECORD]) {
+    for name in [PREDICTIONS, CONFIDENCES].into_iter().chain(REPORTS).chain([RECORD]) {
         let path = path.join(name);
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         match removed {

@@ -1,13 +1,15 @@
 //! A run read back from its directory, to be merged, judged again, or compared with another.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use models::{Catalog, Model};
 
 use crate::EvalError;
+use crate::confidences;
 use crate::predictions::{self, Prediction};
 use crate::run_dir::read_record;
-use crate::summary::{Conditions, ModelRecord, RunRecord, State, Subject};
+use crate::summary::{AccuracyTolerance, Conditions, ModelRecord, RunRecord, State, Subject};
 
 /// A finished run on disk.
 #[derive(Debug)]
@@ -51,6 +53,11 @@ impl StoredRun {
         Err(EvalError::DamagedRun { path, reason })
     }
 
+    /// The probabilities of the best classes of the model with this `id`, as far as the run has them.
+    pub(crate) fn confidences(&self, id: &str) -> HashMap<String, f32> {
+        confidences::read(&self.path.join("confidences").join(format!("{}.csv", id.replace('/', "-"))))
+    }
+
     /// The run's record with its accuracies counted from the prediction logs and judged anew by what
     /// `catalog` documents, and by `tolerance_pp` if there is one.
     ///
@@ -58,7 +65,9 @@ impl StoredRun {
     /// [`EvalError::NotInCatalog`] and those of [`Self::rows`].
     pub fn judged(&self, catalog: &Catalog, tolerance_pp: Option<f64>) -> Result<RunRecord, EvalError> {
         let mut record = self.record.clone();
-        record.tolerance_pp = tolerance_pp.unwrap_or(record.tolerance_pp);
+        if tolerance_pp.is_some() {
+            record.tolerance = AccuracyTolerance::new(tolerance_pp, catalog);
+        }
         let models = self.record.models.iter().map(|there| {
             let model = catalogued(catalog, &there.id)?;
             let times = (there.seconds, there.timed_images);
@@ -83,7 +92,7 @@ impl StoredRun {
             return Err(EvalError::DamagedRun { path: self.path.join("run.json"), reason });
         };
         let conditions =
-            Conditions { dataset: &record.dataset, shard: record.shard, tolerance_pp: record.tolerance_pp };
+            Conditions { dataset: &record.dataset, shard: record.shard, tolerance: record.tolerance };
         let counted = [flops.clone(), params.clone()];
         let subject = Subject { model, recipe: &there.recipe, weights: &there.weights, counted };
         Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))

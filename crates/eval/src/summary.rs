@@ -2,9 +2,9 @@
 
 use dataset::Dataset;
 use dataset::labels::LabelSet;
-use models::Model;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
+use models::{Catalog, Model};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::diagnose;
@@ -46,8 +46,9 @@ pub struct RunRecord {
     pub device: String,
     /// Every process that computed a part of it, in order: the first started the run.
     pub sessions: Vec<Session>,
-    /// How far an accuracy may lie from the printed one, in percentage points.
-    pub tolerance_pp: f64,
+    /// How far an accuracy may lie from the printed one.
+    #[serde(flatten)]
+    pub tolerance: AccuracyTolerance,
     /// The images.
     pub dataset: DatasetRecord,
     /// The part of them that this run is about; all without it.
@@ -57,6 +58,32 @@ pub struct RunRecord {
     pub models: Vec<ModelRecord>,
     /// Selected models that have no network in this version.
     pub without_network: Vec<String>,
+}
+
+/// How far an accuracy over all images may lie from the printed one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AccuracyTolerance {
+    /// In percentage points.
+    pub tolerance_pp: f64,
+    /// Whether it was asked for (`--tolerance`) and so holds for every model, whatever its catalog entry says.
+    #[serde(default)]
+    pub tolerance_over_all: bool,
+}
+
+impl AccuracyTolerance {
+    /// What was asked for, else what `catalog` says.
+    pub fn new(asked_pp: Option<f64>, catalog: &Catalog) -> Self {
+        Self {
+            tolerance_pp: asked_pp.unwrap_or(catalog.accuracy_tolerance_pp()),
+            tolerance_over_all: asked_pp.is_some(),
+        }
+    }
+
+    /// For one figure of `model`, in percentage points.
+    pub fn of(self, model: &Model, figure: FigureName) -> f64 {
+        let own = model.tolerance.of(figure).filter(|_| !self.tolerance_over_all);
+        own.unwrap_or(self.tolerance_pp)
+    }
 }
 
 /// One process that computed a part of a run. A number's provenance is that of the process that
@@ -237,7 +264,7 @@ fn is_ilsvrc2012_val(dataset: &Dataset) -> bool {
 pub(crate) struct Conditions<'a> {
     pub(crate) dataset: &'a DatasetRecord,
     pub(crate) shard: Option<Shard>,
-    pub(crate) tolerance_pp: f64,
+    pub(crate) tolerance: AccuracyTolerance,
 }
 
 /// A model as it is measured.
@@ -260,7 +287,7 @@ impl ModelRecord {
         timed_images: u64,
     ) -> Self {
         let conditions =
-            Conditions { dataset: &plan.dataset_record, shard: plan.shard, tolerance_pp: plan.tolerance_pp };
+            Conditions { dataset: &plan.dataset_record, shard: plan.shard, tolerance: plan.tolerance };
         let subject = Subject {
             model: &planned.model,
             recipe: planned.recipe.name,
@@ -348,7 +375,7 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
                 printed,
                 count,
                 hits.images,
-                conditions.tolerance_pp,
+                conditions.tolerance.of(model, figure),
                 obstacle.as_deref(),
                 model.erratum(figure),
             ),
@@ -410,7 +437,9 @@ fn record<R>(
     model: &Model,
 ) -> FigureRecord {
     let judgement = match documented {
-        Some(documented) => judge_count(documented, count, unit, &rule, model.erratum(figure)),
+        Some(documented) => {
+            judge_count(documented, count, unit, &rule, model.tolerance.of(figure), model.erratum(figure))
+        }
         None => nothing_documented(),
     };
     FigureRecord {

@@ -63,14 +63,20 @@ pub struct Judgement {
 /// `unit` is what the print is a multiple of (1e9 or 1e6).
 ///
 /// A count reproduces a print that it gives when it is rounded, or truncated, to the printed digits:
-/// sources do either.
+/// sources do either. Where the catalog has a `tolerance`, in the print's unit, that is enough, too.
 pub fn judge_count<R>(
     documented: &Counted<R>,
     count: u64,
     unit: f64,
     rule: &str,
+    tolerance: Option<f64>,
     erratum: Option<&Erratum>,
 ) -> Judgement {
+    let difference = count as f64 / unit - documented.figure.value();
+    if let Some(tolerance) = tolerance.filter(|tolerance| difference.abs() <= *tolerance) {
+        let reason = format!("{rule}; {difference:+.3}, tolerance {tolerance}");
+        return Judgement { verdict: Verdict::Reproduced, reason };
+    }
     let scale = 10f64.powi(documented.decimals() as i32);
     let (scaled, printed) = (count as f64 / unit * scale, (documented.figure.value() * scale).round());
     let (rounded, truncated) = (scaled.round() == printed, scaled.trunc() == printed);
@@ -122,8 +128,9 @@ mod tests {
 
     #[test]
     fn a_truncated_print_is_reproduced_and_transposed_digits_are_not() {
-        let judge =
-            |print: &str, count, erratum| judge_count(&counted(print), count, 1e9, "rule", erratum).verdict;
+        let judge = |print: &str, count, erratum| {
+            judge_count(&counted(print), count, 1e9, "rule", None, erratum).verdict
+        };
         assert_eq!(judge("9.198", 9_198_849_216, None), Verdict::Reproduced);
         assert_eq!(judge("9.199", 9_198_849_216, None), Verdict::Reproduced);
         assert_eq!(judge("9.197", 9_198_849_216, None), Verdict::NotReproduced);
@@ -140,11 +147,19 @@ mod tests {
     #[test]
     fn decimals_that_mean_nothing_do_not_count() {
         let padded = Counted { decimals: Some(1), ..counted("22.900") };
-        assert_eq!(judge_count(&padded, 22_910_480, 1e6, "rule", None).verdict, Verdict::Reproduced);
+        assert_eq!(judge_count(&padded, 22_910_480, 1e6, "rule", None, None).verdict, Verdict::Reproduced);
         assert_eq!(
-            judge_count(&counted("22.900"), 22_910_480, 1e6, "rule", None).verdict,
+            judge_count(&counted("22.900"), 22_910_480, 1e6, "rule", None, None).verdict,
             Verdict::NotReproduced
         );
+    }
+
+    #[test]
+    fn a_tolerance_of_the_catalog_is_enough() {
+        let judge = |tolerance| judge_count(&counted("22.900"), 22_910_480, 1e6, "rule", tolerance, None);
+        assert_eq!(judge(Some(0.02)).verdict, Verdict::Reproduced);
+        assert_eq!(judge(Some(0.02)).reason, "rule; +0.010, tolerance 0.02");
+        assert_eq!(judge(Some(0.01)).verdict, Verdict::NotReproduced);
     }
 
     #[test]

@@ -674,7 +674,7 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
     let mut record = outcome.record;
     record.models[0].explanation = Some(found.clone());
-    dir.write_reports_again(&record).unwrap();
+    dir.write_reports_again(&record, Some(&seen.dataset)).unwrap();
     drop(dir);
     let again = run(&seen, folder.path()).unwrap();
     assert_eq!(again.record.models[0].explanation.as_ref(), Some(&found));

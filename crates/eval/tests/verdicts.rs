@@ -30,7 +30,7 @@ fn all_documented_counts_but_one_misprint_follow_from_the_sources_tools() {
             (FlopsRule::PaddleFlops, Some(299)) => count(&model.id, "paddle_flops_299"),
             other => panic!("{}: nothing was counted by {other:?}", model.id),
         };
-        let verdict = judge_count(flops, counted, 1e9, "", model.erratum(FigureName::FlopsG)).verdict;
+        let verdict = judge_count(flops, counted, 1e9, "", None, model.erratum(FigureName::FlopsG)).verdict;
         let misprint = model.id == "timm/xception65";
         assert_eq!(
             verdict,
@@ -46,7 +46,7 @@ fn all_documented_counts_but_one_misprint_follow_from_the_sources_tools() {
             ParamsRule::WithRunningStatistics => count(&model.id, "params_with_running_stats"),
             ParamsRule::Trainable => count(&model.id, "params"),
         };
-        let verdict = judge_count(params, counted, 1e6, "", model.erratum(FigureName::ParamsM)).verdict;
+        let verdict = judge_count(params, counted, 1e6, "", None, model.erratum(FigureName::ParamsM)).verdict;
         assert_eq!(verdict, Verdict::Reproduced, "{} parameters", model.id);
         reproduced += 1;
     }

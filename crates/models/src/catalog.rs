@@ -53,6 +53,35 @@ pub struct Model {
     /// Figures that are known to be misprinted.
     #[serde(default)]
     pub errata: Vec<Erratum>,
+    /// How far figures may lie from the printed ones, where that differs from what holds for all.
+    #[serde(default)]
+    pub tolerance: Tolerance,
+}
+
+/// How far a model's figures may lie from the printed ones, each in its own unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// In percentage points.
+    pub top1_pct: Option<f64>,
+    /// In percentage points.
+    pub top5_pct: Option<f64>,
+    /// In units of 1e9. Without it, the printed digits have to agree.
+    pub flops_g: Option<f64>,
+    /// In units of 1e6. Without it, the printed digits have to agree.
+    pub params_m: Option<f64>,
+}
+
+impl Tolerance {
+    /// That of `figure`, if it has one of its own.
+    pub fn of(&self, figure: FigureName) -> Option<f64> {
+        match figure {
+            FigureName::Top1Pct => self.top1_pct,
+            FigureName::Top5Pct => self.top5_pct,
+            FigureName::FlopsG => self.flops_g,
+            FigureName::ParamsM => self.params_m,
+        }
+    }
 }
 
 /// Where the published weights are, and how to tell them.
@@ -346,6 +375,11 @@ impl Model {
                 INPUT_SIZES.start(),
                 INPUT_SIZES.end()
             ));
+        }
+        let figures = [FigureName::Top1Pct, FigureName::Top5Pct, FigureName::FlopsG, FigureName::ParamsM];
+        let tolerances = figures.iter().filter_map(|figure| self.tolerance.of(*figure));
+        if tolerances.into_iter().any(|tolerance| !(0.0..=1e6).contains(&tolerance)) {
+            return Some("a tolerance must be a number from 0 on, in the figure's unit".to_owned());
         }
         if self.input_size != recipe.size {
             return Some(format!(

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table::{Style, explanation_table, figures_table, summary_lines};
+use super::tolerance_words;
 use crate::summary::{RunRecord, Session};
 use crate::weights::WeightsSource;
 
@@ -59,7 +60,7 @@ pub fn markdown(record: &RunRecord) -> String {
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", format!("`{}`", dataset.fingerprint)),
         ("device", format!("`{}`", record.device)),
-        ("accuracy tolerance", format!("{} pp", record.tolerance_pp)),
+        ("accuracy tolerance", tolerance_words(record)),
     ];
     for (name, fact) in facts {
         let _ = writeln!(text, "- {name}: {fact}");

@@ -46,6 +46,11 @@ impl Axis {
         }
     }
 
+    /// Without what lies outside of `low` to `high`, where there can be no value.
+    fn within(self, low: f64, high: f64) -> Self {
+        Self { low: self.low.max(low), high: self.high.min(high), ..self }
+    }
+
     fn ticks(&self) -> impl Iterator<Item = f64> {
         let count = ((self.high - self.low) / self.step).round() as usize;
         (0..=count).map(|tick| self.low + tick as f64 * self.step)
@@ -61,6 +66,63 @@ impl Axis {
     }
 }
 
+/// A rectangle in the plot.
+#[derive(Debug, Clone, Copy)]
+struct Area {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+impl Area {
+    /// A point's mark.
+    fn around(x: f64, y: f64) -> Self {
+        Self { left: x - 6.0, right: x + 6.0, top: y - 6.0, bottom: y + 6.0 }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right
+            && other.left < self.right
+            && self.top < other.bottom
+            && other.top < self.bottom
+    }
+
+    fn is_inside(&self) -> bool {
+        self.left >= LEFT && self.right <= WIDTH && self.top >= 0.0 && self.bottom <= HEIGHT - BOTTOM
+    }
+}
+
+/// Where a name goes beside its point, at (x, y), without covering another name or point if that can be: the place
+/// of its beginning, and its area.
+fn place_name(name: &str, x: f64, y: f64, taken: &[Area]) -> ((f64, f64), Area) {
+    // Ten-pixel letters are about half as wide.
+    const LETTER: f64 = 5.2;
+    const LINE: f64 = 11.0;
+    let width = LETTER * name.chars().count() as f64;
+    let places = (0..5).flat_map(|step| {
+        let step = LINE * f64::from(step);
+        [
+            (x + 10.0, y + 4.0 + step),
+            (x - 10.0 - width, y + 4.0 + step),
+            (x + 10.0, y + 4.0 - step),
+            (x - 10.0 - width, y + 4.0 - step),
+        ]
+    });
+    let area = |(left, baseline): (f64, f64)| Area {
+        left,
+        right: left + width,
+        top: baseline - 0.8 * LINE,
+        bottom: baseline + 0.2 * LINE,
+    };
+    let free = |place: &(f64, f64)| {
+        let area = area(*place);
+        area.is_inside() && !taken.iter().any(|other| area.overlaps(other))
+    };
+    let place = places.into_iter().find(free).unwrap_or((x + 10.0, y + 4.0));
+    (place, area(place))
+}
+
 /// `title` names the plot for those who cannot see it; the table beside it has every number.
 pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
     let x_axis = Axis::of(points.iter().map(|point| point.x));
@@ -68,7 +130,7 @@ pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
         let measured = point.measured.map(|(value, [low, high])| [value, low, high]);
         point.documented.into_iter().chain(measured.into_iter().flatten())
     });
-    let y_axis = Axis::of(y_values);
+    let y_axis = Axis::of(y_values).within(0.0, 100.0);
     let x = |value: f64| LEFT + x_axis.share(value) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - y_axis.share(value) * (HEIGHT - TOP - BOTTOM);
     let mut svg = format!(
@@ -126,16 +188,24 @@ pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
                 escaped(&point.name)
             );
         }
+    }
+    let mut taken: Vec<Area> = (points.iter())
+        .flat_map(|point| {
+            let values = [point.documented, point.measured.map(|(value, _)| value)];
+            values.into_iter().flatten().map(|value| Area::around(x(point.x), y(value)))
+        })
+        .collect();
+    for point in points {
         let Some(value) = point.documented.or(point.measured.map(|(value, _)| value)) else { continue };
-        // Names to the left of points near the right edge.
-        let (anchor, shift) = if x_axis.share(point.x) > 0.7 { ("end", -10.0) } else { ("start", 10.0) };
+        let (at, area) = place_name(&point.name, x(point.x), y(value), &taken);
         let _ = writeln!(
             svg,
-            "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
-            at + shift,
-            y(value) + 4.0,
+            "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            at.0,
+            at.1,
             escaped(&point.name)
         );
+        taken.push(area);
     }
     svg += "</svg>\n";
     svg
@@ -154,5 +224,17 @@ mod tests {
             assert!((2..=12).contains(&ticks), "{values:?}: {ticks}");
         }
         assert_eq!(Axis::of([78.5, 81.1].into_iter()).label(79.0), "79");
+        let axis = Axis::of([10.0, 99.5].into_iter()).within(0.0, 100.0);
+        assert!(axis.low >= 0.0 && axis.high <= 100.0);
+    }
+
+    #[test]
+    fn names_of_close_points_do_not_cover_each_other() {
+        let mut taken: Vec<Area> = (0..6).map(|n| Area::around(300.0 + f64::from(n), 150.0)).collect();
+        for n in 0..6 {
+            let (_, area) = place_name("ppcls/xception65", 300.0 + f64::from(n), 150.0, &taken);
+            assert!(!taken.iter().any(|other| area.overlaps(other)), "name {n}");
+            taken.push(area);
+        }
     }
 }

@@ -2,16 +2,21 @@
 //! where it does not.
 
 mod analysis;
+mod calibration;
 mod chart;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use dataset::labels;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dataset::{Dataset, Decoded, Recipe, labels};
 use models::catalog::FigureName;
 
+use self::calibration::Calibration;
 use self::chart::{Point, scatter};
-use super::escaped;
 use super::table::{measured, naming, summary_lines};
+use super::{escaped, tolerance_words};
 use crate::metrics::{percentage, wilson_interval_pct};
 use crate::predictions::Prediction;
 use crate::summary::{ModelRecord, RunRecord};
@@ -26,8 +31,17 @@ const TELLING: u64 = 500;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The content of `report.html`. `rows` are the prediction rows of each of the record's models.
-pub fn html(record: &RunRecord, rows: &[&[Prediction]]) -> String {
+/// Side of a thumbnail in pixels.
+const THUMBNAIL: usize = 96;
+
+/// The content of `report.html`. `rows` and `confidences` (the probability of the best class by image) are those of
+/// each of the record's models; `images` is the data where it is at hand.
+pub fn html(
+    record: &RunRecord,
+    rows: &[&[Prediction]],
+    confidences: &[HashMap<String, f32>],
+    images: Option<&Dataset>,
+) -> String {
     let mut page = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     page += "<meta name=\"color-scheme\" content=\"light dark\">\n<title>imagenet-eval report</title>\n";
@@ -36,8 +50,11 @@ pub fn html(record: &RunRecord, rows: &[&[Prediction]]) -> String {
     figures(&mut page, record);
     why(&mut page, record);
     charts(&mut page, record);
+    calibrations(&mut page, record, rows, confidences);
+    page += "<h2>Predictions</h2>\n";
+    let thumbnails = images.map(Thumbnails::new);
     for (model, rows) in record.models.iter().zip(rows) {
-        predictions(&mut page, record, model, rows);
+        predictions(&mut page, record, model, rows, thumbnails.as_ref());
     }
     agreement(&mut page, record, rows);
     provenance(&mut page, record);
@@ -231,8 +248,73 @@ fn list(page: &mut String, title: &str, header: &[&str], rows: impl Iterator<Ite
     *page += "</tbody></table>\n";
 }
 
+fn calibrations(
+    page: &mut String,
+    record: &RunRecord,
+    rows: &[&[Prediction]],
+    confidences: &[HashMap<String, f32>],
+) {
+    let set = record.dataset.label_set;
+    let all = record.models.iter().zip(rows).zip(confidences);
+    let known = all
+        .filter(|((model, _), _)| is_telling(model))
+        .filter_map(|((model, rows), confidences)| Some((model, Calibration::of(rows, confidences, set)?)));
+    let mut known = known.peekable();
+    if known.peek().is_none() {
+        return;
+    }
+    *page += "<h2>Calibration</h2>\n<p>Bars show how often predictions of a confidence are right; the line is where they would be right as often as they say.</p>\n<div class=\"diagrams\">\n";
+    for (model, calibration) in known {
+        let _ = writeln!(
+            page,
+            "<figure>{}<figcaption><b>{}</b><br>{}, {} images</figcaption></figure>",
+            calibration.diagram(&model.id),
+            escaped(&model.id),
+            escaped(&calibration.words()),
+            calibration.images
+        );
+    }
+    *page += "</div>\n";
+}
+
+/// Pictures of images of a data set.
+struct Thumbnails<'a> {
+    dataset: &'a Dataset,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Thumbnails<'a> {
+    fn new(dataset: &'a Dataset) -> Self {
+        let index =
+            dataset.items().iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
+        Self { dataset, index }
+    }
+
+    /// What the network saw of an image, as an element; nothing where it cannot be read.
+    fn of(&self, image: &str, recipe: &str) -> String {
+        let jpeg = || {
+            let bytes = self.dataset.read(*self.index.get(image)?).ok()?;
+            let crop = Recipe::by_name(recipe)?.crop(&Decoded::from_bytes(&bytes).ok()?).ok()?;
+            dataset::thumbnail_jpeg(&crop, THUMBNAIL)
+        };
+        jpeg().map_or_else(String::new, |jpeg| {
+            format!(
+                "<img width=\"{THUMBNAIL}\" height=\"{THUMBNAIL}\" alt=\"what the network saw of {}\" src=\"data:image/jpeg;base64,{}\">",
+                escaped(image),
+                STANDARD.encode(jpeg)
+            )
+        })
+    }
+}
+
 /// One model's classes, confusions and errors, folded away.
-fn predictions(page: &mut String, record: &RunRecord, model: &ModelRecord, rows: &[Prediction]) {
+fn predictions(
+    page: &mut String,
+    record: &RunRecord,
+    model: &ModelRecord,
+    rows: &[Prediction],
+    thumbnails: Option<&Thumbnails<'_>>,
+) {
     let set = record.dataset.label_set;
     let _ = writeln!(
         page,
@@ -260,9 +342,11 @@ fn predictions(page: &mut String, record: &RunRecord, model: &ModelRecord, rows:
     list(
         page,
         "Most confident errors, by the best logit's lead over the second",
-        &["image", "label", "predicted", "lead"],
+        &["", "image", "label", "predicted", "lead"],
         errors.iter().take(SHOWN).map(|error| {
-            vec![escaped(error.image), named(error.label), named(error.class), format!("{:.2}", error.margin)]
+            let picture = thumbnails.map_or_else(String::new, |all| all.of(error.image, &model.recipe));
+            let (label, class) = (named(error.label), named(error.class));
+            vec![picture, escaped(error.image), label, class, format!("{:.2}", error.margin)]
         }),
     );
     *page += "</div>\n</details>\n";
@@ -298,7 +382,7 @@ fn provenance(page: &mut String, record: &RunRecord) {
     fact("labels", &format!("{}; label set {}", dataset.labels, dataset.label_set.name()));
     fact("data fingerprint", &dataset.fingerprint);
     fact("device", &record.device);
-    fact("accuracy tolerance", &format!("{} pp", record.tolerance_pp));
+    fact("accuracy tolerance", &tolerance_words(record));
     for model in &record.models {
         let weights = match &model.weights {
             WeightsSource::Seeded => "seeded".to_owned(),
