@@ -112,6 +112,41 @@ fn the_main_job_runs_the_sample_on_a_fresh_machine() {
 }
 
 #[test]
+fn tolerances_of_a_catalog_are_by_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, out) = (folder.path().join("mine.toml"), folder.path().join("run"));
+    let entry = |tolerance: &str| {
+        format!(
+            "[[models]]\nid = \"mine/x\"\nnetwork = \"timm-xception\"\nrecipe = \"timm-333-bicubic\"\ninput_size = 299\n\
+             tolerance = {{ {tolerance} }}\n[models.documented]\ntop1_pct = \"79.0\"\ntop5_pct = \"94.0\"\n\
+             flops_g = {{ figure = \"9.21\", rule = \"thop-flops\", input_size = 224 }}\n\
+             params_m = {{ figure = \"22.9\", rule = \"thop\" }}\n"
+        )
+    };
+    let arguments = [
+        "eval",
+        "--catalog",
+        catalog.to_str().unwrap(),
+        "--model",
+        "mine/x",
+        "--limit",
+        "1",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    fs::write(&catalog, entry("flops_g = 0.02")).unwrap();
+    let table = printed(&mut xtask(&arguments));
+    assert!(table.contains("2 x thop MACs at 224x224; -0.011, tolerance 0.02"), "{table}");
+    // The run is judged again by the catalog as it is then.
+    fs::write(&catalog, entry("flops_g = 0.01")).unwrap();
+    xtask(&arguments).assert().code(1);
+    fs::write(&catalog, entry("top1_pct = -0.01")).unwrap();
+    let error = xtask(&arguments).assert().code(2).get_output().stderr.clone();
+    let error = String::from_utf8(error).unwrap();
+    assert!(error.contains("a tolerance must be a number from 0 on, in the figure's unit"), "{error}");
+}
+
+#[test]
 fn counts_stand_beside_the_documented_figures() {
     insta::assert_snapshot!("complexity", printed(&mut xtask(&["complexity"])));
     xtask(&["complexity", "timm/xception", "--input-size", "299", "--rule", "macs"])

@@ -176,6 +176,9 @@ fn damaged_files_are_errors() {
         })
     };
     assert_eq!(try_out(&whole).expect("whole"), [true; 3]);
+    fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+    let error = Dataset::open(&path, None).expect_err("half a file").to_string();
+    assert!(error.contains("is it cut off, or damaged? get it again"), "{error}");
     for cut in [0, 3, 4, 100, whole.len() / 2, whole.len() - 1] {
         try_out(&whole[..cut]).expect_err("cut off");
     }

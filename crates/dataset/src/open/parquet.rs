@@ -177,7 +177,9 @@ struct Reason(String);
 
 impl From<ParquetError> for Reason {
     fn from(error: ParquetError) -> Self {
-        Self(error.to_string())
+        let words = error.to_string();
+        let words = words.trim_start_matches("Parquet error: ");
+        Self(format!("{words} (is it cut off, or damaged? get it again)"))
     }
 }
 

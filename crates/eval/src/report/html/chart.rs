@@ -97,7 +97,7 @@ impl Area {
 /// of its beginning, and its area.
 fn place_name(name: &str, x: f64, y: f64, taken: &[Area]) -> ((f64, f64), Area) {
     // Ten-pixel letters are about half as wide.
-    const LETTER: f64 = 5.2;
+    const LETTER: f64 = 5.7;
     const LINE: f64 = 11.0;
     let width = LETTER * name.chars().count() as f64;
     let places = (0..5).flat_map(|step| {
