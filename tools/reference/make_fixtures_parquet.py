@@ -13,6 +13,7 @@ Writes into crates/dataset/tests/fixtures/parquet:
   group whose pages hold one image each.
 - `test.parquet`: labels of -1, as in a test split.
 - `paths.parquet`: only a path in each row, no bytes.
+- `damaged.parquet`: an image cut in half, one of zero bytes, a text, and a whole one.
 - `zstd.parquet`: a compression that is not built in.
 """
 
@@ -67,4 +68,6 @@ test.to_parquet(OUT / "test.parquet")
 image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 paths = pa.table({"image": pa.array([{"bytes": None, "path": "a.jpg"}], image), "label": pa.array([3])})
 pq.write_table(paths, OUT / "paths.parquet")
+bad = {"image": [images[3][: len(images[3]) // 2], b"", b"not an image", images[0]], "label": [0, 1, 2, 3]}
+pq.write_table(pa.table(bad), OUT / "damaged.parquet")
 pq.write_table(plain.slice(0, 1), OUT / "zstd.parquet", compression="zstd")

@@ -9,6 +9,9 @@ use eval::compare::{Comparison, ModelComparison};
 use eval::metrics::percentage;
 use eval::report::Style;
 use eval::stored::StoredRun;
+use eval::summary::AccuracyTolerance;
+use models::Catalog;
+use models::catalog::FigureName;
 
 use crate::eval::{show, tolerance};
 use crate::selection::CatalogArgs;
@@ -63,28 +66,52 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let against = StoredRun::open(&args.against)?;
     let comparison = eval::compare::compare(&run, &against)?;
-    let tolerance_pp = args.tolerance.unwrap_or(catalog.accuracy_tolerance_pp());
+    let gates: Vec<Gate> = (comparison.models.iter())
+        .map(|model| Gate::of(&model.id, AccuracyTolerance::new(args.tolerance, &catalog), &catalog))
+        .collect();
     if let Some(path) = &args.flips {
         write_flips(path, &comparison).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    output::print(&text(&comparison, tolerance_pp))?;
-    let differs = comparison.models.iter().any(|model| !within(model, tolerance_pp));
+    output::print(&text(&comparison, &gates))?;
+    let differs = comparison.models.iter().zip(&gates).any(|(model, gate)| !gate.holds(model));
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
-fn within(model: &ModelComparison, tolerance_pp: f64) -> bool {
-    let changes = [model.top1_change_pp(), model.top5_change_pp()];
-    changes.iter().all(|change| change.abs() <= tolerance_pp + 1e-9)
+/// How far a model's accuracies may lie from the other run's, in percentage points.
+struct Gate {
+    top1_pp: f64,
+    top5_pp: f64,
 }
 
-fn text(comparison: &Comparison, tolerance_pp: f64) -> String {
+impl Gate {
+    /// A model that is in no catalog has the tolerance that holds for all.
+    fn of(id: &str, tolerance: AccuracyTolerance, catalog: &Catalog) -> Self {
+        let model = catalog.models().iter().find(|model| model.id == id);
+        let of = |figure| model.map_or(tolerance.tolerance_pp, |model| tolerance.of(model, figure));
+        Self { top1_pp: of(FigureName::Top1Pct), top5_pp: of(FigureName::Top5Pct) }
+    }
+
+    fn holds(&self, model: &ModelComparison) -> bool {
+        within(model.top1_change_pp(), self.top1_pp) && within(model.top5_change_pp(), self.top5_pp)
+    }
+}
+
+fn within(change_pp: f64, tolerance_pp: f64) -> bool {
+    change_pp.abs() <= tolerance_pp + 1e-9
+}
+
+fn gate_words(change_pp: f64, tolerance_pp: f64) -> String {
+    let side = if within(change_pp, tolerance_pp) { "within" } else { "exceeded" };
+    format!("{side} {tolerance_pp} pp")
+}
+
+fn text(comparison: &Comparison, gates: &[Gate]) -> String {
     let header = ["model", "figure", "run", "against", "change", "flips", "McNemar's p", "gate"];
     let mut table = Style::Terminal.table(&header);
-    for model in &comparison.models {
+    for (model, gate) in comparison.models.iter().zip(gates) {
         let pct =
             |hits| format!("{:.3} % ({hits}/{})", percentage(hits, model.hits.images), model.hits.images);
         let (gained, lost) = model.gained_and_lost();
-        let gate = if within(model, tolerance_pp) { "within" } else { "exceeded" };
         table.add_row([
             model.id.clone(),
             "top-1".to_owned(),
@@ -93,7 +120,7 @@ fn text(comparison: &Comparison, tolerance_pp: f64) -> String {
             format!("{:+.3} pp", model.top1_change_pp()),
             format!("+{gained} -{lost}"),
             format!("{:.3}", model.mcnemar_p),
-            format!("{gate} {tolerance_pp} pp"),
+            gate_words(model.top1_change_pp(), gate.top1_pp),
         ]);
         table.add_row([
             String::new(),
@@ -101,6 +128,9 @@ fn text(comparison: &Comparison, tolerance_pp: f64) -> String {
             pct(model.hits.top5),
             pct(model.against_hits.top5),
             format!("{:+.3} pp", model.top5_change_pp()),
+            String::new(),
+            String::new(),
+            gate_words(model.top5_change_pp(), gate.top5_pp),
         ]);
     }
     let mut text: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();

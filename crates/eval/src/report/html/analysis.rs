@@ -17,6 +17,8 @@ pub(super) struct ConfidentError<'a> {
     pub(super) class: u16,
     /// How far the best logit is above the second.
     pub(super) margin: f32,
+    /// The probability of the predicted class, where it is known.
+    pub(super) probability: Option<f32>,
 }
 
 /// Top-1 hits by class, the worst first; classes with the same share by their index.
@@ -49,16 +51,25 @@ pub(super) fn confusions(rows: &[Prediction], set: LabelSet) -> Vec<(u16, u16, u
     pairs
 }
 
-/// Wrong predictions, the most confident first. The log holds the five best logits, from which no probability
-/// follows; how far the best is above the second does.
-pub(super) fn confident_errors(rows: &[Prediction], set: LabelSet) -> Vec<ConfidentError<'_>> {
+/// Wrong predictions, the most confident first: by probability, and where that is not known, by how far the best
+/// logit is above the second.
+pub(super) fn confident_errors<'a>(
+    rows: &'a [Prediction],
+    confidences: &HashMap<String, f32>,
+    set: LabelSet,
+) -> Vec<ConfidentError<'a>> {
     let mut errors: Vec<ConfidentError<'_>> = wrong(rows, set)
         .map(|(row, class)| {
             let margin = row.outcome.as_ref().map_or(0.0, |top| top.logits[0] - top.logits[1]);
-            ConfidentError { image: &row.image, label: row.label, class, margin }
+            let probability = confidences.get(&row.image).copied();
+            ConfidentError { image: &row.image, label: row.label, class, margin, probability }
         })
         .collect();
-    errors.sort_by(|a, b| b.margin.total_cmp(&a.margin).then(a.image.cmp(b.image)));
+    let key = |error: &ConfidentError<'_>| (error.probability.unwrap_or(-1.0), error.margin);
+    errors.sort_by(|a, b| {
+        let ((p, margin), (other_p, other_margin)) = (key(a), key(b));
+        other_p.total_cmp(&p).then(other_margin.total_cmp(&margin)).then(a.image.cmp(b.image))
+    });
     errors
 }
 
@@ -98,8 +109,14 @@ mod tests {
         let rows = [row("a", 1, 1, 9.0), row("b", 1, 2, 3.0), row("c", 1, 2, 5.0), row("d", 4, 4, 1.0)];
         assert_eq!(by_class(&rows, LabelSet::Original), [(1, 1, 3), (4, 1, 1)]);
         assert_eq!(confusions(&rows, LabelSet::Original), [(1, 2, 2)]);
-        let errors = confident_errors(&rows, LabelSet::Original);
-        assert_eq!(errors.iter().map(|error| error.image).collect::<Vec<_>>(), ["c", "b"]);
+        let images = |confidences: HashMap<String, f32>| -> Vec<&str> {
+            confident_errors(&rows, &confidences, LabelSet::Original)
+                .iter()
+                .map(|error| error.image)
+                .collect()
+        };
+        assert_eq!(images(HashMap::new()), ["c", "b"]);
+        assert_eq!(images([("b".to_owned(), 0.9), ("c".to_owned(), 0.4)].into()), ["b", "c"]);
         let other = [row("a", 1, 1, 9.0), row("b", 1, 7, 3.0), row("x", 1, 2, 5.0)];
         assert_eq!(agreement(&rows, &other), (1, 2));
     }

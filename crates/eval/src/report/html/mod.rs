@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use dataset::{Dataset, Decoded, Recipe, labels};
 use models::catalog::FigureName;
 
+use self::analysis::ClassHits;
 use self::calibration::Calibration;
 use self::chart::{Point, scatter};
 use super::table::{measured, naming, summary_lines};
@@ -53,8 +54,8 @@ pub fn html(
     calibrations(&mut page, record, rows, confidences);
     page += "<h2>Predictions</h2>\n";
     let thumbnails = images.map(Thumbnails::new);
-    for (model, rows) in record.models.iter().zip(rows) {
-        predictions(&mut page, record, model, rows, thumbnails.as_ref());
+    for ((model, rows), confidences) in record.models.iter().zip(rows).zip(confidences) {
+        predictions(&mut page, record, model, rows, confidences, thumbnails.as_ref());
     }
     agreement(&mut page, record, rows);
     provenance(&mut page, record);
@@ -313,6 +314,7 @@ fn predictions(
     record: &RunRecord,
     model: &ModelRecord,
     rows: &[Prediction],
+    confidences: &HashMap<String, f32>,
     thumbnails: Option<&Thumbnails<'_>>,
 ) {
     let set = record.dataset.label_set;
@@ -326,10 +328,10 @@ fn predictions(
     let none = classes.iter().filter(|(_, hits, _)| *hits == 0).count();
     let title =
         format!("Worst classes of {} ({whole} without an error, {none} without a hit)", classes.len());
-    let rows_of = classes.iter().take(SHOWN).map(|&(class, hits, images)| {
+    let row_of = |&(class, hits, images): &ClassHits| {
         vec![named(class), format!("{hits}/{images}"), format!("{:.1} %", percentage(hits, images))]
-    });
-    list(page, &title, &["class", "hits", "top-1"], rows_of);
+    };
+    list(page, &title, &["class", "hits", "top-1"], classes.iter().take(SHOWN).map(row_of));
     let pairs = analysis::confusions(rows, set);
     let confused = pairs.iter().take(SHOWN);
     list(
@@ -338,18 +340,31 @@ fn predictions(
         &["label", "taken for", "images"],
         confused.map(|&(label, class, images)| vec![named(label), named(class), images.to_string()]),
     );
-    let errors = analysis::confident_errors(rows, set);
+    let errors = analysis::confident_errors(rows, confidences, set);
     list(
         page,
-        "Most confident errors, by the best logit's lead over the second",
-        &["", "image", "label", "predicted", "lead"],
+        "Most confident errors, with the probability and the best logit's lead over the second",
+        &["", "image", "label", "predicted", "probability", "lead"],
         errors.iter().take(SHOWN).map(|error| {
             let picture = thumbnails.map_or_else(String::new, |all| all.of(error.image, &model.recipe));
             let (label, class) = (named(error.label), named(error.class));
-            vec![picture, escaped(error.image), label, class, format!("{:.2}", error.margin)]
+            let probability =
+                error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
+            vec![picture, escaped(error.image), label, class, probability, format!("{:.2}", error.margin)]
         }),
     );
-    *page += "</div>\n</details>\n";
+    *page += "</div>\n";
+    if classes.len() > SHOWN {
+        let _ = writeln!(page, "<details><summary>All {} classes</summary>", classes.len());
+        list(
+            page,
+            "Top-1 by class, the worst first",
+            &["class", "hits", "top-1"],
+            classes.iter().map(row_of),
+        );
+        *page += "</details>\n";
+    }
+    *page += "</details>\n";
 }
 
 fn agreement(page: &mut String, record: &RunRecord, rows: &[&[Prediction]]) {
