@@ -74,16 +74,16 @@ impl Explanation {
             format!("{} {} ({:+.1} pp)", swap.factor, swap.swap, self.top1_change_pp(swap))
         };
         let Some(needed) = self.needed_pp else {
-            let mut found: Vec<&SwapRecord> = self.swaps.iter().filter(significant).collect();
-            found.sort_by(|a, b| self.top1_change_pp(b).abs().total_cmp(&self.top1_change_pp(a).abs()));
-            return match found.split_first() {
-                None => "no swap changes top-1 by more than chance does".to_owned(),
-                Some((first, rest)) => format!(
-                    "the largest effect has {}; {} of {} swaps have one beyond chance",
-                    name(first),
-                    rest.len() + 1,
-                    self.swaps.len()
-                ),
+            let found: Vec<&SwapRecord> = self.swaps.iter().filter(significant).collect();
+            if found.is_empty() {
+                return "no swap changes top-1 by more than chance does".to_owned();
+            }
+            let counted = format!("{} of {} swaps change it beyond chance", found.len(), self.swaps.len());
+            let change = |swap: &&SwapRecord| self.top1_change_pp(swap);
+            let best = found.into_iter().max_by(|a, b| change(a).total_cmp(&change(b)));
+            return match best.filter(|best| change(best) > 0.0) {
+                Some(best) => format!("top-1 gains most by {}; {counted}", name(best)),
+                None => format!("no swap raises top-1 by more than chance does; {counted}"),
             };
         };
         let towards = |swap: &&SwapRecord| self.top1_change_pp(swap) * needed > 0.0;
@@ -428,7 +428,12 @@ mod tests {
         let words = explanation(None, &hits).conclusion();
         assert_eq!(
             words,
-            "the largest effect has size number 0 (-20.0 pp); 3 of 4 swaps have one beyond chance"
+            "top-1 gains most by size number 2 (+10.0 pp); 3 of 4 swaps change it beyond chance"
+        );
+        let words = explanation(None, &hits[..1]).conclusion();
+        assert_eq!(
+            words,
+            "no swap raises top-1 by more than chance does; 1 of 1 swaps change it beyond chance"
         );
         assert_eq!(
             explanation(None, &hits[3..]).conclusion(),
