@@ -1,15 +1,15 @@
 //! Hugging Face's form of a data set, parquet files with the images' bytes in a column, read in place.
 //!
 //! Schemas that are understood: Hugging Face's `Image` feature (a group with `bytes` and `path`), or a column of
-//! bytes under one of the usual names. Names and labels are read when the files are opened; an image's
-//! bytes when it is wanted, by way of the page that holds it (a page has about 1 MiB, a row group may have
-//! all of a file).
+//! bytes under one of the usual names. Names and labels are read when the files are opened; images when they are
+//! wanted, a few dozen neighbours at once: a page, which has to be read whole, holds a hundred images in the
+//! hub's files and a thousand in pyarrow's.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Type};
@@ -39,6 +39,20 @@ const LABEL_COLUMNS: [&str; 6] = ["label", "labels", "cls", "class", "fine_label
 pub(super) struct Shards {
     shards: Vec<Shard>,
     rows: HashMap<String, Place>,
+    /// What was read last, the oldest first.
+    windows: Mutex<VecDeque<Window>>,
+}
+
+/// Rows of a row group that are read at once.
+const WINDOW: usize = 32;
+/// Windows that are kept: threads that read in the order of the files are in two at most.
+const WINDOWS_KEPT: usize = 2;
+
+/// Images that lie one after another.
+#[derive(Debug)]
+struct Window {
+    start: Place,
+    images: Vec<Option<Bytes>>,
 }
 
 /// Where an image is.
@@ -140,7 +154,7 @@ pub(super) fn open(root: &Path, paths: &[PathBuf], with_labels: bool) -> Result<
     let rows = rows.into_iter().map(|row| (row.name, row.place)).collect();
     Ok(Opened {
         found: Found::new(root.to_owned(), names, Arrangement::Flat),
-        shards: Shards { shards, rows },
+        shards: Shards { shards, rows, windows: Mutex::default() },
         labelled,
         warnings: missing_shards(paths).into_iter().collect(),
     })
@@ -434,28 +448,47 @@ impl Shards {
         if shard.file.metadata()?.len() != shard.len {
             return Err(io::Error::other("the file has changed since the run began"));
         }
-        let invalid = |error: ParquetError| match error {
-            ParquetError::External(error) => match error.downcast::<io::Error>() {
-                Ok(error) => *error,
-                Err(error) => io::Error::other(error),
-            },
-            error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
-        };
-        let group = SerializedRowGroupReader::new(
-            Arc::clone(&shard.file),
-            shard.metadata.row_group(place.group),
-            RowGroupPageIndex::new(place.group, None),
-            Arc::new(ReaderProperties::builder().build()),
-        );
-        let values = group.and_then(|group| byte_arrays(&group, shard.images, place.row, 1));
-        let mut values = values.map_err(invalid)?;
-        match values.pop().flatten() {
+        match self.image(*place).map_err(io_error)? {
             Some(bytes) => Ok(bytes.into()),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the row has no image bytes, only a path (datasets.Image was not embedded)",
             )),
         }
+    }
+
+    /// The image at `place`, from what was read last, or read with its neighbours.
+    fn image(&self, place: Place) -> parquet::errors::Result<Option<Bytes>> {
+        let start = Place { row: place.row / WINDOW * WINDOW, ..place };
+        // The lock is held while a window is read, so that threads do not read the same one side by side.
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = windows.iter().find(|window| window.start == start) {
+            return Ok(window.images.get(place.row - start.row).cloned().flatten());
+        }
+        let Ok(images) = self.images(start, WINDOW) else {
+            // A damaged page must not take its neighbours' images along.
+            return Ok(self.images(place, 1)?.pop().flatten());
+        };
+        let image = images.get(place.row - start.row).cloned().flatten();
+        windows.push_back(Window { start, images });
+        if windows.len() > WINDOWS_KEPT {
+            windows.pop_front();
+        }
+        Ok(image)
+    }
+
+    /// Up to `count` images from `place` on; fewer at the end of its row group.
+    fn images(&self, place: Place, count: usize) -> parquet::errors::Result<Vec<Option<Bytes>>> {
+        let shard = &self.shards[place.shard];
+        let group = shard.metadata.row_group(place.group);
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        let reader = SerializedRowGroupReader::new(
+            Arc::clone(&shard.file),
+            group,
+            RowGroupPageIndex::new(place.group, None),
+            Arc::new(ReaderProperties::builder().build()),
+        )?;
+        byte_arrays(&reader, shard.images, place.row, count.min(rows.saturating_sub(place.row)))
     }
 
     /// A key that orders images as they lie in the files.
@@ -469,6 +502,17 @@ impl Shards {
             let name = shard.file.0.file_name().map(|name| name.to_string_lossy().into_owned());
             (name.unwrap_or_default(), shard.len)
         })
+    }
+}
+
+/// What the operating system says stays that; anything else is wrong with the data.
+fn io_error(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(error) => match error.downcast::<io::Error>() {
+            Ok(error) => *error,
+            Err(error) => io::Error::other(error),
+        },
+        error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
     }
 }
 
