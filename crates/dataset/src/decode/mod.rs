@@ -10,6 +10,7 @@ mod exif;
 mod jpeg;
 mod png;
 mod sniff;
+mod ycbcr;
 mod zune;
 
 use std::borrow::Cow;

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use pulp::{Arch, NullaryFnOnce};
+
 use super::{Window, crop};
 use crate::RgbImage;
 
@@ -58,41 +60,59 @@ pub(crate) fn resize_linear(image: &RgbImage, width: usize, height: usize, windo
     }
     let columns = taps(image.width, width, window.columns(), true);
     let rows = taps(image.height, height, window.rows(), false);
-    let last_row = image.height as isize - 1;
     let mut pixels = Vec::with_capacity(window.width * window.height * 3);
-    // The two source rows in hand, interpolated: consecutive output rows share them.
-    let mut cache: [(isize, Vec<i32>); 2] = [(-1, Vec::new()), (-1, Vec::new())];
-    for tap in rows {
-        let [from, to] = [tap.start, tap.start + 1].map(|row| row.clamp(0, last_row));
-        for row in [from, to] {
-            if cache.iter().all(|(held, _)| *held != row) {
-                let keep = if row == from { to } else { from };
-                let slot = usize::from(cache[0].0 == keep);
-                cache[slot].0 = row;
-                resize_row(image.row(row.unsigned_abs()), &columns, &mut cache[slot].1);
-            }
-        }
-        let held = |row: isize| &cache[usize::from(cache[0].0 != row)].1;
-        let [w0, w1] = tap.weights;
-        pixels.extend(
-            held(from)
-                .iter()
-                .zip(held(to))
-                .map(|(&s0, &s1)| ((((w0 * (s0 >> 4)) >> 16) + ((w1 * (s1 >> 4)) >> 16) + 2) >> 2) as u8),
-        );
-    }
+    Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
     RgbImage { width: window.width, height: window.height, pixels }
 }
 
+/// Both passes, compiled for each instruction set.
+struct Pass<'a> {
+    image: &'a RgbImage,
+    columns: &'a [Tap],
+    rows: &'a [Tap],
+    pixels: &'a mut Vec<u8>,
+}
+
+impl NullaryFnOnce for Pass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { image, columns, rows, pixels } = self;
+        let last_row = image.height as isize - 1;
+        // The two source rows in hand, interpolated: consecutive output rows share them.
+        let mut cache: [(isize, Vec<i32>); 2] = [(-1, Vec::new()), (-1, Vec::new())];
+        let mut row = vec![0; columns.len() * 3];
+        for tap in rows {
+            let [from, to] = [tap.start, tap.start + 1].map(|row| row.clamp(0, last_row));
+            for y in [from, to] {
+                if cache.iter().all(|(held, _)| *held != y) {
+                    let keep = if y == from { to } else { from };
+                    let slot = usize::from(cache[0].0 == keep);
+                    cache[slot].0 = y;
+                    resize_row(image.row(y.unsigned_abs()), columns, &mut cache[slot].1);
+                }
+            }
+            let held = |y: isize| &cache[usize::from(cache[0].0 != y)].1;
+            let [w0, w1] = tap.weights;
+            for ((out, &s0), &s1) in row.iter_mut().zip(held(from)).zip(held(to)) {
+                *out = ((((w0 * (s0 >> 4)) >> 16) + ((w1 * (s1 >> 4)) >> 16) + 2) >> 2) as u8;
+            }
+            pixels.extend_from_slice(&row);
+        }
+    }
+}
+
+#[inline(always)]
 fn resize_row(row: &[u8], taps: &[Tap], out: &mut Vec<i32>) {
-    out.clear();
-    for tap in taps {
+    out.resize(taps.len() * 3, 0);
+    for (tap, out) in taps.iter().zip(out.chunks_exact_mut(3)) {
         let left = tap.start.unsigned_abs() * 3;
         // The last pixel has no neighbour, and its neighbour no weight.
         let right = if tap.weights[1] == 0 { left } else { left + 3 };
-        for channel in 0..3 {
-            let (a, b) = (i32::from(row[left + channel]), i32::from(row[right + channel]));
-            out.push(a * tap.weights[0] + b * tap.weights[1]);
+        let (left, right) = (&row[left..left + 3], &row[right..right + 3]);
+        for ((out, &a), &b) in out.iter_mut().zip(left).zip(right) {
+            *out = i32::from(a) * tap.weights[0] + i32::from(b) * tap.weights[1];
         }
     }
 }

@@ -22,6 +22,8 @@
 
 use std::ops::Range;
 
+use pulp::NullaryFnOnce;
+
 use super::{Window, crop};
 use crate::RgbImage;
 
@@ -60,12 +62,16 @@ fn weights(distance: f32) -> [f32; 4] {
     [far(d), near(d - 1.0), near(2.0 - d), far(3.0 - d)].map(|weight| weight as f32)
 }
 
-/// `a * b + c`, rounded once to f32. The product is exact in f64; the sum there is rounded at the
-/// 53rd bit, which moves the result only if it falls on a tie of f32 by just that: measured against
-/// the real fused operation, never. (`f32::mul_add` is a library call on processors without it.)
-#[inline]
-fn fused(a: f32, b: f32, c: f32) -> f32 {
-    (f64::from(a) * f64::from(b) + f64::from(c)) as f32
+/// `a * b + c`, rounded once to f32, by the processor where it can (`FMA`), since `f32::mul_add` is a
+/// library call where it cannot. The product is exact in f64; the sum there is rounded at the 53rd
+/// bit, which moves the result only if it falls on a tie of f32 by just that: measured against the
+/// real fused operation, never.
+#[inline(always)]
+fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    match FMA {
+        true => a.mul_add(b, c),
+        false => (f64::from(a) * f64::from(b) + f64::from(c)) as f32,
+    }
 }
 
 /// The window of `image` resized to `width` x `height`.
@@ -77,55 +83,88 @@ pub(crate) fn resize_cubic(image: &RgbImage, width: usize, height: usize, window
         return crop(image, window);
     }
     assert!(image.width >= MIN_SIDE && image.height >= MIN_SIDE, "IPP does not take images this small");
-    let columns = taps(image.width, width, window.columns());
+    let mut columns = taps(image.width, width, window.columns());
+    for tap in columns.iter_mut().filter(|tap| tap.edge) {
+        // The order of the sums there, so that one formula serves all columns.
+        tap.positions = [0, 2, 3, 1].map(|at| tap.positions[at]);
+        tap.weights = [0, 2, 3, 1].map(|at| tap.weights[at]);
+    }
     let rows = taps(image.height, height, window.rows());
-    let stride = window.width * 3;
-
-    // Every source row that is needed, horizontally resized, by source row.
-    let first = rows.first().map_or(0, |tap| tap.positions[0]);
-    let end = rows.last().map_or(0, |tap| tap.positions[3] + 1);
-    let mut needed = vec![false; image.height];
-    for tap in &rows {
-        tap.positions.iter().for_each(|&y| needed[y] = true);
-    }
-    let mut narrowed = vec![0.0_f32; (end - first) * stride];
-    for (y, out) in (first..end).zip(narrowed.chunks_exact_mut(stride)) {
-        if needed[y] {
-            resize_row(image.row(y), &columns, out);
-        }
-    }
-
-    let mut pixels = Vec::with_capacity(stride * window.height);
-    for tap in &rows {
-        let [a, b, c, d] = tap.positions.map(|y| &narrowed[(y - first) * stride..][..stride]);
-        let w = tap.weights;
-        pixels.extend(
-            a.iter()
-                .zip(b)
-                .zip(c)
-                .zip(d)
-                .map(|(((&a, &b), &c), &d)| round(fused(a, w[0], b * w[1]) + fused(c, w[2], d * w[3]))),
-        );
-    }
+    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
+    resize_by(image, &columns, &rows, &mut pixels);
     RgbImage { width: window.width, height: window.height, pixels }
 }
 
-fn resize_row(row: &[u8], taps: &[Tap], out: &mut [f32]) {
+/// Chooses the code by processor: V3 is AVX2 and FMA.
+fn resize_by(image: &RgbImage, columns: &[Tap], rows: &[Tap], pixels: &mut Vec<u8>) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return simd.vectorize(Passes::<true> { image, columns, rows, pixels });
+    }
+    Passes::<{ cfg!(target_arch = "aarch64") }> { image, columns, rows, pixels }.call();
+}
+
+/// Both passes.
+struct Passes<'a, const FMA: bool> {
+    image: &'a RgbImage,
+    columns: &'a [Tap],
+    rows: &'a [Tap],
+    pixels: &'a mut Vec<u8>,
+}
+
+impl<const FMA: bool> NullaryFnOnce for Passes<'_, FMA> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { image, columns, rows, pixels } = self;
+        // Every source row that is needed, horizontally resized, by source row.
+        let first = rows.first().map_or(0, |tap| tap.positions[0]);
+        let end = rows.last().map_or(0, |tap| tap.positions[3] + 1);
+        let mut needed = vec![false; image.height];
+        for tap in rows {
+            for y in tap.positions {
+                needed[y] = true;
+            }
+        }
+        let stride = columns.len() * 3;
+        let mut narrowed = vec![0.0_f32; (end - first) * stride];
+        // A pixel is read as four bytes, so there is one more after the last.
+        let mut padded = vec![0; image.width * 3 + 1];
+        for (y, out) in (first..end).zip(narrowed.chunks_exact_mut(stride)) {
+            if needed[y] {
+                padded[..image.width * 3].copy_from_slice(image.row(y));
+                resize_row::<FMA>(&padded, columns, out);
+            }
+        }
+        let mut row = vec![0; stride];
+        for tap in rows {
+            let [a, b, c, d] = tap.positions.map(|y| &narrowed[(y - first) * stride..][..stride]);
+            let w = tap.weights;
+            for ((((out, &a), &b), &c), &d) in row.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out = round(fused::<FMA>(a, w[0], b * w[1]) + fused::<FMA>(c, w[2], d * w[3]));
+            }
+            pixels.extend_from_slice(&row);
+        }
+    }
+}
+
+#[inline(always)]
+fn resize_row<const FMA: bool>(padded: &[u8], taps: &[Tap], out: &mut [f32]) {
     for (tap, out) in taps.iter().zip(out.chunks_exact_mut(3)) {
         let w = tap.weights;
-        for (channel, out) in out.iter_mut().enumerate() {
-            let [a, b, c, d] = tap.positions.map(|x| f32::from(row[x * 3 + channel]));
-            *out = if tap.edge {
-                fused(a, w[0], c * w[2]) + fused(d, w[3], b * w[1])
-            } else {
-                fused(a, w[0], b * w[1]) + fused(c, w[2], d * w[3])
-            };
+        let [a, b, c, d] = tap.positions.map(|x| &padded[x * 3..x * 3 + 4]);
+        let mut sums = [0.0; 4];
+        for (channel, sum) in sums.iter_mut().enumerate() {
+            let [a, b, c, d] = [a, b, c, d].map(|pixel| f32::from(pixel[channel]));
+            *sum = fused::<FMA>(a, w[0], b * w[1]) + fused::<FMA>(c, w[2], d * w[3]);
         }
+        out.copy_from_slice(&sums[..3]);
     }
 }
 
 /// To the nearest integer, ties to even, clipped.
-#[inline]
+#[inline(always)]
 fn round(value: f32) -> u8 {
     // Above 2^23 an f32 has no fraction: the addition itself rounds, and the integer is left in the
     // low bits. `round_ties_even` is a library call on processors without such an instruction.
@@ -154,7 +193,7 @@ mod tests {
         };
         for _ in 0..200_000 {
             let (a, b, c) = (next(), next() / 250.0, next());
-            assert_eq!(fused(a, b, c), a.mul_add(b, c), "{a} * {b} + {c}");
+            assert_eq!(fused::<false>(a, b, c), a.mul_add(b, c), "{a} * {b} + {c}");
         }
     }
 
@@ -166,6 +205,31 @@ mod tests {
         assert_eq!(tap.weights, IMPULSES);
     }
     const IMPULSES: [f32; 4] = [-0.001_012_216_3, 0.030_121_27, 0.996_910_87, -0.026_019_903];
+
+    #[test]
+    fn the_fused_operation_changes_nothing() {
+        for (w, h, width, height) in [(41, 29, 61, 23), (4, 5, 9, 4), (50, 37, 45, 34), (90, 60, 7, 5)] {
+            let pixels = (0..w * h * 3).map(|i| (i * i * 31 % 251) as u8).collect();
+            let image = RgbImage { width: w, height: h, pixels };
+            let window = Window { left: 0, top: 0, width, height };
+            let whole = resize_cubic(&image, width, height, window);
+            let (columns, rows) = (taps(w, width, 0..width), taps(h, height, 0..height));
+            let row = |y: usize, tap: &Tap, channel: usize| {
+                let [a, b, c, d] = tap.positions.map(|x| f32::from(image.row(y)[x * 3 + channel]));
+                let w = tap.weights;
+                match tap.edge {
+                    true => fused::<false>(a, w[0], c * w[2]) + fused::<false>(d, w[3], b * w[1]),
+                    false => fused::<false>(a, w[0], b * w[1]) + fused::<false>(c, w[2], d * w[3]),
+                }
+            };
+            for (i, &byte) in whole.pixels.iter().enumerate() {
+                let (tap, w) = (&columns[i / 3 % width], rows[i / 3 / width].weights);
+                let [a, b, c, d] = rows[i / 3 / width].positions.map(|y| row(y, tap, i % 3));
+                let sum = fused::<false>(a, w[0], b * w[1]) + fused::<false>(c, w[2], d * w[3]);
+                assert_eq!(byte, round(sum), "{w:?} byte {i}");
+            }
+        }
+    }
 
     #[test]
     fn a_window_is_a_part_of_the_whole() {
