@@ -1,9 +1,13 @@
 //! Criterion benchmarks, `cargo bench`. What they share: the environment variables that choose.
 //!
-//! `BENCH_MODELS` is an id or glob of the catalog (default: every model with a network) and
-//! `BENCH_DEVICE` a device name (default: flex).
+//! `BENCH_MODELS` is an id or glob of the catalog (default: every model with a network), `BENCH_DEVICE` a device
+//! name (default: flex), `BENCH_DTYPE` a type of numbers (default: f32) and `BENCH_THREADS` a number of threads
+//! (default: one a processor).
 
-use models::{Catalog, DeviceName, Model};
+use std::num::NonZero;
+use std::str::FromStr;
+
+use models::{Catalog, DeviceName, Dtype, Model, Placement};
 
 /// The models to measure.
 ///
@@ -16,11 +20,21 @@ pub fn chosen_models() -> Vec<Model> {
     chosen.into_iter().filter(|model| model.network().is_ok()).cloned().collect()
 }
 
-/// The device to measure on.
+/// Where and how to measure.
 ///
 /// # Panics
-/// With a message when `BENCH_DEVICE` names none of this build.
-pub fn chosen_device() -> DeviceName {
-    let name = std::env::var("BENCH_DEVICE").unwrap_or_else(|_| DeviceName::default().to_string());
-    name.parse().unwrap_or_else(|error| panic!("BENCH_DEVICE: {error}"))
+/// With a message when a variable names what this build or machine lacks.
+pub fn chosen_placement() -> Placement {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let device = chosen("BENCH_DEVICE", DeviceName::default());
+    let dtype = chosen("BENCH_DTYPE", Dtype::default());
+    Placement::new(device, dtype, chosen("BENCH_THREADS", processors))
+        .unwrap_or_else(|error| panic!("BENCH_DEVICE, BENCH_DTYPE, BENCH_THREADS: {error}"))
+}
+
+fn chosen<T: FromStr<Err: std::fmt::Display>>(variable: &str, default: T) -> T {
+    match std::env::var(variable) {
+        Ok(value) => value.parse().unwrap_or_else(|error| panic!("{variable}: {error}")),
+        Err(_) => default,
+    }
 }

@@ -1,43 +1,49 @@
-//! Latency at batch 1 and throughput at batch 8 of each network, seeded weights, normalisations
-//! folded, input and output on the host: what an evaluation pays for an image.
+//! Latency at batch 1 and throughput at batch 16 of each network, seeded weights, bytes in and logits out: what an
+//! evaluation pays for an image once it is cropped.
 
 use std::time::Duration;
 
-use benches::{chosen_device, chosen_models};
-use burn::tensor::{Device, Tensor, TensorData};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use models::{Model, Network};
+use benches::{chosen_models, chosen_placement};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use dataset::Normalisation;
+use models::{Classifier, Images, Model, Placement};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const BATCHES: [usize; 2] = [1, 8];
+const BATCHES: [usize; 2] = [1, 16];
 
-fn load(model: &Model, device: &Device) -> Box<dyn Network> {
+fn load(model: &Model, placement: &Placement) -> Classifier {
     let entry = model.network().expect("only models with a network are chosen");
-    let mut network = entry.init(device);
+    let mut network = entry.init(placement.burn_device());
     let weights = models::weights::seeded(network.as_ref(), entry.name).expect("seeded weights");
     network.load(&weights).expect("seeded weights fit");
-    network.fold_norms();
-    network
+    Classifier::new(network, placement).unwrap_or_else(|error| panic!("BENCH_DTYPE: {error}"))
 }
 
 fn networks(criterion: &mut Criterion) {
-    let name = chosen_device();
-    let device = name.init().unwrap_or_else(|error| panic!("BENCH_DEVICE: {error}"));
+    let placement = chosen_placement();
+    let tables = Normalisation::HALF.table();
     for model in chosen_models() {
-        let network = load(&model, &device);
-        let mut group = criterion.benchmark_group(format!("{}/{name}", model.id));
-        group.sample_size(10).measurement_time(Duration::from_secs(15));
+        let classifier = load(&model, &placement);
+        let mut group = criterion.benchmark_group(format!(
+            "{}/{}-{}-{}",
+            model.id,
+            placement.device(),
+            placement.dtype(),
+            classifier.engine()
+        ));
+        // A dozen networks in a few minutes: few samples, as many iterations in each.
+        group.sample_size(10).sampling_mode(SamplingMode::Flat);
+        group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(5));
         for batch in BATCHES {
-            let shape = [batch, 3, model.input_size, model.input_size];
-            let images: Vec<f32> = models::weights::unit("input", shape.iter().product(), 0).collect();
+            let size = model.input_size;
+            let bytes: Vec<u8> =
+                (0..batch * size * size * 3).map(|i| (i * 2_654_435_761 >> 16) as u8).collect();
             group.throughput(Throughput::Elements(batch as u64));
             group.bench_function(format!("batch_{batch}"), |bencher| {
-                bencher.iter(|| {
-                    let images = TensorData::new(images.clone(), shape);
-                    network.forward(Tensor::from_data(images, &device)).into_data()
-                });
+                let images = Images::Bytes { values: &bytes, tables: &tables, size: [size; 2] };
+                bencher.iter(|| classifier.logits(&images));
             });
         }
         group.finish();

@@ -15,7 +15,7 @@ use eval::summary::RunRecord;
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{Outcome, Plan, evaluate, explain, provenance};
-use models::{Catalog, DeviceName};
+use models::{Catalog, DeviceName, Dtype};
 
 use crate::output::note;
 use crate::progress::{Count, Watch};
@@ -70,11 +70,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
     device: DeviceName,
 
+    /// What to compute in: f32, or where the device has it f16 (GPUs) and bf16 (GPUs, CPUs with AVX512-BF16).
+    /// Accuracies move a little with the others: `compare RUN --against RUN` counts the images that flip
+    #[arg(long, value_name = "TYPE", default_value_t = Dtype::F32)]
+    dtype: Dtype,
+
     /// Images a batch
     #[arg(long, value_name = "N", default_value = "8", value_parser = value_parser!(u16).range(1..=1024))]
     batch: u16,
 
-    /// Threads that decode images [default: one a processor]
+    /// Threads that decode images, and on the CPU compute as well [default: one a processor]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
@@ -145,6 +150,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         label_set: args.label_set,
         shard: args.shard,
         device: args.device,
+        dtype: args.dtype,
         batch: args.batch.into(),
         threads: args.threads.map_or(processors, usize::from),
         tolerance_pp: args.tolerance,
@@ -229,7 +235,9 @@ fn introduce(plan: &Plan) {
     }
     for planned in &plan.models {
         let (id, recipe, weights) = (&planned.model.id, planned.recipe.name, planned.weights.label());
-        note(&format!("{id}: recipe {recipe}, weights {weights}, device {}", plan.device_name));
+        let (device, dtype, engine) =
+            (plan.placement.device(), plan.placement.dtype(), planned.classifier.engine());
+        note(&format!("{id}: recipe {recipe}, weights {weights}, device {device} ({engine}), {dtype}"));
     }
 }
 

@@ -1,8 +1,10 @@
 //! `parity`: the embedded sample and seeded weights against the frameworks' frozen answers.
 
+use std::num::NonZero;
+
 use eval::parity::{Parity, TOLERANCE, parity};
 use eval::report::Style;
-use models::DeviceName;
+use models::{DeviceName, Dtype, Placement};
 
 use crate::output::note;
 use crate::selection::{Select, without_network};
@@ -21,15 +23,22 @@ pub(crate) struct Args {
     /// Where to compute: flex or ndarray; wgpu, vulkan or cuda when built with that feature
     #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
     device: DeviceName,
+
+    /// What to compute in: f32, or where the device has it f16 (GPUs) and bf16 (GPUs, CPUs with AVX512-BF16). Only
+    /// f32 is expected to hold
+    #[arg(long, value_name = "TYPE", default_value_t = Dtype::F32)]
+    dtype: Dtype,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.select.catalog.load()?;
     let selection = eval::plan::select(&catalog, &args.select.patterns())?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let placement = Placement::new(args.device, args.dtype, processors)?;
     let mut rows = Vec::new();
     for model in &selection.models {
-        note(&format!("{} on {} ...", model.id, args.device));
-        rows.push(parity(model, args.device)?);
+        note(&format!("{} on {} in {} ...", model.id, args.device, args.dtype));
+        rows.push(parity(model, &placement)?);
     }
     let mut text = table(&rows);
     text += &without_network(&selection);
@@ -41,6 +50,8 @@ fn table(rows: &[Parity]) -> String {
     let mut table = Style::Terminal.table(&[
         "model",
         "device",
+        "computed by",
+        "type",
         "images",
         "max |logit - frozen|",
         "probe",
@@ -53,6 +64,8 @@ fn table(rows: &[Parity]) -> String {
         table.add_row([
             row.id.clone(),
             row.device.to_string(),
+            row.engine.clone(),
+            row.dtype.to_string(),
             row.images.to_string(),
             format!("{:.2e}", row.max_difference),
             format!("{:.2e}", row.probe_difference),

@@ -115,6 +115,9 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
     if here.device != there.device {
         notes.push(format!("Devices differ: {} and {}.", here.device, there.device));
     }
+    if here.dtype != there.dtype {
+        notes.push(format!("Types of numbers differ: {} and {}.", here.dtype, there.dtype));
+    }
     let mut models = Vec::new();
     for model in &here.models {
         let Some(other) = there.models.iter().find(|other| other.id == model.id) else { continue };

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use dataset::DatasetError;
+use models::PlacementError;
 use models::catalog::CatalogError;
-use models::device::DeviceNameError;
 use models::weights::WeightsError;
 use thiserror::Error;
 
@@ -18,9 +18,9 @@ pub enum EvalError {
     /// The images or labels.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// The device.
+    /// The device, its type of numbers or its threads.
     #[error(transparent)]
-    Device(#[from] DeviceNameError),
+    Placement(#[from] PlacementError),
     /// A weight file.
     #[error("{id}: {source}")]
     Weights {

@@ -3,23 +3,15 @@
 //! Whatever happens in between, the prediction logs are whole lines and hold every image whose batch
 //! was finished; a run goes on from them, image by image.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
-
-use dataset::RgbImage;
+use std::time::Duration;
 
 use crate::EvalError;
-use crate::confidences::{self, ConfidenceLog};
-use crate::explain::logits;
-use crate::memory::images_that_fit;
-use crate::metrics::{Hits, TopK, percentage};
-use crate::pipeline::{self, Prepared};
-use crate::plan::{Plan, PlannedModel};
-use crate::predictions::{Prediction, PredictionLog};
+use crate::model_run::{DeviceClock, ImageState, ModelRun};
+use crate::pipeline::{Next, Source, Work};
+use crate::plan::Plan;
+use crate::predictions::Prediction;
 use crate::provenance::utc_now;
 use crate::run_dir::RunDir;
 use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
@@ -109,11 +101,9 @@ pub fn evaluate(
         progress.smaller_batches(&run.planned.model.id, run.fits);
     }
     let finished = std::thread::scope(|scope| {
-        let threads = plan.threads.min(todo.len());
-        // Enough ahead to fill the next batch while the device works on one.
-        let ahead = plan.batch.max(threads).min(todo.len());
-        let prepared = pipeline::spawn(scope, &plan.dataset, &recipes, &todo, threads, ahead);
-        work(&mut runs, &prepared, stop, progress)
+        let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: plan.batch };
+        let source = Source::start(scope, work, &plan.placement);
+        run_through(&mut runs, &source, stop, progress)
     });
     progress.finish();
 
@@ -138,6 +128,9 @@ pub fn evaluate(
         dir.write_record(&record)?;
         return finished.map(|_| Outcome { record });
     }
+    // A run that lost an image on the way must not be called finished.
+    let left = |run: &ModelRun<'_>| run.state.contains(&ImageState::ToDo);
+    assert!(!runs.iter().any(left), "every image has a row when the images have come to their end");
     record.state = State::Finished;
     let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
     dir.write_reports(&record, &rows, Some(&plan.dataset))?;
@@ -160,7 +153,8 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         state: State::Running,
         command: plan.command.clone(),
         environment: plan.environment.clone(),
-        device: plan.device_name.name().to_owned(),
+        device: plan.placement.device().name().to_owned(),
+        dtype: plan.placement.dtype(),
         sessions: Vec::new(),
         tolerance: plan.tolerance,
         dataset: plan.dataset_record.clone(),
@@ -175,7 +169,8 @@ fn session(plan: &Plan, images_before: usize) -> Session {
         command: plan.command.clone(),
         environment: plan.environment.clone(),
         batch: plan.batch,
-        threads: plan.threads,
+        threads: plan.placement.threads().count(),
+        engine: engine(plan),
         started_utc: utc_now(),
         ended_utc: None,
         images_before,
@@ -183,38 +178,98 @@ fn session(plan: &Plan, images_before: usize) -> Session {
     }
 }
 
+/// What computes, as the record names it: one name where all models have the same.
+fn engine(plan: &Plan) -> String {
+    let mut engines: Vec<String> = plan.models.iter().map(|planned| planned.classifier.engine()).collect();
+    engines.dedup();
+    engines.join(", ")
+}
+
 /// Feeds images to the models as they come. True when all were seen to, false when stopped.
-fn work(
+fn run_through(
     runs: &mut [ModelRun<'_>],
-    prepared: &Receiver<Prepared>,
+    source: &Source<'_>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
 ) -> Result<bool, EvalError> {
+    let mut queue =
+        Queue { works_ahead: source.is_ahead(), in_flight: VecDeque::new(), clock: DeviceClock::default() };
     // Images that some models have still to finish.
     let mut open: HashMap<usize, usize> = HashMap::new();
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        let image = match prepared.recv_timeout(STOP_CHECK_INTERVAL) {
-            Ok(image) => image,
-            // A slow disk; a stop must be noticed all the same.
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => break,
+    while !stop.load(Ordering::Relaxed) {
+        let idle = queue.in_flight.is_empty();
+        let images = match source.next(if idle { STOP_CHECK_INTERVAL } else { Duration::ZERO }) {
+            Next::Images(images) => images,
+            // A slow disk; a stop must be noticed all the same. And where the device has worked ahead of the
+            // decoder, its results can be taken now without holding it up.
+            Next::NotYet => {
+                while queue.collect(runs, &mut open, progress)? {}
+                continue;
+            }
+            Next::End => break,
         };
-        let crops = image.crops.map_err(|source| EvalError::DataLost { source })?;
-        let waiting = runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count();
-        open.insert(image.index, waiting);
-        for model in 0..runs.len() {
-            let finished = runs[model].take(image.index, &crops, progress)?;
-            close(&mut open, &finished, runs, progress);
+        for image in images {
+            let crops = image.crops.map_err(|source| EvalError::DataLost { source })?;
+            let waiting = runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count();
+            open.insert(image.index, waiting);
+            for model in 0..runs.len() {
+                let finished = runs[model].take(image.index, &crops, progress)?;
+                close(&mut open, &finished, runs, progress);
+                if runs[model].is_full() {
+                    queue.launch(model, runs, &mut open, progress)?;
+                }
+            }
         }
     }
-    for model in 0..runs.len() {
-        let finished = runs[model].flush(progress)?;
-        close(&mut open, &finished, runs, progress);
+    // What a device has begun is kept; what waits for a full batch is left to the next run if this one is stopped.
+    if !stop.load(Ordering::Relaxed) {
+        for model in 0..runs.len() {
+            queue.launch(model, runs, &mut open, progress)?;
+        }
     }
-    Ok(true)
+    while queue.collect(runs, &mut open, progress)? {}
+    Ok(!runs.iter().any(|run| run.state.contains(&ImageState::ToDo)))
+}
+
+/// The batches that the device has, by their models, the oldest first.
+struct Queue {
+    /// Whether the device computes while this thread goes on.
+    works_ahead: bool,
+    in_flight: VecDeque<usize>,
+    clock: DeviceClock,
+}
+
+impl Queue {
+    /// Hands a model's batch over, and then takes the result of the one before: a device that works ahead
+    /// always has something to do.
+    fn launch(
+        &mut self,
+        model: usize,
+        runs: &mut [ModelRun<'_>],
+        open: &mut HashMap<usize, usize>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), EvalError> {
+        if runs[model].launch() {
+            self.in_flight.push_back(model);
+        }
+        while self.in_flight.len() > usize::from(self.works_ahead) {
+            self.collect(runs, open, progress)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the result of the oldest batch. False if there is none.
+    fn collect(
+        &mut self,
+        runs: &mut [ModelRun<'_>],
+        open: &mut HashMap<usize, usize>,
+        progress: &mut dyn Progress,
+    ) -> Result<bool, EvalError> {
+        let Some(model) = self.in_flight.pop_front() else { return Ok(false) };
+        let finished = runs[model].collect(&mut self.clock, progress)?;
+        close(open, &finished, runs, progress);
+        Ok(true)
+    }
 }
 
 fn close(
@@ -231,192 +286,5 @@ fn close(
                 progress.image(runs[0].top1_pct());
             }
         }
-    }
-}
-
-/// How many images fit into memory at once, where that can be told.
-fn fits(planned: &PlannedModel) -> Option<usize> {
-    let counted_at = planned.model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
-    let size = planned.recipe.size;
-    images_that_fit(&planned.layers, counted_at.unwrap_or(planned.model.input_size), size)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ImageState {
-    ToDo,
-    Done,
-}
-
-/// A model at work: its log, and the batch being collected for it.
-struct ModelRun<'a> {
-    plan: &'a Plan,
-    planned: &'a PlannedModel,
-    /// Index of its recipe among the run's.
-    recipe: usize,
-    log: PredictionLog,
-    confidences: ConfidenceLog,
-    rows: Vec<Prediction>,
-    state: Vec<ImageState>,
-    batch: Vec<(usize, Arc<RgbImage>)>,
-    /// The largest batch that fits into memory, as far as is known; at most what was asked for.
-    fits: usize,
-    seconds: f64,
-    timed_images: u64,
-    hits: Hits,
-}
-
-impl<'a> ModelRun<'a> {
-    fn open(
-        plan: &'a Plan,
-        planned: &'a PlannedModel,
-        recipe: usize,
-        dir: &RunDir,
-    ) -> Result<Self, EvalError> {
-        let path = dir.predictions(&planned.model.file_stem())?;
-        let (log, rows) = PredictionLog::open(&path)?;
-        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.file_stem())?)?;
-        let items = plan.dataset.items();
-        let index_of: HashMap<&str, usize> =
-            items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
-        // Images of other shards need nothing from this run.
-        let here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
-        let mut state: Vec<ImageState> = (0..items.len())
-            .map(|index| if here(index) { ImageState::ToDo } else { ImageState::Done })
-            .collect();
-        for row in &rows {
-            let index = index_of.get(row.image.as_str()).copied();
-            match index.filter(|&index| here(index) && items[index].label == row.label) {
-                Some(index) => state[index] = ImageState::Done,
-                None => {
-                    return Err(EvalError::DamagedRun {
-                        path,
-                        reason: format!(
-                            "{} with label {} is not in the data, or not in this shard",
-                            row.image, row.label
-                        ),
-                    });
-                }
-            }
-        }
-        let before =
-            dir.before().and_then(|record| record.models.iter().find(|it| it.id == planned.model.id));
-        let mut run = Self {
-            plan,
-            planned,
-            recipe,
-            log,
-            confidences,
-            rows: Vec::with_capacity(items.len()),
-            state,
-            batch: Vec::new(),
-            fits: plan.batch.min(fits(planned).unwrap_or(usize::MAX)),
-            seconds: before.map_or(0.0, |before| before.seconds),
-            timed_images: before.map_or(0, |before| before.timed_images),
-            hits: Hits::default(),
-        };
-        rows.into_iter().for_each(|row| run.count(row));
-        Ok(run)
-    }
-
-    /// Takes an image that it has still to do. Gives the images that were finished by that.
-    fn take(
-        &mut self,
-        index: usize,
-        crops: &[Result<Arc<RgbImage>, String>],
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<usize>, EvalError> {
-        if self.state[index] == ImageState::Done {
-            return Ok(Vec::new());
-        }
-        match &crops[self.recipe] {
-            Ok(crop) => {
-                self.batch.push((index, Arc::clone(crop)));
-                if self.batch.len() == self.plan.batch { self.flush(progress) } else { Ok(Vec::new()) }
-            }
-            Err(error) => {
-                self.log(vec![(index, Err(error.clone()))], progress)?;
-                Ok(vec![index])
-            }
-        }
-    }
-
-    /// Runs the collected batch, if there is one. Gives the images in it.
-    fn flush(&mut self, progress: &mut dyn Progress) -> Result<Vec<usize>, EvalError> {
-        let batch = std::mem::take(&mut self.batch);
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let started = Instant::now();
-        let mut logits = Vec::with_capacity(batch.len());
-        while let rest @ [_, ..] = &batch[logits.len()..] {
-            match self.forward(&rest[..self.fits.min(rest.len())]) {
-                Ok(more) => logits.extend(more),
-                Err(reason) if self.fits.min(rest.len()) == 1 => {
-                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
-                }
-                Err(_) => {
-                    self.fits = self.fits.min(rest.len()) / 2;
-                    progress.smaller_batches(&self.planned.model.id, self.fits);
-                }
-            }
-        }
-        self.seconds += started.elapsed().as_secs_f64();
-        self.timed_images += batch.len() as u64;
-        let items = self.plan.dataset.items();
-        let confident = batch
-            .iter()
-            .zip(&logits)
-            .map(|((index, _), logits)| (items[*index].name.as_str(), confidences::of(logits)));
-        self.confidences.append(confident)?;
-        let outcomes = batch.iter().zip(logits).map(|((index, _), logits)| {
-            let top = TopK::of(&logits).ok_or_else(|| "the network's output is not finite".to_owned());
-            (*index, top)
-        });
-        self.log(outcomes.collect(), progress)?;
-        Ok(batch.into_iter().map(|(index, _)| index).collect())
-    }
-
-    /// Logits of each image. A device that gives up, most often for want of memory, panics; its words are
-    /// the error.
-    fn forward(&self, batch: &[(usize, Arc<RgbImage>)]) -> Result<Vec<Vec<f32>>, String> {
-        let size = self.planned.recipe.size;
-        let mut input = vec![0.0; batch.len() * 3 * size * size];
-        for ((_, crop), image) in batch.iter().zip(input.chunks_exact_mut(3 * size * size)) {
-            self.planned.recipe.normalise.write_chw(crop, image);
-        }
-        let forward = || logits(self.planned, &input, batch.len(), &self.plan.device);
-        catch_unwind(AssertUnwindSafe(forward)).map_err(|panic| {
-            let words = panic.downcast_ref::<String>().map(String::as_str);
-            words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
-        })
-    }
-
-    fn log(
-        &mut self,
-        outcomes: Vec<(usize, Result<TopK, String>)>,
-        progress: &mut dyn Progress,
-    ) -> Result<(), EvalError> {
-        let mut rows = Vec::with_capacity(outcomes.len());
-        for (index, outcome) in outcomes {
-            let item = &self.plan.dataset.items()[index];
-            if let Err(error) = &outcome {
-                progress.error(&item.name, error);
-            }
-            self.state[index] = ImageState::Done;
-            rows.push(Prediction { image: item.name.clone(), label: item.label, outcome });
-        }
-        self.log.append(&rows)?;
-        rows.into_iter().for_each(|row| self.count(row));
-        Ok(())
-    }
-
-    fn count(&mut self, row: Prediction) {
-        let truth = self.plan.dataset_record.label_set.truth(&row.image, &row.label);
-        self.hits.add(truth, row.outcome.as_ref().ok());
-        self.rows.push(row);
-    }
-
-    fn top1_pct(&self) -> f64 {
-        percentage(self.hits.top1, self.hits.images)
     }
 }

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn::tensor::{Device, Tensor, TensorData};
 use dataset::{
     CropOffset, Decoded, Decoder, Interpolation, Normalisation, RECIPES, Recipe, Resize, RgbImage,
 };
+use models::Images;
 use models::catalog::FigureName;
 use serde::{Deserialize, Serialize};
 
@@ -277,26 +277,12 @@ impl Batch<'_> {
             for (input, out) in inputs.iter().zip(self.values.chunks_exact_mut(3 * size * size)) {
                 input.normalise.write_chw(&input.crop, out);
             }
-            let logits = logits(self.planned, &self.values, inputs.len(), &self.plan.device);
+            let images = Images::Planar { values: &self.values, channels: 3, size: [size; 2] };
+            let logits = self.planned.classifier.logits(&images);
             tops.extend(logits.iter().map(|logits| TopK::of(logits)));
         }
         tops
     }
-}
-
-/// The logits of `images` inputs, NCHW, that lie one after another in `values`.
-pub(crate) fn logits(
-    planned: &PlannedModel,
-    values: &[f32],
-    images: usize,
-    device: &Device,
-) -> Vec<Vec<f32>> {
-    let size = planned.recipe.size;
-    let data = TensorData::new(values.to_vec(), [images, 3, size, size]);
-    let logits = planned.network.forward(Tensor::from_data(data, device));
-    let [_, classes] = logits.dims();
-    let values: Vec<f32> = logits.into_data().iter::<f32>().collect();
-    values.chunks_exact(classes).map(<[f32]>::to_vec).collect()
 }
 
 /// Hits as they come.

@@ -23,6 +23,7 @@ pub mod explain;
 mod memory;
 pub mod merge;
 pub mod metrics;
+mod model_run;
 pub mod parity;
 pub mod pipeline;
 pub mod plan;

@@ -1,10 +1,11 @@
 //! Parity: the embedded sample and seeded weights through a network here, against what the network's
 //! own framework computed for them. This is the evidence that a difference in accuracy is not ours.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use dataset::{Dataset, Decoded, Recipe};
+use models::networks::NetworkEntry;
 use models::reference::{self, Answers, SAMPLE_IMAGES};
-use models::{Catalog, DeviceName, Model, Network};
+use models::{Catalog, Classifier, DeviceName, Dtype, Images, Model, Network, Placement};
 
 use crate::EvalError;
 use crate::metrics::TopK;
@@ -24,6 +25,10 @@ pub struct Parity {
     pub id: String,
     /// The device's name.
     pub device: DeviceName,
+    /// What it computed in.
+    pub dtype: Dtype,
+    /// What computed: the kernels' instruction set, or `burn`.
+    pub engine: String,
     /// Sample images compared.
     pub images: usize,
     /// How far each logit may lie from the frozen one: [`TOLERANCE`] for this network.
@@ -51,44 +56,56 @@ impl Parity {
     }
 }
 
-/// Compares `model` on `device_name` with the frozen answers.
+/// Compares `model`, placed as `placement` says, with the frozen answers.
 ///
 /// # Errors
-/// [`EvalError`] when the model has no network or no frozen answers, or the build lacks the device.
+/// [`EvalError`] when the model has no network or no frozen answers, or the network no kernels in the type.
 ///
 /// # Panics
 /// If the embedded sample cannot be decoded or the built-in catalog lacks the network, which tests rule
 /// out.
-pub fn parity(model: &Model, device_name: DeviceName) -> Result<Parity, EvalError> {
-    let device = device_name.init()?;
+pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError> {
     let entry = model.network()?;
-    let mut network = entry.init(&device);
-    let weights =
-        WeightsSource::Seeded.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
-    network.load(&weights).map_err(EvalError::weights(&model.id))?;
-    network.fold_norms();
+    let classifier = Classifier::new(seeded(model, entry, placement)?, placement)?;
     let frozen = reference::answers(entry.name).expect("seeded weights come with frozen answers");
 
     let recipe = frozen_recipe(entry.name);
-    let logits = sample_logits(network.as_ref(), recipe, &device);
-    let probe = forward(network.as_ref(), reference::probe_input(), recipe.size, &device);
+    let logits = sample_logits(&classifier, recipe);
+    let size = [recipe.size; 2];
+    let probe = reference::probe_input();
+    let probe_logits = classifier.logits(&Images::Planar { values: &probe, channels: 3, size }).concat();
     let mut parity = Parity {
         id: model.id.clone(),
-        device: device_name,
+        device: placement.device(),
+        dtype: placement.dtype(),
+        engine: classifier.engine(),
         images: SAMPLE_IMAGES,
         tolerance: TOLERANCE * standard_deviation(&frozen.logits).max(1.0),
         max_difference: 0.0,
         equal_top1: 0,
         equal_top5: 0,
-        probe_difference: max_difference(&probe, &frozen.probe),
+        probe_difference: max_difference(&probe_logits, &frozen.probe),
         first_difference: None,
     };
     compare(&mut parity, &logits, &frozen);
     if !parity.holds() {
-        let (_, stages) = network.observe(input(reference::probe_input(), recipe.size, &device));
+        // Stage by stage with Burn's operations in f32: the kernels give logits alone.
+        let mut network = seeded(model, entry, placement)?;
+        network.fold_norms();
+        let probe = TensorData::new(probe, [1, 3, recipe.size, recipe.size]);
+        let (_, stages) = network.observe(Tensor::from_data(probe, placement.burn_device()));
         parity.first_difference = reference::first_difference(entry.name, &stages);
     }
     Ok(parity)
+}
+
+/// The network with the weights that the frozen answers were computed with.
+fn seeded(model: &Model, entry: &NetworkEntry, placement: &Placement) -> Result<Box<dyn Network>, EvalError> {
+    let mut network = entry.init(placement.burn_device());
+    let weights =
+        WeightsSource::Seeded.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+    network.load(&weights).map_err(EvalError::weights(&model.id))?;
+    Ok(network)
 }
 
 /// The recipe that the frozen answers were computed with: that of the documented model of the network,
@@ -135,29 +152,21 @@ fn max_difference(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, |max, d| if d > max || d.is_nan() { d } else { max })
 }
 
-fn sample_logits(network: &dyn Network, recipe: &Recipe, device: &Device) -> Vec<f32> {
+fn sample_logits(classifier: &Classifier, recipe: &Recipe) -> Vec<f32> {
     let sample = Dataset::sample();
-    let image = 3 * recipe.size * recipe.size;
-    let mut inputs = vec![0.0; sample.items().len() * image];
-    for (index, input) in inputs.chunks_exact_mut(image).enumerate() {
-        let bytes = sample.read(index).expect("the sample is embedded");
-        let decoded = Decoded::from_bytes(&bytes).expect("the sample decodes");
-        let crop = recipe.crop(&decoded).expect("the sample can be cropped");
-        recipe.normalise.write_chw(&crop, input);
-    }
-    inputs
-        .chunks(BATCH * image)
-        .flat_map(|batch| forward(network, batch.to_vec(), recipe.size, device))
-        .collect()
-}
-
-fn forward(network: &dyn Network, images: Vec<f32>, size: usize, device: &Device) -> Vec<f32> {
-    network.forward(input(images, size, device)).into_data().iter::<f32>().collect()
-}
-
-fn input(images: Vec<f32>, size: usize, device: &Device) -> Tensor<4> {
-    let count = images.len() / (3 * size * size);
-    Tensor::from_data(TensorData::new(images, [count, 3, size, size]), device)
+    let tables = recipe.normalise.table();
+    let crops: Vec<Vec<u8>> = (0..sample.items().len())
+        .map(|index| {
+            let bytes = sample.read(index).expect("the sample is embedded");
+            let decoded = Decoded::from_bytes(&bytes).expect("the sample decodes");
+            recipe.crop(&decoded).expect("the sample can be cropped").pixels
+        })
+        .collect();
+    let logits = |crops: &[Vec<u8>]| {
+        let images = Images::Bytes { values: &crops.concat(), tables: &tables, size: [recipe.size; 2] };
+        classifier.logits(&images).concat()
+    };
+    crops.chunks(BATCH).flat_map(logits).collect()
 }
 
 #[cfg(test)]
@@ -171,6 +180,8 @@ mod tests {
         let parity = Parity {
             id: String::new(),
             device: DeviceName::Flex,
+            dtype: Dtype::F32,
+            engine: String::new(),
             images: 1,
             tolerance: 1.0,
             max_difference: f32::NAN,

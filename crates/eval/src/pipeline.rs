@@ -1,16 +1,22 @@
-//! Decoding ahead of the device: worker threads read, decode and crop, and hand crops over through a
-//! channel whose capacity bounds the memory.
+//! Images on their way to the device, in bounded memory. An image is read and decoded once and cropped once
+//! a recipe, whatever the number of models.
 //!
-//! An image is decoded once and cropped once a recipe, whatever the number of models.
+//! * With a device of its own (a GPU), worker threads read, decode and crop ahead of it.
+//! * On the CPU, decoding and networks would take each other's processors, and threads that compute a step
+//!   together would wait for one that was interrupted. So the same threads do both in turn: a batch is decoded by
+//!   all of them, then computed by all of them. Only reading, which waits and does not compute, runs ahead.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Scope;
+use std::time::{Duration, Instant};
 
 use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage};
+use models::{Placement, Threads};
 
 /// An image as the recipes see it.
 #[derive(Debug)]
@@ -19,33 +25,131 @@ pub struct Prepared {
     pub index: usize,
     /// A crop for each of the run's recipes, in their order, or why the image has none. An error
     /// outside means that the data cannot be reached, which is no property of the image.
-    pub crops: Result<Vec<Result<Arc<RgbImage>, String>>, DatasetError>,
+    pub crops: Result<Crops, DatasetError>,
 }
 
-/// Starts `threads` workers in `scope` that prepare `images` (indices into `dataset`).
-///
-/// Images come in the order in which they are finished. At most `ahead` wait in the channel; the
-/// workers stop when the receiver is dropped.
-pub fn spawn<'scope, 'env>(
+/// Crops of an image for each of the run's recipes, or why there are none.
+pub type Crops = Vec<Result<Arc<RgbImage>, String>>;
+
+/// A file's content, or why it has none.
+type FileContent<'a> = Result<Cow<'a, [u8]>, DatasetError>;
+
+/// What is prepared, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'env> {
+    /// Where the images are.
+    pub dataset: &'env Dataset,
+    /// How they are cropped.
+    pub recipes: &'env [&'static Recipe],
+    /// Indices into `dataset`.
+    pub images: &'env [usize],
+    /// Images a batch.
+    pub batch: usize,
+}
+
+/// Where prepared images come from.
+#[derive(Debug)]
+pub enum Source<'env> {
+    /// Workers are ahead of the device.
+    Ahead(Receiver<Prepared>),
+    /// The device's own threads prepare a batch when it is asked for.
+    InTurn {
+        /// What is prepared.
+        work: Work<'env>,
+        /// The threads.
+        threads: &'env Threads,
+        /// Files as they were read.
+        files: Receiver<(usize, std::thread::Result<FileContent<'env>>)>,
+    },
+}
+
+/// What [`Source::next`] gives.
+#[derive(Debug)]
+pub enum Next {
+    /// Images, in the order in which they were finished.
+    Images(Vec<Prepared>),
+    /// None yet; ask again.
+    NotYet,
+    /// There are no more.
+    End,
+}
+
+impl<'env> Source<'env> {
+    /// Starts threads in `scope` that prepare `work` for the device of `placement`. They stop when the source
+    /// is dropped.
+    pub fn start<'scope>(
+        scope: &'scope Scope<'scope, 'env>,
+        work: Work<'env>,
+        placement: &'env Placement,
+    ) -> Self {
+        let threads = placement.threads();
+        let workers = threads.count().min(work.images.len());
+        if placement.device().is_gpu() {
+            // A batch is being filled while the device has one and the next is waiting for it.
+            let ahead = (2 * work.batch).max(workers).min(work.images.len());
+            Self::Ahead(spawn(scope, work, workers, ahead, move |index| Prepared {
+                index,
+                crops: guarded(work, || work.dataset.read(index)),
+            }))
+        } else {
+            let ahead = work.batch.max(workers).min(work.images.len());
+            // A panic on a file is passed on to where the image's errors are made.
+            let read = move |index| catch_unwind(AssertUnwindSafe(|| work.dataset.read(index)));
+            let files = spawn(scope, work, workers, ahead, move |index| (index, read(index)));
+            Self::InTurn { work, threads, files }
+        }
+    }
+
+    /// Whether images are prepared while the device computes.
+    pub fn is_ahead(&self) -> bool {
+        matches!(self, Self::Ahead(_))
+    }
+
+    /// The next images: one that is ready, or a batch made now of what is there. Waits `patience` at most for a
+    /// slow disk.
+    pub fn next(&self, patience: Duration) -> Next {
+        match self {
+            Self::Ahead(ready) => match ready.recv_timeout(patience) {
+                Ok(image) => Next::Images(vec![image]),
+                Err(RecvTimeoutError::Timeout) => Next::NotYet,
+                Err(RecvTimeoutError::Disconnected) => Next::End,
+            },
+            Self::InTurn { work, threads, files } => {
+                let deadline = Instant::now() + patience;
+                let mut read = Vec::with_capacity(work.batch);
+                while read.len() < work.batch {
+                    match files.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                        Ok(file) => read.push(file),
+                        Err(_) if !read.is_empty() => break,
+                        Err(RecvTimeoutError::Timeout) => return Next::NotYet,
+                        Err(RecvTimeoutError::Disconnected) => return Next::End,
+                    }
+                }
+                let prepare = |(index, file): (usize, std::thread::Result<_>)| {
+                    let file = || file.unwrap_or_else(|panic| resume_unwind(panic));
+                    Prepared { index, crops: guarded(*work, file) }
+                };
+                Next::Images(threads.map(read, prepare))
+            }
+        }
+    }
+}
+
+/// Starts `workers` threads in `scope` that `make` something of each image. At most `ahead` wait in the channel.
+fn spawn<'scope, 'env, T: Send + 'scope>(
     scope: &'scope Scope<'scope, 'env>,
-    dataset: &'env Dataset,
-    recipes: &'env [&'static Recipe],
-    images: &'env [usize],
-    threads: usize,
+    work: Work<'env>,
+    workers: usize,
     ahead: usize,
-) -> Receiver<Prepared> {
+    make: impl Fn(usize) -> T + Send + Clone + 'scope,
+) -> Receiver<T> {
     let (sender, receiver) = sync_channel(ahead);
     let next = Arc::new(AtomicUsize::new(0));
-    for _ in 0..threads {
-        let (sender, next): (SyncSender<Prepared>, _) = (sender.clone(), Arc::clone(&next));
+    for _ in 0..workers {
+        let (sender, next, make): (SyncSender<T>, _, _) = (sender.clone(), Arc::clone(&next), make.clone());
         scope.spawn(move || {
-            while let Some(&index) = images.get(next.fetch_add(1, Ordering::Relaxed)) {
-                // A bug that panics on one image is that image's error, not the end of the run.
-                let crops = catch_unwind(AssertUnwindSafe(|| prepare(dataset, recipes, index)));
-                let internal = || "internal error (a panic), please report the image".to_owned();
-                let crops = crops.unwrap_or_else(|_| Ok(vec![Err(internal()); recipes.len()]));
-                let prepared = Prepared { index, crops };
-                if sender.send(prepared).is_err() {
+            while let Some(&index) = work.images.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if sender.send(make(index)).is_err() {
                     break;
                 }
             }
@@ -54,12 +158,15 @@ pub fn spawn<'scope, 'env>(
     receiver
 }
 
-fn prepare(
-    dataset: &Dataset,
-    recipes: &[&Recipe],
-    index: usize,
-) -> Result<Vec<Result<Arc<RgbImage>, String>>, DatasetError> {
-    let decoded = match dataset.read(index) {
+/// [`prepare`], where a bug that panics on one image is that image's error, not the end of the run.
+fn guarded<'a>(work: Work<'_>, file: impl FnOnce() -> FileContent<'a>) -> Result<Crops, DatasetError> {
+    let crops = catch_unwind(AssertUnwindSafe(|| prepare(work.recipes, file())));
+    let internal = || "internal error (a panic), please report the image".to_owned();
+    crops.unwrap_or_else(|_| Ok(vec![Err(internal()); work.recipes.len()]))
+}
+
+fn prepare(recipes: &[&Recipe], file: FileContent<'_>) -> Result<Crops, DatasetError> {
+    let decoded = match file {
         Ok(bytes) => Decoded::from_bytes(&bytes).map_err(|error| error.to_string()),
         Err(error) if concerns_one_image(&error) => Err(error.to_string()),
         Err(error) => return Err(error),
@@ -81,5 +188,48 @@ fn concerns_one_image(error: &DatasetError) -> bool {
             matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidData)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::{DeviceName, Dtype};
+
+    /// Images that come, by the number that came at once.
+    fn batches(batch: usize, threads: usize) -> (Vec<usize>, Vec<usize>) {
+        let dataset = Dataset::sample();
+        let recipes = [&dataset::RECIPES[0]];
+        let images: Vec<usize> = (3..17).collect();
+        let placement = Placement::new(DeviceName::Flex, Dtype::F32, threads).unwrap();
+        let work = Work { dataset: &dataset, recipes: &recipes, images: &images, batch };
+        let (mut seen, mut sizes) = (Vec::new(), Vec::new());
+        std::thread::scope(|scope| {
+            let source = Source::start(scope, work, &placement);
+            loop {
+                match source.next(Duration::from_secs(1)) {
+                    Next::Images(images) => {
+                        sizes.push(images.len());
+                        seen.extend(images.iter().map(|image| image.index));
+                        assert!(images.iter().all(|image| image.crops.as_ref().unwrap()[0].is_ok()));
+                    }
+                    Next::NotYet => {}
+                    Next::End => break,
+                }
+            }
+        });
+        seen.sort_unstable();
+        (seen, sizes)
+    }
+
+    #[test]
+    fn every_image_comes_once_whatever_the_batch() {
+        for batch in [1, 4, 14, 20] {
+            for threads in [1, 3] {
+                let (seen, sizes) = batches(batch, threads);
+                assert_eq!(seen, (3..17).collect::<Vec<_>>(), "batches of {batch}, {threads} threads");
+                assert!(sizes.iter().all(|&size| size <= batch), "{sizes:?} at most {batch}");
+            }
+        }
     }
 }

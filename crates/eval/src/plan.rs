@@ -5,12 +5,11 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use burn::tensor::Device;
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
 use models::complexity::Layer;
-use models::{Catalog, DeviceName, Model, Network};
+use models::{Catalog, Classifier, DeviceName, Dtype, Model, Placement};
 use serde::{Deserialize, Serialize};
 
 use crate::EvalError;
@@ -147,8 +146,8 @@ pub struct PlannedModel {
     pub weights: WeightsSource,
     /// The network's layers at the size that the documented FLOPs were counted at.
     pub layers: Vec<Layer>,
-    /// The network, loaded.
-    pub network: Box<dyn Network>,
+    /// The network, loaded and ready.
+    pub classifier: Classifier,
 }
 
 /// A run, ready to start.
@@ -165,14 +164,10 @@ pub struct Plan {
     pub models: Vec<PlannedModel>,
     /// Ids of selected models that have no network yet.
     pub without_network: Vec<String>,
-    /// The device's name.
-    pub device_name: DeviceName,
-    /// The device.
-    pub device: Device,
+    /// The device, and the threads that decode, and on the CPU compute.
+    pub placement: Placement,
     /// Images a batch.
     pub batch: usize,
-    /// Decoding threads.
-    pub threads: usize,
     /// How far an accuracy may lie from the printed one.
     pub tolerance: AccuracyTolerance,
     /// The command line, for the record.
@@ -202,9 +197,11 @@ pub struct Request<'a> {
     pub shard: Option<Shard>,
     /// The device.
     pub device: DeviceName,
+    /// What it computes in.
+    pub dtype: Dtype,
     /// Images a batch.
     pub batch: usize,
-    /// Decoding threads.
+    /// Threads that decode, and on the CPU compute.
     pub threads: usize,
     /// Tolerance over the catalog's, in percentage points.
     pub tolerance_pp: Option<f64>,
@@ -226,7 +223,7 @@ impl Plan {
             .iter()
             .map(|model| request.recipe.for_model(model))
             .collect::<Result<Vec<_>, _>>()?;
-        let device = request.device.init()?;
+        let placement = Placement::new(request.device, request.dtype, request.threads)?;
         let (mut dataset, data) = match request.data {
             Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
             None => (Dataset::sample(), SAMPLE.to_owned()),
@@ -241,7 +238,7 @@ impl Plan {
             .iter()
             .zip(recipes)
             .zip(sources)
-            .map(|((model, recipe), weights)| PlannedModel::new(model, recipe, weights, &device))
+            .map(|((model, recipe), weights)| PlannedModel::new(model, recipe, weights, &placement))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
@@ -250,10 +247,8 @@ impl Plan {
             dataset,
             models,
             without_network: selection.without_network.iter().map(|model| model.id.clone()).collect(),
-            device_name: request.device,
-            device,
+            placement,
             batch: request.batch,
-            threads: request.threads,
             tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
             command: request.command,
         })
@@ -294,15 +289,17 @@ impl PlannedModel {
         model: &Model,
         recipe: &'static Recipe,
         weights: WeightsSource,
-        device: &Device,
+        placement: &Placement,
     ) -> Result<Self, EvalError> {
         let entry = model.network()?;
-        let mut network = entry.init(device);
+        let mut network = entry.init(placement.burn_device());
         let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
         let layers = network.layers(counted_at.unwrap_or(model.input_size));
         let checkpoint = weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
         network.load(&checkpoint).map_err(EvalError::weights(&model.id))?;
-        network.fold_norms();
-        Ok(Self { model: model.clone(), recipe, weights, layers, network })
+        // What was read is not needed while the weights are laid out anew.
+        drop(checkpoint);
+        let classifier = Classifier::new(network, placement)?;
+        Ok(Self { model: model.clone(), recipe, weights, layers, classifier })
     }
 }

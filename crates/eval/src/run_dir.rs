@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dataset::Dataset;
+use models::Dtype;
 
 use crate::EvalError;
 use crate::confidences;
@@ -34,7 +35,8 @@ impl Identity {
         let models = plan.models.iter().map(|planned| {
             (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
         });
-        Self::new(&plan.dataset_record, plan.shard, plan.device_name.name(), models.collect())
+        let device = (plan.placement.device().name(), plan.placement.dtype());
+        Self::new(&plan.dataset_record, plan.shard, device, models.collect())
     }
 
     /// The identity of a run on disk.
@@ -43,13 +45,13 @@ impl Identity {
             .models
             .iter()
             .map(|model| (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), &model.weights));
-        Self::new(&record.dataset, record.shard, &record.device, models.collect())
+        Self::new(&record.dataset, record.shard, (&record.device, record.dtype), models.collect())
     }
 
     fn new(
         dataset: &DatasetRecord,
         shard: Option<Shard>,
-        device: &str,
+        (device, dtype): (&str, Dtype),
         models: Vec<(&str, &str, &str, &WeightsSource)>,
     ) -> Self {
         let ids: Vec<&str> = models.iter().map(|(id, ..)| *id).collect();
@@ -59,6 +61,7 @@ impl Identity {
             ("the images or labels".to_owned(), data),
             ("the label sets".to_owned(), dataset.label_set.name().to_owned()),
             ("the devices".to_owned(), device.to_owned()),
+            ("the types of numbers".to_owned(), dtype.name().to_owned()),
             (
                 "the shards".to_owned(),
                 shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string()),

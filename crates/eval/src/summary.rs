@@ -4,7 +4,7 @@ use dataset::Dataset;
 use dataset::labels::LabelSet;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
-use models::{Catalog, Model};
+use models::{Catalog, Dtype, Model};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::diagnose;
@@ -44,6 +44,9 @@ pub struct RunRecord {
     pub environment: Environment,
     /// Device name.
     pub device: String,
+    /// What the device computed in. Runs before there was a choice computed in f32.
+    #[serde(default)]
+    pub dtype: Dtype,
     /// Every process that computed a part of it, in order: the first started the run.
     pub sessions: Vec<Session>,
     /// How far an accuracy may lie from the printed one.
@@ -96,8 +99,11 @@ pub struct Session {
     pub environment: Environment,
     /// Images a batch.
     pub batch: usize,
-    /// Decoding threads.
+    /// Threads that decoded, and on the CPU computed.
     pub threads: usize,
+    /// What computed: the kernels' instruction set, or `burn` for Burn's operations, as before there were kernels.
+    #[serde(default = "burn")]
+    pub engine: String,
     /// When it started.
     pub started_utc: String,
     /// When it ended; absent when it was killed.
@@ -107,6 +113,10 @@ pub struct Session {
     /// Models for which batches of `batch` images did not fit into memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub smaller_batches: Vec<SmallerBatch>,
+}
+
+fn burn() -> String {
+    "burn".to_owned()
 }
 
 /// A model for which the batch that was asked for did not fit into memory.

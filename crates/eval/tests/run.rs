@@ -21,7 +21,7 @@ use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, evaluate, explain};
 use models::complexity::Layer;
 use models::interpret::Stage;
 use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
-use models::{Catalog, DeviceName, Network};
+use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Program};
 
 const MODEL: &str = "timm/xception";
 const IMAGES: usize = 5;
@@ -51,6 +51,7 @@ fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
         label_set: options.label_set,
         shard: options.shard,
         device: DeviceName::Flex,
+        dtype: Dtype::F32,
         batch: options.batch.unwrap_or(2),
         threads: 2,
         tolerance_pp: None,
@@ -621,12 +622,25 @@ impl Network for Cramped {
     fn fold_norms(&mut self) {
         self.inner.fold_norms();
     }
+
+    fn fuse(&self, _isa: Isa) -> Result<Program, GraphError> {
+        // Burn's operations compute then, by `forward`.
+        Err(GraphError::NoHead)
+    }
+
+    fn cast(&mut self, dtype: Dtype) {
+        self.inner.cast(dtype);
+    }
 }
 
 fn cramped(most: usize) -> Plan {
     let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
     let planned = plan.models.remove(0);
-    plan.models.push(PlannedModel { network: Box::new(Cramped { inner: planned.network, most }), ..planned });
+    let entry = planned.model.network().unwrap();
+    let mut inner = entry.init(plan.placement.burn_device());
+    inner.load(&models::weights::seeded(inner.as_ref(), entry.name).unwrap()).unwrap();
+    let classifier = Classifier::new(Box::new(Cramped { inner, most }), &plan.placement).unwrap();
+    plan.models.push(PlannedModel { classifier, ..planned });
     plan
 }
 

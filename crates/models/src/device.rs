@@ -64,6 +64,11 @@ impl DeviceName {
         }
     }
 
+    /// Whether it has memory of its own, to which everything has to travel.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Self::Wgpu | Self::Vulkan | Self::Cuda)
+    }
+
     /// Burn's device.
     ///
     /// # Errors

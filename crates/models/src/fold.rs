@@ -16,15 +16,7 @@ use burn::tensor::{Tensor, TensorData};
 pub(crate) fn fold_norm(conv: &mut Conv2d, norm: &mut Option<BatchNorm>) {
     let Some(norm) = norm.take() else { return };
     let device = conv.weight.device();
-    let gamma = values(norm.gamma.val());
-    let beta = values(norm.beta.val());
-    let mean = values(norm.running_mean.value());
-    let variance = values(norm.running_var.value());
-    let scale: Vec<f64> = gamma
-        .iter()
-        .zip(&variance)
-        .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
-        .collect();
+    let Affine { scale, shift } = Affine::of(&norm);
 
     let shape = conv.weight.dims();
     let per_channel = shape[1] * shape[2] * shape[3];
@@ -34,12 +26,34 @@ pub(crate) fn fold_norm(conv: &mut Conv2d, norm: &mut Option<BatchNorm>) {
         .flat_map(|(kernel, scale)| kernel.iter().map(move |weight| (weight * scale) as f32))
         .collect();
     let before = conv.bias.take().map_or_else(|| vec![0.0; scale.len()], |bias| values(bias.val()));
-    let bias: Vec<f32> =
-        (0..scale.len()).map(|c| (beta[c] + (before[c] - mean[c]) * scale[c]) as f32).collect();
+    let bias: Vec<f32> = (0..scale.len()).map(|c| (shift[c] + before[c] * scale[c]) as f32).collect();
 
     let channels = bias.len();
     conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(kernels, shape), &device));
     conv.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [channels]), &device)));
+}
+
+/// A batch normalisation as what it is at inference: `scale * x + shift`, a channel each.
+pub(crate) struct Affine {
+    pub(crate) scale: Vec<f64>,
+    pub(crate) shift: Vec<f64>,
+}
+
+impl Affine {
+    /// Of the running statistics.
+    pub(crate) fn of(norm: &BatchNorm) -> Self {
+        let gamma = values(norm.gamma.val());
+        let beta = values(norm.beta.val());
+        let mean = values(norm.running_mean.value());
+        let variance = values(norm.running_var.value());
+        let scale: Vec<f64> = gamma
+            .iter()
+            .zip(&variance)
+            .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
+            .collect();
+        let shift = (0..scale.len()).map(|c| beta[c] - mean[c] * scale[c]).collect();
+        Self { scale, shift }
+    }
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {

@@ -3,6 +3,7 @@
 //! * [`catalog`]: the documented models, read from `datasets/catalog.toml`;
 //! * [`networks`]: the networks themselves, one family a file, a variant being data;
 //! * [`network`]: what every network can do once it is built ([`Network`]);
+//! * [`classifier`]: a loaded network on its device, by the fused kernels or by Burn's operations;
 //! * [`interpret`]: a forward pass is written once, over an interpreter, so that computing and
 //!   counting cannot drift apart;
 //! * [`complexity`]: FLOPs and parameters by every counting rule that a source uses;
@@ -12,9 +13,12 @@
 //! This crate knows nothing of files full of images, of runs or of reports.
 
 pub mod catalog;
+pub mod classifier;
 pub mod complexity;
 pub mod device;
+pub mod dtype;
 mod fold;
+mod fuse;
 pub mod interpret;
 mod layers;
 pub mod network;
@@ -23,6 +27,9 @@ pub mod reference;
 pub mod weights;
 
 pub use catalog::{Catalog, CatalogError, Model};
+pub use classifier::{Classifier, Pending, Placement, PlacementError};
 pub use device::{DeviceName, DeviceNameError};
+pub use dtype::{Dtype, DtypeError};
+pub use kernels::{GraphError, Images, Isa, Program, Threads};
 pub use network::Network;
 pub use weights::{Checkpoint, WeightsError};

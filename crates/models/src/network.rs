@@ -1,10 +1,13 @@
 //! What every network can do, whatever its family.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use burn_store::ModuleSnapshot as _;
+use kernels::{GraphError, Isa, Program};
 
 use crate::complexity::{Layer, Trace};
+use crate::dtype::Dtype;
+use crate::fuse::fuse;
 use crate::interpret::{Execute, Interpreter, Stage};
 use crate::weights::{Checkpoint, Framework, ModuleTensor, WeightsError, slots};
 
@@ -59,6 +62,15 @@ pub trait Network: Send {
 
     /// Merges the normalisations into the convolutions; call it once the weights are loaded.
     fn fold_norms(&mut self);
+
+    /// The network for the fused CPU kernels, its weights packed for `isa`.
+    ///
+    /// # Errors
+    /// [`GraphError`] where the kernels lack something; [`Network::forward`] does not.
+    fn fuse(&self, isa: Isa) -> Result<Program, GraphError>;
+
+    /// Rounds every parameter to `dtype`.
+    fn cast(&mut self, dtype: Dtype);
 }
 
 impl<A: Architecture + Send> Network for A {
@@ -90,5 +102,21 @@ impl<A: Architecture + Send> Network for A {
 
     fn fold_norms(&mut self) {
         Architecture::fold_norms(self);
+    }
+
+    fn fuse(&self, isa: Isa) -> Result<Program, GraphError> {
+        fuse(self, isa)
+    }
+
+    fn cast(&mut self, dtype: Dtype) {
+        *self = self.clone().map(&mut Cast(dtype));
+    }
+}
+
+struct Cast(Dtype);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.cast(self.0.burn()))
     }
 }

@@ -59,7 +59,7 @@ pub fn markdown(record: &RunRecord) -> String {
         ("labels", dataset.labels.clone()),
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", format!("`{}`", dataset.fingerprint)),
-        ("device", format!("`{}`", record.device)),
+        ("device", format!("`{}`, {}", record.device, record.dtype)),
         ("accuracy tolerance", tolerance_words(record)),
     ];
     for (name, fact) in facts {
@@ -88,7 +88,7 @@ fn session_lines(number: usize, session: &Session) -> String {
         format!("imagenet-eval {}, revision `{}`", environment.version, environment.git_revision),
         format!("Burn {}", environment.burn),
         format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
-        format!("batches of {}, {} decoding threads", session.batch, session.threads),
+        format!("computed by {}; {} threads; batches of {}", session.engine, session.threads, session.batch),
     ];
     for fact in facts {
         let _ = writeln!(text, "- {fact}");

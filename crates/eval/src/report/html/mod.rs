@@ -396,7 +396,7 @@ fn provenance(page: &mut String, record: &RunRecord) {
     fact("data", &format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout));
     fact("labels", &format!("{}; label set {}", dataset.labels, dataset.label_set.name()));
     fact("data fingerprint", &dataset.fingerprint);
-    fact("device", &record.device);
+    fact("device", &format!("{}, {}", record.device, record.dtype));
     fact("accuracy tolerance", &tolerance_words(record));
     for model in &record.models {
         let weights = match &model.weights {
@@ -416,10 +416,12 @@ fn provenance(page: &mut String, record: &RunRecord) {
         fact(
             "",
             &format!(
-                "imagenet-eval {}, revision {}, Burn {}; {}, {} processors, {}",
+                "imagenet-eval {}, revision {}, Burn {}; computed by {}; {} threads; {}, {} processors, {}",
                 environment.version,
                 environment.git_revision,
                 environment.burn,
+                session.engine,
+                session.threads,
                 environment.cpu,
                 environment.cpus,
                 environment.platform

@@ -1,0 +1,284 @@
+//! A model at work: the batch being collected for it, the batch that the device has, and its logs.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dataset::RgbImage;
+use models::{Images, Pending};
+
+use crate::EvalError;
+use crate::confidences::{self, ConfidenceLog};
+use crate::evaluate::Progress;
+use crate::memory::images_that_fit;
+use crate::metrics::{Hits, TopK, percentage};
+use crate::pipeline::Crops;
+use crate::plan::{Plan, PlannedModel};
+use crate::predictions::{Prediction, PredictionLog};
+use crate::run_dir::RunDir;
+
+/// Whether a model has seen to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ImageState {
+    ToDo,
+    Done,
+}
+
+/// A model at work: its log, and the batch being collected for it.
+pub(crate) struct ModelRun<'a> {
+    plan: &'a Plan,
+    pub(crate) planned: &'a PlannedModel,
+    /// Index of its recipe among the run's.
+    recipe: usize,
+    /// What each value of a pixel means to the network, a table a channel.
+    tables: [[f32; 256]; 3],
+    log: PredictionLog,
+    confidences: ConfidenceLog,
+    pub(crate) rows: Vec<Prediction>,
+    /// A state an image of the data.
+    pub(crate) state: Vec<ImageState>,
+    /// The batch that is being collected.
+    batch: Vec<(usize, Arc<RgbImage>)>,
+    /// The batches that the device was given, the oldest first.
+    computing: VecDeque<Computing>,
+    /// Pixels of the batch that is handed over, kept for the next one.
+    bytes: Vec<u8>,
+    /// The largest batch that fits into memory, as far as is known; at most what was asked for.
+    pub(crate) fits: usize,
+    /// Time that the device was at work, in seconds.
+    pub(crate) seconds: f64,
+    pub(crate) timed_images: u64,
+    hits: Hits,
+}
+
+impl<'a> ModelRun<'a> {
+    /// Opens its logs in `dir` and takes over what they hold.
+    pub(crate) fn open(
+        plan: &'a Plan,
+        planned: &'a PlannedModel,
+        recipe: usize,
+        dir: &RunDir,
+    ) -> Result<Self, EvalError> {
+        let path = dir.predictions(&planned.model.file_stem())?;
+        let (log, rows) = PredictionLog::open(&path)?;
+        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.file_stem())?)?;
+        let items = plan.dataset.items();
+        let index_of: HashMap<&str, usize> =
+            items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
+        // Images of other shards need nothing from this run.
+        let here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
+        let mut state: Vec<ImageState> = (0..items.len())
+            .map(|index| if here(index) { ImageState::ToDo } else { ImageState::Done })
+            .collect();
+        for row in &rows {
+            let index = index_of.get(row.image.as_str()).copied();
+            match index.filter(|&index| here(index) && items[index].label == row.label) {
+                Some(index) => state[index] = ImageState::Done,
+                None => {
+                    return Err(EvalError::DamagedRun {
+                        path,
+                        reason: format!(
+                            "{} with label {} is not in the data, or not in this shard",
+                            row.image, row.label
+                        ),
+                    });
+                }
+            }
+        }
+        let before =
+            dir.before().and_then(|record| record.models.iter().find(|it| it.id == planned.model.id));
+        let mut run = Self {
+            plan,
+            planned,
+            recipe,
+            log,
+            confidences,
+            rows: Vec::with_capacity(items.len()),
+            state,
+            tables: planned.recipe.normalise.table(),
+            batch: Vec::new(),
+            computing: VecDeque::new(),
+            bytes: Vec::new(),
+            fits: plan.batch.min(fits(planned).unwrap_or(usize::MAX)),
+            seconds: before.map_or(0.0, |before| before.seconds),
+            timed_images: before.map_or(0, |before| before.timed_images),
+            hits: Hits::default(),
+        };
+        rows.into_iter().for_each(|row| run.count(row));
+        Ok(run)
+    }
+
+    /// Takes an image that it has still to do. Gives the image if it is finished by that: it has no crop.
+    pub(crate) fn take(
+        &mut self,
+        index: usize,
+        crops: &Crops,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<usize>, EvalError> {
+        if self.state[index] == ImageState::Done {
+            return Ok(Vec::new());
+        }
+        match &crops[self.recipe] {
+            Ok(crop) => {
+                self.batch.push((index, Arc::clone(crop)));
+                Ok(Vec::new())
+            }
+            Err(error) => {
+                self.log(vec![(index, Err(error.clone()))], progress)?;
+                Ok(vec![index])
+            }
+        }
+    }
+
+    /// Whether a batch is complete.
+    pub(crate) fn is_full(&self) -> bool {
+        self.batch.len() == self.plan.batch
+    }
+
+    /// Hands the collected batch to the device. False if there is none.
+    pub(crate) fn launch(&mut self) -> bool {
+        let images = std::mem::take(&mut self.batch);
+        if images.is_empty() {
+            return false;
+        }
+        let started = Instant::now();
+        // A batch larger than what is known to fit is cut up when its turn comes.
+        let pending = (images.len() <= self.fits).then(|| self.start(&images));
+        self.computing.push_back(Computing { images, pending, started });
+        true
+    }
+
+    /// Waits for the oldest batch that the device was given, if there is one, and logs it. A batch that fails is
+    /// tried again in smaller parts. Gives its images.
+    pub(crate) fn collect(
+        &mut self,
+        clock: &mut DeviceClock,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<usize>, EvalError> {
+        let Some(Computing { images, pending, started }) = self.computing.pop_front() else {
+            return Ok(Vec::new());
+        };
+        let mut logits: Vec<Vec<f32>> = Vec::with_capacity(images.len());
+        let mut whole = pending.map(|pending| pending.and_then(|pending| caught(|| pending.wait())));
+        while let rest @ [_, ..] = &images[logits.len()..] {
+            let (part, computed) = match whole.take() {
+                Some(computed) => (images.len(), computed),
+                None => {
+                    let part = self.fits.min(rest.len());
+                    let pending = self.start(&rest[..part]);
+                    (part, pending.and_then(|pending| caught(|| pending.wait())))
+                }
+            };
+            match computed {
+                Ok(more) => logits.extend(more),
+                Err(reason) if part == 1 => {
+                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
+                }
+                Err(_) => {
+                    self.fits = self.fits.min(part / 2);
+                    progress.smaller_batches(&self.planned.model.id, self.fits);
+                    // What was begun behind it holds memory too, and would fail or make this fail again.
+                    self.computing.iter_mut().for_each(|behind| behind.pending = None);
+                }
+            }
+        }
+        self.seconds += clock.seconds_since(started);
+        self.timed_images += images.len() as u64;
+        let items = self.plan.dataset.items();
+        let confident = images
+            .iter()
+            .zip(&logits)
+            .map(|((index, _), logits)| (items[*index].name.as_str(), confidences::of(logits)));
+        self.confidences.append(confident)?;
+        let outcomes = images.iter().zip(logits).map(|((index, _), logits)| {
+            let top = TopK::of(&logits).ok_or_else(|| "the network's output is not finite".to_owned());
+            (*index, top)
+        });
+        self.log(outcomes.collect(), progress)?;
+        Ok(images.into_iter().map(|(index, _)| index).collect())
+    }
+
+    /// Hands images to the device. One that gives up, most often for want of memory, panics; its words are the
+    /// error.
+    fn start(&mut self, images: &[(usize, Arc<RgbImage>)]) -> Result<Pending, String> {
+        let size = self.planned.recipe.size;
+        self.bytes.clear();
+        images.iter().for_each(|(_, crop)| self.bytes.extend_from_slice(&crop.pixels));
+        let images = Images::Bytes { values: &self.bytes, tables: &self.tables, size: [size; 2] };
+        caught(|| self.planned.classifier.start(&images))
+    }
+
+    fn log(
+        &mut self,
+        outcomes: Vec<(usize, Result<TopK, String>)>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), EvalError> {
+        let mut rows = Vec::with_capacity(outcomes.len());
+        for (index, outcome) in outcomes {
+            let item = &self.plan.dataset.items()[index];
+            if let Err(error) = &outcome {
+                progress.error(&item.name, error);
+            }
+            self.state[index] = ImageState::Done;
+            rows.push(Prediction { image: item.name.clone(), label: item.label, outcome });
+        }
+        self.log.append(&rows)?;
+        rows.into_iter().for_each(|row| self.count(row));
+        Ok(())
+    }
+
+    fn count(&mut self, row: Prediction) {
+        let truth = self.plan.dataset_record.label_set.truth(&row.image, &row.label);
+        self.hits.add(truth, row.outcome.as_ref().ok());
+        self.rows.push(row);
+    }
+
+    /// Top-1 accuracy so far, in per cent.
+    pub(crate) fn top1_pct(&self) -> f64 {
+        percentage(self.hits.top1, self.hits.images)
+    }
+}
+
+/// How long the device was at work. Batches overlap on a device that works ahead: their time counts once.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceClock {
+    counted_until: Option<Instant>,
+}
+
+impl DeviceClock {
+    /// Seconds from `started`, or from what was counted before, until now.
+    fn seconds_since(&mut self, started: Instant) -> f64 {
+        let now = Instant::now();
+        let begun = self.counted_until.map_or(started, |before| before.max(started));
+        self.counted_until = Some(now);
+        now.saturating_duration_since(begun).as_secs_f64()
+    }
+}
+
+/// What `compute` gives, or the words of its panic.
+fn caught<T>(compute: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(compute)).map_err(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
+    })
+}
+
+/// A batch that the device was given.
+struct Computing {
+    images: Vec<(usize, Arc<RgbImage>)>,
+    /// Nothing where it has to be cut up first; the device's words where it refused.
+    pending: Option<Result<Pending, String>>,
+    started: Instant,
+}
+
+/// How many images fit into memory at once, where that can be told. The kernels take one image a thread through
+/// the network, so that a batch needs no memory but for its input.
+fn fits(planned: &PlannedModel) -> Option<usize> {
+    if planned.classifier.program().is_some() {
+        return None;
+    }
+    let counted_at = planned.model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
+    let size = planned.recipe.size;
+    images_that_fit(&planned.layers, counted_at.unwrap_or(planned.model.input_size), size)
+}

@@ -1,0 +1,172 @@
+//! Which instructions the kernels use, chosen once at run time.
+
+use std::fmt;
+
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512, Avx512Bf16};
+use crate::simd::{Kernel, Portable, Simd};
+
+/// An instruction set that this CPU has: there is no other way to get one than [`Isa::best`],
+/// [`Isa::best_bf16`] and [`Isa::available`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Isa(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    Portable,
+}
+
+impl Kind {
+    fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => Self::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && Self::Avx2.is_available()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            Self::Portable => true,
+        }
+    }
+}
+
+/// From the fastest.
+const ALL: &[Kind] = &[
+    #[cfg(target_arch = "x86_64")]
+    Kind::Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
+    Kind::Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Kind::Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Kind::Neon,
+    Kind::Portable,
+];
+
+impl Isa {
+    /// The fastest of this CPU that computes in f32.
+    pub fn best() -> Self {
+        Self::available().into_iter().find(|isa| !isa.rounds_to_bf16()).unwrap_or(Self(Kind::Portable))
+    }
+
+    /// The fastest whose multiplications take bf16, summed in f32; `None` where the CPU has none.
+    pub fn best_bf16() -> Option<Self> {
+        Self::available().into_iter().find(|isa| isa.rounds_to_bf16())
+    }
+
+    /// Every one of this CPU, the fastest first.
+    pub fn available() -> Vec<Self> {
+        ALL.iter().copied().filter(|kind| kind.is_available()).map(Self).collect()
+    }
+
+    /// Whether what is multiplied is rounded to bf16 before.
+    pub fn rounds_to_bf16(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => true,
+            _ => false,
+        }
+    }
+
+    /// Its name, as reports give it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => "avx512bf16",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+            Kind::Portable => "portable",
+        }
+    }
+
+    /// Channels that a panel of packed weights holds.
+    pub(crate) fn panel_channels(self) -> usize {
+        fn of<S: Simd>() -> usize {
+            S::NV * S::LANES
+        }
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => of::<Avx512Bf16>(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => of::<Avx512>(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => of::<Avx2>(),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => of::<Neon>(),
+            Kind::Portable => of::<Portable>(),
+        }
+    }
+
+    /// Rows of the largest tile of a multiplication.
+    pub(crate) fn tile_rows(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => Avx512Bf16::MR,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => Avx512::MR,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => Avx2::MR,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => Neon::MR,
+            Kind::Portable => Portable::MR,
+        }
+    }
+
+    /// Words of 32 bits that a block of multiplicands takes.
+    pub(crate) fn block_words(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => Avx512Bf16::WORDS,
+            _ => crate::simd::BLOCK,
+        }
+    }
+
+    /// Runs `kernel` with these instructions.
+    ///
+    /// # Safety
+    /// The kernel's pointers must be valid.
+    pub(crate) unsafe fn run<K: Kernel>(self, kernel: K) {
+        // SAFETY: an Isa exists only where the CPU has the instructions; the pointers are the caller's.
+        unsafe {
+            match self.0 {
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512Bf16 => Avx512Bf16::vectorize(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => Avx512::vectorize(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => Avx2::vectorize(kernel),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon => Neon::vectorize(kernel),
+                Kind::Portable => Portable::vectorize(kernel),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,100 @@
+//! Where feature maps lie: all in one buffer, at places that are used again once nobody reads a map any
+//! more.
+
+use crate::program::Program;
+use crate::shape::{Geometry, SizeError};
+use crate::simd::BLOCK;
+
+/// The places of a program's values for images of one size.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    sizes: Vec<[usize; 2]>,
+    geometries: Vec<Geometry>,
+    offsets: Vec<usize>,
+    arena_len: usize,
+}
+
+/// A place that is taken.
+struct Taken {
+    offset: usize,
+    len: usize,
+    /// The last step that reads it.
+    until: usize,
+}
+
+impl Layout {
+    /// For images of `image` pixels.
+    pub(crate) fn new(program: &Program, image: [usize; 2]) -> Result<Self, SizeError> {
+        let steps = program.steps();
+        let mut sizes = vec![image];
+        let mut geometries = Vec::with_capacity(steps.len());
+        for step in steps {
+            let geometry = step
+                .window
+                .on(sizes[step.input])
+                .ok_or(SizeError::TooSmall { height: image[0], width: image[1] })?;
+            if let Some(residual) = step.epilogue.residual
+                && sizes[residual] != geometry.output
+            {
+                return Err(SizeError::Unequal { a: geometry.output, b: sizes[residual] });
+            }
+            sizes.push(geometry.output);
+            geometries.push(geometry);
+        }
+        let mut until = vec![0; sizes.len()];
+        for (index, step) in steps.iter().enumerate() {
+            until[step.input] = index;
+            if let Some(residual) = step.epilogue.residual {
+                until[residual] = index;
+            }
+        }
+        until[program.head_input()] = steps.len();
+
+        let mut taken: Vec<Taken> = Vec::new();
+        let mut offsets = Vec::with_capacity(sizes.len());
+        let mut arena_len = 0;
+        for (value, &[height, width]) in sizes.iter().enumerate() {
+            let channels = value.checked_sub(1).map_or(program.image_channels(), |step| steps[step].channels);
+            let len = (height * width * channels).next_multiple_of(BLOCK);
+            // The value is written by step `value - 1`; what that step still reads is not given away.
+            taken.retain(|place| place.until + 1 >= value);
+            taken.sort_by_key(|place| place.offset);
+            let mut offset = 0;
+            for place in &taken {
+                if place.offset >= offset + len {
+                    break;
+                }
+                offset = offset.max(place.offset + place.len);
+            }
+            taken.push(Taken { offset, len, until: until[value] });
+            offsets.push(offset);
+            arena_len = arena_len.max(offset + len);
+        }
+        Ok(Self { sizes, geometries, offsets, arena_len })
+    }
+
+    /// Height and width of the image.
+    pub(crate) fn image(&self) -> [usize; 2] {
+        self.sizes[0]
+    }
+
+    /// Height and width of a value.
+    pub(crate) fn size(&self, value: usize) -> [usize; 2] {
+        self.sizes[value]
+    }
+
+    /// The window of a step.
+    pub(crate) fn geometry(&self, step: usize) -> Geometry {
+        self.geometries[step]
+    }
+
+    /// The element at which a value begins.
+    pub(crate) fn offset(&self, value: usize) -> usize {
+        self.offsets[value]
+    }
+
+    /// Elements that an image needs.
+    pub(crate) fn arena_len(&self) -> usize {
+        self.arena_len
+    }
+}

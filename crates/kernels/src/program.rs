@@ -1,0 +1,349 @@
+//! A network as the kernels run it: a list of steps, each of which reads feature maps and writes one.
+//!
+//! Inside, maps are NHWC with channels padded to whole blocks. Each image goes through all steps before
+//! the next one begins, so that its maps stay in the cache; threads work on an image each where there are
+//! enough, and share one otherwise. Buffers are kept from call to call.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::buffer::Buffer;
+use crate::image::Images;
+use crate::isa::Isa;
+use crate::layout::Layout;
+use crate::matmul::{Epilogue, Packed};
+use crate::rows::Map;
+use crate::shape::{Geometry, SizeError, Window};
+use crate::simd::BLOCK;
+use crate::step::{Average, BLOCK_WORDS, Item, Linear, Share, Step, StepKind, StoredEpilogue, most_rows};
+use crate::threads::{Scratch, Team, Threads};
+
+/// Global average pooling and the fully connected layer.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) input: usize,
+    pub(crate) relu: bool,
+    pub(crate) factor: f32,
+    pub(crate) weights: Packed,
+    pub(crate) bias: Buffer,
+    pub(crate) classes: usize,
+}
+
+/// A network, its weights packed for one instruction set.
+#[derive(Debug)]
+pub struct Program {
+    isa: Isa,
+    image_channels: usize,
+    steps: Vec<Step>,
+    head: Head,
+    /// What the last call needed, for the next one.
+    state: Mutex<Option<State>>,
+}
+
+/// Buffers for images of one size.
+#[derive(Debug)]
+struct State {
+    layout: Layout,
+    zeros: Buffer,
+    features: Buffer,
+    logits: Buffer,
+}
+
+/// A pointer that threads share; each writes elements of its own.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: every use is an access to elements that no other thread writes before the next meeting.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn get(self) -> *mut f32 {
+        self.0
+    }
+}
+
+fn shared(buffers: &mut [Buffer]) -> Vec<Shared> {
+    buffers.iter_mut().map(|buffer| Shared(buffer.as_mut_ptr())).collect()
+}
+
+impl Program {
+    pub(crate) fn new(isa: Isa, image_channels: usize, steps: Vec<Step>, head: Head) -> Self {
+        Self { isa, image_channels, steps, head, state: Mutex::new(None) }
+    }
+
+    /// The instruction set its weights are packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.head.classes
+    }
+
+    /// Bytes of its packed matrices.
+    pub fn weight_bytes(&self) -> usize {
+        let packed = |step: &Step| match &step.kind {
+            StepKind::Multiply { weights, .. } => weights.bytes(),
+            _ => 0,
+        };
+        self.steps.iter().map(packed).sum::<usize>() + self.head.weights.bytes()
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub(crate) fn image_channels(&self) -> usize {
+        self.image_channels
+    }
+
+    pub(crate) fn head_input(&self) -> usize {
+        self.head.input
+    }
+
+    /// Logits of `images`, `[images, classes]`.
+    ///
+    /// # Errors
+    /// [`SizeError`] where the network cannot take images of this size.
+    ///
+    /// # Panics
+    /// If the images have another number of channels than the network.
+    pub fn run(&self, images: &Images<'_>, threads: &Threads) -> Result<Vec<f32>, SizeError> {
+        assert_eq!(images.channels(), self.image_channels, "the network takes images of so many channels");
+        let count = images.count();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let mut scratch = threads.scratch();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = match &mut *state {
+            Some(state) if state.layout.image() == images.size() => state,
+            other => other.insert(self.state(Layout::new(self, images.size())?)),
+        };
+        // All threads take whole images as long as there is one for each; what remains they share.
+        let alone = count - count % threads.count();
+        self.make_room(state, &mut scratch, count, threads.count());
+        self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
+        self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
+        self.logits(state, &mut scratch, count, threads);
+        let row = self.head.weights.channels;
+        let rows = state.logits.as_slice().chunks_exact(row).take(count);
+        Ok(rows.flat_map(|row| &row[..self.head.classes]).copied().collect())
+    }
+
+    fn state(&self, layout: Layout) -> State {
+        let widths = self.steps.iter().map(|step| step.channels).chain([self.image_channels]);
+        let widest = widths.max().unwrap_or(0);
+        State {
+            layout,
+            zeros: Buffer::zeroed(widest),
+            features: Buffer::default(),
+            logits: Buffer::default(),
+        }
+    }
+
+    fn make_room(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: usize) {
+        let depth = |step: &Step| match &step.kind {
+            StepKind::Multiply { weights, .. } => weights.depth_blocks,
+            _ => 0,
+        };
+        let deepest = self.steps.iter().map(depth).chain([self.head.weights.depth_blocks]).max().unwrap_or(0);
+        let row = deepest * BLOCK;
+        // One more row for the image's windows.
+        let block = BLOCK_WORDS.max(row * self.isa.tile_rows()) + row;
+        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block));
+        let features = images * self.head.weights.depth_blocks * BLOCK;
+        if state.features.len() < features {
+            state.features = Buffer::zeroed(features);
+        }
+        if state.logits.len() < images * self.head.weights.channels {
+            state.logits = Buffer::zeroed(images * self.head.weights.channels);
+        }
+    }
+
+    /// Takes `images` to their features with `teams` teams of threads.
+    fn pass(
+        &self,
+        state: &mut State,
+        scratch: &mut Scratch,
+        images: &Images<'_>,
+        range: Range<usize>,
+        threads: &Threads,
+        teams: usize,
+    ) {
+        if range.is_empty() {
+            return;
+        }
+        // Thread t is in team t * teams / threads, which makes the teams as even as can be.
+        let team_of = |thread: usize| thread * teams / threads.count();
+        let members = |team| (0..threads.count()).filter(|&thread| team_of(thread) == team).count();
+        let crew: Vec<Team> = (0..teams).map(|team| Team::new(members(team))).collect();
+        let arenas = shared(&mut scratch.arenas);
+        let blocks = shared(&mut scratch.blocks);
+        let features = Shared(state.features.as_mut_ptr());
+        let (layout, zeros) = (&state.layout, &state.zeros);
+        let next = AtomicUsize::new(range.start);
+        threads.run(|thread| {
+            let team = &crew[team_of(thread)];
+            let _member = team.join();
+            let at = At { layout, zeros, arena: arenas[team_of(thread)], block: blocks[thread] };
+            loop {
+                let image = team.meet_and(|| next.fetch_add(1, Ordering::Relaxed));
+                if image >= range.end {
+                    break;
+                }
+                self.image(images, image, team, &at, features);
+            }
+        });
+    }
+
+    /// One thread's part of one image.
+    fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, features: Shared) {
+        let [height, width] = at.layout.image();
+        loop {
+            let row = team.take();
+            if row >= height {
+                break;
+            }
+            // SAFETY: the image's map has room for every row, and each row is taken once.
+            unsafe { images.write_row(image, row, at.value(0).add(row * width * self.image_channels)) };
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            team.meet();
+            let geometry = at.layout.geometry(index);
+            let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
+            loop {
+                let item = team.take();
+                if item >= share.items() {
+                    break;
+                }
+                let (pixels, panels) = share.item(item);
+                let next = item + team.members();
+                let next = if next < share.items() { share.item(next).0 } else { 0..0 };
+                let map = Map {
+                    // SAFETY: the layout gives every value a place in the arena.
+                    data: unsafe { at.value(step.input) },
+                    channels: self.channels_of(step.input),
+                    geometry,
+                    zeros: at.zeros.as_ptr(),
+                };
+                // SAFETY: as above; items write different elements, and the places of what is read are
+                // not given to others before they were read for the last time.
+                unsafe {
+                    let epilogue = at.epilogue(&step.epilogue);
+                    let output = at.value(index + 1);
+                    let block = at.block.get();
+                    let ahead = map.read_by(next);
+                    self.isa.run(Item { step, map, epilogue, pixels, panels, output, block, ahead });
+                }
+            }
+        }
+        team.meet();
+        let channels = self.channels_of(self.head.input);
+        let [height, width] = at.layout.size(self.head.input);
+        loop {
+            let first = team.take() * FEATURES;
+            if first >= channels {
+                break;
+            }
+            // SAFETY: as above; `features` has room for every image.
+            unsafe {
+                self.isa.run(Average {
+                    map: Map {
+                        data: at.value(self.head.input),
+                        channels,
+                        geometry: Geometry { input: [height, width], ..at.layout.geometry(0) },
+                        zeros: at.zeros.as_ptr(),
+                    },
+                    relu: self.head.relu,
+                    factor: self.head.factor / (height * width) as f32,
+                    channels: first..(first + FEATURES).min(channels),
+                    output: features.get().add(image * channels),
+                });
+            }
+        }
+    }
+
+    fn channels_of(&self, value: usize) -> usize {
+        match value {
+            0 => self.image_channels,
+            _ => self.steps[value - 1].channels,
+        }
+    }
+
+    /// The fully connected layer, all images at once: its weights are read once.
+    fn logits(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: &Threads) {
+        let weights = &self.head.weights;
+        let channels = weights.depth_blocks * BLOCK;
+        let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
+        let map = Shared(state.features.as_mut_ptr());
+        let zeros = &state.zeros;
+        let blocks = shared(&mut scratch.blocks);
+        let output = Shared(state.logits.as_mut_ptr());
+        let rows = most_rows(weights, self.isa);
+        let share = Share {
+            pixels: images,
+            blocks: images.div_ceil(rows),
+            panels: weights.panels(),
+            splits: threads.count().min(weights.panels()),
+        };
+        let team = Team::new(threads.count());
+        threads.run(|thread| {
+            loop {
+                let item = team.take();
+                if item >= share.items() {
+                    break;
+                }
+                let (pixels, panels) = share.item(item);
+                let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
+                // SAFETY: the buffers were made for so many images; items write different elements.
+                unsafe {
+                    self.isa.run(Linear {
+                        weights,
+                        map,
+                        epilogue: Epilogue::of_bias(self.head.bias.as_ptr()),
+                        pixels,
+                        panels,
+                        output: output.get(),
+                        block: blocks[thread].get(),
+                    });
+                }
+            }
+        });
+    }
+}
+
+/// Channels of an item of average pooling.
+const FEATURES: usize = 8 * BLOCK;
+
+/// A thread's view of the image it works on.
+struct At<'a> {
+    layout: &'a Layout,
+    zeros: &'a Buffer,
+    arena: Shared,
+    block: Shared,
+}
+
+impl At<'_> {
+    /// Where the value lies.
+    unsafe fn value(&self, value: usize) -> *mut f32 {
+        // SAFETY: the arena was made for the layout.
+        unsafe { self.arena.get().add(self.layout.offset(value)) }
+    }
+
+    unsafe fn epilogue(&self, stored: &StoredEpilogue) -> Epilogue {
+        let pointer = |buffer: Option<&Buffer>| buffer.map_or(std::ptr::null(), Buffer::as_ptr);
+        Epilogue {
+            bias: pointer(stored.bias.as_ref()),
+            // SAFETY: the residual is a value of the layout.
+            residual: stored.residual.map_or(std::ptr::null(), |value| unsafe { self.value(value) }),
+            scale: pointer(stored.affine.as_ref().map(|[scale, _]| scale)),
+            shift: pointer(stored.affine.as_ref().map(|[_, shift]| shift)),
+            relu: stored.relu,
+        }
+    }
+}

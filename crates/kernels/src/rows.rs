@@ -1,0 +1,413 @@
+//! Where the rows of a matrix multiplication come from. A block of them, a few dozen output pixels, is
+//! made in a buffer that stays in the second-level cache: pixels copied, windows unrolled, or the
+//! depthwise convolution computed on the fly, so that its result never goes to memory.
+
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    reason = "the functions are unsafe for their pointers, which is all they handle"
+)]
+
+use std::ops::Range;
+
+use crate::buffer::Buffer;
+use crate::matmul::{Ahead, Epilogue, Tiles};
+use crate::shape::Geometry;
+use crate::simd::{BLOCK, Simd, relu};
+
+/// A depthwise convolution's weights: a row of channels for each tap.
+#[derive(Debug)]
+pub(crate) struct DepthwiseWeights {
+    /// `[kernel height * kernel width, channels]`.
+    pub(crate) taps: Buffer,
+    /// `[channels]`.
+    pub(crate) bias: Buffer,
+}
+
+/// An image's feature map: pixels of `channels` (padded) elements.
+#[derive(Clone, Copy)]
+pub(crate) struct Map {
+    pub(crate) data: *const f32,
+    pub(crate) channels: usize,
+    pub(crate) geometry: Geometry,
+    /// A pixel of zeros, which padding is.
+    pub(crate) zeros: *const f32,
+}
+
+impl Map {
+    /// The rows of the map that the output pixels `pixels` are computed from.
+    pub(crate) fn read_by(&self, pixels: Range<usize>) -> Ahead {
+        let Geometry { input: [height, width], output, kernel, stride, dilation, pad } = self.geometry;
+        if pixels.is_empty() {
+            return Ahead::NOTHING;
+        }
+        let first = (pixels.start / output[1] * stride[0]).saturating_sub(pad[0]);
+        let last = (pixels.end - 1) / output[1] * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+        let rows = first.min(height)..last.saturating_sub(pad[0]).min(height);
+        let row = width * self.channels;
+        Ahead { data: self.data.wrapping_add(rows.start * row), len: rows.len() * row }
+    }
+
+    /// The input pixel that tap (`ky`, `kx`) of output pixel (`oy`, `ox`) reads.
+    #[inline(always)]
+    unsafe fn tap(&self, oy: usize, ox: usize, ky: usize, kx: usize) -> *const f32 {
+        match self.geometry.input_pixel(oy, ox, ky, kx) {
+            Some(pixel) => self.data.add(pixel * self.channels),
+            None => self.zeros,
+        }
+    }
+}
+
+/// Where a run of consecutive output pixels goes: element (pixel, block) at
+/// `data + pixel * pixel_stride + block * block_stride`.
+#[derive(Clone, Copy)]
+struct Destination {
+    data: *mut f32,
+    pixel_stride: usize,
+    block_stride: usize,
+}
+
+/// Calls `$body` for every run of output pixels that lie in one tile and one row of the map.
+macro_rules! runs {
+    ($tiles:expr, $first:expr, $width:expr, |$tile_start:ident, $height:ident, $row:ident, $oy:ident, $ox:ident, $count:ident| $body:block) => {
+        for tile in 0..$tiles.count() {
+            let $tile_start = $tiles.start(tile);
+            let $height = $tiles.start(tile + 1) - $tile_start;
+            let mut $row = 0;
+            while $row < $height {
+                let pixel = $first + $tile_start + $row;
+                let ($oy, $ox) = (pixel / $width, pixel % $width);
+                let $count = ($height - $row).min($width - $ox);
+                $body
+                $row += $count;
+            }
+        }
+    };
+}
+
+/// Unrolls windows: tap after tap, the channels of the pixel that it reads.
+#[inline(always)]
+pub(crate) unsafe fn window<S: Simd>(map: Map, with_relu: bool, first: usize, tiles: Tiles, to: *mut f32) {
+    let geometry = map.geometry;
+    let blocks = map.channels / BLOCK;
+    let [kernel_height, kernel_width] = geometry.kernel;
+    let row_words = kernel_height * kernel_width * blocks * S::WORDS;
+    for tile in 0..tiles.count() {
+        let start = tiles.start(tile);
+        let height = tiles.start(tile + 1) - start;
+        for row in 0..height {
+            let pixel = first + start + row;
+            let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
+            let mut out = to.add(start * row_words + row * S::WORDS);
+            for ky in 0..kernel_height {
+                for kx in 0..kernel_width {
+                    let from = map.tap(oy, ox, ky, kx);
+                    for block in 0..blocks {
+                        for lane in (0..BLOCK).step_by(S::LANES) {
+                            let mut x = S::load(from.add(block * BLOCK + lane));
+                            if with_relu {
+                                x = relu::<S>(x);
+                            }
+                            S::store_multiplicand(out, lane, x);
+                        }
+                        out = out.add(height * S::WORDS);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Unrolls windows of an image whose pixels have `map.channels` elements, not padded, so that few
+/// channels do not become sixteen. `scratch` holds a row.
+#[inline(always)]
+pub(crate) unsafe fn image_window<S: Simd>(
+    map: Map,
+    first: usize,
+    tiles: Tiles,
+    to: *mut f32,
+    scratch: *mut f32,
+) {
+    let geometry = map.geometry;
+    let [kernel_height, kernel_width] = geometry.kernel;
+    let blocks = (kernel_height * kernel_width * map.channels).div_ceil(BLOCK);
+    for tile in 0..tiles.count() {
+        let start = tiles.start(tile);
+        let height = tiles.start(tile + 1) - start;
+        for row in 0..height {
+            let pixel = first + start + row;
+            let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
+            let mut at = 0;
+            for ky in 0..kernel_height {
+                for kx in 0..kernel_width {
+                    let from = map.tap(oy, ox, ky, kx);
+                    for channel in 0..map.channels {
+                        *scratch.add(at) = *from.add(channel);
+                        at += 1;
+                    }
+                }
+            }
+            for rest in at..blocks * BLOCK {
+                // What a row before left there need not be a number, which no weight of zero would mend.
+                *scratch.add(rest) = 0.0;
+            }
+            for block in 0..blocks {
+                let out = to.add((start * blocks + block * height + row) * S::WORDS);
+                for lane in (0..BLOCK).step_by(S::LANES) {
+                    S::store_multiplicand(out, lane, S::load(scratch.add(block * BLOCK + lane)));
+                }
+            }
+        }
+    }
+}
+
+/// What surrounds a depthwise convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct DepthwiseStep<'a> {
+    pub(crate) weights: &'a DepthwiseWeights,
+    pub(crate) relu_before: bool,
+}
+
+/// Computes a depthwise convolution into multiplicands.
+#[inline(always)]
+pub(crate) unsafe fn depthwise<S: Simd>(
+    map: Map,
+    step: DepthwiseStep<'_>,
+    relu_after: bool,
+    first: usize,
+    tiles: Tiles,
+    to: *mut f32,
+) {
+    let blocks = map.channels / BLOCK;
+    let epilogue = Epilogue { relu: relu_after, ..Epilogue::of_bias(step.weights.bias.as_ptr()) };
+    runs!(tiles, first, map.geometry.output[1], |start, height, row, oy, ox, count| {
+        let to = Destination {
+            data: to.add(start * blocks * S::WORDS + row * S::WORDS),
+            pixel_stride: S::WORDS,
+            block_stride: height * S::WORDS,
+        };
+        depthwise_run::<S, true>(map, step, &epilogue, 0, oy, ox, count, to);
+    });
+}
+
+/// Computes a depthwise convolution into a feature map, output pixels `first` and on.
+#[inline(always)]
+pub(crate) unsafe fn depthwise_map<S: Simd>(
+    map: Map,
+    step: DepthwiseStep<'_>,
+    epilogue: &Epilogue,
+    first: usize,
+    count: usize,
+    output: *mut f32,
+) {
+    let width = map.geometry.output[1];
+    let (mut pixel, end) = (first, first + count);
+    while pixel < end {
+        let (oy, ox) = (pixel / width, pixel % width);
+        let count = (end - pixel).min(width - ox).min(LONGEST_RUN);
+        let begin = pixel * map.channels;
+        let to = Destination { data: output.add(begin), pixel_stride: map.channels, block_stride: BLOCK };
+        depthwise_run::<S, false>(map, step, epilogue, begin, oy, ox, count, to);
+        pixel += count;
+    }
+}
+
+/// Pixels that are computed together at most; no tile is higher.
+const LONGEST_RUN: usize = 30;
+
+/// A run of `count` pixels of one row. The first one's channels begin at element `begin` of the output,
+/// for the epilogue's residual.
+#[inline(always)]
+unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
+    map: Map,
+    step: DepthwiseStep<'_>,
+    epilogue: &Epilogue,
+    begin: usize,
+    oy: usize,
+    ox: usize,
+    count: usize,
+    to: Destination,
+) {
+    let geometry = map.geometry;
+    if geometry.kernel == [3, 3] && geometry.stride == [1, 1] && geometry.dilation == [1, 1] {
+        return sliding_3x3::<S, MULTIPLICANDS>(map, step, epilogue, begin, [oy, ox, count], to);
+    }
+    for channel in (0..map.channels).step_by(S::LANES) {
+        let out = to.data.add(channel / BLOCK * to.block_stride);
+        for pixel in 0..count {
+            let mut sum = S::splat(0.0);
+            for ky in 0..geometry.kernel[0] {
+                for kx in 0..geometry.kernel[1] {
+                    let mut x = S::load(map.tap(oy, ox + pixel, ky, kx).add(channel));
+                    if step.relu_before {
+                        x = relu::<S>(x);
+                    }
+                    let tap = (ky * geometry.kernel[1] + kx) * map.channels + channel;
+                    sum = S::mul_add(x, S::load(step.weights.taps.as_ptr().add(tap)), sum);
+                }
+            }
+            let sum = epilogue.finish::<S>(sum, begin + pixel * map.channels, channel);
+            put::<S, MULTIPLICANDS>(out.add(pixel * to.pixel_stride), channel % BLOCK, sum);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn put<S: Simd, const MULTIPLICANDS: bool>(to: *mut f32, lane: usize, x: S::V) {
+    if MULTIPLICANDS {
+        S::store_multiplicand(to, lane, x);
+    } else {
+        S::store(to.add(lane), x);
+    }
+}
+
+/// A vector of channels along a row: the window's columns stay in registers, so that a pixel costs three
+/// loads instead of nine. Where the columns lie is found out once for all channels.
+#[inline(always)]
+unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
+    map: Map,
+    step: DepthwiseStep<'_>,
+    epilogue: &Epilogue,
+    begin: usize,
+    [oy, ox, count]: [usize; 3],
+    to: Destination,
+) {
+    debug_assert!(count <= LONGEST_RUN, "a run of {count} pixels");
+    let mut columns = [[map.zeros; 3]; LONGEST_RUN + 2];
+    for (x, column) in columns.iter_mut().enumerate().take(count + 2) {
+        for (ky, pixel) in column.iter_mut().enumerate() {
+            *pixel = map.tap(oy, ox + x, ky, 0);
+        }
+    }
+    // A ReLU that is not asked for is a maximum with what is below every number.
+    let floor = S::splat(if step.relu_before { 0.0 } else { f32::NEG_INFINITY });
+    for channel in (0..map.channels).step_by(S::LANES) {
+        let out = to.data.add(channel / BLOCK * to.block_stride);
+        let weights = step.weights.taps.as_ptr().add(channel);
+        let mut taps = [S::splat(0.0); 9];
+        for (tap, weight) in taps.iter_mut().enumerate() {
+            *weight = S::load(weights.add(tap * map.channels));
+        }
+        macro_rules! column {
+            ($x:expr) => {{
+                let pixels = columns.get_unchecked($x);
+                let mut column = [S::splat(0.0); 3];
+                for ky in 0..3 {
+                    column[ky] = S::max(floor, S::load(pixels[ky].add(channel)));
+                }
+                column
+            }};
+        }
+        let mut first = column!(0);
+        let mut second = column!(1);
+        for pixel in 0..count {
+            let third = column!(pixel + 2);
+            // Three sums that do not wait for each other.
+            let mut sums = [S::splat(0.0); 3];
+            for ky in 0..3 {
+                sums[0] = S::mul_add(first[ky], taps[3 * ky], sums[0]);
+                sums[1] = S::mul_add(second[ky], taps[3 * ky + 1], sums[1]);
+                sums[2] = S::mul_add(third[ky], taps[3 * ky + 2], sums[2]);
+            }
+            let sum = S::add(S::add(sums[0], sums[1]), sums[2]);
+            let sum = epilogue.finish::<S>(sum, begin + pixel * map.channels, channel);
+            put::<S, MULTIPLICANDS>(out.add(pixel * to.pixel_stride), channel % BLOCK, sum);
+            first = second;
+            second = third;
+        }
+    }
+}
+
+/// Max-pooling of output pixels `first` and on; padding never wins.
+#[inline(always)]
+pub(crate) unsafe fn max_pool<S: Simd>(
+    map: Map,
+    epilogue: &Epilogue,
+    first: usize,
+    count: usize,
+    output: *mut f32,
+) {
+    let geometry = map.geometry;
+    let [kernel_height, kernel_width] = geometry.kernel;
+    for pixel in first..first + count {
+        let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
+        let begin = pixel * map.channels;
+        // Of a window larger than this, several parts are pooled one after another.
+        let mut taps = [map.data; POOLED_TAPS];
+        let mut found = 0;
+        let mut pooled = false;
+        for tap in 0..kernel_height * kernel_width {
+            if let Some(from) = geometry.input_pixel(oy, ox, tap / kernel_width, tap % kernel_width) {
+                taps[found] = map.data.add(from * map.channels);
+                found += 1;
+            }
+            let last = tap + 1 == kernel_height * kernel_width;
+            if found == POOLED_TAPS || last {
+                for channel in (0..map.channels).step_by(S::LANES) {
+                    let to = output.add(begin + channel);
+                    let mut largest = if pooled { S::load(to) } else { S::splat(f32::NEG_INFINITY) };
+                    for tap in &taps[..found] {
+                        largest = S::max_or_nan(largest, S::load(tap.add(channel)));
+                    }
+                    // Where the window's rows will be two pixels later.
+                    for last_in_row in taps[..found].iter().skip(kernel_width - 1).step_by(kernel_width) {
+                        S::prefetch(
+                            last_in_row.wrapping_add(2 * geometry.stride[1] * map.channels + channel),
+                        );
+                    }
+                    let done = if last { epilogue.finish::<S>(largest, begin, channel) } else { largest };
+                    S::store(to, done);
+                }
+                (found, pooled) = (0, true);
+            }
+        }
+    }
+}
+
+/// Taps of a pooling window that are read at once.
+const POOLED_TAPS: usize = 9;
+
+/// Sums of all pixels times `factor`, for the channels `channels`.
+#[inline(always)]
+pub(crate) unsafe fn average<S: Simd>(
+    map: Map,
+    with_relu: bool,
+    factor: f32,
+    channels: std::ops::Range<usize>,
+    output: *mut f32,
+) {
+    let [height, width] = map.geometry.input;
+    for channel in channels.step_by(S::LANES) {
+        let mut sum = S::splat(0.0);
+        for y in 0..height {
+            // Row by row, which keeps the partial sums small.
+            let mut row = S::splat(0.0);
+            for x in 0..width {
+                let mut x = S::load(map.data.add((y * width + x) * map.channels + channel));
+                if with_relu {
+                    x = relu::<S>(x);
+                }
+                row = S::add(row, x);
+            }
+            sum = S::add(sum, row);
+        }
+        let sum = S::mul_add(sum, S::splat(factor), S::splat(0.0));
+        S::store(output.add(channel), sum);
+    }
+}
+
+/// Finishes every element of output pixels `first` and on by `epilogue`.
+#[inline(always)]
+pub(crate) unsafe fn finish<S: Simd>(
+    map: Map,
+    epilogue: &Epilogue,
+    first: usize,
+    count: usize,
+    output: *mut f32,
+) {
+    for begin in (first * map.channels..(first + count) * map.channels).step_by(map.channels) {
+        for channel in (0..map.channels).step_by(S::LANES) {
+            let x = S::load(map.data.add(begin + channel));
+            S::store(output.add(begin + channel), epilogue.finish::<S>(x, begin, channel));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What a program is made of: steps, how a step is cut into items that threads take, and the work of an item.
+
+use std::ops::Range;
+
+use crate::buffer::Buffer;
+use crate::isa::Isa;
+use crate::matmul::{self, Ahead, Epilogue, Packed, Tiles};
+use crate::rows::{self, DepthwiseStep, DepthwiseWeights, Map};
+use crate::shape::Window;
+use crate::simd::{Kernel, Simd};
+
+/// Words of multiplicands that a block of rows may take: half of a small second-level cache.
+pub(crate) const BLOCK_WORDS: usize = 64 * 1024;
+/// Tiles a block has at most, so that there are enough blocks to share.
+const BLOCK_TILES: usize = 16;
+
+/// What is done to a result before it is stored, see [`Epilogue`].
+#[derive(Debug, Default)]
+pub(crate) struct StoredEpilogue {
+    pub(crate) bias: Option<Buffer>,
+    /// A value of the program.
+    pub(crate) residual: Option<usize>,
+    pub(crate) affine: Option<[Buffer; 2]>,
+    pub(crate) relu: bool,
+}
+
+/// Where a multiplication's rows come from.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// Windows of the image, whose channels are not padded.
+    Image,
+    /// Windows of a map; pixels, mostly.
+    Window { relu: bool },
+    /// A depthwise convolution.
+    Depthwise { weights: DepthwiseWeights, relu_before: bool, relu_after: bool },
+}
+
+/// What a step computes.
+#[derive(Debug)]
+pub(crate) enum StepKind {
+    Multiply {
+        rows: Rows,
+        weights: Packed,
+    },
+    Depthwise {
+        weights: DepthwiseWeights,
+        relu_before: bool,
+    },
+    MaxPool,
+    /// The epilogue alone.
+    Finish,
+}
+
+/// A step. Its result is the program's value of its index plus 1; value 0 is the image.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) kind: StepKind,
+    pub(crate) window: Window,
+    pub(crate) input: usize,
+    pub(crate) epilogue: StoredEpilogue,
+    /// Padded channels of the result.
+    pub(crate) channels: usize,
+}
+
+/// Rows of the largest block of a multiplication.
+pub(crate) fn most_rows(weights: &Packed, isa: Isa) -> usize {
+    let row = weights.depth_blocks * isa.block_words();
+    let tiles = BLOCK_WORDS / (row * isa.tile_rows());
+    tiles.clamp(1, BLOCK_TILES) * isa.tile_rows()
+}
+
+/// How a step is cut into items: blocks of pixels, and parts of the panels where there are too few rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pub(crate) pixels: usize,
+    pub(crate) blocks: usize,
+    pub(crate) panels: usize,
+    pub(crate) splits: usize,
+}
+
+impl Share {
+    pub(crate) fn of(step: &Step, pixels: usize, members: usize, isa: Isa) -> Self {
+        let (most, panels) = match &step.kind {
+            StepKind::Multiply { weights, .. } => (most_rows(weights, isa), weights.panels()),
+            _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1),
+        };
+        let mut blocks = pixels.div_ceil(most);
+        let mut splits = 1;
+        if members > 1 {
+            let even = blocks.next_multiple_of(members);
+            if pixels / even >= isa.tile_rows() || panels == 1 {
+                blocks = even.min(pixels);
+            } else {
+                splits = members.div_ceil(blocks).min(panels);
+            }
+        }
+        Self { pixels, blocks, panels, splits }
+    }
+
+    pub(crate) fn items(&self) -> usize {
+        self.blocks * self.splits
+    }
+
+    pub(crate) fn item(&self, index: usize) -> (Range<usize>, Range<usize>) {
+        let (block, split) = (index / self.splits, index % self.splits);
+        let part =
+            |whole: usize, parts: usize, index: usize| whole * index / parts..whole * (index + 1) / parts;
+        (part(self.pixels, self.blocks, block), part(self.panels, self.splits, split))
+    }
+}
+
+/// A part of a step.
+pub(crate) struct Item<'a> {
+    pub(crate) step: &'a Step,
+    pub(crate) map: Map,
+    pub(crate) epilogue: Epilogue,
+    pub(crate) pixels: Range<usize>,
+    pub(crate) panels: Range<usize>,
+    pub(crate) output: *mut f32,
+    /// Room for rows.
+    pub(crate) block: *mut f32,
+    /// What this thread will probably read next.
+    pub(crate) ahead: Ahead,
+}
+
+impl Kernel for Item<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { step, map, epilogue, pixels, panels, output, block, ahead } = self;
+        let (first, count) = (pixels.start, pixels.len());
+        // SAFETY: the caller's.
+        unsafe {
+            match &step.kind {
+                StepKind::Multiply { rows, weights } => {
+                    let tiles = Tiles::new(count, S::MR);
+                    match rows {
+                        Rows::Image => {
+                            let scratch = block.add(count * weights.depth_blocks * S::WORDS);
+                            rows::image_window::<S>(map, first, tiles, block, scratch);
+                        }
+                        Rows::Window { relu } => rows::window::<S>(map, *relu, first, tiles, block),
+                        Rows::Depthwise { weights, relu_before, relu_after } => {
+                            let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
+                            rows::depthwise::<S>(map, depthwise, *relu_after, first, tiles, block);
+                        }
+                    }
+                    matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, first, ahead);
+                }
+                StepKind::Depthwise { weights, relu_before } => {
+                    let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
+                    rows::depthwise_map::<S>(map, depthwise, &epilogue, first, count, output);
+                }
+                StepKind::MaxPool => rows::max_pool::<S>(map, &epilogue, first, count, output),
+                StepKind::Finish => rows::finish::<S>(map, &epilogue, first, count, output),
+            }
+        }
+    }
+}
+
+/// A part of the fully connected layer.
+pub(crate) struct Linear<'a> {
+    pub(crate) weights: &'a Packed,
+    pub(crate) map: Map,
+    pub(crate) epilogue: Epilogue,
+    pub(crate) pixels: Range<usize>,
+    pub(crate) panels: Range<usize>,
+    pub(crate) output: *mut f32,
+    pub(crate) block: *mut f32,
+}
+
+impl Kernel for Linear<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { weights, map, epilogue, pixels, panels, output, block } = self;
+        let tiles = Tiles::new(pixels.len(), S::MR);
+        // SAFETY: the caller's.
+        unsafe {
+            rows::window::<S>(map, false, pixels.start, tiles, block);
+            matmul::multiply::<S>(
+                block,
+                tiles,
+                weights,
+                panels,
+                &epilogue,
+                output,
+                pixels.start,
+                Ahead::NOTHING,
+            );
+        }
+    }
+}
+
+/// A part of average pooling.
+pub(crate) struct Average {
+    pub(crate) map: Map,
+    pub(crate) relu: bool,
+    pub(crate) factor: f32,
+    pub(crate) channels: Range<usize>,
+    pub(crate) output: *mut f32,
+}
+
+impl Kernel for Average {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller's.
+        unsafe { rows::average::<S>(self.map, self.relu, self.factor, self.channels, self.output) }
+    }
+}

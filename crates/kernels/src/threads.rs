@@ -1,0 +1,224 @@
+//! The threads that compute, and how they wait for each other.
+//!
+//! A network has a hundred short steps. Threads that slept between them would lose more time waking than
+//! one step takes, so they spin for a moment and then yield.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use rayon::ThreadPoolBuildError as ThreadsError;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::buffer::Buffer;
+
+/// A number of threads that run networks, one at a time, and the memory that they work in.
+#[derive(Debug)]
+pub struct Threads {
+    /// None for one thread, which is the caller's.
+    pool: Option<Mutex<ThreadPool>>,
+    count: usize,
+    scratch: Mutex<Scratch>,
+}
+
+/// Memory that every network needs while it runs, kept from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Feature maps of an image, a buffer a team.
+    pub(crate) arenas: Vec<Buffer>,
+    /// Rows in the making, a buffer a thread.
+    pub(crate) blocks: Vec<Buffer>,
+}
+
+impl Scratch {
+    /// Makes room for `teams` arenas of `arena` elements and `threads` blocks of `block`.
+    pub(crate) fn make_room(&mut self, (teams, arena): (usize, usize), (threads, block): (usize, usize)) {
+        for (buffers, count, len) in [(&mut self.arenas, teams, arena), (&mut self.blocks, threads, block)] {
+            // What is too small is given back before something larger is asked for.
+            buffers
+                .iter_mut()
+                .filter(|buffer| buffer.len() < len)
+                .for_each(|small| *small = Buffer::default());
+            if buffers.len() < count {
+                buffers.resize_with(count, Buffer::default);
+            }
+            for buffer in buffers.iter_mut().take(count).filter(|buffer| buffer.len() < len) {
+                *buffer = Buffer::zeroed(len);
+            }
+        }
+    }
+}
+
+impl Threads {
+    /// `count` threads; at least one.
+    ///
+    /// # Errors
+    /// When the system refuses to start them.
+    pub fn new(count: usize) -> Result<Self, ThreadsError> {
+        let count = count.max(1);
+        let name = |index| format!("kernels-{index}");
+        let pool = || ThreadPoolBuilder::new().num_threads(count).thread_name(name).build().map(Mutex::new);
+        let pool = if count > 1 { Some(pool()?) } else { None };
+        Ok(Self { pool, count, scratch: Mutex::default() })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The memory of the network that runs now; the next has to wait.
+    pub(crate) fn scratch(&self) -> MutexGuard<'_, Scratch> {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `make` gives for each of `items`, in their order. Threads take an item when they have finished
+    /// the one before. `make` must not use these threads itself: it would wait for its own end.
+    pub fn map<T: Send, R: Send>(&self, items: Vec<T>, make: impl Fn(T) -> R + Sync) -> Vec<R> {
+        let slots: Vec<Mutex<(Option<T>, Option<R>)>> =
+            items.into_iter().map(|item| Mutex::new((Some(item), None))).collect();
+        let next = AtomicUsize::new(0);
+        self.run(|_| {
+            while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // Each slot is taken by one thread, so nobody waits for a lock.
+                let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                slot.1 = slot.0.take().map(&make);
+            }
+        });
+        let made = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner).1);
+        made.flatten().collect()
+    }
+
+    /// Calls `work` on every thread at once, with its index.
+    pub(crate) fn run(&self, work: impl Fn(usize) + Sync) {
+        match &self.pool {
+            // The lock keeps two callers' work apart: half of each would wait for the other half forever.
+            Some(pool) => {
+                let pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
+                pool.broadcast(|context| work(context.index()));
+            }
+            None => work(0),
+        }
+    }
+}
+
+/// How often a thread looks before it lets others run: some ten microseconds.
+const SPINS: usize = 2000;
+
+/// Threads that work on the same images, step by step.
+#[derive(Debug)]
+pub(crate) struct Team {
+    members: usize,
+    arrived: AtomicUsize,
+    phase: AtomicUsize,
+    next: AtomicUsize,
+    /// What the members have agreed on.
+    agreed: AtomicUsize,
+    /// Whether a member panicked, for whom the others would wait forever.
+    failed: AtomicBool,
+}
+
+/// Tells a team when its member panics.
+pub(crate) struct Membership<'a>(&'a Team);
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Team {
+    pub(crate) fn new(members: usize) -> Self {
+        let zero = || AtomicUsize::new(0);
+        Self {
+            members,
+            arrived: zero(),
+            phase: zero(),
+            next: zero(),
+            agreed: zero(),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// To be kept by each member as long as it works.
+    pub(crate) fn join(&self) -> Membership<'_> {
+        Membership(self)
+    }
+
+    pub(crate) fn members(&self) -> usize {
+        self.members
+    }
+
+    /// The next of the step's items that nobody has taken yet.
+    pub(crate) fn take(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Waits until all members are here, and panics if one never will be; then the items of the next step are counted from 0. Whatever
+    /// was written before is seen after.
+    pub(crate) fn meet(&self) {
+        self.meet_and(|| 0);
+    }
+
+    /// [`Team::meet`], where the last to come decides something for all.
+    pub(crate) fn meet_and(&self, decide: impl FnOnce() -> usize) -> usize {
+        let phase = self.phase.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.next.store(0, Ordering::Relaxed);
+            self.agreed.store(decide(), Ordering::Relaxed);
+            self.phase.store(phase.wrapping_add(1), Ordering::Release);
+        } else {
+            let mut spins = 0;
+            while self.phase.load(Ordering::Acquire) == phase {
+                // The one that failed has said why; this thread has nothing to add.
+                if self.failed.load(Ordering::Relaxed) {
+                    std::panic::resume_unwind(Box::new("another thread of the team failed"));
+                }
+                spins += 1;
+                if spins < SPINS {
+                    std::hint::spin_loop();
+                } else {
+                    std::thread::yield_now();
+                }
+            }
+        }
+        self.agreed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        for count in [1, 3] {
+            let threads = Threads::new(count).unwrap();
+            let squares = threads.map((0..50).collect(), |x: usize| x * x);
+            assert_eq!(squares, (0..50).map(|x| x * x).collect::<Vec<_>>());
+            assert_eq!(threads.map(Vec::<usize>::new(), |x| x), Vec::<usize>::new());
+        }
+    }
+
+    #[test]
+    fn a_member_that_panics_does_not_leave_the_others_waiting() {
+        let threads = Threads::new(3).unwrap();
+        let team = Team::new(3);
+        let work = || {
+            threads.run(|index| {
+                let _member = team.join();
+                team.meet();
+                // `resume_unwind` keeps the test's output quiet.
+                if index == 1 {
+                    std::panic::resume_unwind(Box::new("one of three"));
+                }
+                team.meet();
+            });
+        };
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
+        // The threads are there for the next.
+        assert_eq!(threads.map(vec![1, 2, 3, 4], |x| x + 1), [2, 3, 4, 5]);
+    }
+}

@@ -1,0 +1,366 @@
+//! Every instruction set of this CPU against the plain loops, on odd sizes: networks of the shapes that
+//! fusion treats differently, for one image and several, on one thread and several.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use kernels::reference::{self, Map};
+use kernels::{
+    Convolution, Graph, GraphError, Images, Isa, Padding, Program, SizeError, Threads, Value, Window,
+};
+
+/// Numbers without a pattern, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn one(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn take(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.one()).collect()
+    }
+}
+
+/// A network built twice: as a graph, and computed at once by plain loops.
+struct Twice {
+    numbers: Numbers,
+    graph: Graph,
+}
+
+type Pair = (Value, Map);
+
+impl Twice {
+    fn conv(&mut self, window: Window, to: usize, groups: usize, (value, map): &Pair) -> Pair {
+        let from = map.shape[0];
+        let inputs = from / groups * window.kernel[0] * window.kernel[1];
+        let scale = (inputs as f32).sqrt().recip() * 1.5;
+        let convolution = Convolution {
+            window,
+            channels: [from, to],
+            groups,
+            weights: self.numbers.take(to * inputs).iter().map(|w| w * scale).collect(),
+            bias: (to % 2 == 1).then(|| self.numbers.take(to)),
+        };
+        let result = reference::convolution(&convolution, map);
+        (self.graph.convolution(&convolution, *value).unwrap(), result)
+    }
+
+    fn pixel(&mut self, to: usize, x: &Pair) -> Pair {
+        self.conv(Window::PIXEL, to, 1, x)
+    }
+
+    fn depthwise(&mut self, window: Window, x: &Pair) -> Pair {
+        self.conv(window, x.1.shape[0], x.1.shape[0], x)
+    }
+
+    fn relu(&mut self, (value, map): &Pair) -> Pair {
+        (self.graph.relu(*value).unwrap(), reference::relu(map))
+    }
+
+    fn max_pool(&mut self, window: Window, (value, map): &Pair) -> Pair {
+        (self.graph.max_pool(window, *value).unwrap(), reference::max_pool(&window, map))
+    }
+
+    fn affine(&mut self, (value, map): &Pair) -> Pair {
+        let [scale, shift] = [0; 2].map(|_| self.numbers.take(map.shape[0]));
+        let result = reference::affine(&scale, &shift, map);
+        (self.graph.affine(scale, shift, *value).unwrap(), result)
+    }
+
+    fn add(&mut self, a: &Pair, b: &Pair) -> Pair {
+        (self.graph.add(a.0, b.0).unwrap(), reference::add(&a.1, &b.1))
+    }
+}
+
+fn window(kernel: usize, stride: usize, dilation: usize, pad: usize) -> Window {
+    Window {
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        dilation: [dilation; 2],
+        padding: Padding::Explicit([pad; 4]),
+    }
+}
+
+const SAME: Window = Window { kernel: [3; 2], stride: [2; 2], dilation: [1; 2], padding: Padding::Same };
+
+/// A network's body, from the image to the features.
+type Body = fn(&mut Twice, Pair) -> Pair;
+
+const NETWORKS: &[(&str, Body)] = &[
+    ("stem", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 5, 1, &x);
+        let x = on.relu(&x);
+        on.conv(window(3, 1, 1, 0), 33, 1, &x)
+    }),
+    ("separable, ReLU before and after", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 17, 1, &x);
+        let shortcut = on.conv(window(1, 2, 1, 0), 35, 1, &x);
+        let x = on.relu(&x);
+        let x = on.depthwise(window(3, 1, 1, 1), &x);
+        let x = on.pixel(50, &x);
+        let x = on.relu(&x);
+        let x = on.depthwise(window(3, 1, 1, 1), &x);
+        let x = on.pixel(35, &x);
+        let x = on.max_pool(window(3, 2, 1, 1), &x);
+        on.add(&x, &shortcut)
+    }),
+    ("the shortcut after the pool, padded as TensorFlow does", |on, x| {
+        let x = on.conv(window(3, 1, 1, 0), 20, 1, &x);
+        let y = on.depthwise(window(3, 1, 1, 1), &x);
+        let y = on.pixel(40, &y);
+        let y = on.max_pool(SAME, &y);
+        let shortcut = on.conv(Window { kernel: [1; 2], ..SAME }, 40, 1, &x);
+        let x = on.add(&y, &shortcut);
+        on.relu(&x)
+    }),
+    ("strides and dilation in the depthwise convolution, ReLU between", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 16, 1, &x);
+        let x = on.depthwise(window(3, 2, 1, 1), &x);
+        let x = on.relu(&x);
+        let x = on.pixel(48, &x);
+        let x = on.depthwise(window(3, 1, 2, 2), &x);
+        let x = on.pixel(31, &x);
+        on.relu(&x)
+    }),
+    ("pointwise before depthwise, residual", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 24, 1, &x);
+        let mut y = x.clone();
+        for _ in 0..3 {
+            y = on.relu(&y);
+            y = on.pixel(24, &y);
+            y = on.depthwise(window(3, 1, 1, 1), &y);
+        }
+        on.add(&x, &y)
+    }),
+    ("normalisation and ReLU first, read twice", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
+        let x = on.affine(&x);
+        let x = on.relu(&x);
+        let y = on.depthwise(window(3, 1, 1, 1), &x);
+        let y = on.pixel(18, &y);
+        let y = on.affine(&y);
+        let y = on.relu(&y);
+        let y = on.depthwise(window(3, 1, 1, 1), &y);
+        let y = on.pixel(18, &y);
+        let x = on.add(&y, &x);
+        let x = on.affine(&x);
+        on.relu(&x)
+    }),
+    ("pools of many taps, of which the last may be padding", |on, x| {
+        // 9x9 become 6x6, of which the last window has 9 pixels and then 7 of padding.
+        let x = on.conv(window(4, 1, 1, 0), 18, 1, &x);
+        let y = on.max_pool(window(4, 4, 1, 1), &x);
+        on.pixel(7, &y)
+    }),
+    ("overlapping pools of many taps", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
+        let x = on.max_pool(window(5, 2, 1, 2), &x);
+        on.pixel(9, &x)
+    }),
+    ("an image of many channels' padding", |on, x| {
+        let wide = Window { kernel: [7, 7], padding: Padding::Explicit([3; 4]), ..Window::PIXEL };
+        let x = on.conv(wide, 2, 1, &x);
+        on.max_pool(window(6, 6, 1, 1), &x)
+    }),
+    ("nothing to fuse: results read twice, windows that are not square", |on, x| {
+        let odd = Window { kernel: [1, 5], padding: Padding::Explicit([0, 1, 0, 2]), ..Window::PIXEL };
+        let x = on.conv(odd, 19, 1, &x);
+        let y = on.depthwise(Window { kernel: [5, 3], ..Window::PIXEL }, &x);
+        let z = on.affine(&y);
+        let w = on.relu(&z);
+        let sum = on.add(&w, &y);
+        let pooled = on.max_pool(window(2, 2, 1, 0), &sum);
+        let again = on.max_pool(window(2, 2, 1, 0), &z);
+        on.add(&pooled, &again)
+    }),
+];
+
+fn build(isa: Isa, body: Body, images: &[Map]) -> (Program, Vec<f64>) {
+    let mut program = None;
+    let mut expected = Vec::new();
+    for image in images {
+        let (graph, input) = Graph::new(isa, 3);
+        let mut on = Twice { numbers: Numbers(7), graph };
+        let (features, map) = body(&mut on, (input, image.clone()));
+        let weights = on.numbers.take(map.shape[0] * 21);
+        let bias = on.numbers.take(21);
+        expected.extend(reference::head(&map, 0.5, &weights, Some(&bias)));
+        program = Some(on.graph.finish(features, 0.5, &weights, Some(&bias)).unwrap());
+    }
+    (program.unwrap(), expected)
+}
+
+fn images(count: usize, [height, width]: [usize; 2]) -> (Vec<f32>, Vec<Map>) {
+    let values = Numbers(3).take(count * 3 * height * width);
+    let maps = values
+        .chunks_exact(3 * height * width)
+        .map(|image| Map { shape: [3, height, width], values: image.iter().map(|&x| f64::from(x)).collect() })
+        .collect();
+    (values, maps)
+}
+
+#[track_caller]
+fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let difference = (f64::from(*found) - expected).abs();
+        assert!(difference <= tolerance * scale, "{what}: logit {index} is {found}, not {expected}");
+    }
+}
+
+#[test]
+fn every_instruction_set_computes_what_plain_loops_do() {
+    for isa in Isa::available() {
+        // bf16 has 8 bits of precision, and a network has a few roundings one after another.
+        let tolerance = if isa.rounds_to_bf16() { 4e-2 } else { 2e-6 };
+        for &(name, body) in NETWORKS {
+            for (size, count) in [([9, 9], 1), ([12, 17], 3), ([23, 8], 2)] {
+                let (values, maps) = images(count, size);
+                let (program, expected) = build(isa, body, &maps);
+                for threads in [1, 2, 3] {
+                    let threads = Threads::new(threads).unwrap();
+                    let batch = Images::Planar { values: &values, channels: 3, size };
+                    let found = program.run(&batch, &threads).unwrap();
+                    let what = format!("{isa:?}, {name}, {size:?}, {} threads", threads.count());
+                    assert_close(&what, &found, &expected, tolerance);
+                    // The buffers hold what the first call left.
+                    assert_eq!(program.run(&batch, &threads).unwrap(), found, "{what}, again");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn many_rows_and_deep_channels_are_cut_into_blocks() {
+    for isa in Isa::available() {
+        let tolerance = if isa.rounds_to_bf16() { 4e-2 } else { 2e-6 };
+        let body: Body = |on, x| {
+            let x = on.conv(window(3, 1, 1, 1), 40, 1, &x);
+            let x = on.depthwise(window(3, 1, 1, 1), &x);
+            let x = on.pixel(370, &x);
+            let x = on.max_pool(window(3, 4, 1, 1), &x);
+            let x = on.depthwise(window(3, 1, 1, 1), &x);
+            on.pixel(100, &x)
+        };
+        let size = [61, 43];
+        let (values, maps) = images(1, size);
+        let (program, expected) = build(isa, body, &maps);
+        for threads in [1, 2, 5] {
+            let threads = Threads::new(threads).unwrap();
+            let found =
+                program.run(&Images::Planar { values: &values, channels: 3, size }, &threads).unwrap();
+            assert_close(&format!("{isa:?}, {} threads", threads.count()), &found, &expected, tolerance);
+        }
+    }
+}
+
+#[test]
+fn bytes_give_the_bits_that_their_values_give() {
+    let size = [11, 13];
+    let (_, maps) = images(1, size);
+    let (program, _) = build(Isa::best(), NETWORKS[1].1, &maps);
+    let threads = Threads::new(2).unwrap();
+    let bytes: Vec<u8> = Numbers(5).take(2 * 3 * 11 * 13).iter().map(|x| (x.abs() * 255.0) as u8).collect();
+    let tables: [[f32; 256]; 3] =
+        std::array::from_fn(|c| std::array::from_fn(|v| (v as f32 / 255.0 - 0.4) / (0.2 + c as f32 * 0.1)));
+    let mut planar = vec![0.0; bytes.len()];
+    for (index, &byte) in bytes.iter().enumerate() {
+        let (image, at, channel) = (index / 429, index % 429 / 3, index % 3);
+        planar[image * 429 + channel * 143 + at] = tables[channel][usize::from(byte)];
+    }
+    let from_bytes = program.run(&Images::Bytes { values: &bytes, tables: &tables, size }, &threads);
+    let from_planar = program.run(&Images::Planar { values: &planar, channels: 3, size }, &threads);
+    assert_eq!(from_bytes, from_planar);
+}
+
+#[test]
+fn what_is_not_a_number_reaches_the_logits() {
+    let size = [9, 9];
+    let (mut values, maps) = images(1, size);
+    values[100] = f32::NAN;
+    for isa in Isa::available() {
+        let (program, _) = build(isa, NETWORKS[1].1, &maps);
+        let batch = Images::Planar { values: &values, channels: 3, size };
+        let logits = program.run(&batch, &Threads::new(1).unwrap()).unwrap();
+        assert!(logits.iter().any(|logit| logit.is_nan()), "{isa:?}: {logits:?}");
+    }
+}
+
+#[test]
+fn images_that_are_too_small_have_no_logits() {
+    let (_, maps) = images(1, [9, 9]);
+    let (program, _) = build(Isa::best(), NETWORKS[0].1, &maps);
+    let batch = Images::Planar { values: &[0.0; 27], channels: 3, size: [3, 3] };
+    let threads = Threads::new(1).unwrap();
+    assert_eq!(program.run(&batch, &threads), Err(SizeError::TooSmall { height: 3, width: 3 }));
+    let none = Images::Planar { values: &[], channels: 3, size: [9, 9] };
+    assert_eq!(program.run(&none, &threads), Ok(Vec::new()));
+}
+
+#[test]
+fn maps_of_different_sizes_are_not_added() {
+    let (mut graph, image) = Graph::new(Isa::best(), 3);
+    let weights = |from: usize| Convolution {
+        window: Window::PIXEL,
+        channels: [from, 8],
+        groups: 1,
+        weights: vec![0.5; from * 8],
+        bias: None,
+    };
+    let x = graph.convolution(&weights(3), image).unwrap();
+    let strided = Convolution { window: window(1, 2, 1, 0), ..weights(8) };
+    let y = graph.convolution(&strided, x).unwrap();
+    let z = graph.convolution(&weights(8), x).unwrap();
+    let sum = graph.add(z, y).unwrap();
+    let program = graph.finish(sum, 1.0, &[0.5; 8 * 4], None).unwrap();
+    let batch = Images::Planar { values: &[0.5; 3 * 81], channels: 3, size: [9, 9] };
+    let error = program.run(&batch, &Threads::new(2).unwrap()).unwrap_err();
+    assert!(matches!(error, SizeError::Unequal { .. }), "{error}");
+}
+
+#[test]
+fn max_pooling_keeps_what_is_not_a_number() {
+    // One NaN at each place of a window, so that it is the first, one in the middle and the last that is compared.
+    for place in 0..9 {
+        for isa in Isa::available() {
+            let (mut graph, image) = Graph::new(isa, 1);
+            let same = Convolution {
+                window: Window::PIXEL,
+                channels: [1, 1],
+                groups: 1,
+                weights: vec![1.0],
+                bias: None,
+            };
+            let x = graph.convolution(&same, image).unwrap();
+            let pooled = graph.max_pool(window(3, 3, 1, 0), x).unwrap();
+            let program = graph.finish(pooled, 1.0, &[1.0], None).unwrap();
+            let mut values = [0.5; 9];
+            values[place] = f32::NAN;
+            let batch = Images::Planar { values: &values, channels: 1, size: [3, 3] };
+            let logits = program.run(&batch, &Threads::new(1).unwrap()).unwrap();
+            assert!(logits[0].is_nan(), "{isa:?}, place {place}: {logits:?}");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_kernel_is_refused() {
+    let (mut graph, image) = Graph::new(Isa::best(), 3);
+    let convolution = |channels, groups, weights: usize| Convolution {
+        window: Window::PIXEL,
+        channels,
+        groups,
+        weights: vec![0.0; weights],
+        bias: None,
+    };
+    assert_eq!(graph.relu(image), Err(GraphError::Image));
+    let wrong = graph.convolution(&convolution([3, 8], 1, 23), image);
+    assert_eq!(wrong, Err(GraphError::Weights { expected: 24, found: 23 }));
+    let x = graph.convolution(&convolution([3, 8], 1, 24), image).unwrap();
+    let grouped = graph.convolution(&convolution([8, 8], 2, 32), x);
+    assert_eq!(grouped, Err(GraphError::Groups { groups: 2, channels: 8 }));
+    assert_eq!(graph.convolution(&convolution([3, 8], 1, 24), image), Err(GraphError::Image));
+}

@@ -1,0 +1,262 @@
+//! A loaded network on its device, ready to classify: by the fused kernels where the device is the CPU
+//! and has them, by the network's own Burn modules everywhere else.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, Int, IntDType, Tensor, TensorData};
+use kernels::{Fused, GraphError, Images, Program, Threads};
+
+use crate::device::{DeviceName, DeviceNameError};
+use crate::dtype::{Dtype, DtypeError};
+use crate::network::Network;
+
+/// Where networks compute, in which type of numbers, and on the CPU with which threads.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    device: DeviceName,
+    burn: Device,
+    dtype: Dtype,
+    threads: Arc<Threads>,
+}
+
+impl Placement {
+    /// Checks that this build has `device` and that it computes in `dtype`, and starts `threads` threads.
+    ///
+    /// # Errors
+    /// [`PlacementError`] if not.
+    pub fn new(device: DeviceName, dtype: Dtype, threads: usize) -> Result<Self, PlacementError> {
+        let burn = device.init()?;
+        dtype.check(device, &burn)?;
+        let started = Threads::new(threads);
+        let threads = started.map_err(|source| PlacementError::Threads { count: threads, source })?;
+        Ok(Self { device, burn, dtype, threads: Arc::new(threads) })
+    }
+
+    /// The device.
+    pub fn device(&self) -> DeviceName {
+        self.device
+    }
+
+    /// Burn's device, which networks are made for.
+    pub fn burn_device(&self) -> &Device {
+        &self.burn
+    }
+
+    /// What it computes in.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The threads that compute, where the device is the CPU.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
+    }
+}
+
+/// A network with its weights on a device.
+pub struct Classifier {
+    device: Device,
+    device_name: DeviceName,
+    dtype: Dtype,
+    engine: Engine,
+}
+
+/// What computes.
+enum Engine {
+    /// The kernels, which hold the weights in a layout of their own.
+    Fused(Fused),
+    /// Burn's operations, and why the kernels don't, where they might have.
+    Burn { network: Box<dyn Network>, reason: Option<GraphError> },
+}
+
+/// Logits that a device may still be computing.
+pub struct Pending {
+    images: usize,
+    logits: Logits,
+}
+
+enum Logits {
+    Here(Vec<f32>),
+    OnDevice(Tensor<2>),
+}
+
+impl Pending {
+    /// The logits of each image, once they are there.
+    ///
+    /// # Panics
+    /// When the device gave up, for want of memory most often.
+    pub fn wait(self) -> Vec<Vec<f32>> {
+        let logits = match self.logits {
+            Logits::Here(logits) => logits,
+            Logits::OnDevice(logits) => logits.into_data().iter::<f32>().collect(),
+        };
+        let classes = logits.len() / self.images.max(1);
+        logits.chunks_exact(classes.max(1)).map(<[f32]>::to_vec).collect()
+    }
+}
+
+impl Classifier {
+    /// Readies `network`, which was made for the device of `placement` and has its weights; its
+    /// normalisations are folded here.
+    ///
+    /// # Errors
+    /// [`PlacementError::NoKernels`] when the kernels lack something and Burn's operations lack the type.
+    pub fn new(mut network: Box<dyn Network>, placement: &Placement) -> Result<Self, PlacementError> {
+        let Placement { device: device_name, dtype, ref threads, ref burn } = *placement;
+        let fused = match dtype.isa(device_name) {
+            Some(isa) => Some(
+                network
+                    .fuse(isa)
+                    .map(|program| Fused { program: Arc::new(program), threads: Arc::clone(threads) }),
+            ),
+            None => None,
+        };
+        let engine = match fused {
+            Some(Ok(fused)) => Engine::Fused(fused),
+            Some(Err(source)) if dtype != Dtype::F32 => {
+                return Err(PlacementError::NoKernels { dtype, device: device_name, source });
+            }
+            fused => {
+                network.fold_norms();
+                if dtype != Dtype::F32 {
+                    network.cast(dtype);
+                }
+                Engine::Burn { network, reason: fused.and_then(Result::err) }
+            }
+        };
+        Ok(Self { device: burn.clone(), device_name, dtype, engine })
+    }
+
+    /// What computes, for the record: `avx512` for those kernels, `burn` for Burn's operations.
+    pub fn engine(&self) -> String {
+        match &self.engine {
+            Engine::Fused(fused) => fused.program.isa().name().to_owned(),
+            Engine::Burn { reason: None, .. } => "burn".to_owned(),
+            Engine::Burn { reason: Some(reason), .. } => format!("burn ({reason})"),
+        }
+    }
+
+    /// The program of the fused kernels, where they compute.
+    pub fn program(&self) -> Option<&Program> {
+        match &self.engine {
+            Engine::Fused(fused) => Some(&fused.program),
+            Engine::Burn { .. } => None,
+        }
+    }
+
+    /// The logits of each of `images`.
+    ///
+    /// # Panics
+    /// When the device gives up, for want of memory most often, or the images are too small for the
+    /// network.
+    pub fn logits(&self, images: &Images<'_>) -> Vec<Vec<f32>> {
+        self.start(images).wait()
+    }
+
+    /// Hands `images` to the device. A GPU computes while the caller goes on; on the CPU all is done when this
+    /// returns.
+    ///
+    /// # Panics
+    /// As [`Classifier::logits`].
+    pub fn start(&self, images: &Images<'_>) -> Pending {
+        let logits = match &self.engine {
+            Engine::Fused(fused) => {
+                let logits = fused.program.run(images, &fused.threads);
+                Logits::Here(logits.unwrap_or_else(|error| panic!("{error}")))
+            }
+            Engine::Burn { network, .. } => {
+                let mut input = self.tensor(images);
+                if self.dtype != Dtype::F32 {
+                    input = input.cast(self.dtype.burn());
+                }
+                Logits::OnDevice(network.forward(input))
+            }
+        };
+        Pending { images: images.count(), logits }
+    }
+
+    /// The images on the device, `[images, channels, height, width]`. Bytes travel as bytes and become
+    /// numbers there.
+    fn tensor(&self, images: &Images<'_>) -> Tensor<4> {
+        let ([height, width], channels, count) = (images.size(), images.channels(), images.count());
+        match *images {
+            Images::Planar { values, .. } => {
+                let data = TensorData::new(values.to_vec(), [count, channels, height, width]);
+                Tensor::from_data(data, &self.device)
+            }
+            // A GPU has the bandwidth for four bytes a pixel, the way to it does not.
+            Images::Bytes { values, tables, size } if self.device_name.is_gpu() => {
+                look_up(values, tables, size, &self.device)
+            }
+            Images::Bytes { .. } => {
+                let data = TensorData::new(images.to_planar(), [count, channels, height, width]);
+                Tensor::from_data(data, &self.device)
+            }
+        }
+    }
+}
+
+/// Turns bytes, `[images, height, width, channels]`, into the numbers of the channels' tables,
+/// `[images, channels, height, width]`, on `device`. Looked up and not computed, so that a device that
+/// divides in its own way gets the same bits.
+fn look_up(bytes: &[u8], tables: &[[f32; 256]], [height, width]: [usize; 2], device: &Device) -> Tensor<4> {
+    let channels = tables.len();
+    let count = bytes.len() / (height * width * channels);
+    let bytes = TensorData::new(bytes.to_vec(), [count, height, width, channels]);
+    // Said explicitly, or the host would widen them to the device's usual integers first.
+    let index = Tensor::<4, Int>::from_data(bytes, (device, DType::U8)).cast(IntDType::I32);
+    let pixels = count * height * width;
+    let index = index.permute([3, 0, 1, 2]).reshape([channels, pixels]);
+    let tables = TensorData::new(tables.as_flattened().to_vec(), [channels, 256]);
+    let looked_up = Tensor::<2>::from_data(tables, device).gather(1, index);
+    looked_up.reshape([channels, count, height, width]).permute([1, 0, 2, 3])
+}
+
+/// A device that networks cannot be placed on.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacementError {
+    /// The build lacks the device.
+    #[error(transparent)]
+    Device(#[from] DeviceNameError),
+    /// The device lacks the type.
+    #[error(transparent)]
+    Dtype(#[from] DtypeError),
+    /// The kernels lack something that the network needs, and Burn's operations lack the type.
+    #[error("the network has no kernels on `{device}` and so no {dtype} ({source}); use --dtype f32")]
+    NoKernels {
+        /// The type.
+        dtype: Dtype,
+        /// The device.
+        device: DeviceName,
+        /// What is lacking.
+        #[source]
+        source: GraphError,
+    },
+    /// The system refuses so many threads.
+    #[error("cannot start {count} threads: {source}. Ask for fewer with --threads")]
+    Threads {
+        /// How many.
+        count: usize,
+        /// The system's reason.
+        #[source]
+        source: kernels::ThreadsError,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_looks_up_the_bits_that_the_host_does() {
+        let bytes: Vec<u8> = (0..2 * 5 * 7 * 3).map(|i| (i * 37 % 256) as u8).collect();
+        let tables = dataset::Normalisation::IMAGENET.table();
+        let images = Images::Bytes { values: &bytes, tables: &tables, size: [5, 7] };
+        let expected = images.to_planar();
+        for name in [DeviceName::Flex, DeviceName::NdArray] {
+            let device = name.init().unwrap_or_else(|error| panic!("{error}"));
+            let found: Vec<f32> = look_up(&bytes, &tables, [5, 7], &device).into_data().iter().collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}

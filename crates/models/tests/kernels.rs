@@ -1,0 +1,131 @@
+//! The fused kernels against the frameworks' logits, for narrow networks of weight files that the frameworks wrote:
+//! by every instruction set of this CPU, from tensors (as an operation of Burn's) and from bytes, in f32 and bf16.
+//! The networks at full width are compared by the parity of the crate `eval`.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use kernels::Fused;
+use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
+use models::weights::unit;
+use models::{
+    Checkpoint, Classifier, DeviceName, Dtype, Images, Isa, Network, Placement, PlacementError, Threads,
+};
+use serde_json::Value;
+
+const SIZE: usize = 75;
+const FILES: [(&str, &str); 3] =
+    [("timm", "narrow-zip.pth"), ("keras", "narrow-keras.h5"), ("paddle", "narrow-paddle26.pdparams")];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn network(source: &str, file: &str, device: DeviceName) -> Box<dyn Network> {
+    let device = device.init().unwrap();
+    let mut network: Box<dyn Network> = match source {
+        "keras" => {
+            Box::new(KerasXceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10).init(&device))
+        }
+        "paddle" => Box::new(
+            PaddleXceptionConfig::with_widths([2, 4], &[(4, 2), (6, 2), (8, 2)], [10, 12, 14], 10)
+                .init(&device),
+        ),
+        _ => Box::new(XceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10).init(&device)),
+    };
+    network.load(&Checkpoint::open(&fixture(file)).unwrap()).unwrap();
+    network
+}
+
+fn frozen(source: &str) -> Vec<f32> {
+    let name = if source == "timm" {
+        "narrow-logits.json".to_owned()
+    } else {
+        format!("narrow-{source}-logits.json")
+    };
+    let text = std::fs::read(fixture(&name)).unwrap();
+    let frozen: Value = serde_json::from_slice(&text).unwrap();
+    frozen["logits"].as_array().unwrap().iter().map(|logit| logit.as_f64().unwrap() as f32).collect()
+}
+
+fn input() -> Vec<f32> {
+    unit("input", 3 * SIZE * SIZE, 0).collect()
+}
+
+#[track_caller]
+fn assert_near(what: &str, here: &[f32], there: &[f32], tolerance: f32) {
+    assert_eq!(here.len(), there.len(), "{what}");
+    for (here, there) in here.iter().zip(there) {
+        assert!((here - there).abs() <= tolerance, "{what}: {here} is not {there}");
+    }
+}
+
+#[test]
+fn every_instruction_set_has_the_frameworks_logits() {
+    let threads = Arc::new(Threads::new(2).unwrap());
+    for (source, file) in FILES {
+        let expected = frozen(source);
+        for folded in [false, true] {
+            let mut network = network(source, file, DeviceName::Flex);
+            if folded {
+                network.fold_norms();
+            }
+            for isa in Isa::available() {
+                let program = Arc::new(network.fuse(isa).unwrap());
+                let what = format!("{file} by {isa:?}, folded: {folded}");
+                // bf16 has eight bits of precision.
+                let largest = expected.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+                let tolerance = if isa.rounds_to_bf16() { 4e-3 * largest } else { 2e-4 };
+                let fused = Fused { program, threads: Arc::clone(&threads) };
+                // As Burn's operation: two images, of which the second is a view into a larger tensor.
+                let device = DeviceName::Flex.init().unwrap();
+                let twice = [input(), input()].concat();
+                let images = Tensor::<4>::from_data(TensorData::new(twice, [2, 3, SIZE, SIZE]), &device);
+                let logits: Vec<f32> = fused.forward(images.clone()).into_data().iter().collect();
+                assert_near(&what, &logits, &expected.repeat(2), tolerance);
+                let second: Vec<f32> = fused.forward(images.narrow(0, 1, 1)).into_data().iter().collect();
+                assert_near(&what, &second, &expected, tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_classifier_reads_bytes_as_it_reads_their_values() {
+    let tables = dataset::Normalisation::IMAGENET.table();
+    let bytes: Vec<u8> = (0..3 * 3 * SIZE * SIZE).map(|i| (i * 37 % 256) as u8).collect();
+    let of_bytes = Images::Bytes { values: &bytes, tables: &tables, size: [SIZE; 2] };
+    let values = of_bytes.to_planar();
+    let of_values = Images::Planar { values: &values, channels: 3, size: [SIZE; 2] };
+    for device in [DeviceName::Flex, DeviceName::NdArray] {
+        let placement = Placement::new(device, Dtype::F32, 2).unwrap();
+        let classifier =
+            Classifier::new(network("timm", "narrow-zip.pth", placement.device()), &placement).unwrap();
+        assert_eq!(classifier.program().is_some(), device == DeviceName::Flex, "{}", classifier.engine());
+        let logits = classifier.logits(&of_bytes);
+        assert_eq!(logits.len(), 3);
+        assert_eq!(logits, classifier.logits(&of_values), "{device}");
+    }
+}
+
+#[test]
+fn types_that_a_device_lacks_are_refused() {
+    let refused = |device, dtype| match Placement::new(device, dtype, 1) {
+        Err(error @ PlacementError::Dtype(_)) => error.to_string(),
+        other => panic!("{device} in {dtype}: {other:?}"),
+    };
+    assert!(refused(DeviceName::Flex, Dtype::F16).contains("`flex` does not compute in f16"));
+    assert!(refused(DeviceName::NdArray, Dtype::Bf16).ends_with("f32 always works"));
+    match Isa::best_bf16() {
+        Some(isa) => {
+            let placement = Placement::new(DeviceName::Flex, Dtype::Bf16, 1).unwrap();
+            let classifier =
+                Classifier::new(network("timm", "narrow-zip.pth", placement.device()), &placement).unwrap();
+            assert_eq!(classifier.engine(), isa.name());
+        }
+        None => assert!(refused(DeviceName::Flex, Dtype::Bf16).contains("needs a CPU with AVX512-BF16")),
+    }
+}
