@@ -1,0 +1,217 @@
+"""reports/performance.md, from the figures that `peers.py measure` wrote.
+
+A module, not a script: `peers.py report` uses it. Rates are medians of the rounds. A ratio is the median of
+the rounds' ratios: what took turns is compared, not what ran at different times.
+"""
+from math import exp, log
+from statistics import median
+
+NAMES = {
+    "ort": "ONNX Runtime", "torch": "PyTorch", "torch-channels-last": "PyTorch, channels last",
+    "tf": "TensorFlow", "tract": "tract", "rten": "rten",
+}
+
+
+def steady(record):
+    return record["images"] * len(record["cell"]["models"]) / record["seconds"]
+
+
+def whole(record):
+    return record["images"] * len(record["cell"]["models"]) / (record["wall_s"] - record["warm_up_s"])
+
+
+class Cells:
+    """Records of one section, by cell and runtime, a list in the order of rounds."""
+
+    def __init__(self, data, section):
+        self.rows = {}
+        for record in data["records"]:
+            cell = record["cell"]
+            if cell["section"] == section:
+                key = (tuple(cell["models"]), cell["batch"], cell["threads"], cell.get("recipe"))
+                self.rows.setdefault(key, {}).setdefault(record["runtime"], {})[record["round"]] = record
+
+    def __iter__(self):
+        return iter(self.rows.items())
+
+
+def rate(records, kind):
+    return median(kind(r) for r in records.values())
+
+
+def ratio(ours, peer, kind):
+    """Ours to the peer's, by round; None where no round has both."""
+    both = [kind(ours[n]) / kind(peer[n]) for n in ours if n in peer]
+    return median(both) if both else None
+
+
+def table(head, rows, left=1):
+    """A Markdown table whose first `left` columns are words, and the others figures."""
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * left + ["---:"] * (len(head) - left)) + " |"]
+    return "\n".join(lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows])
+
+
+def peak(records):
+    return f"{median(r['peak_mib'] for r in records.values()):.0f}"
+
+
+def mean(ratios):
+    return exp(sum(map(log, ratios)) / len(ratios))
+
+
+def networks(data):
+    rows, found = [], {}
+    for (models, batch, threads, _), by in Cells(data, "networks"):
+        if "ours" not in by or "ort" not in by:
+            continue
+        ours, ort = by["ours"], by["ort"]
+        a, b = ratio(ours, ort, steady), ratio(ours, ort, whole)
+        found.setdefault((batch, threads), []).append((a, b))
+        same = min(r["same_top1"] for r in ort.values())
+        rows.append((models[0], batch, threads,
+                     f"{rate(ours, steady):.2f}", f"{rate(ort, steady):.2f}", f"**{a:.2f}**",
+                     f"{rate(ours, whole):.2f}", f"{rate(ort, whole):.2f}", f"**{b:.2f}**", peak(ours), peak(ort),
+                     f"{same}/{next(iter(ort.values()))['images']}"))
+    if not rows:
+        return ""
+    said = [f"- batch {batch}, {threads} thread{'s' * (threads > 1)}, {len(r)} network{'s' * (len(r) > 1)}: "
+            f"network alone {mean([a for a, _ in r]):.2f} ({min(a for a, _ in r):.2f} to {max(a for a, _ in r):.2f}), "
+            f"whole process {mean([b for _, b in r]):.2f} ({min(b for _, b in r):.2f} to {max(b for _, b in r):.2f})"
+            for (batch, threads), r in found.items()]
+    head = ("network", "batch", "threads", "ours", "ORT", "ratio", "ours, whole", "ORT, whole", "ratio",
+            "ours, peak MiB", "ORT, peak MiB", "same top-1")
+    return f"""## Every network, against ONNX Runtime
+
+Images a second; ORT is ONNX Runtime. A ratio over 1 means that ours is faster.
+Geometric mean of the ratios (least to greatest):
+
+{chr(10).join(said)}
+
+{table(head, rows)}
+"""
+
+
+def others(data):
+    rows = []
+    for (models, batch, threads, _), by in Cells(data, "networks"):
+        if set(by) <= {"ours", "ort"} or "ours" not in by:
+            continue
+        ours = by["ours"]
+        rows.append((models[0], batch, threads, "ours", f"{rate(ours, steady):.2f}", "", f"{rate(ours, whole):.2f}", "",
+                     peak(ours), ""))
+        for runtime in NAMES:
+            fine = {n: r for n, r in by.get(runtime, {}).items() if "error" not in r}
+            if fine:
+                same = min(r["same_top1"] for r in fine.values())
+                rows.append((models[0], batch, threads, NAMES[runtime], f"{rate(fine, steady):.2f}",
+                             f"{ratio(ours, fine, steady):.2f}", f"{rate(fine, whole):.2f}",
+                             f"{ratio(ours, fine, whole):.2f}", peak(fine),
+                             f"{same}/{next(iter(fine.values()))['images']}"))
+            elif runtime in by:
+                error = next(iter(by[runtime].values()))["error"].replace("|", "\\|")[:120]
+                rows.append((models[0], batch, threads, NAMES[runtime], f"does not run: {error}", "", "", "", "", ""))
+    if not rows:
+        return ""
+    head = ("network", "batch", "threads", "runtime", "images/s", "ours to it", "whole process", "ours to it",
+            "peak MiB", "same top-1")
+    return f"""## Other runtimes
+
+Images a second, and ours to theirs.
+
+{table(head, rows)}
+"""
+
+
+def scaling(data):
+    parts = []
+    for section, column in (("batch", 1), ("threads", 2)):
+        rows, first = [], None
+        for key, by in sorted(Cells(data, section), key=lambda c: c[0][column]):
+            ours, models, fixed = by["ours"], key[0], key[3 - column]
+            first = first or rate(ours, steady)
+            cores = median(r["cpu_s"] / r["wall_s"] for r in ours.values())
+            rows.append((key[column], f"{rate(ours, steady):.2f}", f"{rate(ours, steady) / first:.2f}",
+                         f"{rate(ours, whole):.2f}", f"{cores:.2f}", peak(ours)))
+        if rows:
+            other = f"{fixed} threads" if section == "batch" else f"batch {fixed}"
+            head = (section, "images/s", "to the first row", "whole process", "processors used", "peak MiB")
+            parts.append(f"### By {section} ({models[0]}, {other})\n\n{table(head, rows)}\n")
+    if one_pass := passes(data):
+        parts.append(one_pass)
+    return "## How ours scales\n\n" + "\n".join(parts) if parts else ""
+
+
+def passes(data):
+    by_cell, rows = list(Cells(data, "pass")), []
+    alone = {(recipe, models[0]): by["ours"] for (models, _, _, recipe), by in by_cell if len(models) == 1}
+    most = max((key[0] for key, _ in by_cell), key=len, default=())
+    for (models, batch, threads, recipe), by in by_cell:
+        if models != most[: len(models)]:
+            continue  # measured alone only for the sum
+        ours, parts = by["ours"], [alone.get((recipe, m), {}) for m in models]
+        gains = [sum(p[n]["wall_s"] for p in parts) / ours[n]["wall_s"] for n in ours if all(n in p for p in parts)]
+        rows.append(({"source": "own", "card": "one"}[recipe], len(models),
+                     f"{median(r['wall_s'] for r in ours.values()):.2f}", f"{rate(ours, whole):.2f}",
+                     f"{rate(ours, steady):.2f}", f"{median(gains):.2f}" if gains else "", peak(ours)))
+    if not rows:
+        return ""
+    head = ("recipes", "networks", "seconds, whole process", "images x networks a second, whole", "networks alone",
+            "one pass to a pass each", "peak MiB")
+    return f"""### By networks in one pass (batch {batch}, {threads} threads)
+
+Of {', '.join(most)}, the first so many.
+"Own" crops an image once for each recipe among them, "one" once (`--recipe card`). "One pass to a pass each" is
+how many times as long the networks take one after the other, a process each.
+
+{table(head, rows)}
+"""
+
+
+def machine(data):
+    m, busy = data["machine"], [r["others"] for r in data["records"] if r.get("others") is not None]
+    worst = max((r["logit_difference"] for r in data["records"] if "logit_difference" in r), default=None)
+    revision = data["revision"][:12] + (" with changes that were not committed" if data["modified"] else "")
+    lines = [
+        f"- Date: {data['date']}; revision {revision}; binary's SHA-256 {data['binary_sha256'][:16]}",
+        f"- Machine: {m['cpu']}" + (f" (family/model {m['cpu_family_model']})" if "cpu_family_model" in m else "")
+        + f", {m['processors']} processors" + (", virtual machine" if m.get("virtual_machine") else "")
+        + (f", {m['memory_gib']} GiB" if "memory_gib" in m else "") + f", {m['system']}",
+    ]
+    if m.get("instructions"):
+        lines.append(f"- Instructions: {', '.join(m['instructions'])}")
+    for runtime, name in NAMES.items():
+        if versions := data["versions"].get(runtime):
+            lines.append(f"- {name}: " + ", ".join(f"{k} {v}" for k, v in versions.items()))
+    rounds = 1 + max(r["round"] for r in data["records"])
+    lines.append(f"- {data['images']['count']} images (SHA-256 {data['images']['sha256'][:16]}), {rounds} rounds")
+    if busy:
+        lines.append(f"- Other processes used {100 * median(busy):.1f} % of the processors (median), "
+                     f"{100 * max(busy):.1f} % at most, while a process was measured")
+    if worst is not None:
+        lines.append(f"- The best class's logit differs from a peer's by {worst:.1e} at most, in any image and network")
+    return "\n".join(lines)
+
+
+def markdown(data):
+    commands = "\n".join(data["commands"])
+    parts = [f"""# Performance
+
+How fast imagenet-eval is, side by side with other runtimes on one machine. `tools/reference/peers.py` wrote this
+from [performance.json](performance.json), which has every process's figures.
+
+Each measurement is a process of its own, and the runtimes take turns. "ours" is `xtask eval` on JPEG files: it reads,
+decodes and crops them while the network runs. The others are given an array of images that are cropped and
+normalised already, so that their whole process does less. Networks hold the seeded weights; every ONNX file
+answered as the source's own framework did before it was measured.
+
+Rates without another word are images over the seconds of the network alone (ours: the column `images_per_s`; the
+others: after a batch to warm up). "Whole" is images over the time from the start of the process to its end, for
+the others without that batch.
+
+{machine(data)}
+
+```sh
+{commands}
+```
+""", networks(data), others(data), scaling(data)]
+    return "\n".join(p for p in parts if p)
