@@ -39,7 +39,7 @@ fn networks(criterion: &mut Criterion) {
         for batch in BATCHES {
             let size = model.input_size;
             let bytes: Vec<u8> =
-                (0..batch * size * size * 3).map(|i| (i * 2_654_435_761 >> 16) as u8).collect();
+                (0..batch * size * size * 3).map(|i| ((i * 2_654_435_761) >> 16) as u8).collect();
             group.throughput(Throughput::Elements(batch as u64));
             group.bench_function(format!("batch_{batch}"), |bencher| {
                 let images = Images::Bytes { values: &bytes, tables: &tables, size: [size; 2] };

@@ -192,6 +192,8 @@ fn wrong_commands_say_what_would_be_right() {
     refused(&["eval", "--catalog", own, "--model", "mine/*"], "none of the selected models has a network");
     refused(&["eval", "--model", "timm/["], "is no pattern");
     refused(&eval(&out, &["--device", "tpu"]), "no device is called `tpu`; this build has flex, ndarray");
+    refused(&eval(&out, &["--dtype", "f64"]), "no type is called `f64`; there are f32, f16 and bf16");
+    refused(&eval(&out, &["--dtype", "f16"]), "the device `flex` does not compute in f16 here; it has f32");
     refused(&eval(&out, &["--recipe", "timm-9"]), "use source, card or one of timm-333-bicubic");
     refused(&eval(&out, &["--batch", "0"]), "--batch");
     refused(&eval(&out, &["--batch", "9223372036854775807"]), "--batch");

@@ -5,7 +5,7 @@ use eval::parity::{Parity, parity};
 use models::{Catalog, DeviceName, Dtype, Placement};
 
 fn on(device: DeviceName) -> Placement {
-    Placement::new(device, Dtype::F32, 2).unwrap()
+    Placement::new(device, Dtype::F32, 2).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn check(parity: &Parity) {

@@ -14,6 +14,7 @@ use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request, Shard};
 use eval::predictions::{self, Prediction};
 use eval::run_dir::{Identity, RunDir};
+use eval::stored::StoredRun;
 use eval::summary::{RunRecord, State};
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
@@ -35,6 +36,7 @@ struct Options<'a> {
     card: bool,
     batch: Option<usize>,
     limit: Option<usize>,
+    dtype: Dtype,
     label_set: LabelSet,
     shard: Option<Shard>,
 }
@@ -51,7 +53,7 @@ fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
         label_set: options.label_set,
         shard: options.shard,
         device: DeviceName::Flex,
-        dtype: Dtype::F32,
+        dtype: options.dtype,
         batch: options.batch.unwrap_or(2),
         threads: 2,
         tolerance_pp: None,
@@ -642,6 +644,32 @@ fn cramped(most: usize) -> Plan {
     let classifier = Classifier::new(Box::new(Cramped { inner, most }), &plan.placement).unwrap();
     plan.models.push(PlannedModel { classifier, ..planned });
     plan
+}
+
+#[test]
+fn a_run_in_another_type_is_another_run_and_compared_it_says_so() {
+    let (f32_run, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let seen = plan(&Options { limit: Some(2), ..Options::default() }).unwrap();
+    let outcome = run(&seen, f32_run.path()).unwrap();
+    assert_eq!(outcome.record.sessions[0].engine, Isa::best().name());
+    let report = fs::read_to_string(f32_run.path().join("report.md")).unwrap();
+    assert!(report.contains("- device: `flex`, f32\n"), "{report}");
+    if Isa::best_bf16().is_none() {
+        // A CPU without it refuses, as another test says.
+        return;
+    }
+    let bf16 = plan(&Options { limit: Some(2), dtype: Dtype::Bf16, ..Options::default() }).unwrap();
+    let refused = run(&bf16, f32_run.path()).unwrap_err().to_string();
+    assert!(refused.contains("the types of numbers differ (f32 there, bf16 now)"), "{refused}");
+    run(&bf16, other.path()).unwrap();
+    let [here, there] = [other.path(), f32_run.path()].map(|path| StoredRun::open(path).unwrap());
+    let comparison = eval::compare::compare(&here, &there).unwrap();
+    assert_eq!(comparison.notes, ["Types of numbers differ: bf16 and f32."]);
+    // Rounded so, logits are near and not the same.
+    for (row, other) in log(f32_run.path()).iter().zip(log(other.path())) {
+        let [ours, theirs] = [row, &other].map(|row| row.outcome.as_ref().unwrap().logits[0]);
+        assert!(ours != theirs && (ours - theirs).abs() < 1.0, "{ours} {theirs}");
+    }
 }
 
 #[test]

@@ -165,8 +165,15 @@ impl Ahead {
     }
 }
 
-/// Multiplies the rows at `multiplicands` with the panels `panels` of `weights` into rows of
-/// `weights.channels` elements, of which the first is element `first_row` of `output`.
+/// Where results go: rows of as many elements as there are channels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) data: *mut f32,
+    /// The first that is written.
+    pub(crate) first_row: usize,
+}
+
+/// Multiplies the rows at `multiplicands` with the panels `panels` of `weights` into rows of `output`.
 ///
 /// # Safety
 /// `multiplicands` must hold the tiles of `tiles`, `output` and the epilogue's pointers what they say.
@@ -177,8 +184,7 @@ pub(crate) unsafe fn multiply<S: Simd>(
     weights: &Packed,
     panels: std::ops::Range<usize>,
     epilogue: &Epilogue,
-    output: *mut f32,
-    first_row: usize,
+    output: Output,
     ahead: Ahead,
 ) {
     let parts = panels.len() * tiles.count();
@@ -193,8 +199,8 @@ pub(crate) unsafe fn multiply<S: Simd>(
             let height = tiles.start(index + 1) - start;
             let a = multiplicands.add(start * row_words);
             let to = Place {
-                output,
-                row: (first_row + start) * weights.channels,
+                output: output.data,
+                row: (output.first_row + start) * weights.channels,
                 stride: weights.channels,
                 channel,
             };

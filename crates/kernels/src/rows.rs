@@ -185,7 +185,7 @@ pub(crate) unsafe fn depthwise<S: Simd>(
             pixel_stride: S::WORDS,
             block_stride: height * S::WORDS,
         };
-        depthwise_run::<S, true>(map, step, &epilogue, 0, oy, ox, count, to);
+        depthwise_run::<S, true>(map, step, &epilogue, 0, [oy, ox, count], to);
     });
 }
 
@@ -206,7 +206,7 @@ pub(crate) unsafe fn depthwise_map<S: Simd>(
         let count = (end - pixel).min(width - ox).min(LONGEST_RUN);
         let begin = pixel * map.channels;
         let to = Destination { data: output.add(begin), pixel_stride: map.channels, block_stride: BLOCK };
-        depthwise_run::<S, false>(map, step, epilogue, begin, oy, ox, count, to);
+        depthwise_run::<S, false>(map, step, epilogue, begin, [oy, ox, count], to);
         pixel += count;
     }
 }
@@ -214,7 +214,7 @@ pub(crate) unsafe fn depthwise_map<S: Simd>(
 /// Pixels that are computed together at most; no tile is higher.
 const LONGEST_RUN: usize = 30;
 
-/// A run of `count` pixels of one row. The first one's channels begin at element `begin` of the output,
+/// A run of `count` pixels of row `oy`, from column `ox` on. The first one's channels begin at element `begin` of the output,
 /// for the epilogue's residual.
 #[inline(always)]
 unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
@@ -222,9 +222,7 @@ unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
     step: DepthwiseStep<'_>,
     epilogue: &Epilogue,
     begin: usize,
-    oy: usize,
-    ox: usize,
-    count: usize,
+    [oy, ox, count]: [usize; 3],
     to: Destination,
 ) {
     let geometry = map.geometry;

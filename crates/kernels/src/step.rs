@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::isa::Isa;
-use crate::matmul::{self, Ahead, Epilogue, Packed, Tiles};
+use crate::matmul::{self, Ahead, Epilogue, Output, Packed, Tiles};
 use crate::rows::{self, DepthwiseStep, DepthwiseWeights, Map};
 use crate::shape::Window;
 use crate::simd::{Kernel, Simd};
@@ -144,7 +144,8 @@ impl Kernel for Item<'_> {
                             rows::depthwise::<S>(map, depthwise, *relu_after, first, tiles, block);
                         }
                     }
-                    matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, first, ahead);
+                    let output = Output { data: output, first_row: first };
+                    matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, ahead);
                 }
                 StepKind::Depthwise { weights, relu_before } => {
                     let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
@@ -176,16 +177,8 @@ impl Kernel for Linear<'_> {
         // SAFETY: the caller's.
         unsafe {
             rows::window::<S>(map, false, pixels.start, tiles, block);
-            matmul::multiply::<S>(
-                block,
-                tiles,
-                weights,
-                panels,
-                &epilogue,
-                output,
-                pixels.start,
-                Ahead::NOTHING,
-            );
+            let output = Output { data: output, first_row: pixels.start };
+            matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, Ahead::NOTHING);
         }
     }
 }

@@ -77,7 +77,7 @@ pub struct Pending {
 
 enum Logits {
     Here(Vec<f32>),
-    OnDevice(Tensor<2>),
+    OnDevice(Box<Tensor<2>>),
 }
 
 impl Pending {
@@ -103,14 +103,11 @@ impl Classifier {
     /// [`PlacementError::NoKernels`] when the kernels lack something and Burn's operations lack the type.
     pub fn new(mut network: Box<dyn Network>, placement: &Placement) -> Result<Self, PlacementError> {
         let Placement { device: device_name, dtype, ref threads, ref burn } = *placement;
-        let fused = match dtype.isa(device_name) {
-            Some(isa) => Some(
-                network
-                    .fuse(isa)
-                    .map(|program| Fused { program: Arc::new(program), threads: Arc::clone(threads) }),
-            ),
-            None => None,
+        let fuse = |isa| {
+            let program = Arc::new(network.fuse(isa)?);
+            Ok(Fused { program, threads: Arc::clone(threads) })
         };
+        let fused = dtype.isa(device_name).map(fuse);
         let engine = match fused {
             Some(Ok(fused)) => Engine::Fused(fused),
             Some(Err(source)) if dtype != Dtype::F32 => {
@@ -169,7 +166,7 @@ impl Classifier {
                 if self.dtype != Dtype::F32 {
                     input = input.cast(self.dtype.burn());
                 }
-                Logits::OnDevice(network.forward(input))
+                Logits::OnDevice(Box::new(network.forward(input)))
             }
         };
         Pending { images: images.count(), logits }

@@ -23,7 +23,7 @@ pub(crate) fn fuse(network: &impl Architecture, isa: Isa) -> Result<Program, Gra
     let mut fuse = Fuse { graph: Some(graph), first_error: None };
     let logits = network.walk(&mut fuse, Features::InGraph(images));
     match (fuse.first_error, logits) {
-        (None, Vector::Logits(program)) => program,
+        (None, Vector::Logits(program)) => *program,
         (Some(error), _) => Err(error),
         (None, Vector::Pooled { .. }) => Err(GraphError::NoHead),
     }
@@ -42,7 +42,7 @@ enum Features {
     InGraph(Value),
     /// The result of a convolution that a normalisation may still be folded into. Tensors are shared, not copied.
     Convolved {
-        conv: Convolved,
+        conv: Box<Convolved>,
         input: Value,
     },
 }
@@ -78,7 +78,7 @@ impl Convolved {
 /// What follows pooling.
 enum Vector {
     Pooled { features: Value, factor: f32 },
-    Logits(Result<Program, GraphError>),
+    Logits(Box<Result<Program, GraphError>>),
 }
 
 impl Fuse {
@@ -103,7 +103,7 @@ impl Fuse {
     fn value(&mut self, x: Features) -> Value {
         match x {
             Features::InGraph(value) => value,
-            Features::Convolved { conv, input } => self.convolution(conv, None, input),
+            Features::Convolved { conv, input } => self.convolution(*conv, None, input),
         }
     }
 
@@ -139,14 +139,14 @@ impl Interpreter for Fuse {
             weight: conv.weight.val(),
             bias: conv.bias.as_ref().map(|bias| bias.val()),
         };
-        Features::Convolved { conv: convolved, input: self.value(x) }
+        Features::Convolved { conv: Box::new(convolved), input: self.value(x) }
     }
 
     fn batch_norm(&mut self, norm: &BatchNorm, x: Features) -> Features {
         let affine = Affine::of(norm);
         match x {
             Features::Convolved { conv, input } => {
-                Features::InGraph(self.convolution(conv, Some(affine), input))
+                Features::InGraph(self.convolution(*conv, Some(affine), input))
             }
             x => {
                 let [scale, shift] =
@@ -185,18 +185,18 @@ impl Interpreter for Fuse {
     fn scale(&mut self, x: Vector, by: f64) -> Vector {
         match x {
             Vector::Pooled { features, factor } => Vector::Pooled { features, factor: factor * by as f32 },
-            Vector::Logits(_) => Vector::Logits(Err(GraphError::NoHead)),
+            Vector::Logits(_) => Vector::Logits(Box::new(Err(GraphError::NoHead))),
         }
     }
 
     fn linear(&mut self, linear: &Linear, x: Vector) -> Vector {
         let graph = self.graph.take().filter(|_| self.first_error.is_none());
         let (Vector::Pooled { features, factor }, Some(graph)) = (x, graph) else {
-            return Vector::Logits(Err(GraphError::NoHead));
+            return Vector::Logits(Box::new(Err(GraphError::NoHead)));
         };
         let weights = values(linear.weight.val());
         let bias = linear.bias.as_ref().map(|bias| values(bias.val()));
-        Vector::Logits(graph.finish(features, factor, &weights, bias.as_deref()))
+        Vector::Logits(Box::new(graph.finish(features, factor, &weights, bias.as_deref())))
     }
 }
 

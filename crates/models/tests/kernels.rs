@@ -76,9 +76,9 @@ fn every_instruction_set_has_the_frameworks_logits() {
             for isa in Isa::available() {
                 let program = Arc::new(network.fuse(isa).unwrap());
                 let what = format!("{file} by {isa:?}, folded: {folded}");
-                // bf16 has eight bits of precision.
+                // bf16 has eight bits of precision, and a network a few dozen roundings one after another.
                 let largest = expected.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-                let tolerance = if isa.rounds_to_bf16() { 4e-3 * largest } else { 2e-4 };
+                let tolerance = if isa.rounds_to_bf16() { 2e-2 * largest } else { 2e-4 };
                 let fused = Fused { program, threads: Arc::clone(&threads) };
                 // As Burn's operation: two images, of which the second is a view into a larger tensor.
                 let device = DeviceName::Flex.init().unwrap();
