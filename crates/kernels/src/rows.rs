@@ -229,25 +229,32 @@ unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
     if geometry.kernel == [3, 3] && geometry.stride == [1, 1] && geometry.dilation == [1, 1] {
         return sliding_3x3::<S, MULTIPLICANDS>(map, step, epilogue, begin, [oy, ox, count], to);
     }
-    for channel in (0..map.channels).step_by(S::LANES) {
-        let out = to.data.add(channel / BLOCK * to.block_stride);
-        for pixel in 0..count {
+    // Any other window: where the taps of a pixel lie is found out once for all channels.
+    let floor = S::splat(if step.relu_before { 0.0 } else { f32::NEG_INFINITY });
+    let [kernel_height, kernel_width] = geometry.kernel;
+    for pixel in 0..count {
+        let tap_at = |tap: usize| map.tap(oy, ox + pixel, tap / kernel_width, tap % kernel_width);
+        let mut listed = [map.zeros; LISTED_TAPS];
+        for (tap, from) in listed.iter_mut().enumerate().take(kernel_height * kernel_width) {
+            *from = tap_at(tap);
+        }
+        for channel in (0..map.channels).step_by(S::LANES) {
+            let weights = step.weights.taps.as_ptr().add(channel);
             let mut sum = S::splat(0.0);
-            for ky in 0..geometry.kernel[0] {
-                for kx in 0..geometry.kernel[1] {
-                    let mut x = S::load(map.tap(oy, ox + pixel, ky, kx).add(channel));
-                    if step.relu_before {
-                        x = relu::<S>(x);
-                    }
-                    let tap = (ky * geometry.kernel[1] + kx) * map.channels + channel;
-                    sum = S::mul_add(x, S::load(step.weights.taps.as_ptr().add(tap)), sum);
-                }
+            for tap in 0..kernel_height * kernel_width {
+                let from = if tap < LISTED_TAPS { listed[tap] } else { tap_at(tap) };
+                let x = S::max(floor, S::load(from.add(channel)));
+                sum = S::mul_add(x, S::load(weights.add(tap * map.channels)), sum);
             }
+            let out = to.data.add(channel / BLOCK * to.block_stride + pixel * to.pixel_stride);
             let sum = epilogue.finish::<S>(sum, begin + pixel * map.channels, channel);
-            put::<S, MULTIPLICANDS>(out.add(pixel * to.pixel_stride), channel % BLOCK, sum);
+            put::<S, MULTIPLICANDS>(out, channel % BLOCK, sum);
         }
     }
 }
+
+/// Taps of a window whose places are kept; those of a larger one are looked up again and again.
+const LISTED_TAPS: usize = 9;
 
 #[inline(always)]
 unsafe fn put<S: Simd, const MULTIPLICANDS: bool>(to: *mut f32, lane: usize, x: S::V) {
