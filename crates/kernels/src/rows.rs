@@ -242,7 +242,7 @@ unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
             let weights = step.weights.taps.as_ptr().add(channel);
             let mut sum = S::splat(0.0);
             for tap in 0..kernel_height * kernel_width {
-                let from = if tap < LISTED_TAPS { listed[tap] } else { tap_at(tap) };
+                let from = listed.get(tap).copied().unwrap_or_else(|| tap_at(tap));
                 let x = S::max(floor, S::load(from.add(channel)));
                 sum = S::mul_add(x, S::load(weights.add(tap * map.channels)), sum);
             }
