@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use dataset::DatasetError;
-use models::PlacementError;
 use models::catalog::CatalogError;
 use models::weights::WeightsError;
+use models::{ClassifierError, PlacementError};
 use thiserror::Error;
 
 /// An evaluation that cannot start or go on.
@@ -252,5 +252,13 @@ impl EvalError {
     /// A weight file's error with the model it was for.
     pub(crate) fn weights(id: &str) -> impl Fn(WeightsError) -> Self {
         move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }
+    }
+
+    /// The same, where the device may be to blame too.
+    pub(crate) fn classifier(id: &str) -> impl Fn(ClassifierError) -> Self {
+        move |error| match error {
+            ClassifierError::Weights(source) => Self::weights(id)(source),
+            ClassifierError::Placement(source) => source.into(),
+        }
     }
 }

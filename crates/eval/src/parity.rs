@@ -5,11 +5,12 @@ use burn::tensor::{Tensor, TensorData};
 use dataset::{Dataset, Decoded, Recipe};
 use models::networks::NetworkEntry;
 use models::reference::{self, Answers, SAMPLE_IMAGES};
-use models::{Catalog, Classifier, DeviceName, Dtype, Images, Model, Network, Placement};
+use models::{
+    Catalog, Checkpoint, Classifier, DeviceName, Dtype, Images, Model, Network, Placement, weights,
+};
 
 use crate::EvalError;
 use crate::metrics::TopK;
-use crate::weights::WeightsSource;
 
 /// How far a logit may lie from the frozen one, in units of the frozen logits' standard deviation or of
 /// 1, whichever is larger: the rounding of sums grows with what is summed.
@@ -66,7 +67,10 @@ impl Parity {
 /// out.
 pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError> {
     let entry = model.network()?;
-    let classifier = Classifier::new(seeded(model, entry, placement)?, placement)?;
+    let network = entry.init(placement.burn_device());
+    let weights = seeded(model, entry, network.as_ref())?;
+    let classifier =
+        Classifier::load(network, &weights, placement).map_err(EvalError::classifier(&model.id))?;
     let frozen = reference::answers(entry.name).expect("seeded weights come with frozen answers");
 
     let recipe = frozen_recipe(entry.name);
@@ -90,7 +94,8 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
     compare(&mut parity, &logits, &frozen);
     if !parity.holds() {
         // Stage by stage with Burn's operations in f32: the kernels give logits alone.
-        let mut network = seeded(model, entry, placement)?;
+        let mut network = entry.init(placement.burn_device());
+        network.load(&weights).map_err(EvalError::weights(&model.id))?;
         network.fold_norms();
         let probe = TensorData::new(probe, [1, 3, recipe.size, recipe.size]);
         let (_, stages) = network.observe(Tensor::from_data(probe, placement.burn_device()));
@@ -99,13 +104,9 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
     Ok(parity)
 }
 
-/// The network with the weights that the frozen answers were computed with.
-fn seeded(model: &Model, entry: &NetworkEntry, placement: &Placement) -> Result<Box<dyn Network>, EvalError> {
-    let mut network = entry.init(placement.burn_device());
-    let weights =
-        WeightsSource::Seeded.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
-    network.load(&weights).map_err(EvalError::weights(&model.id))?;
-    Ok(network)
+/// The weights that the frozen answers were computed with.
+fn seeded(model: &Model, entry: &NetworkEntry, network: &dyn Network) -> Result<Checkpoint, EvalError> {
+    weights::seeded(network, entry.name).map_err(EvalError::weights(&model.id))
 }
 
 /// The recipe that the frozen answers were computed with: that of the documented model of the network,

@@ -2,8 +2,10 @@
 //! wrong with the command or the files shows here, before the first image.
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::str::FromStr;
+use std::thread;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::EvalError;
 use crate::provenance::Environment;
 use crate::summary::{AccuracyTolerance, DatasetRecord};
-use crate::weights::{self, WeightsArg, WeightsSource};
+use crate::weights::{self, Located, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.
 pub const SAMPLE: &str = "embedded sample";
@@ -232,14 +234,29 @@ impl Plan {
         check_label_set(request.label_set, &dataset)?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
-        let sources = weights::resolve(weights, &selection.models)?;
-        let models = selection
-            .models
-            .iter()
-            .zip(recipes)
-            .zip(sources)
-            .map(|((model, recipe), weights)| PlannedModel::new(model, recipe, weights, &placement))
-            .collect::<Result<_, _>>()?;
+        let located = weights::locate(weights, &selection.models)?;
+        // Files are hashed while they are loaded.
+        let (sources, loaded) = thread::scope(|scope| {
+            let (models, located) = (&selection.models, &located);
+            let identify = move || -> Result<Vec<_>, EvalError> {
+                models.iter().zip(located).map(|(model, located)| located.identify(model)).collect()
+            };
+            let sources = scope.spawn(identify);
+            let load = |(model, located): (&&Model, &Located)| Loaded::new(model, located, &placement);
+            let loaded: Result<Vec<_>, EvalError> = models.iter().zip(located).map(load).collect();
+            (sources.join().unwrap_or_else(|panic| resume_unwind(panic)), loaded)
+        });
+        // That a file is not the published one says more than what loading made of it.
+        let (sources, loaded) = (sources?, loaded?);
+        let parts = selection.models.iter().zip(recipes).zip(sources).zip(loaded);
+        let models = parts.map(|(((model, recipe), weights), Loaded { layers, classifier })| PlannedModel {
+            model: (*model).clone(),
+            recipe,
+            weights,
+            layers,
+            classifier,
+        });
+        let models = models.collect();
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
             shard: request.shard,
@@ -284,22 +301,21 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-impl PlannedModel {
-    fn new(
-        model: &Model,
-        recipe: &'static Recipe,
-        weights: WeightsSource,
-        placement: &Placement,
-    ) -> Result<Self, EvalError> {
+/// A network with its weights.
+struct Loaded {
+    layers: Vec<Layer>,
+    classifier: Classifier,
+}
+
+impl Loaded {
+    fn new(model: &Model, weights: &Located, placement: &Placement) -> Result<Self, EvalError> {
         let entry = model.network()?;
-        let mut network = entry.init(placement.burn_device());
+        let network = entry.init(placement.burn_device());
         let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
         let layers = network.layers(counted_at.unwrap_or(model.input_size));
         let checkpoint = weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
-        network.load(&checkpoint).map_err(EvalError::weights(&model.id))?;
-        // What was read is not needed while the weights are laid out anew.
-        drop(checkpoint);
-        let classifier = Classifier::new(network, placement)?;
-        Ok(Self { model: model.clone(), recipe, weights, layers, classifier })
+        let classifier =
+            Classifier::load(network, &checkpoint, placement).map_err(EvalError::classifier(&model.id))?;
+        Ok(Self { layers, classifier })
     }
 }

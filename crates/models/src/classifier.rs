@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{DType, Device, Int, IntDType, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use kernels::{Fused, GraphError, Images, Program, Threads};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
 use crate::network::Network;
+use crate::weights::{Checkpoint, WeightsError};
 
 /// Where networks compute, in which type of numbers, and on the CPU with which threads.
 #[derive(Debug, Clone)]
@@ -101,24 +102,48 @@ impl Classifier {
     ///
     /// # Errors
     /// [`PlacementError::NoKernels`] when the kernels lack something and Burn's operations lack the type.
-    pub fn new(mut network: Box<dyn Network>, placement: &Placement) -> Result<Self, PlacementError> {
+    pub fn new(network: Box<dyn Network>, placement: &Placement) -> Result<Self, PlacementError> {
+        let program = placement.dtype.isa(placement.device).map(|isa| network.fuse(isa));
+        Self::with(network, program, placement)
+    }
+
+    /// Fills `network`, which was made for the device of `placement`, from `checkpoint`, and readies it. Takes less
+    /// memory and time than loading it before.
+    ///
+    /// # Errors
+    /// [`ClassifierError`]: the checkpoint is not the network's or cannot be read, or as [`Classifier::new`].
+    pub fn load(
+        mut network: Box<dyn Network>,
+        checkpoint: &Checkpoint,
+        placement: &Placement,
+    ) -> Result<Self, ClassifierError> {
+        let isa = placement.dtype.isa(placement.device);
+        let program = isa.map(|isa| network.load_fused(checkpoint, isa)).transpose()?;
+        if !matches!(program, Some(Ok(_))) {
+            network.load(checkpoint)?;
+        }
+        Ok(Self::with(network, program, placement)?)
+    }
+
+    fn with(
+        mut network: Box<dyn Network>,
+        program: Option<Result<Program, GraphError>>,
+        placement: &Placement,
+    ) -> Result<Self, PlacementError> {
         let Placement { device: device_name, dtype, ref threads, ref burn } = *placement;
-        let fuse = |isa| {
-            let program = Arc::new(network.fuse(isa)?);
-            Ok(Fused { program, threads: Arc::clone(threads) })
-        };
-        let fused = dtype.isa(device_name).map(fuse);
-        let engine = match fused {
-            Some(Ok(fused)) => Engine::Fused(fused),
+        let engine = match program {
+            Some(Ok(program)) => {
+                Engine::Fused(Fused { program: Arc::new(program), threads: Arc::clone(threads) })
+            }
             Some(Err(source)) if dtype != Dtype::F32 => {
                 return Err(PlacementError::NoKernels { dtype, device: device_name, source });
             }
-            fused => {
+            program => {
                 network.fold_norms();
                 if dtype != Dtype::F32 {
                     network.cast(dtype);
                 }
-                Engine::Burn { network, reason: fused.and_then(Result::err) }
+                Engine::Burn { network, reason: program.and_then(Result::err) }
             }
         };
         Ok(Self { device: burn.clone(), device_name, dtype, engine })
@@ -199,14 +224,31 @@ impl Classifier {
 fn look_up(bytes: &[u8], tables: &[[f32; 256]], [height, width]: [usize; 2], device: &Device) -> Tensor<4> {
     let channels = tables.len();
     let count = bytes.len() / (height * width * channels);
-    let bytes = TensorData::new(bytes.to_vec(), [count, height, width, channels]);
-    // Said explicitly, or the host would widen them to the device's usual integers first.
-    let index = Tensor::<4, Int>::from_data(bytes, (device, DType::U8)).cast(IntDType::I32);
+    // Four bytes travel as a word: WGSL knows no smaller numbers.
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | i32::from(byte));
+    let words: Vec<i32> = bytes.chunks(4).map(word).collect();
+    let whole = TensorData::new(words, [bytes.len().div_ceil(4), 1]);
+    let whole = Tensor::<2, Int>::from_data(whole, (device, DType::I32));
+    let shifted = [8, 16, 24].map(|bits| whole.clone().bitwise_right_shift_scalar(bits));
+    let unpacked = Tensor::cat([vec![whole], shifted.into()].concat(), 1).bitwise_and_scalar(0xff);
+    let index: Tensor<1, Int> = unpacked.flatten(0, 1).slice(0..bytes.len());
+    let index: Tensor<4, Int> = index.reshape([count, height, width, channels]);
     let pixels = count * height * width;
     let index = index.permute([3, 0, 1, 2]).reshape([channels, pixels]);
     let tables = TensorData::new(tables.as_flattened().to_vec(), [channels, 256]);
     let looked_up = Tensor::<2>::from_data(tables, device).gather(1, index);
     looked_up.reshape([channels, count, height, width]).permute([1, 0, 2, 3])
+}
+
+/// Why a network cannot classify.
+#[derive(Debug, thiserror::Error)]
+pub enum ClassifierError {
+    /// Its weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Where it is to compute.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
 }
 
 /// A device that networks cannot be placed on.

@@ -16,17 +16,10 @@ use burn::tensor::{Tensor, TensorData};
 pub(crate) fn fold_norm(conv: &mut Conv2d, norm: &mut Option<BatchNorm>) {
     let Some(norm) = norm.take() else { return };
     let device = conv.weight.device();
-    let Affine { scale, shift } = Affine::of(&norm);
-
     let shape = conv.weight.dims();
-    let per_channel = shape[1] * shape[2] * shape[3];
-    let kernels: Vec<f32> = values(conv.weight.val())
-        .chunks_exact(per_channel)
-        .zip(&scale)
-        .flat_map(|(kernel, scale)| kernel.iter().map(move |weight| (weight * scale) as f32))
-        .collect();
-    let before = conv.bias.take().map_or_else(|| vec![0.0; scale.len()], |bias| values(bias.val()));
-    let bias: Vec<f32> = (0..scale.len()).map(|c| (shift[c] + before[c] * scale[c]) as f32).collect();
+    let mut kernels = values(conv.weight.val());
+    let before = conv.bias.take().map(|bias| values(bias.val()));
+    let bias = Affine::of(&norm).fold_into(&mut kernels, before.as_deref());
 
     let channels = bias.len();
     conv.weight = Param::from_tensor(Tensor::from_data(TensorData::new(kernels, shape), &device));
@@ -42,20 +35,30 @@ pub(crate) struct Affine {
 impl Affine {
     /// Of the running statistics.
     pub(crate) fn of(norm: &BatchNorm) -> Self {
-        let gamma = values(norm.gamma.val());
-        let beta = values(norm.beta.val());
-        let mean = values(norm.running_mean.value());
-        let variance = values(norm.running_var.value());
+        let [gamma, beta] = [&norm.gamma, &norm.beta].map(|param| values(param.val()));
+        let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|state| values(state.value()));
         let scale: Vec<f64> = gamma
             .iter()
             .zip(&variance)
-            .map(|(gamma, variance)| gamma / (variance + norm.epsilon).sqrt())
+            .map(|(&gamma, &variance)| f64::from(gamma) / (f64::from(variance) + norm.epsilon).sqrt())
             .collect();
-        let shift = (0..scale.len()).map(|c| beta[c] - mean[c] * scale[c]).collect();
+        let shift = (0..scale.len()).map(|c| f64::from(beta[c]) - f64::from(mean[c]) * scale[c]).collect();
         Self { scale, shift }
+    }
+
+    /// Scales the `kernels` of a convolution, an output channel after the other, and gives the bias that it has then.
+    pub(crate) fn fold_into(&self, kernels: &mut [f32], bias: Option<&[f32]>) -> Vec<f32> {
+        let Self { scale, shift } = self;
+        let per_channel = kernels.len() / scale.len();
+        for (kernel, scale) in kernels.chunks_exact_mut(per_channel).zip(scale) {
+            kernel.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);
+        }
+        let before = |channel: usize| bias.map_or(0.0, |bias| f64::from(bias[channel]));
+        (0..scale.len()).map(|c| (shift[c] + before(c) * scale[c]) as f32).collect()
     }
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().iter::<f64>().collect()
+/// The elements of a tensor, in the order of its axes.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("parameters are of f32 until they are cast")
 }

@@ -1,78 +1,95 @@
 //! A network as the fused CPU kernels run it: its forward pass once more, over a graph this time.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
 use kernels::{Convolution, Graph, GraphError, Isa, Padding, Program, Value, Window};
 
-use crate::fold::Affine;
+use crate::fold::{Affine, values};
 use crate::interpret::Interpreter;
 use crate::network::Architecture;
+use crate::weights::{WaitingKernels, WeightsError};
 
 /// Channels of the images that every network here takes.
 const IMAGE_CHANNELS: usize = 3;
 
 /// `network` for `isa`. A normalisation that follows a convolution is folded into its weights on the way to the
-/// kernels: folding the network before would need its weights once more in memory.
+/// kernels, and the weights that are still `waiting` in a checkpoint are read layer by layer: neither the network
+/// folded before nor the network loaded before is in memory besides the packed weights.
 ///
 /// # Errors
-/// [`GraphError`] where the kernels lack something. Burn's own operations do not.
-pub(crate) fn fuse(network: &impl Architecture, isa: Isa) -> Result<Program, GraphError> {
+/// [`FuseError`] where the kernels lack something, which Burn's own operations do not, or where the weights cannot be
+/// read.
+pub(crate) fn fuse(
+    network: &impl Architecture,
+    waiting: &mut WaitingKernels,
+    isa: Isa,
+) -> Result<Program, FuseError> {
     let (graph, images) = Graph::new(isa, IMAGE_CHANNELS);
-    let mut fuse = Fuse { graph: Some(graph), first_error: None };
-    let logits = network.walk(&mut fuse, Features::InGraph(images));
+    let mut fuse = Fuse { graph: Some(graph), waiting, first_error: None };
+    let logits = network.walk(&mut fuse, Features::of(images));
     match (fuse.first_error, logits) {
-        (None, Vector::Logits(program)) => *program,
+        (None, Vector::Logits(program)) => Ok((*program)?),
         (Some(error), _) => Err(error),
-        (None, Vector::Pooled { .. }) => Err(GraphError::NoHead),
+        (None, Vector::Pooled { .. }) => Err(GraphError::NoHead.into()),
     }
 }
 
-/// Builds the graph. A walk cannot fail half-way, so the first error is kept until its end.
-struct Fuse {
-    /// Taken by the head.
-    graph: Option<Graph>,
-    first_error: Option<GraphError>,
+/// Why a network did not become a program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FuseError {
+    /// The kernels lack something.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A weight cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
 }
 
-/// A feature map.
+/// Builds the graph. A walk cannot fail half-way, so the first error is kept until its end.
+struct Fuse<'a> {
+    /// Taken by the head.
+    graph: Option<Graph>,
+    waiting: &'a mut WaitingKernels,
+    first_error: Option<FuseError>,
+}
+
+/// A feature map. Clones are the same map: what one of them becomes, all do.
 #[derive(Clone)]
-enum Features {
+struct Features(Rc<RefCell<Map>>);
+
+enum Map {
     InGraph(Value),
-    /// The result of a convolution that a normalisation may still be folded into. Tensors are shared, not copied.
+    /// The result of a convolution that a normalisation may still be folded into.
     Convolved {
         conv: Box<Convolved>,
         input: Value,
     },
 }
 
-#[derive(Clone)]
+impl Features {
+    fn of(value: Value) -> Self {
+        Self(Rc::new(RefCell::new(Map::InGraph(value))))
+    }
+}
+
 struct Convolved {
     window: Window,
     channels: [usize; 2],
     groups: usize,
-    weight: Tensor<4>,
+    kernel: Kernel,
     bias: Option<Tensor<1>>,
 }
 
-impl Convolved {
-    /// With its output scaled and shifted, a channel each; the factors are applied in f64 and rounded once.
-    fn weights(self, affine: Option<Affine>) -> Convolution {
-        let Self { window, channels, groups, weight, bias } = self;
-        let mut weights = values(weight);
-        let mut bias = bias.map(values);
-        if let Some(Affine { scale, shift }) = affine {
-            let kernel = weights.len() / channels[1];
-            for (kernel, scale) in weights.chunks_exact_mut(kernel).zip(&scale) {
-                kernel.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);
-            }
-            let before = |channel: usize| bias.as_ref().map_or(0.0, |bias| f64::from(bias[channel]));
-            let folded = (0..channels[1]).map(|c| (shift[c] + before(c) * scale[c]) as f32).collect();
-            bias = Some(folded);
-        }
-        Convolution { window, channels, groups, weights, bias }
-    }
+/// A layer's weight: in a checkpoint by its parameter, or here. Tensors are shared, not copied.
+enum Kernel {
+    Waiting(ParamId),
+    Loaded(Box<dyn FnOnce() -> Vec<f32>>),
 }
 
 /// What follows pooling.
@@ -81,7 +98,7 @@ enum Vector {
     Logits(Box<Result<Program, GraphError>>),
 }
 
-impl Fuse {
+impl Fuse<'_> {
     /// The value that `build` adds; `x` again if it cannot.
     fn add_to_graph(
         &mut self,
@@ -94,39 +111,78 @@ impl Fuse {
             None => Err(GraphError::NoHead),
         };
         result.unwrap_or_else(|error| {
-            self.first_error = Some(error);
+            self.first_error = Some(error.into());
             x
         })
     }
 
     /// `x` as it is.
-    fn value(&mut self, x: Features) -> Value {
-        match x {
-            Features::InGraph(value) => value,
-            Features::Convolved { conv, input } => self.convolution(*conv, None, input),
+    fn value(&mut self, x: &Features) -> Value {
+        let input = match *x.0.borrow() {
+            Map::InGraph(value) => return value,
+            Map::Convolved { input, .. } => input,
+        };
+        let mut value = input;
+        if let Map::Convolved { conv, .. } = x.0.replace(Map::InGraph(input)) {
+            value = self.convolution(conv, None, input);
+            x.0.replace(Map::InGraph(value));
         }
+        value
     }
 
-    fn convolution(&mut self, conv: Convolved, affine: Option<Affine>, input: Value) -> Value {
-        self.add_to_graph(input, |graph| graph.convolution(&conv.weights(affine), input))
+    fn convolution(&mut self, conv: Box<Convolved>, affine: Option<Affine>, input: Value) -> Value {
+        let Convolved { window, channels, groups, kernel, bias } = *conv;
+        let Some(mut weights) = self.read(kernel) else { return input };
+        let mut bias = bias.map(values);
+        if let Some(affine) = affine {
+            bias = Some(affine.fold_into(&mut weights, bias.as_deref()));
+        }
+        let convolution = Convolution { window, channels, groups, weights, bias };
+        self.add_to_graph(input, |graph| graph.convolution(&convolution, input))
+    }
+
+    /// Where the weight of a layer is.
+    fn kernel<const D: usize>(&self, param: &Param<Tensor<D>>) -> Kernel {
+        if self.waiting.has(param.id) {
+            return Kernel::Waiting(param.id);
+        }
+        let tensor = param.val();
+        Kernel::Loaded(Box::new(move || values(tensor)))
+    }
+
+    /// The values of a weight; `None` after an error, which is kept.
+    fn read(&mut self, kernel: Kernel) -> Option<Vec<f32>> {
+        if self.first_error.is_some() {
+            return None;
+        }
+        match kernel {
+            Kernel::Loaded(values) => Some(values()),
+            Kernel::Waiting(id) => match self.waiting.read(id) {
+                Ok(values) => Some(values),
+                Err(error) => {
+                    self.first_error = Some(error.into());
+                    None
+                }
+            },
+        }
     }
 
     fn unary(
         &mut self,
-        x: Features,
+        x: &Features,
         build: impl FnOnce(&mut Graph, Value) -> Result<Value, GraphError>,
     ) -> Features {
         let x = self.value(x);
-        Features::InGraph(self.add_to_graph(x, |graph| build(graph, x)))
+        Features::of(self.add_to_graph(x, |graph| build(graph, x)))
     }
 }
 
-impl Interpreter for Fuse {
+impl Interpreter for Fuse<'_> {
     type Features = Features;
     type Vector = Vector;
 
     fn conv(&mut self, conv: &Conv2d, x: Features) -> Features {
-        let [to, inputs, ..] = conv.weight.dims();
+        let [to, inputs, ..]: [usize; 4] = conv.weight.lazy_shape().dims();
         let convolved = Convolved {
             window: Window {
                 kernel: conv.kernel_size,
@@ -136,28 +192,29 @@ impl Interpreter for Fuse {
             },
             channels: [inputs * conv.groups, to],
             groups: conv.groups,
-            weight: conv.weight.val(),
+            kernel: self.kernel(&conv.weight),
             bias: conv.bias.as_ref().map(|bias| bias.val()),
         };
-        Features::Convolved { conv: Box::new(convolved), input: self.value(x) }
+        let input = self.value(&x);
+        Features(Rc::new(RefCell::new(Map::Convolved { conv: Box::new(convolved), input })))
     }
 
     fn batch_norm(&mut self, norm: &BatchNorm, x: Features) -> Features {
         let affine = Affine::of(norm);
-        match x {
-            Features::Convolved { conv, input } => {
-                Features::InGraph(self.convolution(*conv, Some(affine), input))
-            }
-            x => {
+        // What others read too has to stay as it is.
+        match Rc::try_unwrap(x.0).map(RefCell::into_inner) {
+            Ok(Map::Convolved { conv, input }) => Features::of(self.convolution(conv, Some(affine), input)),
+            others => {
+                let x = others.map_or_else(Features, |map| Features(Rc::new(RefCell::new(map))));
                 let [scale, shift] =
                     [affine.scale, affine.shift].map(|values| values.iter().map(|&v| v as f32).collect());
-                self.unary(x, |graph, x| graph.affine(scale, shift, x))
+                self.unary(&x, |graph, x| graph.affine(scale, shift, x))
             }
         }
     }
 
     fn relu(&mut self, x: Features) -> Features {
-        self.unary(x, Graph::relu)
+        self.unary(&x, Graph::relu)
     }
 
     fn max_pool(&mut self, pool: &MaxPool2d, x: Features) -> Features {
@@ -167,19 +224,19 @@ impl Interpreter for Fuse {
             dilation: pool.dilation,
             padding: padding(&pool.padding),
         };
-        self.unary(x, |graph, x| match pool.ceil_mode {
+        self.unary(&x, |graph, x| match pool.ceil_mode {
             false => graph.max_pool(window, x),
             true => Err(GraphError::CeilMode),
         })
     }
 
     fn add(&mut self, a: Features, b: Features) -> Features {
-        let b = self.value(b);
-        self.unary(a, |graph, a| graph.add(a, b))
+        let b = self.value(&b);
+        self.unary(&a, |graph, a| graph.add(a, b))
     }
 
     fn global_average_pool(&mut self, x: Features) -> Vector {
-        Vector::Pooled { features: self.value(x), factor: 1.0 }
+        Vector::Pooled { features: self.value(&x), factor: 1.0 }
     }
 
     fn scale(&mut self, x: Vector, by: f64) -> Vector {
@@ -190,11 +247,13 @@ impl Interpreter for Fuse {
     }
 
     fn linear(&mut self, linear: &Linear, x: Vector) -> Vector {
-        let graph = self.graph.take().filter(|_| self.first_error.is_none());
-        let (Vector::Pooled { features, factor }, Some(graph)) = (x, graph) else {
+        let kernel = self.kernel(&linear.weight);
+        let weights = self.read(kernel);
+        let (Vector::Pooled { features, factor }, Some(graph), Some(weights)) =
+            (x, self.graph.take(), weights)
+        else {
             return Vector::Logits(Box::new(Err(GraphError::NoHead)));
         };
-        let weights = values(linear.weight.val());
         let bias = linear.bias.as_ref().map(|bias| values(bias.val()));
         Vector::Logits(Box::new(graph.finish(features, factor, &weights, bias.as_deref())))
     }
@@ -208,6 +267,60 @@ fn padding(padding: &PaddingConfig2d) -> Padding {
     }
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use burn::nn::LinearConfig;
+    use burn::nn::conv::Conv2dConfig;
+    use burn::tensor::TensorData;
+    use kernels::{Images, Threads};
+
+    use super::*;
+    use crate::DeviceName;
+    use crate::interpret::Execute;
+    use crate::layers::batch_norm;
+
+    /// A convolution that two read, one of them a normalisation, which must not be folded then.
+    #[derive(Module, Debug)]
+    struct ReadTwice {
+        conv: Conv2d,
+        norm: BatchNorm,
+        fc: Linear,
+    }
+
+    impl Architecture for ReadTwice {
+        fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+            let x = on.conv(&self.conv, images);
+            let normalised = on.batch_norm(&self.norm, x.clone());
+            let activated = on.relu(normalised);
+            let sum = on.add(activated, x);
+            let pooled = on.global_average_pool(sum);
+            on.linear(&self.fc, pooled)
+        }
+
+        fn fold_norms(&mut self) {}
+    }
+
+    #[test]
+    fn a_convolution_that_two_read_is_computed_once_and_stays_as_it_is() {
+        let device = DeviceName::Flex.init().unwrap();
+        let mut norm = batch_norm(5, 1e-3, &device).unwrap();
+        norm.gamma = Param::from_tensor(Tensor::from_floats([0.5, 2.0, -1.0, 0.1, 3.0], &device));
+        let network = ReadTwice {
+            conv: Conv2dConfig::new([3, 5], [3, 3]).init(&device),
+            norm,
+            fc: LinearConfig::new(5, 4).init(&device),
+        };
+        let values: Vec<f32> = crate::weights::unit("image", 3 * 8 * 8, 0).collect();
+        let image = Tensor::from_data(TensorData::new(values.clone(), [1, 3, 8, 8]), &device);
+        let expected = super::values(network.walk(&mut Execute::default(), image));
+
+        let program = fuse(&network, &mut WaitingKernels::default(), Isa::best()).unwrap();
+        let images = Images::Planar { values: &values, channels: 3, size: [8, 8] };
+        let found = program.run(&images, &Threads::new(1).unwrap()).unwrap();
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} where {expected} belongs");
+        }
+        assert_eq!(found.len(), expected.len());
+    }
 }

@@ -27,7 +27,7 @@ pub mod reference;
 pub mod weights;
 
 pub use catalog::{Catalog, CatalogError, Model};
-pub use classifier::{Classifier, Pending, Placement, PlacementError};
+pub use classifier::{Classifier, ClassifierError, Pending, Placement, PlacementError};
 pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
 pub use kernels::{GraphError, Images, Isa, Program, Threads};

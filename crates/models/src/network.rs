@@ -7,9 +7,9 @@ use kernels::{GraphError, Isa, Program};
 
 use crate::complexity::{Layer, Trace};
 use crate::dtype::Dtype;
-use crate::fuse::fuse;
+use crate::fuse::{FuseError, fuse};
 use crate::interpret::{Execute, Interpreter, Stage};
-use crate::weights::{Checkpoint, Framework, ModuleTensor, WeightsError, slots};
+use crate::weights::{Checkpoint, Framework, ModuleTensor, WaitingKernels, WeightsError, slots};
 
 /// What a family's file provides; [`Network`] follows from it.
 pub trait Architecture: Module {
@@ -69,6 +69,20 @@ pub trait Network: Send {
     /// [`GraphError`] where the kernels lack something; [`Network::forward`] does not.
     fn fuse(&self, isa: Isa) -> Result<Program, GraphError>;
 
+    /// [`Network::load`] and [`Network::fuse`] in one: weights go from the checkpoint to the kernels layer by layer,
+    /// so that they are never in memory twice. The network itself is left without them.
+    ///
+    /// # Errors
+    /// [`WeightsError`] as [`Network::load`]; [`GraphError`], within, as [`Network::fuse`].
+    fn load_fused(
+        &mut self,
+        checkpoint: &Checkpoint,
+        isa: Isa,
+    ) -> Result<Result<Program, GraphError>, WeightsError> {
+        self.load(checkpoint)?;
+        Ok(self.fuse(isa))
+    }
+
     /// Rounds every parameter to `dtype`.
     fn cast(&mut self, dtype: Dtype);
 }
@@ -105,7 +119,27 @@ impl<A: Architecture + Send> Network for A {
     }
 
     fn fuse(&self, isa: Isa) -> Result<Program, GraphError> {
-        fuse(self, isa)
+        match fuse(self, &mut WaitingKernels::default(), isa) {
+            Ok(program) => Ok(program),
+            Err(FuseError::Graph(error)) => Err(error),
+            Err(FuseError::Weights(error)) => unreachable!("no weight is read from a checkpoint: {error}"),
+        }
+    }
+
+    fn load_fused(
+        &mut self,
+        checkpoint: &Checkpoint,
+        isa: Isa,
+    ) -> Result<Result<Program, GraphError>, WeightsError> {
+        let slots = slots(self);
+        let mut fitted = checkpoint.fit(&slots)?;
+        let mut kernels = fitted.take_kernels(&slots);
+        self.load_from(&mut fitted)?;
+        match fuse(self, &mut kernels, isa) {
+            Ok(program) => kernels.finish().map(|()| Ok(program)),
+            Err(FuseError::Graph(error)) => Ok(Err(error)),
+            Err(FuseError::Weights(error)) => Err(error),
+        }
     }
 
     fn cast(&mut self, dtype: Dtype) {

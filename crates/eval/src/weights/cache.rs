@@ -83,7 +83,7 @@ impl Cache {
     /// # Errors
     /// As [`Cache::check`].
     pub fn check_file(&self, weights: &PublishedWeights, path: &Path) -> io::Result<(Fingerprint, Check)> {
-        let found = Fingerprint::of(path)?;
+        let found = Fingerprint::for_check(path, weights)?;
         let seen = self.first_seen()?;
         let verdict = check(weights, &found, seen.get(&weights.file));
         Ok((found, verdict))

@@ -14,8 +14,9 @@ use sha2::{Digest, Sha256};
 pub struct Fingerprint {
     /// SHA-256, in lower-case hexadecimal.
     pub sha256: String,
-    /// MD5, which Keras publishes.
-    pub md5: String,
+    /// MD5 where the catalog tells the file by it, as Keras publishes: it takes longer than SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
     /// Size.
     pub bytes: u64,
 }
@@ -26,8 +27,17 @@ impl Fingerprint {
     /// # Errors
     /// When the file cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
+        Self::read(path, None)
+    }
+
+    /// Reads the file once, for whatever the catalog tells the published one by.
+    pub(super) fn for_check(path: &Path, weights: &PublishedWeights) -> io::Result<Self> {
+        Self::read(path, weights.md5.as_ref().map(|_| Md5::new()))
+    }
+
+    fn read(path: &Path, mut md5: Option<Md5>) -> io::Result<Self> {
         let mut file = File::open(path)?;
-        let (mut sha256, mut md5, mut bytes) = (Sha256::new(), Md5::new(), 0);
+        let (mut sha256, mut bytes) = (Sha256::new(), 0);
         let mut buffer = vec![0; 1 << 20];
         loop {
             let read = match file.read(&mut buffer) {
@@ -37,10 +47,12 @@ impl Fingerprint {
                 Err(error) => return Err(error),
             };
             sha256.update(&buffer[..read]);
-            md5.update(&buffer[..read]);
+            if let Some(md5) = &mut md5 {
+                md5.update(&buffer[..read]);
+            }
             bytes += read as u64;
         }
-        Ok(Self { sha256: hex(&sha256.finalize()), md5: hex(&md5.finalize()), bytes })
+        Ok(Self { sha256: hex(&sha256.finalize()), md5: md5.map(|md5| hex(&md5.finalize())), bytes })
     }
 }
 
@@ -84,13 +96,14 @@ pub(super) fn check(
     }
     if let Some(md5) = &weights.md5 {
         known = true;
-        if !md5.eq_ignore_ascii_case(&file.md5) {
-            return Check::Differs(format!("its MD5 is {}, which should be {md5}", file.md5));
+        let found = file.md5.as_deref().unwrap_or("not known");
+        if !md5.eq_ignore_ascii_case(found) {
+            return Check::Differs(format!("its MD5 is {found}, which should be {md5}"));
         }
     }
     match first_seen {
         _ if known => Check::Published,
-        Some(first) if first == file => Check::AsFirstSeen,
+        Some(first) if (&first.sha256, first.bytes) == (&file.sha256, file.bytes) => Check::AsFirstSeen,
         Some(first) => Check::Differs(format!(
             "its SHA-256 is {}, which was {} when the file was first seen here",
             file.sha256, first.sha256

@@ -72,7 +72,20 @@ impl WeightsSource {
             Self::File { sha256, .. } => format!("sha256:{}", &sha256[..16]),
         }
     }
+}
 
+/// Weights that were found and not looked into yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Located {
+    /// To be generated from the seed.
+    Seeded,
+    /// A file that was named.
+    Given(PathBuf),
+    /// The published file, in the cache.
+    Cached(PathBuf),
+}
+
+impl Located {
     /// Opens the weights for `network`.
     ///
     /// # Errors
@@ -80,18 +93,29 @@ impl WeightsSource {
     pub fn open(&self, network: &dyn Network, network_name: &str) -> Result<Checkpoint, WeightsError> {
         match self {
             Self::Seeded => models::weights::seeded(network, network_name),
-            Self::File { path, .. } => Checkpoint::open(path),
+            Self::Given(path) | Self::Cached(path) => Checkpoint::open(path),
+        }
+    }
+
+    /// Reads the file for its hash: which one it is, and whether it is the published one.
+    ///
+    /// # Errors
+    /// [`EvalError`] when it cannot be read, or a cached file is not the published one.
+    pub fn identify(&self, model: &Model) -> Result<WeightsSource, EvalError> {
+        let cache = Cache::from_environment();
+        match self {
+            Self::Seeded => Ok(WeightsSource::Seeded),
+            Self::Given(path) => from_file(&cache, model, path),
+            Self::Cached(path) => published(&cache, model, path),
         }
     }
 }
 
-/// Finds each model's weights. Nothing is loaded yet, but every file is read once for its hash, so
-/// that a missing one is known before the first image.
+/// Finds each model's weights. Nothing is read yet.
 ///
 /// # Errors
 /// [`EvalError`] that names the argument or the file and says what to do.
-pub fn resolve(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<WeightsSource>, EvalError> {
-    let cache = Cache::from_environment();
+pub fn locate(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<Located>, EvalError> {
     for arg in args {
         if let WeightsArg::Model(id, file) = arg
             && !models.iter().any(|model| model.id == *id)
@@ -105,15 +129,15 @@ pub fn resolve(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<WeightsSour
     models
         .iter()
         .map(|model| match wanted(args, model, models.len())? {
-            Wanted::Seeded => Ok(WeightsSource::Seeded),
-            Wanted::File(path) => from_file(&cache, model, &path),
-            Wanted::Published => published(&cache, model),
+            Wanted::Seeded => Ok(Located::Seeded),
+            Wanted::File(path) => Ok(Located::Given(path)),
+            Wanted::Published => in_cache(model).map(Located::Cached),
         })
         .collect()
 }
 
 /// The models among `models` whose published weights `args` ask for and the cache lacks: what has to be
-/// fetched before [`resolve`] can succeed.
+/// fetched before [`locate`] can succeed.
 ///
 /// # Errors
 /// [`EvalError`] when an argument contradicts itself.
@@ -193,32 +217,39 @@ fn from_file(cache: &Cache, model: &Model, path: &Path) -> Result<WeightsSource,
     Ok(WeightsSource::File { path, sha256: found.sha256, published })
 }
 
-fn published(cache: &Cache, model: &Model) -> Result<WeightsSource, EvalError> {
-    let Some(weights) = &model.weights else {
-        return Err(EvalError::WeightsArgument {
-            argument: "pretrained".to_owned(),
-            reason: format!("the catalog knows no published weights for {}; pass --weights FILE", model.id),
-        });
-    };
-    let path = cache.path(&weights.file);
-    if !path.is_file() {
-        return Err(EvalError::WeightsMissing { id: model.id.clone(), url: weights.url.clone(), path });
+fn not_published(model: &Model) -> EvalError {
+    EvalError::WeightsArgument {
+        argument: "pretrained".to_owned(),
+        reason: format!("the catalog knows no published weights for {}; pass --weights FILE", model.id),
     }
-    let (found, verdict) = cache.check(weights).map_err(unreadable(model, &path))?;
+}
+
+fn in_cache(model: &Model) -> Result<PathBuf, EvalError> {
+    let weights = model.weights.as_ref().ok_or_else(|| not_published(model))?;
+    let path = Cache::from_environment().path(&weights.file);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(EvalError::WeightsMissing { id: model.id.clone(), url: weights.url.clone(), path }),
+    }
+}
+
+fn published(cache: &Cache, model: &Model, path: &Path) -> Result<WeightsSource, EvalError> {
+    let weights = model.weights.as_ref().ok_or_else(|| not_published(model))?;
+    let (found, verdict) = cache.check(weights).map_err(unreadable(model, path))?;
     match verdict {
         Check::Published | Check::AsFirstSeen => {}
         // Put there by hand: from now on it is what is expected.
-        Check::Unknown => cache.trust(&weights.file, &found).map_err(unreadable(model, &path))?,
+        Check::Unknown => cache.trust(&weights.file, &found).map_err(unreadable(model, path))?,
         Check::Differs(reason) => {
             return Err(EvalError::WeightsCorrupt {
                 id: model.id.clone(),
-                path,
+                path: path.to_owned(),
                 reason,
                 url: weights.url.clone(),
             });
         }
     }
-    Ok(WeightsSource::File { path, sha256: found.sha256, published: true })
+    Ok(WeightsSource::File { path: path.to_owned(), sha256: found.sha256, published: true })
 }
 
 #[cfg(test)]
@@ -251,7 +282,8 @@ mod tests {
         std::fs::write(&file, "abc").unwrap();
         for (prefix, expected) in [("ba7816bf", true), ("ba7816b0", false)] {
             let model = model(folder.path(), prefix);
-            let source = resolve(&[WeightsArg::Path(file.clone())], &[&model]).unwrap().remove(0);
+            let located = locate(&[WeightsArg::Path(file.clone())], &[&model]).unwrap();
+            let source = located[0].identify(&model).unwrap();
             let WeightsSource::File { sha256, published, .. } = &source else { panic!("{source:?}") };
             assert_eq!((sha256.as_str(), *published), (ABC, expected));
             assert_eq!(source.label(), "sha256:ba7816bf8f01cfea");

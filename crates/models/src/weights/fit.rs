@@ -1,8 +1,9 @@
 //! A checkpoint matched, tensor by tensor, with the network that it is to fill.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burn::module::ParamId;
 use burn::tensor::{DType, Shape, TensorData};
 use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
 use burn_store::{ApplyResult, ModuleSnapshot, ModuleStore, bridge};
@@ -23,6 +24,8 @@ pub(crate) struct FittedCheckpoint {
     /// Tensors with a value that is not finite, or a variance below zero. Found here, that costs a
     /// moment; found in the outputs, an evaluation.
     unusable: Arc<Mutex<Vec<String>>>,
+    /// Tensors that were taken out.
+    taken: usize,
 }
 
 impl FittedCheckpoint {
@@ -38,7 +41,80 @@ impl FittedCheckpoint {
             let tensor = place(found.get(&slot.tensor.name)?.clone(), slot, &unusable);
             Some((slot.path.clone(), tensor))
         });
-        Ok(Self { tensors: tensors.collect(), origin: origin.to_owned(), unusable })
+        Ok(Self { tensors: tensors.collect(), origin: origin.to_owned(), unusable, taken: 0 })
+    }
+
+    /// Takes the kernels of convolutions and the weights of fully connected layers out, nearly all there is, to be
+    /// read one by one.
+    pub(crate) fn take_kernels(&mut self, slots: &[Slot]) -> WaitingKernels {
+        let is_kernel = |slot: &&Slot| matches!(slot.tensor.role, Role::Conv { .. } | Role::Linear { .. });
+        let kernels = slots.iter().filter(is_kernel);
+        let taken = kernels.filter_map(|slot| Some((slot.id, Some(self.tensors.remove(&slot.path)?))));
+        let tensors: HashMap<ParamId, Option<PackTensor>> = taken.collect();
+        self.taken += tensors.len();
+        WaitingKernels { tensors, origin: self.origin.clone(), unusable: Arc::clone(&self.unusable) }
+    }
+
+    fn check_usable(&self) -> Result<(), WeightsError> {
+        check_usable(&self.origin, &self.unusable)
+    }
+}
+
+/// The weights of a network's layers that are still in their checkpoint.
+#[derive(Debug, Default)]
+pub(crate) struct WaitingKernels {
+    /// By parameter; `None` once it was read.
+    tensors: HashMap<ParamId, Option<PackTensor>>,
+    origin: String,
+    unusable: Arc<Mutex<Vec<String>>>,
+}
+
+impl WaitingKernels {
+    /// Whether the parameter is, or was, one of them.
+    pub(crate) fn has(&self, id: ParamId) -> bool {
+        self.tensors.contains_key(&id)
+    }
+
+    /// The parameter's values, in Burn's layout. Each can be read once.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if they cannot be read, or are asked for again.
+    pub(crate) fn read(&mut self, id: ParamId) -> Result<Vec<f32>, WeightsError> {
+        let tensor = self.tensors.get_mut(&id).and_then(Option::take);
+        let unusable =
+            |reason: String| WeightsError::Unusable { origin: self.origin.clone(), reasons: vec![reason] };
+        let tensor = tensor.ok_or_else(|| unusable("the network reads a layer's weight twice".to_owned()))?;
+        let name = tensor.name.clone();
+        let values = bridge::into_data(tensor).and_then(|data| {
+            data.try_into_vec().map_err(|error| PackError::ValidationError(format!("{name}: {error:?}")))
+        });
+        values.map_err(|error| unusable(error.to_string()))
+    }
+
+    /// To be called when the network has read all it reads.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if a weight was not read, or one that was is not usable.
+    pub(crate) fn finish(self) -> Result<(), WeightsError> {
+        let mut unread: Vec<String> = self
+            .tensors
+            .into_values()
+            .flatten()
+            .map(|tensor| format!("{} was not read", tensor.name))
+            .collect();
+        if unread.is_empty() {
+            return check_usable(&self.origin, &self.unusable);
+        }
+        unread.sort();
+        Err(WeightsError::Unusable { origin: self.origin, reasons: unread })
+    }
+}
+
+fn check_usable(origin: &str, unusable: &Mutex<Vec<String>>) -> Result<(), WeightsError> {
+    let tensors = std::mem::take(&mut *unusable.lock().unwrap_or_else(PoisonError::into_inner));
+    match tensors.is_empty() {
+        true => Ok(()),
+        false => Err(WeightsError::NotFinite { origin: origin.to_owned(), tensors }),
     }
 }
 
@@ -104,12 +180,8 @@ impl ModuleStore for FittedCheckpoint {
     fn apply_to<M: ModuleSnapshot>(&mut self, module: &mut M) -> Result<ApplyResult, WeightsError> {
         let result = module.apply(self.tensors.values().cloned().collect(), None, None, true);
         // Names and shapes were right, so what is left is data that could not be read or used.
-        if result.errors.is_empty() && result.missing.is_empty() && result.skipped.is_empty() {
-            let tensors = std::mem::take(&mut *self.unusable.lock().unwrap_or_else(PoisonError::into_inner));
-            if tensors.is_empty() {
-                return Ok(result);
-            }
-            return Err(WeightsError::NotFinite { origin: self.origin.clone(), tensors });
+        if result.errors.is_empty() && result.skipped.is_empty() && result.missing.len() == self.taken {
+            return self.check_usable().map(|()| result);
         }
         let missing = result.missing.iter().map(|(path, _)| format!("{path} was not filled"));
         let reasons = result.errors.iter().map(ToString::to_string).chain(missing).collect();

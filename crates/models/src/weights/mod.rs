@@ -18,6 +18,7 @@ mod seeded;
 
 pub use checkpoint::{Checkpoint, sha256_file};
 pub use error::{ShapeMismatch, WeightsError};
+pub(crate) use fit::WaitingKernels;
 pub use framework::Framework;
 pub(crate) use module_tensors::slots;
 pub use module_tensors::{ModuleTensor, Role};

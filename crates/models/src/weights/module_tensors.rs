@@ -1,7 +1,7 @@
 //! Lists a network's tensors as its source's checkpoint would: names, layouts and order of the
 //! source framework, and the role by which seeded weights fill each.
 
-use burn::module::{ModuleVisitor, Param};
+use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
 use super::framework::Layout;
@@ -48,6 +48,8 @@ pub struct ModuleTensor {
 pub(crate) struct Slot {
     /// As the checkpoint has it.
     pub(crate) tensor: ModuleTensor,
+    /// The parameter's identity in the Burn module.
+    pub(super) id: ParamId,
     /// Path of the parameter in the Burn module, enum variants left out.
     pub(super) path: String,
     /// Shape in the Burn module.
@@ -107,6 +109,6 @@ impl<A: Architecture> ModuleVisitor for Visitor<'_, A> {
         let layout = framework.layout(role, &shape);
         let name = self.network.key(&layer.join("."), framework.leaf(role));
         let tensor = ModuleTensor { name, shape: layout.source_shape(&shape), role };
-        self.slots.push(Slot { tensor, path: self.path.join("."), shape, layout });
+        self.slots.push(Slot { tensor, id: param.id, path: self.path.join("."), shape, layout });
     }
 }
