@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Parity of Burn's wgpu device where there is no GPU: on Mesa's software device (lavapipe), by the feature `wgpu` (WGSL).
-# Outside .ci/run, because Burn's wgpu takes ten to twenty minutes to build on two cores. Not run to its end yet, as
-# docs/performance.md says.
+# Outside .ci/run, because Burn's wgpu takes ten to twenty minutes to build on two cores. docs/performance.md says what was
+# seen.
 #
 # usage: tools/wgpu-parity.sh [ID_OR_GLOB ...]      default: timm/xception; a network takes minutes
 # needs: Debian's mesa-vulkan-drivers, or any other Vulkan driver with a software device
