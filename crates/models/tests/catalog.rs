@@ -41,7 +41,7 @@ input_size = 299
 fn the_documented_table_is_complete() {
     let catalog = Catalog::built_in();
     assert_eq!(catalog.table().count(), 12);
-    assert!(catalog.models().iter().all(|model| model.documented.is_some() && model.weights.is_some()));
+    assert!(catalog.table().all(|model| model.documented.is_some() && model.weights.is_some()));
     let xception65 = catalog.select("timm/xception65").unwrap()[0];
     assert!(xception65.erratum(FigureName::FlopsG).is_some());
     assert_eq!(xception65.documented.as_ref().unwrap().flops_g.figure.as_str(), "15.241");
