@@ -1,4 +1,4 @@
-"""Exports the twelve networks for `peers.py`: as ONNX for the other runtimes, as a checkpoint for ours.
+"""Exports the networks for `peers.py`: as ONNX for the other runtimes, as a checkpoint for ours.
 
 Every network holds the seeded weights of make_logits.py and its frozen `fc_bias`. Into DIR go, a network,
 
@@ -25,40 +25,39 @@ from safetensors.numpy import load_file
 
 import layout
 import seeded
-from reference_models import IDS, build
+from reference_models import IDS, SIDE, build
 
 SEED = 0
 OPSET = 17
-SIDE = 299
 TOLERANCE = 1e-3  # of the logits' spread, or of 1 where that is more
 ENDINGS = {"timm": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
 
 
-def export_timm(net, onnx_file, checkpoint):
+def export_timm(net, side, onnx_file, checkpoint):
     import torch
 
     torch.save(net.net.state_dict(), checkpoint)
-    torch.onnx.export(net.net, (torch.zeros(1, 3, SIDE, SIDE),), str(onnx_file), dynamo=False, opset_version=OPSET,
+    torch.onnx.export(net.net, (torch.zeros(1, 3, side, side),), str(onnx_file), dynamo=False, opset_version=OPSET,
                       do_constant_folding=True, input_names=["input"], output_names=["logits"],
                       dynamic_axes={"input": {0: "n"}, "logits": {0: "n"}})
 
 
-def export_keras(net, onnx_file, checkpoint):
+def export_keras(net, side, onnx_file, checkpoint):
     import tensorflow as tf
     import tf2onnx
 
     net.net.save_weights(str(checkpoint))
-    signature = [tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32, name="input")]
+    signature = [tf.TensorSpec((None, side, side, 3), tf.float32, name="input")]
     tf2onnx.convert.from_keras(net.net, input_signature=signature, opset=OPSET, output_path=str(onnx_file))
 
 
-def export_ppcls(net, onnx_file, checkpoint):
+def export_ppcls(net, side, onnx_file, checkpoint):
     import paddle
 
     paddle.save(net.net.state_dict(), str(checkpoint))
     with tempfile.TemporaryDirectory(dir=onnx_file.parent) as folder:  # Paddle leaves its own format beside the file
         paddle.onnx.export(net.net, f"{folder}/net", opset_version=OPSET,  # and adds the ending itself
-                           input_spec=[paddle.static.InputSpec([None, 3, SIDE, SIDE], "float32", "input")])
+                           input_spec=[paddle.static.InputSpec([None, 3, side, side], "float32", "input")])
         Path(folder, "net.onnx").replace(onnx_file)
 
 
@@ -87,7 +86,6 @@ def main():
     parser.add_argument("--only", action="append", metavar="ARCH", help="only this network; may be repeated")
     args = parser.parse_args()
     frozen = load_file(args.datasets / "reference" / f"{args.source}.safetensors")
-    probe = seeded.unit("input", 3 * SIDE * SIDE, SEED).reshape(1, 3, SIDE, SIDE)
     args.out.mkdir(parents=True, exist_ok=True)
     failed = []
     for model_id in (i for i in IDS if i.startswith(args.source + "/")):
@@ -96,11 +94,13 @@ def main():
             continue
         onnx_file = args.out / f"{args.source}-{arch}.onnx"
         checkpoint = onnx_file.with_suffix(ENDINGS[args.source])
+        side = SIDE[model_id]
         if not args.check:
             net = build(model_id)
             net.load({n: frozen[f"{arch}.fc_bias"] if r == "fc_bias" else seeded.tensor(n, s, r, SEED, f)
                       for n, s, r, f in net.state})
-            EXPORT[args.source](net, onnx_file, checkpoint)
+            EXPORT[args.source](net, side, onnx_file, checkpoint)
+        probe = seeded.unit("input", 3 * side * side, SEED).reshape(1, 3, side, side)
         worst, allowed = difference(onnx_file, probe, frozen[f"{arch}.probe"])
         print(f"{model_id}: logits within {worst:.1e} of the frozen ones, {allowed:.1e} allowed", flush=True)
         if not worst <= allowed:

@@ -3,7 +3,8 @@
 For one source, under datasets/reference/: states/<id>.json (every tensor: name, shape, role,
 fan_in, in file order), stages/<id>.json (per-stage statistics on one seeded input tensor), and
 in <source>.safetensors per model `<arch>.fc_bias` [1000], `<arch>.logits` [24, 1000] over the
-sample images by the model's own recipe, `<arch>.probe` [1, 1000] for the seeded input.
+sample images by the model's own recipe, `<arch>.probe` [1, 1000] for the seeded input. With --only
+the other networks' answers stay as they are, byte for byte.
 
 With --check, the frozen fc_bias is loaded rather than computed again, so that the logits are
 compared for the very weights that are frozen; the bias is compared too.
@@ -20,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 import layout
 import seeded
 from recipes import RECIPES, normalise
-from reference_models import IDS, RECIPE, build
+from reference_models import IDS, RECIPE, SIDE, build
 
 SEED = 0
 BATCH = 4
@@ -51,11 +52,9 @@ def main():
     parser = layout.parser(__doc__)
     parser.add_argument("source", choices=layout.SOURCES)
     parser.add_argument("crops", type=Path, metavar="CROPS.npz")
-    parser.add_argument("--only", metavar="ARCH", help="with --check: one network")
+    parser.add_argument("--only", metavar="ARCH", help="one network")
     parser.add_argument("--threads", type=int, help="PyTorch's threads")
     args = parser.parse_args()
-    if args.only and not args.check:
-        parser.error("--only goes with --check: a source's networks are frozen in one file")
     if args.threads and args.source == "timm":
         import torch
 
@@ -65,10 +64,11 @@ def main():
     frozen = load_file(frozen_file) if args.check else None
     crops = np.load(args.crops)
     inputs, tensors, failed = {}, {}, []
-    for model_id in (i for i in IDS if i.startswith(args.source + "/")):
+    chosen = [i for i in IDS if i.startswith(args.source + "/") and args.only in (None, i.split("/")[1])]
+    if not chosen:
+        parser.error(f"datasets/catalog.toml has no network {args.source}/{args.only or ''}")
+    for model_id in chosen:
         arch = model_id.split("/")[1]
-        if args.only not in (None, arch):
-            continue
         recipe = RECIPE[model_id]
         if recipe not in inputs:
             inputs[recipe] = np.concatenate([normalise(crop, RECIPES[recipe][1]) for crop in crops[recipe]])
@@ -84,7 +84,8 @@ def main():
         values[bias_name] = frozen[f"{arch}.fc_bias"] if args.check else bias
         net.load(values)
         logits = run(net, x)
-        probe = seeded.unit("input", 3 * 299 * 299, SEED).reshape(1, 3, 299, 299)
+        side = SIDE[model_id]
+        probe = seeded.unit("input", 3 * side * side, SEED).reshape(1, 3, side, side)
         activations = net.stages(probe)
         state = [dict(name=n, shape=list(s), role=r, fan_in=f) for n, s, r, f in net.state]
         stages = {n: statistics(a) for n, a in activations.items()}
@@ -117,7 +118,8 @@ def main():
     if failed:
         raise SystemExit(f"beyond {TOLERANCE}: {', '.join(failed)}")
     if not args.check:
-        save_file(tensors, frozen_file)
+        kept = load_file(frozen_file) if args.only and frozen_file.is_file() else {}
+        save_file(kept | tensors, frozen_file)
 
 
 if __name__ == "__main__":

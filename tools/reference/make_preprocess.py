@@ -1,7 +1,7 @@
 """Freezes what PIL and OpenCV make of every sample image: SHA-256 of the decoded RGB pixels
-and of each recipe's 299x299 RGB crop, in datasets/sample/preprocess.json.
+and of each recipe's RGB crop, in datasets/sample/preprocess.json.
 
-The crops themselves go to CROPS.npz ([N, 299, 299, 3] a recipe), which make_logits.py reads,
+The crops themselves go to CROPS.npz ([N, side, side, 3] a recipe), which make_logits.py reads,
 so that only this script needs the exact Pillow and OpenCV.
 
 usage: python make_preprocess.py [--crops CROPS.npz] [--datasets DIR] [--check]

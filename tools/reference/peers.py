@@ -38,7 +38,7 @@ from pathlib import Path
 import peers_report
 from layout import REPOSITORY
 from peers_bench import PYTHON_PEERS, RUST_PEERS, Bench, crops_file
-from reference_models import IDS
+from reference_models import IDS, TABLE
 
 SOURCE_OF = {"tf": "keras", "torch": "timm", "torch-channels-last": "timm"}  # runtimes that read no ONNX
 # A recipe each, but for the last, which shares that of the second: there are five.
@@ -194,7 +194,7 @@ def main():
     measuring.add_argument("--python", action="append", default=[], metavar="ort|torch|tf=FILE",
                            help="the interpreter of an environment")
     measuring.add_argument("--only", action="append", choices=("networks", "scaling"))
-    measuring.add_argument("--network", action="append", metavar="GLOB", help="default: all twelve")
+    measuring.add_argument("--network", action="append", metavar="GLOB", help="default: the twelve of the table")
     measuring.add_argument("--batch", action="append", type=int, metavar="N", help="default: 1 and 16")
     measuring.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
     measuring.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
@@ -209,7 +209,7 @@ def main():
     measuring.add_argument("--fresh", action="store_true", help="forget earlier figures")
     args = parser.parse_args()
     args.only = args.only or ["networks", "scaling"]
-    args.network = args.network or ["*"]
+    args.network = args.network or TABLE
     args.batch = args.batch or [1, 16]
     args.peers = args.peers or other_peers
     args.peer_network = args.peer_network or ["timm/xception", "keras/xception"]

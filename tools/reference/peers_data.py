@@ -2,7 +2,7 @@
 images cropped and normalised by every recipe.
 
     WORK/images/ILSVRC2012_val_0000000N.JPEG    named so that labels are built in; deterministic
-    WORK/crops/<recipe>.<layout>.npy            f32 [N, 3, 299, 299], Keras's [N, 299, 299, 3]
+    WORK/crops/<recipe>.<layout>.npy            f32 [N, 3, side, side], Keras's [N, side, side, 3]
 
 A module, not a script: `peers.py prepare` uses it.
 

@@ -1,12 +1,12 @@
 """The evaluation recipes, executed by the libraries that the sources themselves use.
 
-Each returns the RGB uint8 crop [299, 299, 3]; `normalise` turns it into the f32 NCHW
-network input.
+Each crops to a square of `CROP` pixels unless it says otherwise and returns RGB uint8
+[side, side, 3]; `normalise` turns that into the f32 NCHW network input.
 """
 import numpy as np
 from PIL import Image
 
-CROP = 299
+CROP = 299  # what the Xception networks take
 
 
 def pil_open(path):
@@ -24,18 +24,18 @@ def _torchvision_resize(img, short, mode):
     return img.resize(size, mode)
 
 
-def _torchvision_center_crop(img):
+def _torchvision_center_crop(img, side):
     w, h = img.size
-    if w < CROP or h < CROP:
+    if w < side or h < side:
         raise ValueError("torchvision would pad")
-    top = int(round((h - CROP) / 2.0))  # half to even
-    left = int(round((w - CROP) / 2.0))
-    return img.crop((left, top, left + CROP, top + CROP))
+    top = int(round((h - side) / 2.0))  # half to even
+    left = int(round((w - side) / 2.0))
+    return img.crop((left, top, left + side, top + side))
 
 
-def torchvision(path, short, mode):
+def torchvision(path, short, mode, side=CROP):
     img = _torchvision_resize(pil_open(path), short, mode)
-    return np.asarray(_torchvision_center_crop(img))
+    return np.asarray(_torchvision_center_crop(img, side))
 
 
 def keras_load_img(path):
@@ -84,6 +84,7 @@ RECIPES = {
     "timm-333-bicubic": (lambda p: torchvision(p, 333, Image.BICUBIC), HALF),
     "timm-331-bicubic": (lambda p: torchvision(p, 331, Image.BICUBIC), HALF),
     "timm-318-bicubic": (lambda p: torchvision(p, 318, Image.BICUBIC), HALF),
+    "timm-256-bilinear": (lambda p: torchvision(p, 256, Image.BILINEAR, side=224), IMAGENET),
     "card-342-bilinear": (lambda p: torchvision(p, 342, Image.BILINEAR), HALF),
     "keras-load_img": (keras_load_img, HALF),
     "keras-cv2-cubic-341": (keras_cv2, HALF),

@@ -1,4 +1,4 @@
-"""The twelve documented networks, as their own frameworks define them.
+"""The networks of datasets/catalog.toml, as their own frameworks define them.
 
 Every builder returns a `Net`: its state (ordered list of (name, shape, role, fan_in)),
 `load(dict name -> ndarray)`, `stages(x)` -> ordered dict of named activations (NCHW) for
@@ -11,26 +11,24 @@ needs: one virtual environment a source (requirements-<source>.txt):
     keras   tensorflow-cpu==2.15.1        (its Xception is Keras 2.3.1's, layer for layer)
     ppcls   paddlepaddle==2.6.2 paddleclas==2.4.0 (whose two Xception files equal release/2.3's)
 """
+import re
+import tomllib
+
 import numpy as np
 
-IDS = [
-    "timm/xception", "timm/xception41", "timm/xception41p",
-    "timm/xception65", "timm/xception65p", "timm/xception71",
-    "keras/xception",
-    "ppcls/xception41", "ppcls/xception41_deeplab",
-    "ppcls/xception65", "ppcls/xception65_deeplab", "ppcls/xception71",
-]
+from layout import REPOSITORY
 
-RECIPE = {
-    "timm/xception": "timm-333-bicubic",
-    "timm/xception41": "timm-331-bicubic",
-    "timm/xception71": "timm-331-bicubic",
-    "timm/xception41p": "timm-318-bicubic",
-    "timm/xception65": "timm-318-bicubic",
-    "timm/xception65p": "timm-318-bicubic",
-    "keras/xception": "keras-cv2-cubic-341",
-    **{i: "ppcls-320-bilinear" for i in IDS if i.startswith("ppcls/")},
-}
+_MODELS = tomllib.loads((REPOSITORY / "datasets" / "catalog.toml").read_text())["models"]
+# Of several models of one network, the one that it is named after.
+_NETWORKS = [m for m in _MODELS if m["id"].replace("/", "-") == m["network"]]
+
+IDS = [m["id"] for m in _NETWORKS]
+TABLE = [m["id"] for m in _NETWORKS if m.get("in_table", True)]
+RECIPE = {m["id"]: m["recipe"] for m in _NETWORKS}
+SIDE = {m["id"]: m["input_size"] for m in _NETWORKS}
+
+# The PyTorch modules after which a stage ends, by name: a network of another family may need its own here.
+STAGES = re.compile(r"block\d+|blocks\.\d+|layer\d+\.\d+")
 
 
 def torch_state(net):
@@ -81,8 +79,7 @@ class Torch:
 
     def stages(self, x):
         seen, handles = {}, []
-        kids = [(n, m) for n, m in self.net.named_modules()
-                if n.startswith("block") and n.count(".") == (1 if n.startswith("blocks.") else 0) and n != "blocks"]
+        kids = [(n, m) for n, m in self.net.named_modules() if STAGES.fullmatch(n)]
         for n, m in kids:
             handles.append(m.register_forward_hook(lambda _m, _i, o, n=n: seen.__setitem__(n, o.detach().numpy().copy())))
         seen_logits = self.logits(x)

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
 
-    /// Side of the square input in pixels [default: 224, 299 and the documented one]
+    /// Side of the square input in pixels [default: 224, the model's and the documented one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(32..=8192))]
     input_size: Option<u16>,
 
@@ -80,7 +80,7 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
 
     let mut sizes = match args.input_size {
         Some(size) => vec![usize::from(size)],
-        None => vec![224, 299, counted_at],
+        None => vec![224, model.input_size, counted_at],
     };
     sizes.sort_unstable();
     sizes.dedup();

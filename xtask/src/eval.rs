@@ -33,7 +33,7 @@ use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("select").required(true))]
 pub(crate) struct Args {
-    /// All models of the catalog
+    /// All models of the documented table, and of --catalog; others are named, such as timm/resnet18
     #[arg(long, group = "select")]
     all: bool,
 

@@ -6,14 +6,14 @@ use clap::Args;
 use eval::plan::Selection;
 use models::Catalog;
 
-/// Models to look at, all of the catalog by default.
+/// Models to look at, those of the catalog's table by default.
 #[derive(Args)]
 pub(crate) struct Select {
-    /// Models by id or glob, such as timm/xception or 'timm/*' [default: all]
+    /// Models by id or glob, such as timm/xception or 'timm/*' [default: the table's]
     #[arg(value_name = "ID_OR_GLOB", conflicts_with_all = ["all", "model"])]
     positional: Vec<String>,
 
-    /// All models of the catalog
+    /// All models of the documented table, and of --catalog; others are named, such as timm/resnet18
     #[arg(long, conflicts_with = "model")]
     all: bool,
 
@@ -26,7 +26,18 @@ pub(crate) struct Select {
 }
 
 impl Select {
-    /// The patterns; none means all.
+    /// A line about the catalog's models that a selection without names passes over, empty if there are none.
+    pub(crate) fn passed_over(&self, catalog: &Catalog) -> String {
+        let ids: Vec<&str> =
+            catalog.models().iter().filter(|model| !model.in_table).map(|model| model.id.as_str()).collect();
+        if ids.is_empty() || !self.patterns().is_empty() {
+            String::new()
+        } else {
+            format!("Beside the table, when named: {}.\n", ids.join(", "))
+        }
+    }
+
+    /// The patterns; none means the table.
     pub(crate) fn patterns(&self) -> Vec<String> {
         [self.positional.as_slice(), self.model.as_slice()].concat()
     }

@@ -92,6 +92,7 @@ fn on_each(
         table.add_row([model.id.clone(), weights.file.clone(), row.status, checked_by(weights)]);
     }
     let mut text = format!("{table}\nCache: {}\n", cache.path("").display());
+    text += &select.select.passed_over(&catalog);
     if !bad.is_empty() {
         text += &format!(
             "Not here, or not the published file; `cargo xtask weights fetch` gets them from\n{addresses}"

@@ -183,11 +183,11 @@ fn wrong_commands_say_what_would_be_right() {
             "[[models]]\nid = \"mine/{arch}\"\nnetwork = \"timm-{arch}\"\nrecipe = \"card-342-bilinear\"\ninput_size = 299\n"
         )
     };
-    fs::write(&own, entry("resnet18") + &entry("resnet34")).unwrap();
+    fs::write(&own, entry("xception98") + &entry("xception99")).unwrap();
     let own = own.to_str().unwrap();
     refused(
-        &["eval", "--catalog", own, "--model", "mine/resnet18"],
-        "this version has no network `timm-resnet18`",
+        &["eval", "--catalog", own, "--model", "mine/xception98"],
+        "this version has no network `timm-xception98`",
     );
     refused(&["eval", "--catalog", own, "--model", "mine/*"], "none of the selected models has a network");
     refused(&["eval", "--model", "timm/["], "is no pattern");
@@ -361,6 +361,9 @@ fn cached_weights_are_listed_and_verified() {
         .assert()
         .success()
         .stdout(contains("xception-43020ad28.pth").and(contains("not here")).and(contains("first sight")));
+    // What the table passes over is not hidden, and shown when it is named.
+    weights(&["list"]).assert().stdout(contains("Beside the table, when named: timm/resnet18.\n"));
+    weights(&["list", "timm/resnet18"]).assert().stdout(contains("resnet18-5c106cde.pth"));
     let select = ["verify", "ppcls/xception41"];
     weights(&select).assert().code(EXIT_WRONG).stdout(contains("not here"));
     let file = cache.path().join("Xception41_pretrained.pdparams");

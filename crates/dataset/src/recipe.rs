@@ -96,6 +96,13 @@ pub static RECIPES: &[Recipe] = &[
         ..torchvision("timm-318-bicubic", 318, Interpolation::PilBicubic)
     },
     Recipe {
+        summary: "PIL bilinear, short side 256 = floor(224 / 0.875), centre crop 224, ImageNet statistics",
+        provenance: "timm's default configuration of resnet18 (crop_pct 0.875)",
+        size: 224,
+        normalise: Normalisation::IMAGENET,
+        ..torchvision("timm-256-bilinear", 256, Interpolation::PilBilinear)
+    },
+    Recipe {
         summary: "PIL bilinear, short side 342, centre crop 299",
         provenance: "the model card's own preprocessing",
         ..torchvision("card-342-bilinear", 342, Interpolation::PilBilinear)

@@ -76,7 +76,7 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
     let recipe = frozen_recipe(entry.name);
     let logits = sample_logits(&classifier, recipe);
     let size = [recipe.size; 2];
-    let probe = reference::probe_input();
+    let probe = reference::probe_input(recipe.size);
     let probe_logits = classifier.logits(&Images::Planar { values: &probe, channels: 3, size }).concat();
     let mut parity = Parity {
         id: model.id.clone(),

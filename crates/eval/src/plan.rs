@@ -103,7 +103,7 @@ pub struct Selection<'a> {
     pub without_network: Vec<&'a Model>,
 }
 
-/// Selects by ids and globs; no pattern selects the whole catalog.
+/// Selects by ids and globs; no pattern selects the catalog's table.
 ///
 /// A model named exactly must have a network; one that a glob or `--all` swept up may lack it, and
 /// is reported.
@@ -114,7 +114,7 @@ pub struct Selection<'a> {
 pub fn select<'a>(catalog: &'a Catalog, patterns: &[String]) -> Result<Selection<'a>, EvalError> {
     let mut selected: Vec<&Model> = Vec::new();
     if patterns.is_empty() {
-        selected.extend(catalog.models());
+        selected.extend(catalog.table());
     }
     for pattern in patterns {
         let found = catalog.select(pattern)?;
@@ -181,7 +181,7 @@ pub struct Plan {
 pub struct Request<'a> {
     /// Where models come from.
     pub catalog: &'a Catalog,
-    /// Ids and globs; empty selects all.
+    /// Ids and globs; empty selects the table.
     pub patterns: &'a [String],
     /// How images are prepared.
     pub recipe: RecipeArg,

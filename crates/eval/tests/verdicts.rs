@@ -1,5 +1,5 @@
-//! The documented FLOPs and parameters of all twelve models against what the sources' own tools count
-//! (`datasets/reference/complexity.json`): 23 of 24 figures are reproduced and one is a misprint. This
+//! The documented FLOPs and parameters of all models against what the sources' own tools count
+//! (`datasets/reference/complexity.json`): of the table's 24 figures 23 are reproduced and one is a misprint. This
 //! checks the catalog's rules, sizes and decimals also where this version has no network yet.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
@@ -17,7 +17,9 @@ fn all_documented_counts_but_one_misprint_follow_from_the_sources_tools() {
     let catalog = Catalog::built_in();
     let mut reproduced = 0;
     for model in catalog.models() {
-        let documented = model.documented.as_ref().unwrap();
+        let Some(documented) = &model.documented else { continue };
+        // Other weights of a network change no count.
+        let network = &model.network.replacen('-', "/", 1);
         let count = |id: &str, key: &str| counts[id][key].as_u64().unwrap_or_else(|| panic!("{id} {key}"));
 
         let flops = &documented.flops_g;
@@ -26,8 +28,13 @@ fn all_documented_counts_but_one_misprint_follow_from_the_sources_tools() {
             (FlopsRule::ThopFlops, Some(224)) if model.source() == "keras" => {
                 2 * count("timm/xception", "thop_macs_224")
             }
-            (FlopsRule::ThopFlops, Some(224)) => 2 * count(&model.id, "thop_macs_224"),
-            (FlopsRule::PaddleFlops, Some(299)) => count(&model.id, "paddle_flops_299"),
+            (FlopsRule::ThopFlops, Some(size)) => 2 * count(network, &format!("thop_macs_{size}")),
+            (FlopsRule::ThopMacs, Some(size)) => count(network, &format!("thop_macs_{size}")),
+            (FlopsRule::PaddleFlops, Some(size)) => count(network, &format!("paddle_flops_{size}")),
+            (FlopsRule::Fvcore, Some(size)) => {
+                let operators = counts[network][format!("fvcore_{size}")].as_object().unwrap();
+                operators.values().map(|count| count.as_u64().unwrap()).sum()
+            }
             other => panic!("{}: nothing was counted by {other:?}", model.id),
         };
         let verdict = judge_count(flops, counted, 1e9, "", None, model.erratum(FigureName::FlopsG)).verdict;
@@ -38,17 +45,17 @@ fn all_documented_counts_but_one_misprint_follow_from_the_sources_tools() {
             "{} FLOPs",
             model.id
         );
-        reproduced += usize::from(verdict == Verdict::Reproduced);
+        reproduced += usize::from(verdict == Verdict::Reproduced && model.in_table);
 
         let params = &documented.params_m;
         let counted = match params.rule {
-            ParamsRule::Thop => count(&model.id, "thop_params"),
-            ParamsRule::WithRunningStatistics => count(&model.id, "params_with_running_stats"),
-            ParamsRule::Trainable => count(&model.id, "params"),
+            ParamsRule::Thop => count(network, "thop_params"),
+            ParamsRule::WithRunningStatistics => count(network, "params_with_running_stats"),
+            ParamsRule::Trainable => count(network, "params"),
         };
         let verdict = judge_count(params, counted, 1e6, "", None, model.erratum(FigureName::ParamsM)).verdict;
         assert_eq!(verdict, Verdict::Reproduced, "{} parameters", model.id);
-        reproduced += 1;
+        reproduced += usize::from(model.in_table);
     }
     assert_eq!(reproduced, 23);
 }

@@ -163,6 +163,22 @@ const NETWORKS: &[(&str, Body)] = &[
         let x = on.conv(wide, 2, 1, &x);
         on.max_pool(window(6, 6, 1, 1), &x)
     }),
+    ("residual blocks of dense convolutions, ReLU after the sum", |on, x| {
+        let x = on.conv(window(7, 2, 1, 3), 33, 1, &x);
+        let x = on.relu(&x);
+        let x = on.max_pool(window(3, 2, 1, 1), &x);
+        let y = on.conv(window(3, 1, 1, 1), 33, 1, &x);
+        let y = on.relu(&y);
+        let y = on.conv(window(3, 1, 1, 1), 33, 1, &y);
+        let x = on.add(&y, &x);
+        let x = on.relu(&x);
+        let shortcut = on.conv(window(1, 2, 1, 0), 50, 1, &x);
+        let y = on.conv(window(3, 2, 1, 1), 50, 1, &x);
+        let y = on.relu(&y);
+        let y = on.conv(window(3, 1, 1, 1), 50, 1, &y);
+        let x = on.add(&y, &shortcut);
+        on.relu(&x)
+    }),
     ("nothing to fuse: results read twice, windows that are not square", |on, x| {
         let odd = Window { kernel: [1, 5], padding: Padding::Explicit([0, 1, 0, 2]), ..Window::PIXEL };
         let x = on.conv(odd, 19, 1, &x);

@@ -25,7 +25,7 @@ pub const CARD_RECIPE: &str = "card-342-bilinear";
 /// large enough for every network's windows.
 pub const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 
-/// The documented models, in the table's order, then a user's own.
+/// The documented models, in the file's order (the table's), then a user's own.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     models: Vec<Model>,
@@ -46,6 +46,10 @@ pub struct Model {
     pub recipe_note: Option<String>,
     /// Side of the square input, in pixels.
     pub input_size: usize,
+    /// Whether the model is in the table, which is what a selection without names means; another is evaluated
+    /// when it is named. A user's own entry is in the table unless it says otherwise.
+    #[serde(default = "in_table")]
+    pub in_table: bool,
     /// The published weights.
     pub weights: Option<PublishedWeights>,
     /// The figures that the source prints.
@@ -56,6 +60,10 @@ pub struct Model {
     /// How far figures may lie from the printed ones, where that differs from what holds for all.
     #[serde(default)]
     pub tolerance: Tolerance,
+}
+
+fn in_table() -> bool {
+    true
 }
 
 /// How far a model's figures may lie from the printed ones, each in its own unit.
@@ -239,7 +247,7 @@ pub enum CatalogError {
 }
 
 impl Catalog {
-    /// The documented table.
+    /// The documented models.
     ///
     /// # Panics
     /// If the embedded catalog is invalid, which a test rules out.
@@ -282,6 +290,11 @@ impl Catalog {
     /// Every model, whether or not this version has its network.
     pub fn models(&self) -> &[Model] {
         &self.models
+    }
+
+    /// Those in the table: the models that are meant where none is named.
+    pub fn table(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter().filter(|model| model.in_table)
     }
 
     /// How far an accuracy over all images may lie from the printed one, in percentage points.

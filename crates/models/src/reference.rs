@@ -98,7 +98,8 @@ pub fn first_difference(network: &str, stages: &[Stage]) -> Option<String> {
     })
 }
 
-/// The seeded input of [`Answers::probe`], `[1, 3, 299, 299]`, fed to the network as it is.
-pub fn probe_input() -> Vec<f32> {
-    crate::weights::unit("input", 3 * 299 * 299, 0).collect()
+/// The seeded input of [`Answers::probe`], `[1, 3, size, size]`, fed to the network as it is. `size` is the side
+/// of what the network's recipe crops, in pixels.
+pub fn probe_input(size: usize) -> Vec<f32> {
+    crate::weights::unit("input", 3 * size * size, 0).collect()
 }

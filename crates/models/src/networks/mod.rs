@@ -4,6 +4,7 @@
 
 mod keras_xception;
 mod ppcls_xception;
+mod timm_resnet;
 mod timm_xception;
 mod xception_aligned;
 
@@ -18,6 +19,8 @@ pub use timm_xception::{BlockConfig, XceptionConfig};
 pub struct NetworkEntry {
     /// `<source>-<architecture>`, such as `timm-xception`.
     pub name: &'static str,
+    /// Its family: the name of the file that defines it.
+    pub family: &'static str,
     /// Statistics of its stages for the seeded probe in the source framework, as JSON.
     pub(crate) stages: &'static str,
     init: fn(&Device) -> Box<dyn Network>,
@@ -36,13 +39,14 @@ impl std::fmt::Debug for NetworkEntry {
     }
 }
 
-/// An entry by its name and its family's configuration.
+/// An entry by its name and its configuration in the file of its family.
 macro_rules! network {
-    ($name:literal, $config:expr) => {
+    ($name:literal, $family:ident::$config:ident) => {
         NetworkEntry {
             name: $name,
+            family: stringify!($family),
             stages: include_str!(concat!("../../../../datasets/reference/stages/", $name, ".json")),
-            init: |device| Box::new($config.init(device)),
+            init: |device| Box::new($family::$config.init(device)),
         }
     };
 }
@@ -55,6 +59,7 @@ pub static NETWORKS: &[NetworkEntry] = &[
     network!("timm-xception65", xception_aligned::XCEPTION65),
     network!("timm-xception65p", xception_aligned::XCEPTION65P),
     network!("timm-xception71", xception_aligned::XCEPTION71),
+    network!("timm-resnet18", timm_resnet::RESNET18),
     network!("keras-xception", keras_xception::KERAS_XCEPTION),
     network!("ppcls-xception41", ppcls_xception::XCEPTION41),
     network!("ppcls-xception41_deeplab", xception_aligned::XCEPTION41_DEEPLAB),

@@ -1,0 +1,155 @@
+//! ResNet of basic blocks as timm publishes it, after `timm/models/resnet.py` of v0.6.5 (whose `resnet18`
+//! is torchvision's, weights included).
+//!
+//! A 7x7 stem with stride 2 and a max-pool 3/2/1 come before four layers of residual blocks. A block is two
+//! padded 3x3 convolutions, each with its normalisation; the first has the block's stride. The last ReLU comes
+//! after the sum with the shortcut, which is a strided 1x1 convolution with its own normalisation where the
+//! shape changes. Epsilon is 1e-5. Field names are those of the checkpoint's keys.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::Device;
+
+use crate::fold::fold_norm;
+use crate::interpret::Interpreter;
+use crate::layers::{batch_norm, conv3x3, pointwise};
+use crate::network::Architecture;
+
+const EPSILON: f64 = 1e-5;
+const STEM: usize = 64;
+const CLASSES: usize = 1000;
+
+/// The family's data.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ResNetConfig {
+    /// Channels and number of blocks of `layer1` to `layer4`. Each but the first begins with a stride of 2.
+    layers: [(usize, usize); 4],
+}
+
+/// `timm.create_model("resnet18")`.
+pub(super) const RESNET18: ResNetConfig = ResNetConfig { layers: [(64, 2), (128, 2), (256, 2), (512, 2)] };
+
+impl ResNetConfig {
+    /// The network on `device`, its weights not set yet.
+    pub(super) fn init(&self, device: &Device) -> ResNet {
+        let layer = |index: usize| {
+            let (channels, blocks) = self.layers[index];
+            let before = if index == 0 { STEM } else { self.layers[index - 1].0 };
+            let stride = if index == 0 { 1 } else { 2 };
+            (0..blocks)
+                .map(|block| match block {
+                    0 => BasicBlock::init([before, channels], stride, device),
+                    _ => BasicBlock::init([channels; 2], 1, device),
+                })
+                .collect()
+        };
+        ResNet {
+            conv1: Conv2dConfig::new([3, STEM], [7, 7])
+                .with_stride([2, 2])
+                .with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3))
+                .with_bias(false)
+                .init(device),
+            bn1: batch_norm(STEM, EPSILON, device),
+            maxpool: MaxPool2dConfig::new([3, 3])
+                .with_strides([2, 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(),
+            layer1: layer(0),
+            layer2: layer(1),
+            layer3: layer(2),
+            layer4: layer(3),
+            fc: LinearConfig::new(self.layers[3].0, CLASSES).init(device),
+        }
+    }
+}
+
+/// timm's `ResNet`.
+#[derive(Module, Debug)]
+pub(super) struct ResNet {
+    conv1: Conv2d,
+    bn1: Option<BatchNorm>,
+    maxpool: MaxPool2d,
+    layer1: Vec<BasicBlock>,
+    layer2: Vec<BasicBlock>,
+    layer3: Vec<BasicBlock>,
+    layer4: Vec<BasicBlock>,
+    fc: Linear,
+}
+
+impl Architecture for ResNet {
+    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+        let x = on.conv(&self.conv1, images);
+        let x = on.norm(&self.bn1, x);
+        let x = on.relu(x);
+        let mut x = on.max_pool(&self.maxpool, x);
+        let layers = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
+        for (layer, blocks) in layers.into_iter().enumerate() {
+            for (index, block) in blocks.iter().enumerate() {
+                x = block.walk(on, x);
+                on.stage(&format!("layer{}.{index}", layer + 1), &x);
+            }
+        }
+        let x = on.global_average_pool(x);
+        on.linear(&self.fc, x)
+    }
+
+    fn fold_norms(&mut self) {
+        fold_norm(&mut self.conv1, &mut self.bn1);
+        for layer in [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4] {
+            layer.iter_mut().for_each(BasicBlock::fold_norms);
+        }
+    }
+}
+
+/// timm's `BasicBlock`.
+#[derive(Module, Debug)]
+struct BasicBlock {
+    conv1: Conv2d,
+    bn1: Option<BatchNorm>,
+    conv2: Conv2d,
+    bn2: Option<BatchNorm>,
+    /// timm's `nn.Sequential` of a convolution and its normalisation.
+    downsample: Option<(Conv2d, Option<BatchNorm>)>,
+}
+
+impl BasicBlock {
+    fn init(channels: [usize; 2], stride: usize, device: &Device) -> Self {
+        let [from, to] = channels;
+        let norm = || batch_norm(to, EPSILON, device);
+        let projected = from != to || stride != 1;
+        Self {
+            conv1: conv3x3(channels, stride, device),
+            bn1: norm(),
+            conv2: conv3x3([to; 2], 1, device),
+            bn2: norm(),
+            downsample: projected.then(|| (pointwise(channels, stride, device), norm())),
+        }
+    }
+
+    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+        let shortcut = match &self.downsample {
+            Some((conv, norm)) => {
+                let projected = on.conv(conv, x.clone());
+                on.norm(norm, projected)
+            }
+            None => x.clone(),
+        };
+        let x = on.conv(&self.conv1, x);
+        let x = on.norm(&self.bn1, x);
+        let x = on.relu(x);
+        let x = on.conv(&self.conv2, x);
+        let x = on.norm(&self.bn2, x);
+        let x = on.add(x, shortcut);
+        on.relu(x)
+    }
+
+    fn fold_norms(&mut self) {
+        fold_norm(&mut self.conv1, &mut self.bn1);
+        fold_norm(&mut self.conv2, &mut self.bn2);
+        if let Some((conv, norm)) = &mut self.downsample {
+            fold_norm(conv, norm);
+        }
+    }
+}
