@@ -66,10 +66,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         let (result, of_step) = match outcome {
             Outcome::Holds => ("ok".to_owned(), EXIT_HOLDS),
             Outcome::Fails(how) => (format!("failed ({how})"), EXIT_DIFFERS),
-            Outcome::Lacks(tool) => (
-                format!("skipped: {} is not installed ({})", tool.program, tool.install()),
-                if args.strict { EXIT_WRONG } else { EXIT_HOLDS },
-            ),
+            Outcome::Lacks(tool) => {
+                let (result, code) =
+                    if args.strict { ("missing", EXIT_WRONG) } else { ("skipped", EXIT_HOLDS) };
+                (format!("{result}: {} is not installed ({})", tool.program, tool.install()), code)
+            }
             Outcome::CannotStart(error) => (format!("cannot be started: {error}"), EXIT_WRONG),
             Outcome::Interrupted => {
                 note("Interrupted.");

@@ -108,7 +108,7 @@ fn a_tool_that_is_not_there_is_said() {
     validate(tools.path(), &["--strict"])
         .assert()
         .code(2)
-        .stderr(contains("typos: skipped: typos is not installed (cargo install --locked typos-cli@"));
+        .stderr(contains("typos: missing: typos is not installed (cargo install --locked typos-cli@"));
     // Not even cargo.
     let nothing = programs(&[], "");
     validate(nothing.path(), &["--only", "fmt"])
