@@ -161,7 +161,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let path = match args.out {
         Some(path) => path,
         None => {
-            let runs = runs_folder();
+            let runs = checkout().join("reports").join("runs");
             let unfinished =
                 if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity, &plan.environment) };
             // Shards often start in the same second.
@@ -300,10 +300,9 @@ pub(crate) fn command_line() -> Vec<String> {
     ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
 }
 
-/// `reports/runs` of the checkout: cargo tells where the manifest is, whatever folder the command
-/// is given in. The program alone uses the current folder.
-fn runs_folder() -> PathBuf {
+/// The checkout: cargo tells where the manifest is, whatever folder the command is given in. The program
+/// alone uses the current folder.
+pub(crate) fn checkout() -> PathBuf {
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let root = manifest.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
-    root.join("reports").join("runs")
+    manifest.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
 }

@@ -11,6 +11,9 @@ mod parity;
 mod progress;
 mod score;
 mod selection;
+mod steps;
+mod tidy;
+mod validate;
 mod weights;
 
 use std::process::ExitCode;
@@ -31,8 +34,8 @@ struct Cli {
     verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all verdicts hold; 1 a figure is not reproduced; 2 the command, a file or \
-the data is wrong; 130 interrupted.";
+const EXIT_CODES: &str = "Exit codes: 0 all verdicts hold; 1 a figure is not reproduced or a check fails; 2 the command, \
+a file or the data is wrong; 130 interrupted.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -44,11 +47,12 @@ enum Verb {
     Merge(merge::Args),
     Score(score::Args),
     Weights(weights::Args),
+    Validate(validate::Args),
 }
 
 /// All verdicts hold.
 const EXIT_HOLDS: u8 = 0;
-/// A figure is not reproduced.
+/// A figure is not reproduced, or a check fails.
 const EXIT_DIFFERS: u8 = 1;
 /// The command, a file or the data is wrong.
 const EXIT_WRONG: u8 = 2;
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(&args),
         Verb::Merge(args) => merge::run(&args),
         Verb::Weights(args) => weights::run(&args),
+        Verb::Validate(args) => validate::run(&args),
     };
     result
         .unwrap_or_else(|error| {

@@ -157,7 +157,9 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in ["eval", "parity", "complexity", "compare", "dataset check", "merge", "score", "weights"] {
+    for verb in
+        ["eval", "parity", "complexity", "compare", "dataset check", "merge", "score", "validate", "weights"]
+    {
         let arguments: Vec<&str> = verb.split(' ').chain(["--help"]).collect();
         let help = printed(xtask(&arguments).env("COLUMNS", "100"));
         insta::assert_snapshot!(format!("help_{}", verb.replace(' ', "_")), help);
