@@ -37,22 +37,35 @@ def busy_s():
     return None
 
 
+# Starts a process and says what it took. A process of its own: a child's peak of memory begins with what its parent
+# has in memory, and this one has little.
+LAUNCH = """
+import json, os, sys, time
+start = time.perf_counter()
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+wall_s = time.perf_counter() - start
+took = [os.waitstatus_to_exitcode(status), wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]
+with open(sys.argv[1], "w") as handle:
+    json.dump(took, handle)
+"""
+
+
 def run(command, accept=(0,)):
     """Runs one process to its end: what it printed, and what it took."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IMAGENET_") and k != "PYTHONPATH"}
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, \
+            tempfile.NamedTemporaryFile("r") as took:
         busy, start = busy_s(), perf_counter()
-        child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                 env=environment)
-        _, status, usage = os.wait4(child.pid, 0)
-        wall_s = perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        cpu_s = usage.ru_utime + usage.ru_stime
-        others = None if busy is None else max(0.0, (busy_s() - busy - cpu_s) / (wall_s * os.cpu_count()))
+        launch = [sys.executable, "-S", "-c", LAUNCH, took.name, *map(str, command)]
+        subprocess.run(launch, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, check=True)
+        passed_s = perf_counter() - start
+        exit_code, wall_s, cpu_s, peak = json.load(took)
+        others = None if busy is None else max(0.0, (busy_s() - busy - cpu_s) / (passed_s * os.cpu_count()))
         out.seek(0), err.seek(0)
-        if child.returncode not in accept:
-            raise ChildProcessError(f"exit code {child.returncode}: {err.read().strip()[-2000:]}")
-        peak_mib = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        if exit_code not in accept:
+            raise ChildProcessError(f"exit code {exit_code}: {err.read().strip()[-2000:]}")
+        peak_mib = peak / (2**20 if sys.platform == "darwin" else 2**10)
         return out.read(), dict(wall_s=wall_s, cpu_s=cpu_s, peak_mib=peak_mib, others=others)
 
 
