@@ -15,10 +15,9 @@ const BATCHES: [usize; 2] = [1, 16];
 
 fn load(model: &Model, placement: &Placement) -> Classifier {
     let entry = model.network().expect("only models with a network are chosen");
-    let mut network = entry.init(placement.burn_device());
+    let network = entry.init(placement.burn_device());
     let weights = models::weights::seeded(network.as_ref(), entry.name).expect("seeded weights");
-    network.load(&weights).expect("seeded weights fit");
-    Classifier::new(network, placement).unwrap_or_else(|error| panic!("BENCH_DTYPE: {error}"))
+    Classifier::load(network, &weights, placement).unwrap_or_else(|error| panic!("BENCH_DTYPE: {error}"))
 }
 
 fn networks(criterion: &mut Criterion) {

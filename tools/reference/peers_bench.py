@@ -58,8 +58,11 @@ def run(command, accept=(0,)):
             tempfile.NamedTemporaryFile("r") as took:
         busy, start = busy_s(), perf_counter()
         launch = [sys.executable, "-S", "-c", LAUNCH, took.name, *map(str, command)]
-        subprocess.run(launch, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, check=True)
+        launched = subprocess.run(launch, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
         passed_s = perf_counter() - start
+        if launched.returncode:
+            err.seek(0)
+            raise ChildProcessError(f"cannot start {command[0]}: {err.read().strip()[-2000:]}")
         exit_code, wall_s, cpu_s, peak = json.load(took)
         others = None if busy is None else max(0.0, (busy_s() - busy - cpu_s) / (passed_s * os.cpu_count()))
         out.seek(0), err.seek(0)

@@ -17,7 +17,6 @@ struct Run {
     has: &'static [&'static str],
     /// Words that are added, and why they have to be.
     add: &'static [&'static str],
-    #[allow(dead_code, reason = "for the reader")]
     why: &'static str,
 }
 
@@ -60,15 +59,16 @@ const FIRST_SEEN: &str = "ppcls/xception41";
 /// Commands that start with these words are not run, for a reason, but looked at.
 struct LookAt {
     starts: &'static str,
-    #[allow(dead_code, reason = "for the reader")]
-    why: &'static str,
     look: fn(&str),
 }
 
 const LOOK_AT: [LookAt; 3] = [
-    LookAt { starts: "cargo test --workspace", why: "this test is a part of it", look: the_test_command },
-    LookAt { starts: "cargo bench", why: "it measures for a quarter of an hour", look: the_benchmarks },
-    LookAt { starts: "cargo run --release", why: "a GPU's feature takes long to build", look: a_feature },
+    // This test is a part of it.
+    LookAt { starts: "cargo test --workspace", look: the_test_command },
+    // It measures for a quarter of an hour.
+    LookAt { starts: "cargo bench", look: the_benchmarks },
+    // A GPU's feature takes long to build.
+    LookAt { starts: "cargo run --release", look: a_feature },
 ];
 
 /// What stands for the reader's images.
@@ -160,7 +160,7 @@ impl Reader {
                 fs::write(path(file), entries).unwrap();
             }
         }
-        Self { folder, mirror: serve(text_free_fixture()) }
+        Self { folder, mirror: serve(narrow_paddle_file()) }
     }
 
     fn has(&self, path: &str) -> bool {
@@ -204,7 +204,7 @@ impl Reader {
             assert_eq!(code, Some(2), "README.md: `{command}` on a CPU without bf16: {said}");
             return;
         }
-        assert_eq!(code, Some(0), "README.md: `{command}`, run as {arguments:?}: {said}");
+        assert_eq!(code, Some(0), "README.md: `{command}`, run as {arguments:?} ({}): {said}", rule.why);
         assert!(!output.stdout.is_empty(), "README.md: `{command}` prints nothing");
         if let Some(out) = value(&given, "--out") {
             let files = what_comes_out();
@@ -266,7 +266,7 @@ fn write_weights(path: &Path) {
 }
 
 /// A file as PaddleClas publishes them, of a narrow network.
-fn text_free_fixture() -> Vec<u8> {
+fn narrow_paddle_file() -> Vec<u8> {
     fs::read(repository().join("crates/models/tests/fixtures/narrow-paddle26.pdparams")).unwrap()
 }
 

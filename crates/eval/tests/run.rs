@@ -630,6 +630,14 @@ impl Network for Cramped {
         Err(GraphError::NoHead)
     }
 
+    fn load_fused(
+        &mut self,
+        checkpoint: &Checkpoint,
+        isa: Isa,
+    ) -> Result<Result<Program, GraphError>, WeightsError> {
+        self.load(checkpoint).map(|()| self.fuse(isa))
+    }
+
     fn cast(&mut self, dtype: Dtype) {
         self.inner.cast(dtype);
     }

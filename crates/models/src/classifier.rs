@@ -197,8 +197,8 @@ impl Classifier {
         Pending { images: images.count(), logits }
     }
 
-    /// The images on the device, `[images, channels, height, width]`. Bytes travel as bytes and become
-    /// numbers there.
+    /// The images on the device, `[images, channels, height, width]`. Bytes travel as they are, four a word,
+    /// and become numbers there.
     fn tensor(&self, images: &Images<'_>) -> Tensor<4> {
         let ([height, width], channels, count) = (images.size(), images.channels(), images.count());
         match *images {

@@ -322,5 +322,7 @@ mod tests {
             assert!((found - expected).abs() < 1e-5, "{found} where {expected} belongs");
         }
         assert_eq!(found.len(), expected.len());
+        // The convolution's matrix and the head's, once, with the channels that they put out padded to 16.
+        assert_eq!(program.weight_bytes(), (3 * 3 * 3 + 5) * 16 * size_of::<f32>());
     }
 }

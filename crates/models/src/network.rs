@@ -78,10 +78,7 @@ pub trait Network: Send {
         &mut self,
         checkpoint: &Checkpoint,
         isa: Isa,
-    ) -> Result<Result<Program, GraphError>, WeightsError> {
-        self.load(checkpoint)?;
-        Ok(self.fuse(isa))
-    }
+    ) -> Result<Result<Program, GraphError>, WeightsError>;
 
     /// Rounds every parameter to `dtype`.
     fn cast(&mut self, dtype: Dtype);

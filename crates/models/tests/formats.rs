@@ -3,19 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod both;
+
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
 use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
-use models::weights::unit;
-use models::{Checkpoint, DeviceName, Network, WeightsError};
+use models::{DeviceName, Network, WeightsError};
 use serde_json::Value;
 
 const KERAS: KerasXceptionConfig = KerasXceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10);
 const PADDLE: PaddleXceptionConfig =
     PaddleXceptionConfig::with_widths([2, 4], &[(4, 2), (6, 2), (8, 2)], [10, 12, 14], 10);
 const TIMM: XceptionConfig = XceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10);
-const SIZE: usize = 75;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -31,8 +30,7 @@ fn network(source: &str) -> Box<dyn Network> {
 }
 
 fn load(source: &str, path: &Path) -> Result<Box<dyn Network>, WeightsError> {
-    let mut network = network(source);
-    network.load(&Checkpoint::open(path)?).map(|()| network)
+    both::load(|| network(source), path)
 }
 
 fn refusal(source: &str, name: &str) -> String {
@@ -43,10 +41,7 @@ fn refusal(source: &str, name: &str) -> String {
 }
 
 fn assert_logits(network: &dyn Network, source: &str, file: &str) {
-    let input: Vec<f32> = unit("input", 3 * SIZE * SIZE, 0).collect();
-    let input = TensorData::new(input, [1, 3, SIZE, SIZE]);
-    let images = Tensor::from_data(input, &DeviceName::Flex.init().unwrap());
-    let here: Vec<f32> = network.forward(images).into_data().iter::<f32>().collect();
+    let here = both::logits(network);
     let frozen = std::fs::read(fixture(&format!("narrow-{source}-logits.json"))).unwrap();
     let frozen: Value = serde_json::from_slice(&frozen).unwrap();
     let there = frozen["logits"].as_array().unwrap();

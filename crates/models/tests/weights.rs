@@ -3,25 +3,28 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod both;
+
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use both::logits;
 use models::networks::XceptionConfig;
 use models::weights::{ModuleTensor, Role, sha256_file, unit};
 use models::{Checkpoint, DeviceName, Network, WeightsError};
 use serde_json::Value;
 
 const NARROW: XceptionConfig = XceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10);
-const SIZE: usize = 75;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
+fn load_file(path: &Path) -> Result<Box<dyn Network>, WeightsError> {
+    both::load(|| Box::new(NARROW.init(&DeviceName::Flex.init().unwrap())), path)
+}
+
 fn load(name: &str) -> Result<Box<dyn Network>, WeightsError> {
-    let mut network: Box<dyn Network> = Box::new(NARROW.init(&DeviceName::Flex.init().unwrap()));
-    let checkpoint = Checkpoint::open(&fixture(name))?;
-    network.load(&checkpoint).map(|()| network)
+    load_file(&fixture(name))
 }
 
 fn refusal(name: &str) -> String {
@@ -29,13 +32,6 @@ fn refusal(name: &str) -> String {
         Ok(_) => panic!("{name} was accepted"),
         Err(error) => error.to_string(),
     }
-}
-
-fn logits(network: &dyn Network) -> Vec<f32> {
-    let input: Vec<f32> = unit("input", 3 * SIZE * SIZE, 0).collect();
-    let input = TensorData::new(input, [1, 3, SIZE, SIZE]);
-    let images = Tensor::from_data(input, &DeviceName::Flex.init().unwrap());
-    network.forward(images).into_data().iter::<f32>().collect()
 }
 
 fn frozen(key: &str) -> Vec<f32> {
@@ -134,8 +130,7 @@ fn values_that_ruin_every_output_are_refused() {
             (key.clone(), safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
         });
         std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-        let mut network = NARROW.init(&DeviceName::Flex.init().unwrap());
-        let error = Network::load(&mut network, &Checkpoint::open(&path).unwrap()).unwrap_err();
+        let error = load_file(&path).err().unwrap();
         assert!(error.to_string().contains(&format!("in 1 tensors: {name}.")), "{error}");
     }
 }
@@ -148,9 +143,7 @@ fn a_checkpoint_cut_anywhere_is_refused_without_a_panic() {
         for percent in [0, 1, 10, 30, 60, 90, 99] {
             let path = folder.path().join(file);
             std::fs::write(&path, &whole[..whole.len() * percent / 100]).unwrap();
-            let mut network = NARROW.init(&DeviceName::Flex.init().unwrap());
-            let loaded = Checkpoint::open(&path).and_then(|it| Network::load(&mut network, &it));
-            let message = loaded.unwrap_err().to_string();
+            let message = load_file(&path).err().unwrap().to_string();
             assert!(message.contains(file), "{percent} %: {message}");
         }
     }
