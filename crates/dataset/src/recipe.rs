@@ -197,7 +197,7 @@ impl Recipe {
     ///
     /// # Errors
     /// As [`Self::crop`].
-    pub fn crop_view(&self, image: &RgbImage) -> Result<RgbImage, RecipeError> {
+    pub(crate) fn crop_view(&self, image: &RgbImage) -> Result<RgbImage, RecipeError> {
         let (width, height) = self.resized(image.width, image.height);
         let (Some(spare_width), Some(spare_height)) =
             (width.checked_sub(self.size), height.checked_sub(self.size))

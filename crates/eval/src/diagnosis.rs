@@ -17,7 +17,7 @@ const EXPLAINED_PCT: f64 = 30.0;
 
 /// What is wrong with predictions, given the best class and the label of each image; `None` where nothing
 /// is. Says what it looks like and what to look at.
-pub fn diagnose(predictions: &[(u16, u16)]) -> Option<String> {
+pub(crate) fn diagnose(predictions: &[(u16, u16)]) -> Option<String> {
     let images = predictions.len();
     let (first, _) = *predictions.first()?;
     if images >= ENOUGH_FOR_CONSTANT && predictions.iter().all(|(class, _)| *class == first) {

@@ -2,21 +2,20 @@
 //!
 //! * [`plan`]: what was asked for, resolved and checked before anything is computed;
 //! * [`weights`]: which file each model's weights come from;
-//! * [`pipeline`]: decoding ahead of the device, in bounded memory;
-//! * [`evaluate`](mod@evaluate): the run itself, resumable image by image;
+//! * [`evaluate`](mod@evaluate): the run itself, resumable image by image, decoding ahead of the device in bounded memory;
 //! * [`merge`](mod@merge): the shards of one evaluation into one run;
 //! * [`predictions`]: the log a run appends to, and all that is later computed from;
 //! * [`run_dir`]: the run directory, its identity and its lock;
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
 //! * [`stored`], [`compare`](mod@compare): runs read back, judged anew, and compared with each other;
 //! * [`score`](mod@score): predictions made elsewhere;
-//! * [`diagnosis`]: what an absurd result is a sign of; [`explain`](mod@explain): what each factor of a recipe does;
+//! * [`explain`](mod@explain): what each factor of a recipe does;
 //! * [`summary`], [`report`]: results for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
 pub mod compare;
 mod confidences;
-pub mod diagnosis;
+mod diagnosis;
 mod error;
 pub mod evaluate;
 pub mod explain;
@@ -25,7 +24,7 @@ pub mod merge;
 pub mod metrics;
 mod model_run;
 pub mod parity;
-pub mod pipeline;
+mod pipeline;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;

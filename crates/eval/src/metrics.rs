@@ -98,7 +98,7 @@ pub fn wilson_interval_pct(hits: u64, images: u64) -> [f64; 2] {
 ///
 /// Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
 /// percentages" (1947); exact by the binomial distribution.
-pub fn mcnemar_exact_p(gained: u64, lost: u64) -> f64 {
+pub(crate) fn mcnemar_exact_p(gained: u64, lost: u64) -> f64 {
     let flips = gained + lost;
     // Terms of the binomial distribution by their logarithms: 2^-50000 is no f64.
     let mut log_term = -(flips as f64) * std::f64::consts::LN_2;

@@ -20,36 +20,36 @@ use models::{Placement, Threads};
 
 /// An image as the recipes see it.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// Its index in the data set.
-    pub index: usize,
+    pub(crate) index: usize,
     /// A crop for each of the run's recipes, in their order, or why the image has none. An error
     /// outside means that the data cannot be reached, which is no property of the image.
-    pub crops: Result<Crops, DatasetError>,
+    pub(crate) crops: Result<Crops, DatasetError>,
 }
 
 /// Crops of an image for each of the run's recipes, or why there are none.
-pub type Crops = Vec<Result<Arc<RgbImage>, String>>;
+pub(crate) type Crops = Vec<Result<Arc<RgbImage>, String>>;
 
 /// A file's content, or why it has none.
 type FileContent<'a> = Result<Cow<'a, [u8]>, DatasetError>;
 
 /// What is prepared, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Work<'env> {
+pub(crate) struct Work<'env> {
     /// Where the images are.
-    pub dataset: &'env Dataset,
+    pub(crate) dataset: &'env Dataset,
     /// How they are cropped.
-    pub recipes: &'env [&'static Recipe],
+    pub(crate) recipes: &'env [&'static Recipe],
     /// Indices into `dataset`.
-    pub images: &'env [usize],
+    pub(crate) images: &'env [usize],
     /// Images a batch.
-    pub batch: usize,
+    pub(crate) batch: usize,
 }
 
 /// Where prepared images come from.
 #[derive(Debug)]
-pub enum Source<'env> {
+pub(crate) enum Source<'env> {
     /// Workers are ahead of the device.
     Ahead(Receiver<Prepared>),
     /// The device's own threads prepare a batch when it is asked for.
@@ -65,7 +65,7 @@ pub enum Source<'env> {
 
 /// What [`Source::next`] gives.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// Images, in the order in which they were finished.
     Images(Vec<Prepared>),
     /// None yet; ask again.
@@ -77,7 +77,7 @@ pub enum Next {
 impl<'env> Source<'env> {
     /// Starts threads in `scope` that prepare `work` for the device of `placement`. They stop when the source
     /// is dropped.
-    pub fn start<'scope>(
+    pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, 'env>,
         work: Work<'env>,
         placement: &'env Placement,
@@ -101,13 +101,13 @@ impl<'env> Source<'env> {
     }
 
     /// Whether images are prepared while the device computes.
-    pub fn is_ahead(&self) -> bool {
+    pub(crate) fn is_ahead(&self) -> bool {
         matches!(self, Self::Ahead(_))
     }
 
     /// The next images: one that is ready, or a batch made now of what is there. Waits `patience` at most for a
     /// slow disk.
-    pub fn next(&self, patience: Duration) -> Next {
+    pub(crate) fn next(&self, patience: Duration) -> Next {
         match self {
             Self::Ahead(ready) => match ready.recv_timeout(patience) {
                 Ok(image) => Next::Images(vec![image]),

@@ -20,7 +20,7 @@ use crate::summary::{AccuracyTolerance, DatasetRecord};
 use crate::weights::{self, Located, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.
-pub const SAMPLE: &str = "embedded sample";
+pub(crate) const SAMPLE: &str = "embedded sample";
 
 /// `--recipe`: how images are prepared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -30,7 +30,7 @@ pub struct Prediction {
 
 /// A log that is being appended to.
 #[derive(Debug)]
-pub struct PredictionLog {
+pub(crate) struct PredictionLog {
     path: PathBuf,
     file: File,
 }
@@ -41,7 +41,7 @@ impl PredictionLog {
     /// # Errors
     /// [`EvalError::RunFile`] when it cannot be opened, [`EvalError::DamagedRun`] when a row other
     /// than a torn last one cannot be understood.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Prediction>), EvalError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Prediction>), EvalError> {
         let failed = |action| {
             let path = path.to_owned();
             move |source| EvalError::RunFile { action, path, source }
@@ -65,7 +65,7 @@ impl PredictionLog {
     ///
     /// # Errors
     /// [`EvalError::RunFile`], for instance when the disk is full. What was written before stays.
-    pub fn append(&mut self, rows: &[Prediction]) -> Result<(), EvalError> {
+    pub(crate) fn append(&mut self, rows: &[Prediction]) -> Result<(), EvalError> {
         let mut text = csv::Writer::from_writer(Vec::new());
         let written: io::Result<()> =
             rows.iter().try_for_each(|row| text.write_record(record(row)).map_err(io::Error::from));

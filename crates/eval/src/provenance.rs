@@ -71,7 +71,7 @@ fn cpu_name() -> String {
 }
 
 /// The present time in UTC, to the second.
-pub fn utc_now() -> String {
+pub(crate) fn utc_now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -40,7 +40,7 @@ impl Identity {
     }
 
     /// The identity of a run on disk.
-    pub fn of_record(record: &RunRecord) -> Self {
+    pub(crate) fn of_record(record: &RunRecord) -> Self {
         let models = record
             .models
             .iter()
@@ -208,7 +208,7 @@ impl RunDir {
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
-    pub fn write_reports(
+    pub(crate) fn write_reports(
         &self,
         record: &RunRecord,
         rows: &[&[Prediction]],

@@ -17,7 +17,7 @@ use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
 use crate::weights::WeightsSource;
 
 /// Version of `run.json`'s layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

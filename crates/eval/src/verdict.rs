@@ -36,7 +36,7 @@ impl Verdict {
     }
 
     /// The verdict on a row: the first of these that one of its figures has.
-    pub fn of_row(figures: &[Self]) -> Self {
+    pub(crate) fn of_row(figures: &[Self]) -> Self {
         [Self::NotReproduced, Self::NotComparable, Self::Erratum]
             .into_iter()
             .find(|verdict| figures.contains(verdict))

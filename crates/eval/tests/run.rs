@@ -19,8 +19,8 @@ use eval::summary::{RunRecord, State};
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, evaluate, explain};
+use models::Stage;
 use models::complexity::Layer;
-use models::interpret::Stage;
 use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
 use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Program};
 

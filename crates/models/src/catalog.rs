@@ -23,7 +23,7 @@ pub const CARD_RECIPE: &str = "card-342-bilinear";
 
 /// Sides of a square input, in pixels, for which layers are counted: small enough for no overflow and
 /// large enough for every network's windows.
-pub const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
+pub(crate) const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 
 /// The documented models, in the file's order (the table's), then a user's own.
 #[derive(Debug, Clone)]

@@ -63,19 +63,19 @@ pub trait Interpreter {
 
 /// Computes, with Burn's tensor operations.
 #[derive(Debug, Default)]
-pub struct Execute {
+pub(crate) struct Execute {
     stages: Option<Vec<Stage>>,
 }
 
 impl Execute {
     /// Keeps every stage's statistics on the way, to find the first stage that differs from the
     /// source framework's. Slow: each stage is read back from the device.
-    pub fn observing() -> Self {
+    pub(crate) fn observing() -> Self {
         Self { stages: Some(Vec::new()) }
     }
 
     /// The stages passed, in order; empty unless [`Execute::observing`].
-    pub fn into_stages(self) -> Vec<Stage> {
+    pub(crate) fn into_stages(self) -> Vec<Stage> {
         self.stages.unwrap_or_default()
     }
 }

@@ -2,10 +2,9 @@
 //!
 //! * [`catalog`]: the documented models, read from `datasets/catalog.toml`;
 //! * [`networks`]: the networks themselves, one family a file, a variant being data;
-//! * [`network`]: what every network can do once it is built ([`Network`]);
-//! * [`classifier`]: a loaded network on its device, by the fused kernels or by Burn's operations;
-//! * [`interpret`]: a forward pass is written once, over an interpreter, so that computing and
-//!   counting cannot drift apart;
+//! * [`Network`]: what every network can do once it is built; its forward pass is written once, over an
+//!   interpreter, so that computing and counting cannot drift apart;
+//! * [`Classifier`]: a loaded network where it computes ([`Placement`]), by the fused kernels or by Burn's operations;
 //! * [`complexity`]: FLOPs and parameters by every counting rule that a source uses;
 //! * [`weights`]: seeded weights and checkpoint files, loaded strictly;
 //! * [`mod@reference`]: what the source frameworks compute for seeded weights, frozen.
@@ -13,15 +12,15 @@
 //! This crate knows nothing of files full of images, of runs or of reports.
 
 pub mod catalog;
-pub mod classifier;
+mod classifier;
 pub mod complexity;
-pub mod device;
-pub mod dtype;
+mod device;
+mod dtype;
 mod fold;
 mod fuse;
-pub mod interpret;
+mod interpret;
 mod layers;
-pub mod network;
+mod network;
 pub mod networks;
 pub mod reference;
 pub mod weights;
@@ -30,6 +29,7 @@ pub use catalog::{Catalog, CatalogError, Model};
 pub use classifier::{Classifier, ClassifierError, Pending, Placement, PlacementError};
 pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
+pub use interpret::Stage;
 pub use kernels::{GraphError, Images, Isa, Program, Threads};
 pub use network::Network;
 pub use weights::{Checkpoint, WeightsError};

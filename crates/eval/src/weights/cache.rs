@@ -82,7 +82,11 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Cache::check`].
-    pub fn check_file(&self, weights: &PublishedWeights, path: &Path) -> io::Result<(Fingerprint, Check)> {
+    pub(crate) fn check_file(
+        &self,
+        weights: &PublishedWeights,
+        path: &Path,
+    ) -> io::Result<(Fingerprint, Check)> {
         let found = Fingerprint::for_check(path, weights)?;
         let seen = self.first_seen()?;
         let verdict = check(weights, &found, seen.get(&weights.file));
@@ -108,7 +112,7 @@ impl Cache {
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn trust(&self, file: &str, fingerprint: &Fingerprint) -> io::Result<()> {
+    pub(crate) fn trust(&self, file: &str, fingerprint: &Fingerprint) -> io::Result<()> {
         // One record for all files, so it has a lock of its own.
         let _lock = self.lock(FIRST_SEEN, || ())?;
         let mut seen = self.first_seen()?;

@@ -76,7 +76,7 @@ impl WeightsSource {
 
 /// Weights that were found and not looked into yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Located {
+pub(crate) enum Located {
     /// To be generated from the seed.
     Seeded,
     /// A file that was named.
@@ -90,7 +90,7 @@ impl Located {
     ///
     /// # Errors
     /// [`WeightsError`] when the file cannot be read or nothing is seeded for the network.
-    pub fn open(&self, network: &dyn Network, network_name: &str) -> Result<Checkpoint, WeightsError> {
+    pub(crate) fn open(&self, network: &dyn Network, network_name: &str) -> Result<Checkpoint, WeightsError> {
         match self {
             Self::Seeded => models::weights::seeded(network, network_name),
             Self::Given(path) | Self::Cached(path) => Checkpoint::open(path),
@@ -101,7 +101,7 @@ impl Located {
     ///
     /// # Errors
     /// [`EvalError`] when it cannot be read, or a cached file is not the published one.
-    pub fn identify(&self, model: &Model) -> Result<WeightsSource, EvalError> {
+    pub(crate) fn identify(&self, model: &Model) -> Result<WeightsSource, EvalError> {
         let cache = Cache::from_environment();
         match self {
             Self::Seeded => Ok(WeightsSource::Seeded),
@@ -115,7 +115,7 @@ impl Located {
 ///
 /// # Errors
 /// [`EvalError`] that names the argument or the file and says what to do.
-pub fn locate(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<Located>, EvalError> {
+pub(crate) fn locate(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<Located>, EvalError> {
     for arg in args {
         if let WeightsArg::Model(id, file) = arg
             && !models.iter().any(|model| model.id == *id)
