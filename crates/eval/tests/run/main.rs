@@ -1,0 +1,130 @@
+//! A run from its start to its files: what it writes, how it goes on after any interruption, what it
+//! refuses. Real images and the real network; few images, since one takes a while in a test build.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::Tensor;
+use dataset::labels::LabelSet;
+use eval::metrics::TopK;
+use eval::plan::{RecipeArg, Request, Shard};
+use eval::predictions::{self, Prediction};
+use eval::run_dir::{Identity, RunDir};
+use eval::stored::StoredRun;
+use eval::summary::{RunRecord, State};
+use eval::verdict::Verdict;
+use eval::weights::WeightsArg;
+use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, evaluate, explain};
+use models::Stage;
+use models::complexity::Layer;
+use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
+use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Program};
+
+mod explanation;
+mod memory;
+mod results;
+mod resumption;
+mod shards;
+
+const MODEL: &str = "timm/xception";
+const IMAGES: usize = 5;
+
+/// What a test varies.
+#[derive(Default)]
+struct Options<'a> {
+    data: Option<&'a Path>,
+    labels: Option<&'a Path>,
+    weights: Vec<WeightsArg>,
+    card: bool,
+    batch: Option<usize>,
+    limit: Option<usize>,
+    dtype: Dtype,
+    label_set: LabelSet,
+    shard: Option<Shard>,
+}
+
+fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
+    Plan::new(Request {
+        catalog: &Catalog::built_in(),
+        patterns: &[MODEL.to_owned()],
+        recipe: if options.card { RecipeArg::Card } else { RecipeArg::Source },
+        weights: &options.weights,
+        data: options.data,
+        labels: options.labels,
+        limit: Some(options.limit.unwrap_or(IMAGES)),
+        label_set: options.label_set,
+        shard: options.shard,
+        device: DeviceName::Flex,
+        dtype: options.dtype,
+        batch: options.batch.unwrap_or(2),
+        threads: 2,
+        tolerance_pp: None,
+        command: vec!["test".to_owned()],
+    })
+}
+
+/// Stops a run after a number of images, as Ctrl-C would.
+struct StopAfter<'a> {
+    images: usize,
+    stop: &'a AtomicBool,
+    errors: Vec<String>,
+}
+
+impl Progress for StopAfter<'_> {
+    fn start(&mut self, _done: usize, _total: usize) {}
+
+    fn image(&mut self, _top1_pct: f64) {
+        self.images = self.images.saturating_sub(1);
+        if self.images == 0 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn error(&mut self, image: &str, error: &str) {
+        self.errors.push(format!("{image}: {error}"));
+    }
+
+    fn smaller_batches(&mut self, id: &str, batch: usize) {
+        self.errors.push(format!("{id}: batches of {batch}"));
+    }
+
+    fn finish(&mut self) {}
+}
+
+fn run_until(plan: &Plan, path: &Path, images: usize) -> Result<Outcome, EvalError> {
+    let dir = RunDir::open(path, &Identity::of_plan(plan), false)?;
+    let stop = AtomicBool::new(false);
+    evaluate(plan, &dir, &stop, &mut StopAfter { images, stop: &stop, errors: Vec::new() })
+}
+
+fn run(plan: &Plan, path: &Path) -> Result<Outcome, EvalError> {
+    run_until(plan, path, usize::MAX)
+}
+
+fn log(path: &Path) -> Vec<Prediction> {
+    predictions::read(&path.join("predictions/timm-xception.csv")).unwrap()
+}
+
+/// `results.csv` without its two columns of times.
+fn results(path: &Path) -> String {
+    let text = fs::read_to_string(path.join("results.csv")).unwrap();
+    let untimed = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let (seconds, verdict) = (cells.len() - 3, cells.len() - 1);
+        [&cells[..seconds], &cells[verdict..]].concat().join(",")
+    };
+    text.lines().map(untimed).collect::<Vec<_>>().join("\n")
+}
+
+/// The embedded sample as files, named like ILSVRC2012's so that their labels are known.
+fn sample_as_files(folder: &Path, images: usize) {
+    let sample = dataset::Dataset::sample();
+    for index in 0..images {
+        let name = format!("ILSVRC2012_val_{:08}.JPEG", index + 1);
+        fs::write(folder.join(name), sample.read(index).unwrap()).unwrap();
+    }
+}

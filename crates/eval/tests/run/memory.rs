@@ -1,0 +1,87 @@
+//! A batch that does not fit into the device's memory.
+
+use super::*;
+
+/// A network whose device has memory for so many images at once.
+struct Cramped {
+    inner: Box<dyn Network>,
+    most: usize,
+}
+
+impl Network for Cramped {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        // `resume_unwind` keeps the test's output quiet.
+        if images.dims()[0] > self.most {
+            std::panic::resume_unwind(Box::new("out of memory".to_owned()));
+        }
+        self.inner.forward(images)
+    }
+
+    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>) {
+        self.inner.observe(images)
+    }
+
+    fn layers(&self, input_size: usize) -> Vec<Layer> {
+        self.inner.layers(input_size)
+    }
+
+    fn framework(&self) -> Framework {
+        self.inner.framework()
+    }
+
+    fn tensors(&self) -> Vec<ModuleTensor> {
+        self.inner.tensors()
+    }
+
+    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
+        self.inner.load(checkpoint)
+    }
+
+    fn fold_norms(&mut self) {
+        self.inner.fold_norms();
+    }
+
+    fn fuse(&self, _isa: Isa) -> Result<Program, GraphError> {
+        // Burn's operations compute then, by `forward`.
+        Err(GraphError::NoHead)
+    }
+
+    fn load_fused(
+        &mut self,
+        checkpoint: &Checkpoint,
+        isa: Isa,
+    ) -> Result<Result<Program, GraphError>, WeightsError> {
+        self.load(checkpoint).map(|()| self.fuse(isa))
+    }
+
+    fn cast(&mut self, dtype: Dtype) {
+        self.inner.cast(dtype);
+    }
+}
+
+fn cramped(most: usize) -> Plan {
+    let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
+    let planned = plan.models.remove(0);
+    let entry = planned.model.network().unwrap();
+    let mut inner = entry.init(plan.placement.burn_device());
+    inner.load(&models::weights::seeded(inner.as_ref(), entry.name).unwrap()).unwrap();
+    let classifier = Classifier::new(Box::new(Cramped { inner, most }), &plan.placement).unwrap();
+    plan.models.push(PlannedModel { classifier, ..planned });
+    plan
+}
+
+#[test]
+fn a_batch_too_large_for_memory_is_retried_smaller_and_recorded() {
+    let (whole, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&plan(&Options::default()).unwrap(), whole.path()).unwrap();
+    let outcome = run(&cramped(2), small.path()).unwrap();
+    assert_eq!(results(small.path()), results(whole.path()));
+    let smaller = &outcome.record.sessions[0].smaller_batches;
+    assert_eq!((smaller.len(), smaller[0].id.as_str(), smaller[0].batch), (1, MODEL, 2));
+    let report = fs::read_to_string(small.path().join("report.md")).unwrap();
+    assert!(report.contains("did not fit into memory; 2 images at once were computed"), "{report}");
+
+    let none = tempfile::tempdir().unwrap();
+    let error = run(&cramped(0), none.path()).unwrap_err().to_string();
+    assert!(error.contains("failed on a batch of one image: out of memory"), "{error}");
+}
