@@ -13,8 +13,9 @@ use eval::summary::AccuracyTolerance;
 use models::Catalog;
 use models::catalog::FigureName;
 
-use crate::eval::{show, tolerance};
-use crate::selection::CatalogArgs;
+use crate::conclusion::show;
+use crate::options::CatalogArgs;
+use crate::options::tolerance;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// What `--against` says when it names no run.

@@ -8,7 +8,7 @@ use models::Model;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
 
-use crate::selection::{Select, without_network};
+use crate::options::{Select, without_network};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Counts FLOPs and parameters by every rule that sources use

@@ -1,7 +1,6 @@
 //! `dataset check`: what lies at a path, before hours are spent on it.
 
 use std::fmt::Write as _;
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Subcommand, value_parser};
@@ -10,6 +9,7 @@ use dataset::{Census, Dataset, LabelCheck};
 use indicatif::BinaryBytes;
 
 use crate::output::note;
+use crate::process::{processors, stop_on_signal};
 use crate::progress::Count;
 use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};
 
@@ -50,10 +50,9 @@ const SHOWN: usize = 5;
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let Action::Check(check) = &args.action;
     let dataset = Dataset::open(&check.path, check.labels.as_deref())?;
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let stop = crate::eval::stop_on_signal("Stopping.")?;
+    let stop = stop_on_signal("Stopping.")?;
     let mut count = Count::new(dataset.items().len());
-    let threads = check.threads.map_or(processors, usize::from);
+    let threads = check.threads.map_or_else(processors, usize::from);
     let census = Census::take(&dataset, threads, &stop, || count.image());
     count.finish();
     let Some(census) = census else {

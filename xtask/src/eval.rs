@@ -1,26 +1,25 @@
 //! `eval`: the main job, from files on disk to a table with verdicts.
 
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
 use eval::plan::{RecipeArg, Request, Shard};
-use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
 use eval::run_dir::{Identity, RunDir};
 use eval::summary::RunRecord;
-use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
-use eval::{Outcome, Plan, evaluate, explain, provenance};
+use eval::{Plan, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
+use crate::EXIT_INTERRUPTED;
+use crate::conclusion::conclude;
+use crate::options::{CatalogArgs, tolerance};
 use crate::output::note;
+use crate::process::{checkout, command_line, processors, stop_on_signal};
 use crate::progress::{Count, Watch};
-use crate::selection::CatalogArgs;
-use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
 
 /// Evaluates models and compares every figure with the documented one
 ///
@@ -118,20 +117,12 @@ pub(crate) struct Args {
     catalog: CatalogArgs,
 }
 
-pub(crate) fn tolerance(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
-        _ => Err("a number of percentage points from 0 to 100 is needed".to_owned()),
-    }
-}
-
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
     let data = args.data.or_else(data_from_environment);
     if data.is_none() && args.labels.is_some() {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     if !args.offline && (data.is_some() || !args.weights.is_empty()) {
         fetch_lacking(&catalog, &args.model, &args.weights)?;
     }
@@ -152,7 +143,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         device: args.device,
         dtype: args.dtype,
         batch: args.batch.into(),
-        threads: args.threads.map_or(processors, usize::from),
+        threads: args.threads.map_or_else(processors, usize::from),
         tolerance_pp: args.tolerance,
         command: command_line(),
     })?;
@@ -241,68 +232,7 @@ fn introduce(plan: &Plan) {
     }
 }
 
-/// Prints the table and what goes with it, and chooses the exit code.
-pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
-    let record = &outcome.record;
-    if outcome.interrupted() {
-        let done = record.models.iter().map(|model| model.images).min().unwrap_or_default();
-        note(&format!(
-            "Interrupted: {done} of {} images are kept in {}. The same command goes on from there.",
-            record.dataset.images,
-            path.display()
-        ));
-        return Ok(EXIT_INTERRUPTED);
-    }
-    let code = show(record, &format!("Run directory: {}\n", path.display()))?;
-    outcome.check_any_prediction()?;
-    Ok(code)
-}
-
-/// Prints the figures, then `tail`, and gives the exit code that the verdicts ask for. In a GitHub job its
-/// summary shows the report.
-pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
-    let mut text = figures_table(&record.models, Style::Terminal);
-    for (model, explanation) in record.models.iter().filter_map(|it| Some((it, it.explanation.as_ref()?))) {
-        text += &format!("\nWhy: {}\n{}", model.id, explanation_table(explanation, Style::Terminal));
-    }
-    for line in summary_lines(record) {
-        text += &format!("{line}\n");
-    }
-    output::print(&(text + tail))?;
-    output::step_summary(&markdown(record));
-    let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
-    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
-}
-
-/// The first signal asks for a stop, which `message` says; the second ends the process, which loses the
-/// batch at hand and nothing else.
-pub(crate) fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(EXIT_INTERRUPTED));
-        }
-        note(message);
-    })
-    .context("cannot watch for Ctrl-C")?;
-    Ok(stop)
-}
-
 /// `IMAGENET_DATA`, where an empty value is as good as none: CI systems set variables that are not.
 fn data_from_environment() -> Option<PathBuf> {
     std::env::var_os("IMAGENET_DATA").filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// The command as a person gave it.
-pub(crate) fn command_line() -> Vec<String> {
-    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
-}
-
-/// The checkout: cargo tells where the manifest is, whatever folder the command is given in. The program
-/// alone uses the current folder.
-pub(crate) fn checkout() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    manifest.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
 }

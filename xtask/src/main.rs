@@ -3,14 +3,16 @@
 
 mod compare;
 mod complexity;
+mod conclusion;
 mod dataset;
 mod eval;
 mod merge;
+mod options;
 mod output;
 mod parity;
+mod process;
 mod progress;
 mod score;
-mod selection;
 mod steps;
 mod tidy;
 mod validate;

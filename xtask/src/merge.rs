@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::eval::conclude;
-use crate::selection::CatalogArgs;
+use crate::conclusion::conclude;
+use crate::options::CatalogArgs;
+use crate::process::command_line;
 
 /// Makes one run of the shards of an evaluation
 ///
@@ -29,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
-    let command = crate::eval::command_line();
+    let command = command_line();
     let record = eval::merge::merge(&args.runs, &args.out, args.fresh, &catalog, command)?;
     conclude(&eval::Outcome { record }, &args.out)
 }

@@ -1,13 +1,12 @@
 //! `parity`: the embedded sample and seeded weights against the frameworks' frozen answers.
 
-use std::num::NonZero;
-
 use eval::parity::{Parity, TOLERANCE, parity};
 use eval::report::Style;
 use models::{DeviceName, Dtype, Placement};
 
+use crate::options::{Select, without_network};
 use crate::output::note;
-use crate::selection::{Select, without_network};
+use crate::process::processors;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Compares networks with their source frameworks, logit by logit
@@ -33,8 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.select.catalog.load()?;
     let selection = eval::plan::select(&catalog, &args.select.patterns())?;
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let placement = Placement::new(args.device, args.dtype, processors)?;
+    let placement = Placement::new(args.device, args.dtype, processors())?;
     let mut rows = Vec::new();
     for model in &selection.models {
         note(&format!("{} on {} in {} ...", model.id, args.device, args.dtype));

@@ -11,8 +11,8 @@ use eval::summary::AccuracyTolerance;
 use eval::verdict::{Verdict, judge_accuracy};
 use models::catalog::{Figure, FigureName};
 
-use crate::eval::tolerance;
-use crate::selection::CatalogArgs;
+use crate::options::CatalogArgs;
+use crate::options::tolerance;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use eval::report::Style;
 
-use crate::eval::{checkout, stop_on_signal};
 use crate::output::note;
+use crate::process::{checkout, stop_on_signal};
 use crate::steps::{Name, STEPS, Step, Tool};
 use crate::tidy::{self, Tree};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};

@@ -9,9 +9,9 @@ use indicatif::BinaryBytes;
 use models::Model;
 use models::catalog::PublishedWeights;
 
+use crate::options::Select;
 use crate::output::note;
 use crate::progress::Download;
-use crate::selection::Select;
 use crate::{EXIT_HOLDS, EXIT_WRONG, output};
 
 /// Lists, fetches and verifies the published weight files
@@ -53,9 +53,9 @@ struct Selected {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     match &args.action {
-        Action::List(select) => on_each(select, "", |weights| Ok(listed(weights))),
+        Action::List(select) => on_each(select, false, |weights| Ok(listed(weights))),
         Action::Verify(select) | Action::Fetch { select, offline: true } => {
-            on_each(select, "verified", |weights| Ok(verified(weights)))
+            on_each(select, true, |weights| Ok(verified(weights)))
         }
         Action::Fetch { select, offline: false } => fetch_each(select),
     }
@@ -67,11 +67,11 @@ struct Row {
     good: bool,
 }
 
-/// Prints a table of what `look` says of each selected model's file. `verb` is what was done to all; with
-/// none, a file that is not here is no fault.
+/// Prints a table of what `look` says of each selected model's file. With
+/// `faults`, a file that is not here or not the published one makes the exit code 2.
 fn on_each(
     select: &Selected,
-    verb: &str,
+    faults: bool,
     look: impl Fn(&PublishedWeights) -> anyhow::Result<Row>,
 ) -> anyhow::Result<u8> {
     let cache = Cache::from_environment();
@@ -99,7 +99,7 @@ fn on_each(
         );
     }
     output::print(&text)?;
-    Ok(if bad.is_empty() || verb.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
+    Ok(if bad.is_empty() || !faults { EXIT_HOLDS } else { EXIT_WRONG })
 }
 
 fn checked_by(weights: &PublishedWeights) -> String {
@@ -148,10 +148,9 @@ pub(crate) fn fetch(model: &Model) -> anyhow::Result<()> {
         bail!("{}: the catalog names no published weights; pass --weights FILE to eval", model.id);
     };
     let cache = Cache::from_environment();
-    let told =
-        Downloader::from_environment().fetch(&cache, weights, &mut Download::new()).map_err(|reason| {
-            EvalError::WeightsFetch { id: model.id.clone(), reason, path: cache.path(&weights.file) }
-        })?;
+    let told = Downloader::from_environment().fetch(&cache, weights, &mut Download::default()).map_err(
+        |reason| EvalError::WeightsFetch { id: model.id.clone(), reason, path: cache.path(&weights.file) },
+    )?;
     let how = match told {
         Check::Unknown => "its SHA-256 is recorded and expected from now on",
         Check::AsFirstSeen => "the file first seen",

@@ -1,4 +1,4 @@
-//! Options that choose models, shared by the verbs.
+//! Options that several verbs have.
 
 use std::path::PathBuf;
 
@@ -69,5 +69,13 @@ pub(crate) fn without_network(selection: &Selection<'_>) -> String {
         String::new()
     } else {
         format!("Without a network in this version: {}.\n", ids.join(", "))
+    }
+}
+
+/// Reads `--tolerance`.
+pub(crate) fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("a number of percentage points from 0 to 100 is needed".to_owned()),
     }
 }

@@ -1,0 +1,45 @@
+//! How a verb that judges ends, whether it has just evaluated or read a run back: the table, what has to be
+//! said beside it, and the exit code.
+
+use std::path::Path;
+
+use eval::Outcome;
+use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
+use eval::summary::RunRecord;
+use eval::verdict::Verdict;
+
+use crate::output::note;
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
+
+/// Prints the table and what goes with it, and chooses the exit code.
+pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
+    let record = &outcome.record;
+    if outcome.interrupted() {
+        let done = record.models.iter().map(|model| model.images).min().unwrap_or_default();
+        note(&format!(
+            "Interrupted: {done} of {} images are kept in {}. The same command goes on from there.",
+            record.dataset.images,
+            path.display()
+        ));
+        return Ok(EXIT_INTERRUPTED);
+    }
+    let code = show(record, &format!("Run directory: {}\n", path.display()))?;
+    outcome.check_any_prediction()?;
+    Ok(code)
+}
+
+/// Prints the figures, then `tail`, and gives the exit code that the verdicts ask for. In a GitHub job its
+/// summary shows the report.
+pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
+    let mut text = figures_table(&record.models, Style::Terminal);
+    for (model, explanation) in record.models.iter().filter_map(|it| Some((it, it.explanation.as_ref()?))) {
+        text += &format!("\nWhy: {}\n{}", model.id, explanation_table(explanation, Style::Terminal));
+    }
+    for line in summary_lines(record) {
+        text += &format!("{line}\n");
+    }
+    output::print(&(text + tail))?;
+    output::step_summary(&markdown(record));
+    let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
+    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+}

@@ -1,0 +1,45 @@
+//! This process and its surroundings: how it is stopped, how it was called, where the checkout is, how many
+//! processors there are.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+
+use crate::EXIT_INTERRUPTED;
+use crate::output::note;
+
+/// The first signal asks for a stop, which `message` says; the second ends the process, which loses the
+/// batch at hand and nothing else.
+pub(crate) fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(EXIT_INTERRUPTED));
+        }
+        note(message);
+    })
+    .context("cannot watch for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// The command as a person gave it.
+pub(crate) fn command_line() -> Vec<String> {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
+}
+
+/// The checkout: cargo tells where the manifest is, whatever folder the command is given in. The program
+/// alone uses the current folder.
+pub(crate) fn checkout() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    manifest.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Processors that this process may use; 1 where the system does not say.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
