@@ -14,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const BATCHES: [usize; 2] = [1, 16];
 
 fn load(model: &Model, placement: &Placement) -> Classifier {
-    let entry = model.network().expect("only models with a network are chosen");
+    let entry = model.network();
     let network = entry.init(placement.burn_device());
     let weights = models::weights::seeded(network.as_ref(), entry.name).expect("seeded weights");
     Classifier::load(network, &weights, placement).unwrap_or_else(|error| panic!("BENCH_DTYPE: {error}"))

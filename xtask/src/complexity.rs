@@ -8,7 +8,7 @@ use models::Model;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
 
-use crate::options::{Select, without_network};
+use crate::options::Select;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Counts FLOPs and parameters by every rule that sources use
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let mut table =
         Style::Terminal.table(&["model", "rule", "input", "count", "documented", "verdict", "meaning"]);
     let mut differs = false;
-    for model in &selection.models {
+    for model in &selection {
         for row in rows(args, model)? {
             differs |= row.verdict == Some(Verdict::NotReproduced);
             table.add_row([
@@ -53,8 +53,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             ]);
         }
     }
-    let mut text = format!("{table}\n");
-    text += &without_network(&selection);
+    let text = format!("{table}\n");
     output::print(&text)?;
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
@@ -72,9 +71,8 @@ struct Row {
 
 fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
     let device = models::DeviceName::default().init()?;
-    let network = model.network()?.init(&device);
-    let documented = model.documented.as_ref();
-    let counted_at = documented.and_then(|it| it.flops_g.input_size).unwrap_or(model.input_size);
+    let network = model.network().init(&device);
+    let (documented, counted_at) = (&model.documented, model.counted_at());
     let [flops, params] = complexity_figures(model, &network.layers(counted_at));
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
 
@@ -87,7 +85,7 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for rule in FlopsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         for &size in &sizes {
-            let here = size == counted_at && documented.is_some_and(|it| it.flops_g.rule == rule);
+            let here = size == counted_at && documented.flops_g.as_ref().is_some_and(|it| it.rule == rule);
             rows.push(Row {
                 rule: rule.name(),
                 meaning: if here { explained(rule, size, model) } else { rule.meaning().to_owned() },
@@ -100,7 +98,7 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
     }
     let layers = network.layers(counted_at);
     for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
-        let here = documented.is_some_and(|it| it.params_m.rule == rule);
+        let here = documented.params_m.as_ref().is_some_and(|it| it.rule == rule);
         rows.push(Row {
             rule: rule.name(),
             meaning: rule.meaning().to_owned(),

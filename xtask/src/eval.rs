@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
-use eval::plan::{RecipeArg, Request, Shard};
+use eval::plan::{RecipeArg, Request};
 use eval::run_dir::{Identity, RunDir};
 use eval::summary::RunRecord;
 use eval::weights::WeightsArg;
-use eval::{Plan, evaluate, explain, provenance};
+use eval::{Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
 use crate::EXIT_INTERRUPTED;
@@ -156,7 +156,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let unfinished =
                 if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity, &plan.environment) };
             // Shards often start in the same second.
-            let shard = args.shard.map(|shard| format!("-shard-{}-of-{}", shard.index, shard.count));
+            let shard = args.shard.map(|shard| format!("-shard-{}-of-{}", shard.index(), shard.count()));
             let name = provenance::utc_folder_name() + &shard.unwrap_or_default();
             unfinished.unwrap_or_else(|| runs.join(name))
         }
@@ -203,7 +203,7 @@ fn explain_all(
 /// Fetches the published weights that the evaluation needs and the cache lacks.
 fn fetch_lacking(catalog: &Catalog, patterns: &[String], weights: &[WeightsArg]) -> anyhow::Result<()> {
     let selection = eval::plan::select(catalog, patterns)?;
-    for model in eval::weights::lacking(weights, &selection.models)? {
+    for model in eval::weights::lacking(weights, &selection)? {
         crate::weights::fetch(model)?;
     }
     Ok(())

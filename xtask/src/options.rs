@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use eval::plan::Selection;
 use models::Catalog;
 
 /// Models to look at, those of the catalog's table by default.
@@ -59,16 +58,6 @@ impl CatalogArgs {
             catalog.add_file(path)?;
         }
         Ok(catalog)
-    }
-}
-
-/// A line about selected models that this version cannot run, empty if there are none.
-pub(crate) fn without_network(selection: &Selection<'_>) -> String {
-    let ids: Vec<&str> = selection.without_network.iter().map(|model| model.id.as_str()).collect();
-    if ids.is_empty() {
-        String::new()
-    } else {
-        format!("Without a network in this version: {}.\n", ids.join(", "))
     }
 }
 

@@ -4,7 +4,7 @@ use eval::parity::{Parity, TOLERANCE, parity};
 use eval::report::Style;
 use models::{DeviceName, Dtype, Placement};
 
-use crate::options::{Select, without_network};
+use crate::options::Select;
 use crate::output::note;
 use crate::process::processors;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
@@ -34,12 +34,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let selection = eval::plan::select(&catalog, &args.select.patterns())?;
     let placement = Placement::new(args.device, args.dtype, processors())?;
     let mut rows = Vec::new();
-    for model in &selection.models {
+    for model in &selection {
         note(&format!("{} on {} in {} ...", model.id, args.device, args.dtype));
         rows.push(parity(model, &placement)?);
     }
-    let mut text = table(&rows);
-    text += &without_network(&selection);
+    let text = table(&rows);
     output::print(&text)?;
     Ok(if rows.iter().all(Parity::holds) { EXIT_HOLDS } else { EXIT_DIFFERS })
 }

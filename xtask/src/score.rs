@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use dataset::labels::{LabelSet, VAL_IMAGES};
+use dataset::labels::LabelSet;
 use eval::metrics::wilson_interval_pct;
-use eval::score::Score;
+use eval::score::{Judged, Score};
 use eval::summary::AccuracyTolerance;
-use eval::verdict::{Verdict, judge_accuracy};
-use models::catalog::{Figure, FigureName};
+use eval::verdict::{Judgement, Verdict};
+use models::catalog::FigureName;
 
-use crate::options::CatalogArgs;
-use crate::options::tolerance;
+use crate::options::{CatalogArgs, tolerance};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made
@@ -67,41 +66,36 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let known = known_labels(args.labels.as_deref(), args.data.as_deref())?;
     let score = eval::score::score(&predictions, known.as_ref(), label_set)?;
 
-    let complete = is_complete(predictions.images.iter().map(|it| it.image.as_str()));
     let mut text = format!("{} ({})\n", predictions.path.display(), predictions.format.name());
-    text += &lines(&score, complete);
+    text += &lines(&score);
     if let Some(diagnosis) = &score.diagnosis {
         text += &format!("{diagnosis}\n");
     }
-    let mut verdicts = Vec::new();
+    let mut differs = false;
     if let Some(model) = documented {
-        let obstacle = match (complete, label_set) {
-            (_, LabelSet::Real) => Some("ReaL labels instead of the original ones".to_owned()),
-            (false, _) => Some(format!("{} images, not the 50,000", score.images)),
-            (true, LabelSet::Original) => None,
-        };
-        let figures = model.documented.as_ref().map(|it| (&it.top1_pct, &it.top5_pct));
-        let Some((top1, top5)) = figures else { bail!("{}: no accuracies are documented", model.id) };
-        let judge = |name, figure: &Figure, hits| {
-            let tolerance_pp = AccuracyTolerance::new(args.tolerance, &catalog).of(model, name);
-            judge_accuracy(figure, hits, score.images, tolerance_pp, obstacle.as_deref(), model.erratum(name))
-        };
-        let mut judged = vec![("top-1", top1, judge(FigureName::Top1Pct, top1, score.top1_hits))];
-        judged.extend(score.top5_hits.map(|hits| ("top-5", top5, judge(FigureName::Top5Pct, top5, hits))));
-        for (name, figure, judgement) in judged {
-            let (verdict, reason) = (judgement.verdict, judgement.reason);
-            text += &format!("{} {name}, documented {} %: {verdict} ({reason})\n", model.id, figure.as_str());
-            verdicts.push(verdict);
+        let judged = score.judged(model, AccuracyTolerance::new(args.tolerance, &catalog));
+        if judged.is_empty() {
+            bail!("{}: the catalog documents no accuracy that these predictions have", model.id);
+        }
+        for Judged { figure, documented, judgement: Judgement { verdict, reason } } in judged {
+            let name = if figure == FigureName::Top1Pct { "top-1" } else { "top-5" };
+            text +=
+                &format!("{} {name}, documented {} %: {verdict} ({reason})\n", model.id, documented.as_str());
+            differs |= verdict == Verdict::NotReproduced;
         }
     }
     output::print(&text)?;
-    Ok(if verdicts.contains(&Verdict::NotReproduced) { EXIT_DIFFERS } else { EXIT_HOLDS })
+    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
-fn lines(score: &Score, complete: bool) -> String {
+fn lines(score: &Score) -> String {
     let interval = |hits| {
         let [low, high] = wilson_interval_pct(hits, score.images);
-        if complete { String::new() } else { format!(", 95 % interval {low:.2} to {high:.2}") }
+        if score.obstacle.is_none() {
+            String::new()
+        } else {
+            format!(", 95 % interval {low:.2} to {high:.2}")
+        }
     };
     let mut text = format!(
         "top-1: {:.3} % ({}/{}{})\n",
@@ -120,24 +114,10 @@ fn lines(score: &Score, complete: bool) -> String {
     if score.unlabelled > 0 {
         text += &format!("{} images have no ReaL label and are left out\n", score.unlabelled);
     }
-    if !complete {
-        text += "These are not the 50,000 validation images, each once.\n";
+    if let Some(obstacle) = &score.obstacle {
+        text += &format!("Not comparable with documented accuracies: {obstacle}.\n");
     }
     text
-}
-
-/// Whether they are the whole validation set, each image once.
-fn is_complete<'a>(images: impl Iterator<Item = &'a str>) -> bool {
-    let mut seen = vec![false; VAL_IMAGES];
-    let mut count = 0;
-    for image in images {
-        count += 1;
-        match dataset::labels::val_file_number(image) {
-            Some(number) if !seen[number - 1] => seen[number - 1] = true,
-            _ => return false,
-        }
-    }
-    count == VAL_IMAGES
 }
 
 fn known_labels(list: Option<&Path>, data: Option<&Path>) -> anyhow::Result<Option<HashMap<String, u16>>> {

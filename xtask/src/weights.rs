@@ -79,7 +79,7 @@ fn on_each(
     let selection = eval::plan::select(&catalog, &select.select.patterns())?;
     let mut table = Style::Terminal.table(&["model", "file", "status", "checked by"]);
     let (mut bad, mut addresses) = (Vec::new(), String::new());
-    for model in selection.models.iter().chain(&selection.without_network) {
+    for model in selection {
         let Some(weights) = &model.weights else {
             table.add_row([model.id.as_str(), "-", "the catalog names none", "-"]);
             continue;
@@ -164,14 +164,14 @@ fn fetch_each(select: &Selected) -> anyhow::Result<u8> {
     let catalog = select.select.catalog.load()?;
     let selection = eval::plan::select(&catalog, &select.select.patterns())?;
     let mut failed = Vec::new();
-    for model in &selection.models {
+    for model in &selection {
         // One bad address must not keep the others from being fetched.
         if let Err(error) = fetch(model) {
             output::error(&error);
             failed.push(model.id.as_str());
         }
     }
-    let count = selection.models.len();
+    let count = selection.len();
     output::print(&format!("{} of {count} files are here and checked.\n", count - failed.len()))?;
     if failed.is_empty() {
         return Ok(EXIT_HOLDS);

@@ -185,13 +185,14 @@ fn wrong_commands_say_what_would_be_right() {
             "[[models]]\nid = \"mine/{arch}\"\nnetwork = \"timm-{arch}\"\nrecipe = \"card-342-bilinear\"\ninput_size = 299\n"
         )
     };
-    fs::write(&own, entry("xception98") + &entry("xception99")).unwrap();
+    fs::write(&own, entry("xception41") + &entry("xception98")).unwrap();
     let own = own.to_str().unwrap();
-    refused(
-        &["eval", "--catalog", own, "--model", "mine/xception98"],
-        "this version has no network `timm-xception98`",
-    );
-    refused(&["eval", "--catalog", own, "--model", "mine/*"], "none of the selected models has a network");
+    for selection in [&["--all"][..], &["--model", "mine/*"]] {
+        refused(
+            &[&["eval", "--catalog", own], selection].concat(),
+            "model `mine/xception98`: there is no network `timm-xception98`; there are timm-xception,",
+        );
+    }
     refused(&["eval", "--model", "timm/["], "is no pattern");
     refused(&eval(&out, &["--device", "tpu"]), "no device is called `tpu`; this build has flex, ndarray");
     refused(&eval(&out, &["--dtype", "f64"]), "no type is called `f64`; there are f32, f16 and bf16");

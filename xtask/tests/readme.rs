@@ -251,7 +251,7 @@ fn copy(from: &Path, to: &Path) {
 /// A whole network's checkpoint, by safetensors.
 fn write_weights(path: &Path) {
     let catalog = Catalog::built_in();
-    let entry = catalog.models().iter().find(|model| model.id == MODEL).unwrap().network().unwrap();
+    let entry = catalog.models().iter().find(|model| model.id == MODEL).unwrap().network();
     let network = entry.init(&DeviceName::Flex.init().unwrap());
     let seeded = models::weights::seeded(network.as_ref(), entry.name).unwrap();
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded

@@ -19,8 +19,11 @@ const EXPLAINED_PCT: f64 = 30.0;
 /// is. Says what it looks like and what to look at.
 pub(crate) fn diagnose(predictions: &[(u16, u16)]) -> Option<String> {
     let images = predictions.len();
-    let (first, _) = *predictions.first()?;
-    if images >= ENOUGH_FOR_CONSTANT && predictions.iter().all(|(class, _)| *class == first) {
+    let (first, label) = *predictions.first()?;
+    // Of images of one class nothing else is to be expected.
+    let of_one_class = predictions.iter().all(|(_, other)| *other == label);
+    let is_constant = predictions.iter().all(|(class, _)| *class == first);
+    if images >= ENOUGH_FOR_CONSTANT && is_constant && !of_one_class {
         return Some(format!(
             "class {first} is predicted for every one of {images} images: the output does not depend on the image; \
              look at the weights and at the normalisation of the recipe"
@@ -105,6 +108,7 @@ mod tests {
     fn a_few_images_prove_nothing() {
         assert_eq!(diagnose(&[]), None);
         assert_eq!(diagnose(&[(7, 1); 19]), None);
+        assert_eq!(diagnose(&[(7, 7); 40]), None);
         assert_eq!(diagnose(&predictions(|class| 999 - class)[..400]), None);
     }
 }

@@ -157,12 +157,6 @@ pub enum EvalError {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// Nothing of the selection can be run.
-    #[error("none of the selected models has a network in this version: {}", ids.join(", "))]
-    NothingToRun {
-        /// The selected models.
-        ids: Vec<String>,
-    },
     /// A file of the run directory cannot be written or read.
     #[error("cannot {action} {}: {source}. Choose another folder with --out, or make room there", path.display())]
     RunFile {
@@ -218,6 +212,26 @@ pub enum EvalError {
         /// Line and reason.
         reason: String,
     },
+    /// A file that was only to be read cannot be.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of a stored run, which was only to be read, is not what this version writes.
+    #[error(
+        "{} cannot be understood: {reason}. Repair it, or give the command of its evaluation again with --fresh",
+        path.display()
+    )]
+    DamagedStoredRun {
+        /// The file.
+        path: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
     /// The images cannot be reached any more.
     #[error("{source}. The run stopped; what is done is kept, and the same command goes on from there")]
     DataLost {
@@ -249,6 +263,15 @@ pub enum EvalError {
 }
 
 impl EvalError {
+    /// The same where nothing was to be written: what there is to do is something else then.
+    pub(crate) fn when_only_reading(self) -> Self {
+        match self {
+            Self::RunFile { path, source, .. } => Self::Unreadable { path, source },
+            Self::DamagedRun { path, reason } => Self::DamagedStoredRun { path, reason },
+            other => other,
+        }
+    }
+
     /// A weight file's error with the model it was for.
     pub(crate) fn weights(id: &str) -> impl Fn(WeightsError) -> Self {
         move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }

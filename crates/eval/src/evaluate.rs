@@ -83,7 +83,7 @@ pub fn evaluate(
         .iter()
         .map(|planned| {
             let recipe = recipes.iter().position(|recipe| recipe.name == planned.recipe.name);
-            ModelRun::open(plan, planned, recipe.unwrap_or_default(), dir)
+            ModelRun::open(plan, planned, recipe.expect("the plan's recipes are those of its models"), dir)
         })
         .collect::<Result<Vec<_>, _>>()?;
 
@@ -142,7 +142,6 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         let mut record = before.clone();
         record.state = State::Running;
         record.tolerance = plan.tolerance;
-        record.without_network.clone_from(&plan.without_network);
         return record;
     }
     RunRecord {
@@ -157,7 +156,6 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         dataset: plan.dataset_record.clone(),
         shard: plan.shard,
         models: plan.models.iter().map(|planned| ModelRecord::of_plan(plan, planned, &[], 0.0, 0)).collect(),
-        without_network: plan.without_network.clone(),
     }
 }
 

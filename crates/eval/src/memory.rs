@@ -2,9 +2,12 @@
 //! a word, so it is asked before; a device of its own refuses, which can be caught and retried.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use models::complexity::Layer;
+
+use crate::plan::{Plan, PlannedModel};
 
 /// Feature maps of the largest size that are alive at once, and what convolutions need beside them: 3.6 were
 /// measured on xception71, 3.4 on xception41p.
@@ -13,9 +16,27 @@ const LIVE_MAPS: u64 = 4;
 /// A share of what is free is left to others, in per cent.
 const USABLE_PCT: u64 = 80;
 
+/// How many images fit into memory at once, where that can be told. A GPU has memory of its own and says itself what
+/// does not fit. The kernels take one image a thread through the network, so that a batch needs no memory but for
+/// its input.
+pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel) -> Option<usize> {
+    if plan.placement.device().is_gpu() || planned.classifier.program().is_some() {
+        return None;
+    }
+    that_fit(&planned.layers, planned.model.counted_at(), planned.recipe.size)
+}
+
+/// What `compute` gives, or the words of its panic: a device that gives up, most often for want of memory, panics.
+pub(crate) fn caught<T>(compute: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(compute)).map_err(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
+    })
+}
+
 /// How many images of a network fit into memory at once, at least one; `None` where that cannot be told.
 /// `layers` are counted at `counted_size` pixels, images have `size`.
-pub(crate) fn images_that_fit(layers: &[Layer], counted_size: usize, size: usize) -> Option<usize> {
+fn that_fit(layers: &[Layer], counted_size: usize, size: usize) -> Option<usize> {
     let largest = layers.iter().filter_map(|layer| match layer {
         Layer::BatchNorm { elements, .. } => Some(*elements),
         _ => None,
@@ -57,7 +78,7 @@ mod tests {
     #[test]
     fn at_least_one_image_fits() {
         let layers = [Layer::BatchNorm { elements: u64::MAX >> 8, channels: 1, with_activation: false }];
-        assert!(images_that_fit(&layers, 224, 299).is_none_or(|fit| fit == 1));
-        assert_eq!(images_that_fit(&[], 224, 299), None);
+        assert!(that_fit(&layers, 224, 299).is_none_or(|fit| fit == 1));
+        assert_eq!(that_fit(&[], 224, 299), None);
     }
 }

@@ -12,10 +12,10 @@ use models::{Catalog, Model};
 
 use crate::EvalError;
 use crate::confidences::ConfidenceLog;
-use crate::plan::Shard;
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
 use crate::run_dir::{Identity, RunDir};
+use crate::shard::Shard;
 use crate::stored::{StoredRun, catalogued};
 use crate::summary::{RunRecord, State};
 
@@ -31,7 +31,7 @@ struct Part {
 ///
 /// # Errors
 /// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when a run is no shard, when the runs are of different evaluations,
-/// or a shard is missing or there twice; [`EvalError::DamagedRun`] when a prediction log lacks images.
+/// or a shard is missing or there twice; [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
 pub fn merge(
     runs: &[PathBuf],
     out: &Path,
@@ -40,7 +40,7 @@ pub fn merge(
     command: Vec<String>,
 ) -> Result<RunRecord, EvalError> {
     let mut parts = runs.iter().map(|path| part(path)).collect::<Result<Vec<_>, _>>()?;
-    parts.sort_by_key(|part| part.shard.index);
+    parts.sort_by_key(|part| part.shard.index());
     check_same_evaluation(&parts)?;
     check_complete(&parts)?;
     let Some(first) = parts.first().map(|part| &part.run.record) else {
@@ -127,9 +127,9 @@ fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
 /// Whether every shard is there, once.
 fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
     let Some(first) = parts.first() else { return Ok(()) };
-    let count = first.shard.count;
+    let count = first.shard.count();
     for pair in parts.windows(2) {
-        if pair[0].shard.count != pair[1].shard.count {
+        if pair[0].shard.count() != pair[1].shard.count() {
             let reason =
                 format!("it is shard {}, {} is {}", pair[1].shard, pair[0].run.path.display(), pair[0].shard);
             return Err(refused(&pair[1].run.path, format!("{reason}: not of one division")));
@@ -141,8 +141,8 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
         }
     }
     let missing: Vec<String> = (1..=count)
-        .filter(|index| parts.iter().all(|part| part.shard.index != *index))
-        .map(|index| Shard { index, count }.to_string())
+        .filter(|index| parts.iter().all(|part| part.shard.index() != *index))
+        .map(|index| format!("{index}/{count}"))
         .collect();
     if missing.is_empty() {
         return Ok(());

@@ -1,7 +1,6 @@
 //! A model at work: the batch being collected for it, the batch that the device has, and its logs.
 
 use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use models::{Images, Pending};
 use crate::EvalError;
 use crate::confidences::{self, ConfidenceLog};
 use crate::evaluate::Progress;
-use crate::memory::images_that_fit;
+use crate::memory::{caught, images_that_fit};
 use crate::metrics::{Hits, TopK, percentage};
 use crate::pipeline::Crops;
 use crate::plan::{Plan, PlannedModel};
@@ -100,7 +99,7 @@ impl<'a> ModelRun<'a> {
             batch: Vec::new(),
             computing: VecDeque::new(),
             bytes: Vec::new(),
-            fits: plan.batch.min(fits(planned).unwrap_or(usize::MAX)),
+            fits: plan.batch.min(images_that_fit(plan, planned).unwrap_or(usize::MAX)),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
             hits: Hits::default(),
@@ -256,29 +255,10 @@ impl DeviceClock {
     }
 }
 
-/// What `compute` gives, or the words of its panic.
-fn caught<T>(compute: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(compute)).map_err(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
-    })
-}
-
 /// A batch that the device was given.
 struct Computing {
     images: Vec<(usize, Arc<RgbImage>)>,
     /// Nothing where it has to be cut up first; the device's words where it refused.
     pending: Option<Result<Pending, String>>,
     started: Instant,
-}
-
-/// How many images fit into memory at once, where that can be told. The kernels take one image a thread through
-/// the network, so that a batch needs no memory but for its input.
-fn fits(planned: &PlannedModel) -> Option<usize> {
-    if planned.classifier.program().is_some() {
-        return None;
-    }
-    let counted_at = planned.model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
-    let size = planned.recipe.size;
-    images_that_fit(&planned.layers, counted_at.unwrap_or(planned.model.input_size), size)
 }

@@ -66,7 +66,7 @@ impl Parity {
 /// If the embedded sample cannot be decoded or the built-in catalog lacks the network, which tests rule
 /// out.
 pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError> {
-    let entry = model.network()?;
+    let entry = model.network();
     let network = entry.init(placement.burn_device());
     let weights = seeded(model, entry, network.as_ref())?;
     let classifier =

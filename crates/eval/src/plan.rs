@@ -1,10 +1,8 @@
 //! What was asked for, resolved and checked: models, recipes, weights, data, device. Whatever can be
 //! wrong with the command or the files shows here, before the first image.
 
-use std::fmt;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::str::FromStr;
 use std::thread;
 
 use dataset::labels::{self, LabelSet};
@@ -12,10 +10,10 @@ use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
 use models::complexity::Layer;
 use models::{Catalog, Classifier, DeviceName, Dtype, Model, Placement};
-use serde::{Deserialize, Serialize};
 
 use crate::EvalError;
 use crate::provenance::Environment;
+use crate::shard::Shard;
 use crate::summary::{AccuracyTolerance, DatasetRecord};
 use crate::weights::{self, Located, WeightsArg, WeightsSource};
 
@@ -48,94 +46,21 @@ impl RecipeArg {
     }
 }
 
-/// One of several parts of the images, which make up all of them: `--shard I/N`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// Which, 1..=count.
-    pub index: usize,
-    /// How many there are.
-    pub count: usize,
-}
-
-impl Shard {
-    /// Whether image `index`, counted from 0 in the order of names, belongs to it. Every `count`-th does,
-    /// so that each shard has images of all classes and kinds.
-    pub fn contains(self, index: usize) -> bool {
-        index % self.count == self.index - 1
-    }
-
-    /// How many of `images` images belong to it.
-    pub fn size(self, images: usize) -> usize {
-        (images + self.count - self.index) / self.count
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.count)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(index, count)| {
-            Some(Self { index: index.trim().parse().ok()?, count: count.trim().parse().ok()? })
-        });
-        match parsed {
-            Some(shard) if (1..=shard.count).contains(&shard.index) => Ok(shard),
-            Some(shard) if shard.index == 0 && shard.count > 0 => Err(format!(
-                "shards are counted from 1: 1/{} is the first; add 1 to an index that counts from 0",
-                shard.count
-            )),
-            _ => Err("I/N is needed, such as 1/4: I from 1 to N".to_owned()),
-        }
-    }
-}
-
-/// The models of a selection that can be run, and the documented ones that cannot yet.
-#[derive(Debug)]
-pub struct Selection<'a> {
-    /// Models with a network.
-    pub models: Vec<&'a Model>,
-    /// Models that are documented but whose network this version does not have.
-    pub without_network: Vec<&'a Model>,
-}
-
-/// Selects by ids and globs; no pattern selects the catalog's table.
-///
-/// A model named exactly must have a network; one that a glob or `--all` swept up may lack it, and
-/// is reported.
+/// Selects models by ids and globs; no pattern selects the catalog's table.
 ///
 /// # Errors
-/// [`EvalError::Catalog`] for a pattern that matches nothing or an id without a network,
-/// [`EvalError::NothingToRun`] when no selected model has one.
-pub fn select<'a>(catalog: &'a Catalog, patterns: &[String]) -> Result<Selection<'a>, EvalError> {
+/// [`EvalError::Catalog`] for a pattern that matches nothing.
+pub fn select<'a>(catalog: &'a Catalog, patterns: &[String]) -> Result<Vec<&'a Model>, EvalError> {
     let mut selected: Vec<&Model> = Vec::new();
     if patterns.is_empty() {
         selected.extend(catalog.table());
     }
     for pattern in patterns {
-        let found = catalog.select(pattern)?;
-        if let [model] = found[..]
-            && model.id == *pattern
-        {
-            model.network()?;
-        }
-        selected.extend(found);
+        selected.extend(catalog.select(pattern)?);
     }
     // The table's order, each model once, however it was asked for.
-    let (models, without_network): (Vec<&Model>, Vec<&Model>) = catalog
-        .models()
-        .iter()
-        .filter(|model| selected.iter().any(|other| other.id == model.id))
-        .partition(|model| model.network().is_ok());
-    if models.is_empty() {
-        let ids = without_network.iter().map(|model| model.id.clone()).collect();
-        return Err(EvalError::NothingToRun { ids });
-    }
-    Ok(Selection { models, without_network })
+    let is_selected = |model: &&Model| selected.iter().any(|other| other.id == model.id);
+    Ok(catalog.models().iter().filter(is_selected).collect())
 }
 
 /// One model of a run.
@@ -164,8 +89,6 @@ pub struct Plan {
     pub environment: Environment,
     /// The models.
     pub models: Vec<PlannedModel>,
-    /// Ids of selected models that have no network yet.
-    pub without_network: Vec<String>,
     /// The device, and the threads that decode, and on the CPU compute.
     pub placement: Placement,
     /// Images a batch.
@@ -219,12 +142,9 @@ impl Plan {
     pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
         let Request { catalog, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files, then loading.
-        let selection = select(catalog, patterns)?;
-        let recipes = selection
-            .models
-            .iter()
-            .map(|model| request.recipe.for_model(model))
-            .collect::<Result<Vec<_>, _>>()?;
+        let selected = select(catalog, patterns)?;
+        let recipes =
+            selected.iter().map(|model| request.recipe.for_model(model)).collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
         let (mut dataset, data) = match request.data {
             Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
@@ -234,10 +154,10 @@ impl Plan {
         check_label_set(request.label_set, &dataset)?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
-        let located = weights::locate(weights, &selection.models)?;
+        let located = weights::locate(weights, &selected)?;
         // Files are hashed while they are loaded.
         let (sources, loaded) = thread::scope(|scope| {
-            let (models, located) = (&selection.models, &located);
+            let (models, located) = (&selected, &located);
             let identify = move || -> Result<Vec<_>, EvalError> {
                 models.iter().zip(located).map(|(model, located)| located.identify(model)).collect()
             };
@@ -248,7 +168,7 @@ impl Plan {
         });
         // That a file is not the published one says more than what loading made of it.
         let (sources, loaded) = (sources?, loaded?);
-        let parts = selection.models.iter().zip(recipes).zip(sources).zip(loaded);
+        let parts = selected.iter().zip(recipes).zip(sources).zip(loaded);
         let models = parts.map(|(((model, recipe), weights), Loaded { layers, classifier })| PlannedModel {
             model: (*model).clone(),
             recipe,
@@ -263,7 +183,6 @@ impl Plan {
             environment: Environment::current(),
             dataset,
             models,
-            without_network: selection.without_network.iter().map(|model| model.id.clone()).collect(),
             placement,
             batch: request.batch,
             tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
@@ -309,10 +228,9 @@ struct Loaded {
 
 impl Loaded {
     fn new(model: &Model, weights: &Located, placement: &Placement) -> Result<Self, EvalError> {
-        let entry = model.network()?;
+        let entry = model.network();
         let network = entry.init(placement.burn_device());
-        let counted_at = model.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
-        let layers = network.layers(counted_at.unwrap_or(model.input_size));
+        let layers = network.layers(model.counted_at());
         let checkpoint = weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
         let classifier =
             Classifier::load(network, &checkpoint, placement).map_err(EvalError::classifier(&model.id))?;

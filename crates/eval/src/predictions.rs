@@ -81,14 +81,11 @@ impl PredictionLog {
 /// Reads a finished log.
 ///
 /// # Errors
-/// As [`PredictionLog::open`].
+/// [`EvalError::Unreadable`], and [`EvalError::DamagedStoredRun`] with the line.
 pub fn read(path: &Path) -> Result<Vec<Prediction>, EvalError> {
-    let bytes = std::fs::read(path).map_err(|source| EvalError::RunFile {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(&bytes).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })
+    let bytes =
+        std::fs::read(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
+    parse(&bytes).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
 }
 
 fn record(row: &Prediction) -> [String; COLUMNS] {

@@ -11,10 +11,11 @@ use models::Dtype;
 
 use crate::EvalError;
 use crate::confidences;
-use crate::plan::{Plan, Shard};
+use crate::plan::Plan;
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
 use crate::report;
+use crate::shard::Shard;
 use crate::summary::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
 

@@ -7,12 +7,16 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dataset::labels::{self, CLASSES, LabelSet};
+use dataset::labels::{self, CLASSES, LabelSet, VAL_IMAGES};
+use models::Model;
+use models::catalog::{Figure, FigureName};
 
 use crate::EvalError;
 use crate::diagnosis::diagnose;
 use crate::metrics::{TOP_K, percentage};
 use crate::predictions;
+use crate::summary::AccuracyTolerance;
+use crate::verdict::{Judgement, judge_accuracy};
 
 /// How a file of predictions is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,8 @@ pub struct Score {
     pub top5_hits: Option<u64>,
     /// What the predictions look like when they are absurd.
     pub diagnosis: Option<String>,
+    /// What makes the accuracies not comparable with documented ones.
+    pub obstacle: Option<String>,
 }
 
 impl Score {
@@ -87,19 +93,47 @@ impl Score {
     pub fn top5_pct(&self) -> Option<f64> {
         self.top5_hits.map(|hits| percentage(hits, self.images))
     }
+
+    /// The documented accuracies of `model` that the predictions can be held against, judged.
+    pub fn judged(&self, model: &Model, tolerance: AccuracyTolerance) -> Vec<Judged> {
+        let documented = &model.documented;
+        let top1 = documented.top1_pct.as_ref().map(|printed| (FigureName::Top1Pct, printed, self.top1_hits));
+        let top5 = documented.top5_pct.as_ref().zip(self.top5_hits);
+        let top5 = top5.map(|(printed, hits)| (FigureName::Top5Pct, printed, hits));
+        let judged = |(figure, printed, hits): (FigureName, &Figure, u64)| Judged {
+            figure,
+            documented: printed.clone(),
+            judgement: judge_accuracy(
+                printed,
+                hits,
+                self.images,
+                tolerance.of(model, figure),
+                self.obstacle.as_deref(),
+                model.erratum(figure),
+            ),
+        };
+        top1.into_iter().chain(top5).map(judged).collect()
+    }
+}
+
+/// What is to be said of a documented accuracy.
+#[derive(Debug)]
+pub struct Judged {
+    /// Which.
+    pub figure: FigureName,
+    /// As it is printed.
+    pub documented: Figure,
+    /// The verdict and its reason.
+    pub judgement: Judgement,
 }
 
 /// Reads a file of predictions.
 ///
 /// # Errors
 /// [`EvalError::Predictions`] with the line, when it is of no known form, names an image twice, or a class
-/// that there is not; [`EvalError::RunFile`] when it cannot be read.
+/// that there is not; [`EvalError::Unreadable`].
 pub fn read(path: &Path) -> Result<Predictions, EvalError> {
-    let bytes = fs::read(path).map_err(|source| EvalError::RunFile {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = fs::read(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     let refused = |reason: String| EvalError::Predictions { path: path.to_owned(), reason };
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
@@ -206,12 +240,7 @@ fn rows(text: &str) -> Result<Vec<Ranked>, String> {
         let classes: Result<Vec<u16>, String> = cells.iter().map(|cell| class_index(cell)).collect();
         let classes = match classes {
             Ok(classes) => classes,
-            // A heading: no cell of it is a class.
-            Err(_)
-                if index == 0 && cells.iter().all(|cell| class_index(cell).is_err() && !is_number(cell)) =>
-            {
-                continue;
-            }
+            Err(_) if index == 0 && is_heading(image, &cells) => continue,
             Err(reason) => return Err(format!("line {line}: {reason}")),
         };
         let ranked = Ranked { image: slashed(image), classes, label: None, line };
@@ -223,6 +252,13 @@ fn rows(text: &str) -> Result<Vec<Ranked>, String> {
         images.push(ranked);
     }
     Ok(images)
+}
+
+/// Whether a first row names columns: nothing in it is a class, and what stands for the image is none. Else it
+/// is a row with a mistake in it.
+fn is_heading(image: &str, cells: &[&str]) -> bool {
+    let is_file = || Path::new(image).extension().is_some() || labels::val_file_number(image).is_some();
+    cells.iter().all(|cell| class_index(cell).is_err() && !is_number(cell)) && !is_file()
 }
 
 fn is_number(text: &str) -> bool {
@@ -262,20 +298,18 @@ pub fn score(
     known: Option<&HashMap<String, u16>>,
     label_set: LabelSet,
 ) -> Result<Score, EvalError> {
-    let mut score = Score::default();
-    let mut top5_hits = 0;
     let label_of = |ranked: &Ranked| {
         let name = ranked.image.as_str();
         let file = name.rsplit('/').next().unwrap_or(name);
         let listed = known.and_then(|known| known.get(name).or_else(|| known.get(file))).copied();
         listed.or_else(|| labels::val_label(name)).or(ranked.label)
     };
-    let without: Vec<&Ranked> =
-        predictions.images.iter().filter(|ranked| label_of(ranked).is_none()).collect();
-    if let Some(first) = without.first() {
+    let labelled: Vec<(&Ranked, u16)> =
+        predictions.images.iter().filter_map(|ranked| Some((ranked, label_of(ranked)?))).collect();
+    if let Some(first) = predictions.images.iter().find(|ranked| label_of(ranked).is_none()) {
         return Err(EvalError::NoLabel {
             path: predictions.path.clone(),
-            count: without.len(),
+            count: predictions.images.len() - labelled.len(),
             total: predictions.images.len(),
             first: first.image.clone(),
         });
@@ -288,9 +322,10 @@ pub fn score(
             first: first.image.clone(),
         });
     }
-    for ranked in &predictions.images {
-        let label = label_of(ranked).unwrap_or_default();
-        let truth = label_set.truth(&ranked.image, &label);
+    let mut score = Score { obstacle: obstacle(&labelled, label_set), ..Score::default() };
+    let mut top5_hits = 0;
+    for (ranked, label) in &labelled {
+        let truth = label_set.truth(&ranked.image, label);
         if truth.is_empty() {
             score.unlabelled += 1;
             continue;
@@ -302,9 +337,37 @@ pub fn score(
     }
     let five = predictions.images.iter().all(|it| it.classes.is_empty() || it.classes.len() >= TOP_K);
     score.top5_hits = five.then_some(top5_hits);
-    let best = |ranked: &Ranked| Some((*ranked.classes.first()?, label_of(ranked)?));
-    score.diagnosis = diagnose(&predictions.images.iter().filter_map(best).collect::<Vec<_>>());
+    let best = |&(ranked, label): &(&Ranked, u16)| Some((*ranked.classes.first()?, label));
+    score.diagnosis = diagnose(&labelled.iter().filter_map(best).collect::<Vec<_>>());
     Ok(score)
+}
+
+/// What keeps an accuracy over these images from being held against one over the validation set.
+fn obstacle(labelled: &[(&Ranked, u16)], label_set: LabelSet) -> Option<String> {
+    let names = || labelled.iter().map(|(ranked, _)| ranked.image.as_str());
+    let is_known = |(ranked, label): &(&Ranked, u16)| labels::val_label(&ranked.image) == Some(*label);
+    if label_set == LabelSet::Real {
+        Some("ReaL labels instead of the original ones".to_owned())
+    } else if !is_complete(names()) {
+        Some(format!("{} images, not the {VAL_IMAGES} of the validation set, each once", labelled.len()))
+    } else {
+        let others = labelled.iter().filter(|labelled| !is_known(labelled)).count();
+        (others > 0).then(|| format!("{others} labels are not those of the validation set"))
+    }
+}
+
+/// Whether they are the whole validation set, each image once.
+fn is_complete<'a>(images: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = vec![false; VAL_IMAGES];
+    let mut count = 0;
+    for image in images {
+        count += 1;
+        match labels::val_file_number(image) {
+            Some(number) if !seen[number - 1] => seen[number - 1] = true,
+            _ => return false,
+        }
+    }
+    count == VAL_IMAGES
 }
 
 #[cfg(test)]
@@ -317,7 +380,48 @@ mod tests {
     fn scored(text: &str) -> Score {
         let (format, images) = parse(text).unwrap();
         let predictions = Predictions { path: PathBuf::new(), format, images };
-        score(&predictions, None, LabelSet::Original).unwrap()
+        let scored = score(&predictions, None, LabelSet::Original).unwrap();
+        assert!(scored.obstacle.is_some(), "these are a few images");
+        Score { obstacle: None, ..scored }
+    }
+
+    /// By labels of one's own nothing is reproduced, whatever the images are called.
+    #[test]
+    fn only_the_known_labels_of_all_images_are_comparable() {
+        let name = |number: usize| format!("ILSVRC2012_val_{number:08}.JPEG");
+        let class = |number: usize| labels::val_label(&name(number)).unwrap();
+        let images = |numbers: std::ops::RangeInclusive<usize>| {
+            let ranked = |number| Ranked {
+                image: name(number),
+                classes: vec![class(number)],
+                label: None,
+                line: number,
+            };
+            let images = numbers.map(ranked).collect();
+            Predictions { path: PathBuf::new(), format: Format::Rows, images }
+        };
+        let all = images(1..=VAL_IMAGES);
+        let comparable = score(&all, None, LabelSet::Original).unwrap();
+        assert_eq!((comparable.top1_hits, comparable.obstacle.clone()), (VAL_IMAGES as u64, None));
+        let one = HashMap::from([(name(7), (class(7) + 1) % 1000)]);
+        let obstacle = |known, label_set, predictions: &Predictions| {
+            score(predictions, known, label_set).unwrap().obstacle.unwrap()
+        };
+        assert_eq!(
+            obstacle(Some(&one), LabelSet::Original, &all),
+            "1 labels are not those of the validation set"
+        );
+        assert!(obstacle(None, LabelSet::Original, &images(2..=VAL_IMAGES)).starts_with("49999 images"));
+        assert!(obstacle(None, LabelSet::Real, &all).starts_with("ReaL labels"));
+
+        let catalog = models::Catalog::built_in();
+        let model = catalog.select("timm/xception").unwrap()[0];
+        let tolerance = AccuracyTolerance::new(None, &catalog);
+        let [judged] = &comparable.judged(model, tolerance)[..] else { panic!("one class an image") };
+        assert_eq!(
+            (judged.figure, judged.judgement.verdict),
+            (FigureName::Top1Pct, crate::verdict::Verdict::NotReproduced)
+        );
     }
 
     #[test]
@@ -366,6 +470,9 @@ mod tests {
             ("a.JPEG,1,1\n", "line 1: class 1 is predicted twice"),
             ("a.JPEG\n", "line 1: a row is `image,class`"),
             ("a.JPEG,1001\n", "line 1: class 1001"),
+            // No headings, but rows with a mistake.
+            ("ILSVRC2012_val_00000001,n0175174\n", "line 1: `n0175174` is no class index"),
+            ("a.JPEG,crane\nb.JPEG,1\n", "line 1: `crane` is no class index"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
@@ -384,6 +491,7 @@ mod tests {
         let (format, images) = parse(&format!("{A},65\n{B},795\n")).unwrap();
         let predictions = Predictions { path: PathBuf::new(), format, images };
         let score = score(&predictions, None, LabelSet::Real).unwrap();
-        assert_eq!(score, Score { images: 1, unlabelled: 1, top1_hits: 1, ..Score::default() });
+        let obstacle = score.obstacle.clone();
+        assert_eq!(score, Score { images: 1, unlabelled: 1, top1_hits: 1, obstacle, ..Score::default() });
     }
 }

@@ -25,9 +25,9 @@ impl StoredRun {
     ///
     /// # Errors
     /// [`EvalError::NoRun`] when it is none, [`EvalError::UnfinishedRun`] when images are left to do,
-    /// [`EvalError::DamagedRun`] when its record cannot be understood.
+    /// [`EvalError::DamagedStoredRun`] when its record cannot be understood.
     pub fn open(path: &Path) -> Result<Self, EvalError> {
-        let Some(record) = read_record(path)? else {
+        let Some(record) = read_record(path).map_err(EvalError::when_only_reading)? else {
             return Err(EvalError::NoRun { path: path.to_owned() });
         };
         if record.state != State::Finished {
@@ -40,7 +40,7 @@ impl StoredRun {
     /// The prediction rows of the model with this `id`, as many as the run has images.
     ///
     /// # Errors
-    /// [`EvalError::RunFile`] and [`EvalError::DamagedRun`].
+    /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
     pub fn rows(&self, id: &str) -> Result<Vec<Prediction>, EvalError> {
         let path = self.path.join("predictions").join(format!("{}.csv", id.replace('/', "-")));
         let rows = predictions::read(&path)?;
@@ -50,7 +50,7 @@ impl StoredRun {
             return Ok(rows);
         }
         let reason = format!("it has {} rows for {expected} images", rows.len());
-        Err(EvalError::DamagedRun { path, reason })
+        Err(EvalError::DamagedStoredRun { path, reason })
     }
 
     /// The probabilities of the best classes of the model with this `id`, as far as the run has them.
@@ -89,7 +89,7 @@ impl StoredRun {
         // What follows from the network alone needs no prediction.
         let [.., flops, params] = &there.figures[..] else {
             let reason = format!("{} lacks figures", there.id);
-            return Err(EvalError::DamagedRun { path: self.path.join("run.json"), reason });
+            return Err(EvalError::DamagedStoredRun { path: self.path.join("run.json"), reason });
         };
         let conditions =
             Conditions { dataset: &record.dataset, shard: record.shard, tolerance: record.tolerance };

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::diagnosis::diagnose;
 use crate::explain::Explanation;
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
-use crate::plan::{Plan, PlannedModel, SAMPLE, Shard};
+use crate::plan::{Plan, PlannedModel, SAMPLE};
 use crate::predictions::Prediction;
 use crate::provenance::Environment;
+use crate::shard::Shard;
 use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
 use crate::weights::WeightsSource;
 
@@ -59,8 +60,6 @@ pub struct RunRecord {
     pub shard: Option<Shard>,
     /// The models, in the table's order.
     pub models: Vec<ModelRecord>,
-    /// Selected models that have no network in this version.
-    pub without_network: Vec<String>,
 }
 
 /// How far an accuracy over all images may lie from the printed one.
@@ -378,7 +377,7 @@ impl ModelRecord {
 fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
     let model = subject.model;
     let obstacle = obstacle(conditions, subject, hits.images + hits.unlabelled);
-    let documented = model.documented.as_ref();
+    let documented = &model.documented;
     let accuracy = |figure, count, printed: Option<&models::catalog::Figure>| {
         let judgement = match printed {
             Some(printed) => judge_accuracy(
@@ -402,8 +401,8 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
         }
     };
     let mut records = vec![
-        accuracy(FigureName::Top1Pct, hits.top1, documented.map(|documented| &documented.top1_pct)),
-        accuracy(FigureName::Top5Pct, hits.top5, documented.map(|documented| &documented.top5_pct)),
+        accuracy(FigureName::Top1Pct, hits.top1, documented.top1_pct.as_ref()),
+        accuracy(FigureName::Top5Pct, hits.top5, documented.top5_pct.as_ref()),
     ];
     records.extend(subject.counted.clone());
     records
@@ -413,26 +412,24 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
 /// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
 /// parameters.
 pub fn complexity_figures(model: &Model, layers: &[models::complexity::Layer]) -> [FigureRecord; 2] {
-    let documented = model.documented.as_ref();
-    let (rule, size) = match documented.map(|documented| &documented.flops_g) {
-        Some(counted) => (counted.rule, counted.input_size.unwrap_or(model.input_size)),
-        None => (FlopsRule::Flops, model.input_size),
-    };
+    let documented = &model.documented;
+    let size = model.counted_at();
+    let rule = documented.flops_g.as_ref().map_or(FlopsRule::Flops, |flops| flops.rule);
     let flops = record(
         FigureName::FlopsG,
         rule.count(layers),
         1e9,
         format!("{} at {size}x{size}", rule.meaning()),
-        documented.map(|documented| &documented.flops_g),
+        documented.flops_g.as_ref(),
         model,
     );
-    let rule = documented.map_or(ParamsRule::Trainable, |documented| documented.params_m.rule);
+    let rule = documented.params_m.as_ref().map_or(ParamsRule::Trainable, |params| params.rule);
     let params = record(
         FigureName::ParamsM,
         rule.count(layers),
         1e6,
         rule.meaning().to_owned(),
-        documented.map(|documented| &documented.params_m),
+        documented.params_m.as_ref(),
         model,
     );
     [flops, params]

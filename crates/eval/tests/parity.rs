@@ -18,7 +18,7 @@ fn check(parity: &Parity) {
 #[test]
 fn every_network_has_its_frameworks_logits_on_flex() {
     let catalog = Catalog::built_in();
-    let models: Vec<_> = catalog.models().iter().filter(|model| model.network().is_ok()).collect();
+    let models = catalog.models();
     assert!(!models.is_empty());
     let placement = on(DeviceName::Flex);
     for model in models {
@@ -47,7 +47,7 @@ fn another_implementation_of_every_operation_agrees() {
     let catalog = Catalog::built_in();
     let mut families = HashSet::new();
     for model in catalog.models() {
-        if families.insert(model.network().unwrap().family) {
+        if families.insert(model.network().family) {
             check(&parity(model, &on(DeviceName::NdArray)).unwrap());
         }
     }

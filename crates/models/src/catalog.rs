@@ -3,7 +3,6 @@
 //! Entries are data (`datasets/catalog.toml`, embedded); a user's own file adds to them. A key that
 //! is not known is an error, because a misspelt one would otherwise change what is measured.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
@@ -53,7 +52,8 @@ pub struct Model {
     /// The published weights.
     pub weights: Option<PublishedWeights>,
     /// The figures that the source prints.
-    pub documented: Option<Documented>,
+    #[serde(default)]
+    pub documented: Documented,
     /// Figures that are known to be misprinted.
     #[serde(default)]
     pub errata: Vec<Erratum>,
@@ -93,7 +93,7 @@ impl Tolerance {
 }
 
 /// Where the published weights are, and how to tell them.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedWeights {
     /// Address.
@@ -108,18 +108,18 @@ pub struct PublishedWeights {
     pub bytes: Option<u64>,
 }
 
-/// What a source prints for a model.
-#[derive(Debug, Clone, Deserialize)]
+/// What a source prints for a model: any of the figures, or none.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documented {
     /// Top-1 accuracy over the 50,000 images, per cent.
-    pub top1_pct: Figure,
+    pub top1_pct: Option<Figure>,
     /// Top-5 accuracy, per cent.
-    pub top5_pct: Figure,
+    pub top5_pct: Option<Figure>,
     /// FLOPs in units of 1e9, by the source's rule.
-    pub flops_g: Counted<FlopsRule>,
+    pub flops_g: Option<Counted<FlopsRule>>,
     /// Parameters in units of 1e6, by the source's rule.
-    pub params_m: Counted<ParamsRule>,
+    pub params_m: Option<Counted<ParamsRule>>,
 }
 
 /// A figure and the rule by which it was counted.
@@ -216,6 +216,16 @@ pub enum CatalogError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// A tolerance that would let everything or nothing through.
+    #[error(
+        "the catalog {origin}: accuracy_tolerance_pp is {tolerance}; it must be a number of percentage points from 0 to 100"
+    )]
+    Tolerance {
+        /// The file, or `built in`.
+        origin: String,
+        /// What it says.
+        tolerance: f64,
+    },
     /// Nothing matches what was asked for.
     #[error("no model matches `{pattern}`; the nearest are {}", nearest.join(", "))]
     UnknownModel {
@@ -223,16 +233,6 @@ pub enum CatalogError {
         pattern: String,
         /// Ids that resemble it.
         nearest: Vec<String>,
-    },
-    /// The model is documented but its network has not been written yet.
-    #[error("{id} is documented, but this version has no network `{network}`; it has {}", available.join(", "))]
-    NoNetwork {
-        /// The model.
-        id: String,
-        /// The network it needs.
-        network: String,
-        /// Networks that can be built.
-        available: Vec<String>,
     },
     /// The pattern is not a glob.
     #[error(
@@ -260,8 +260,8 @@ impl Catalog {
     /// Adds the entries of a user's file.
     ///
     /// # Errors
-    /// [`CatalogError`] for a file that cannot be read, has an unknown key, names an unknown recipe
-    /// or rule, or repeats an id.
+    /// [`CatalogError`] for a file that cannot be read, has an unknown key, names an unknown network, recipe
+    /// or rule, repeats an id, or gives two published files one name.
     pub fn add_file(&mut self, path: &Path) -> Result<(), CatalogError> {
         let text =
             fs::read_to_string(path).map_err(|source| CatalogError::Io { path: path.to_owned(), source })?;
@@ -271,23 +271,38 @@ impl Catalog {
     fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let file: CatalogFile = toml::from_str(text)
             .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
-        // By the name of its files too: `a/b-c` and `a-b/c` would share a prediction log.
-        let mut stems: HashSet<String> = self.models.iter().map(Model::file_stem).collect();
         for model in file.models {
-            let fault = model.fault().or_else(|| {
-                let taken = !stems.insert(model.file_stem());
-                taken.then(|| "the id, or the name of its files, exists already; choose another".to_owned())
-            });
-            if let Some(reason) = fault {
+            if let Some(reason) = model.fault().or_else(|| self.clash(&model)) {
                 return Err(CatalogError::Entry { origin: origin.to_owned(), id: model.id, reason });
             }
             self.models.push(model);
         }
-        self.accuracy_tolerance_pp = file.accuracy_tolerance_pp.unwrap_or(self.accuracy_tolerance_pp);
+        if let Some(tolerance) = file.accuracy_tolerance_pp {
+            if !(0.0..=100.0).contains(&tolerance) {
+                return Err(CatalogError::Tolerance { origin: origin.to_owned(), tolerance });
+            }
+            self.accuracy_tolerance_pp = tolerance;
+        }
         Ok(())
     }
 
-    /// Every model, whether or not this version has its network.
+    /// What `model` must not share with those that are there.
+    fn clash(&self, model: &Model) -> Option<String> {
+        // By the name of its files: `a/b-c` and `a-b/c` would share a prediction log.
+        if self.models.iter().any(|other| other.file_stem() == model.file_stem()) {
+            return Some("the id, or the name of its files, exists already; choose another".to_owned());
+        }
+        // The cache knows published files by their names.
+        let weights = model.weights.as_ref()?;
+        let same_name = |other: &&Model| other.weights.as_ref().is_some_and(|it| it.file == weights.file);
+        let other = self.models.iter().find(same_name).filter(|other| other.weights != model.weights)?;
+        Some(format!(
+            "its weights have the file name of those of {}, `{}`, but another address or hash; give one of them another `file`",
+            other.id, weights.file
+        ))
+    }
+
+    /// Every model.
     pub fn models(&self) -> &[Model] {
         &self.models
     }
@@ -355,14 +370,17 @@ impl Model {
 
     /// The network, ready to be built.
     ///
-    /// # Errors
-    /// [`CatalogError::NoNetwork`] when this version does not have it.
-    pub fn network(&self) -> Result<&'static NetworkEntry, CatalogError> {
-        networks::by_name(&self.network).ok_or_else(|| CatalogError::NoNetwork {
-            id: self.id.clone(),
-            network: self.network.clone(),
-            available: networks::NETWORKS.iter().map(|entry| entry.name.to_owned()).collect(),
-        })
+    /// # Panics
+    /// If there is none of that name, which a [`Catalog`] does not let in.
+    pub fn network(&self) -> &'static NetworkEntry {
+        networks::by_name(&self.network).expect("a catalog has looked for it")
+    }
+
+    /// Side of the square input at which layers are counted, in pixels: the documented FLOPs' own where that is
+    /// another than the model's.
+    pub fn counted_at(&self) -> usize {
+        let counted_at = self.documented.flops_g.as_ref().and_then(|flops| flops.input_size);
+        counted_at.unwrap_or(self.input_size)
     }
 
     /// The erratum about `figure`, if there is one.
@@ -377,12 +395,15 @@ impl Model {
         if self.id.matches('/').count() != 1 || !plain(self.source()) || !plain(self.arch()) {
             return Some("an id is <source>/<architecture> in letters, digits, '.', '_' and '-'".to_owned());
         }
+        if networks::by_name(&self.network).is_none() {
+            let names: Vec<&str> = networks::NETWORKS.iter().map(|entry| entry.name).collect();
+            return Some(format!("there is no network `{}`; there are {}", self.network, names.join(", ")));
+        }
         let Some(recipe) = Recipe::by_name(&self.recipe) else {
             let names: Vec<&str> = dataset::RECIPES.iter().map(|recipe| recipe.name).collect();
             return Some(format!("there is no recipe `{}`; there are {}", self.recipe, names.join(", ")));
         };
-        let counted_at = self.documented.as_ref().and_then(|documented| documented.flops_g.input_size);
-        if counted_at.is_some_and(|size| !INPUT_SIZES.contains(&size)) {
+        if !INPUT_SIZES.contains(&self.counted_at()) {
             return Some(format!(
                 "the input_size of flops_g must be {} to {}",
                 INPUT_SIZES.start(),

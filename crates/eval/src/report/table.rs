@@ -142,12 +142,6 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             .map(|verdict| format!("{} {verdict}", judged(verdict)))
             .collect();
     lines.push(format!("Figures: {}.", counts.join(", ")));
-    if !record.without_network.is_empty() {
-        lines.push(format!(
-            "Documented but not evaluated, because this version has no network for them: {}.",
-            record.without_network.join(", ")
-        ));
-    }
     if record.sessions.windows(2).any(|pair| pair[0].environment != pair[1].environment) {
         lines.push(
             "Parts of this run were computed by different programs or machines; run.json tells which."
@@ -163,7 +157,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     if let Some(shard) = record.shard {
         lines.push(format!(
             "This is shard {shard}; `cargo xtask merge` makes one run of all {} shards.",
-            shard.count
+            shard.count()
         ));
     }
     if let Some(model) = all().find(|model| model.unlabelled > 0) {

@@ -69,7 +69,7 @@ impl WeightsSource {
     pub fn label(&self) -> String {
         match self {
             Self::Seeded => "seeded".to_owned(),
-            Self::File { sha256, .. } => format!("sha256:{}", &sha256[..16]),
+            Self::File { sha256, .. } => format!("sha256:{}", sha256.get(..16).unwrap_or(sha256)),
         }
     }
 }

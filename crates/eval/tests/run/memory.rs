@@ -62,7 +62,7 @@ impl Network for Cramped {
 fn cramped(most: usize) -> Plan {
     let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
     let planned = plan.models.remove(0);
-    let entry = planned.model.network().unwrap();
+    let entry = planned.model.network();
     let mut inner = entry.init(plan.placement.burn_device());
     inner.load(&models::weights::seeded(inner.as_ref(), entry.name).unwrap()).unwrap();
     let classifier = Classifier::new(Box::new(Cramped { inner, most }), &plan.placement).unwrap();

@@ -16,7 +16,7 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let shards: Vec<_> = (1..=3)
         .map(|index| {
             let path = folder.path().join(format!("shard {index}"));
-            let outcome = run(&plan(&options(Some(Shard { index, count: 3 }))).unwrap(), &path).unwrap();
+            let outcome = run(&plan(&options(Some(Shard::new(index, 3).unwrap()))).unwrap(), &path).unwrap();
             let [model] = &outcome.record.models[..] else { panic!("one model") };
             assert_eq!(model.images, if index == 3 { 1 } else { 2 });
             assert!(
@@ -51,7 +51,7 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let labels = folder.path().join("labels.txt");
     fs::write(&labels, "7\n7\n7\n7\n7\n").unwrap();
     let other = folder.path().join("other labels");
-    let options = Options { labels: Some(&labels), ..options(Some(Shard { index: 3, count: 3 })) };
+    let options = Options { labels: Some(&labels), ..options(Some(Shard::new(3, 3).unwrap())) };
     run(&plan(&options).unwrap(), &other).unwrap();
     assert!(refusal(&[one, two, &other]).contains("the images or labels differ"));
     // An image that is lost from a log.
@@ -65,23 +65,4 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let text = fs::read_to_string(&path).unwrap().replace("\"finished\"", "\"interrupted\"");
     fs::write(&path, text).unwrap();
     assert!(refusal(&[one, two, three]).contains("shard 2 is unfinished; finish it first: test"));
-}
-
-#[test]
-fn a_shard_is_read_as_it_is_written() {
-    assert_eq!("2/3".parse(), Ok(Shard { index: 2, count: 3 }));
-    assert_eq!(Shard { index: 2, count: 3 }.to_string(), "2/3");
-    for (text, reason) in [("0/3", "counted from 1"), ("4/3", "I from 1 to N"), ("3", "I/N"), ("1/0", "I/N")]
-    {
-        let error = text.parse::<Shard>().unwrap_err();
-        assert!(error.contains(reason), "{text}: {error}");
-    }
-    for count in 1..7 {
-        let all = (1..=count).map(|index| Shard { index, count });
-        for images in 0..20 {
-            let sizes = all.clone().map(|shard| (0..images).filter(|&i| shard.contains(i)).count());
-            assert!(sizes.eq(all.clone().map(|shard| shard.size(images))), "{images} in {count}");
-            assert!((0..images).all(|i| all.clone().filter(|shard| shard.contains(i)).count() == 1));
-        }
-    }
 }
