@@ -154,7 +154,7 @@ impl Program {
         let deepest = self.steps.iter().map(depth).chain([self.head.weights.depth_blocks]).max().unwrap_or(0);
         let row = deepest * BLOCK;
         // One more row for the image's windows.
-        let block = BLOCK_WORDS.max(row * self.isa.tile_rows()) + row;
+        let block = BLOCK_WORDS.max(row * self.isa.facts().tile_rows) + row;
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block));
         let features = images * self.head.weights.depth_blocks * BLOCK;
         if state.features.len() < features {

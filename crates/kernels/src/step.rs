@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::buffer::Buffer;
-use crate::isa::Isa;
+use crate::isa::{Facts, Isa};
 use crate::matmul::{self, Ahead, Epilogue, Output, Packed, Tiles};
 use crate::rows::{self, DepthwiseStep, DepthwiseWeights, Map};
 use crate::shape::Window;
@@ -64,9 +64,9 @@ pub(crate) struct Step {
 
 /// Rows of the largest block of a multiplication.
 pub(crate) fn most_rows(weights: &Packed, isa: Isa) -> usize {
-    let row = weights.depth_blocks * isa.block_words();
-    let tiles = BLOCK_WORDS / (row * isa.tile_rows());
-    tiles.clamp(1, BLOCK_TILES) * isa.tile_rows()
+    let Facts { tile_rows, block_words, .. } = isa.facts();
+    let tiles = BLOCK_WORDS / (weights.depth_blocks * block_words * tile_rows);
+    tiles.clamp(1, BLOCK_TILES) * tile_rows
 }
 
 /// How a step is cut into items: blocks of pixels, and parts of the panels where there are too few rows.
@@ -88,7 +88,7 @@ impl Share {
         let mut splits = 1;
         if members > 1 {
             let even = blocks.next_multiple_of(members);
-            if pixels / even >= isa.tile_rows() || panels == 1 {
+            if pixels / even >= isa.facts().tile_rows || panels == 1 {
                 blocks = even.min(pixels);
             } else {
                 splits = members.div_ceil(blocks).min(panels);
