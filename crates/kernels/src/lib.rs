@@ -6,6 +6,7 @@
 //! * [`mod@reference`]: the same operations as plain loops, against which all is tested.
 
 mod buffer;
+mod fusion;
 mod graph;
 mod image;
 mod isa;
