@@ -14,7 +14,7 @@ use crate::isa::Isa;
 use crate::layout::Layout;
 use crate::matmul::{Epilogue, Packed};
 use crate::rows::Map;
-use crate::shape::{Geometry, SizeError, Window};
+use crate::shape::{SizeError, Window};
 use crate::simd::BLOCK;
 use crate::step::{Average, BLOCK_WORDS, Item, Linear, Share, Step, StepKind, StoredEpilogue, most_rows};
 use crate::threads::{Scratch, Team, Threads};
@@ -93,18 +93,6 @@ impl Program {
         self.steps.iter().map(packed).sum::<usize>() + self.head.weights.bytes()
     }
 
-    pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
-    pub(crate) fn image_channels(&self) -> usize {
-        self.image_channels
-    }
-
-    pub(crate) fn head_input(&self) -> usize {
-        self.head.input
-    }
-
     /// Logits of `images`, `[images, classes]`.
     ///
     /// # Errors
@@ -121,8 +109,8 @@ impl Program {
         let mut scratch = threads.scratch();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = match &mut *state {
-            Some(state) if state.layout.image() == images.size() => state,
-            other => other.insert(self.state(Layout::new(self, images.size())?)),
+            Some(state) if state.layout.size(0) == images.size() => state,
+            other => other.insert(self.state(self.layout(images.size())?)),
         };
         // All threads take whole images as long as there is one for each; what remains they share.
         let alone = count - count % threads.count();
@@ -133,6 +121,10 @@ impl Program {
         let row = self.head.weights.channels;
         let rows = state.logits.as_slice().chunks_exact(row).take(count);
         Ok(rows.flat_map(|row| &row[..self.head.classes]).copied().collect())
+    }
+
+    fn layout(&self, image: [usize; 2]) -> Result<Layout, SizeError> {
+        Layout::new(image, self.image_channels, &self.steps, self.head.input)
     }
 
     fn state(&self, layout: Layout) -> State {
@@ -203,65 +195,70 @@ impl Program {
 
     /// One thread's part of one image.
     fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, features: Shared) {
-        let [height, width] = at.layout.image();
-        loop {
-            let row = team.take();
-            if row >= height {
-                break;
-            }
+        self.write_pixels(images, image, team, at);
+        for index in 0..self.steps.len() {
+            team.meet();
+            self.step(index, team, at);
+        }
+        team.meet();
+        self.average(image, team, at, features);
+    }
+
+    /// One thread's part of an image's pixels, which are value 0.
+    fn write_pixels(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>) {
+        let [height, width] = at.layout.size(0);
+        for row in team.items(height) {
             // SAFETY: the image's map has room for every row, and each row is taken once.
             unsafe { images.write_row(image, row, at.value(0).add(row * width * self.image_channels)) };
         }
-        for (index, step) in self.steps.iter().enumerate() {
-            team.meet();
-            let geometry = at.layout.geometry(index);
-            let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
-            loop {
-                let item = team.take();
-                if item >= share.items() {
-                    break;
-                }
-                let (pixels, panels) = share.item(item);
-                let next = item + team.members();
-                let next = if next < share.items() { share.item(next).0 } else { 0..0 };
-                let map = Map {
-                    // SAFETY: the layout gives every value a place in the arena.
-                    data: unsafe { at.value(step.input) },
-                    channels: self.channels_of(step.input),
-                    geometry,
-                    zeros: at.zeros.as_ptr(),
-                };
-                // SAFETY: as above; items write different elements, and the places of what is read are
-                // not given to others before they were read for the last time.
-                unsafe {
-                    let epilogue = at.epilogue(&step.epilogue);
-                    let output = at.value(index + 1);
-                    let block = at.block.get();
-                    let ahead = map.read_by(next);
-                    self.isa.run(Item { step, map, epilogue, pixels, panels, output, block, ahead });
-                }
+    }
+
+    /// One thread's part of a step.
+    fn step(&self, index: usize, team: &Team, at: &At<'_>) {
+        let step = &self.steps[index];
+        let geometry = at.layout.geometry(index);
+        let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
+        for item in team.items(share.items()) {
+            let (pixels, panels) = share.item(item);
+            let next = item + team.members();
+            let next = if next < share.items() { share.item(next).0 } else { 0..0 };
+            let map = Map {
+                // SAFETY: the layout gives every value a place in the arena.
+                data: unsafe { at.value(step.input) },
+                channels: self.channels_of(step.input),
+                geometry,
+                zeros: at.zeros.as_ptr(),
+            };
+            // SAFETY: as above; items write different elements, and the places of what is read are
+            // not given to others before they were read for the last time.
+            unsafe {
+                let epilogue = at.epilogue(&step.epilogue);
+                let output = at.value(index + 1);
+                let block = at.block.get();
+                let ahead = map.read_by(next);
+                self.isa.run(Item { step, map, epilogue, pixels, panels, output, block, ahead });
             }
         }
-        team.meet();
-        let channels = self.channels_of(self.head.input);
-        let [height, width] = at.layout.size(self.head.input);
-        loop {
-            let first = team.take() * FEATURES;
-            if first >= channels {
-                break;
-            }
-            // SAFETY: as above; `features` has room for every image.
+    }
+
+    /// One thread's part of the mean over an image's pixels.
+    fn average(&self, image: usize, team: &Team, at: &At<'_>, features: Shared) {
+        let Head { input, relu, factor, .. } = self.head;
+        let channels = self.channels_of(input);
+        let [rows, columns] = at.layout.size(input);
+        for item in team.items(channels.div_ceil(FEATURES)) {
+            let first = item * FEATURES;
+            // SAFETY: the layout gives every value a place in the arena, and `features` has room for every image;
+            // items write different elements.
             unsafe {
                 self.isa.run(Average {
-                    map: Map {
-                        data: at.value(self.head.input),
-                        channels,
-                        geometry: Geometry { input: [height, width], ..at.layout.geometry(0) },
-                        zeros: at.zeros.as_ptr(),
-                    },
-                    relu: self.head.relu,
-                    factor: self.head.factor / (height * width) as f32,
-                    channels: first..(first + FEATURES).min(channels),
+                    data: at.value(input),
+                    channels,
+                    rows,
+                    columns,
+                    relu,
+                    factor: factor / (rows * columns) as f32,
+                    part: first..(first + FEATURES).min(channels),
                     output: features.get().add(image * channels),
                 });
             }
@@ -293,11 +290,7 @@ impl Program {
         };
         let team = Team::new(threads.count());
         threads.run(|thread| {
-            loop {
-                let item = team.take();
-                if item >= share.items() {
-                    break;
-                }
+            for item in team.items(share.items()) {
                 let (pixels, panels) = share.item(item);
                 let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
                 // SAFETY: the buffers were made for so many images; items write different elements.

@@ -371,23 +371,24 @@ pub(crate) unsafe fn max_pool<S: Simd>(
 /// Taps of a pooling window that are read at once.
 const POOLED_TAPS: usize = 9;
 
-/// Sums of all pixels times `factor`, for the channels `channels`.
+/// Sums of all pixels of a map of `[rows, columns, channels]` times `factor`, for the channels `part`.
 #[inline(always)]
 pub(crate) unsafe fn average<S: Simd>(
-    map: Map,
+    data: *const f32,
+    channels: usize,
+    [rows, columns]: [usize; 2],
     with_relu: bool,
     factor: f32,
-    channels: std::ops::Range<usize>,
+    part: Range<usize>,
     output: *mut f32,
 ) {
-    let [height, width] = map.geometry.input;
-    for channel in channels.step_by(S::LANES) {
+    for channel in part.step_by(S::LANES) {
         let mut sum = S::splat(0.0);
-        for y in 0..height {
+        for y in 0..rows {
             // Row by row, which keeps the partial sums small.
             let mut row = S::splat(0.0);
-            for x in 0..width {
-                let mut x = S::load(map.data.add((y * width + x) * map.channels + channel));
+            for x in 0..columns {
+                let mut x = S::load(data.add((y * columns + x) * channels + channel));
                 if with_relu {
                     x = relu::<S>(x);
                 }

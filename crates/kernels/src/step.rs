@@ -185,17 +185,25 @@ impl Kernel for Linear<'_> {
 
 /// A part of average pooling.
 pub(crate) struct Average {
-    pub(crate) map: Map,
+    /// `[rows, columns, channels]`.
+    pub(crate) data: *const f32,
+    /// Padded.
+    pub(crate) channels: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
     pub(crate) relu: bool,
+    /// What the sums are multiplied by.
     pub(crate) factor: f32,
-    pub(crate) channels: Range<usize>,
+    /// The channels of this part.
+    pub(crate) part: Range<usize>,
     pub(crate) output: *mut f32,
 }
 
 impl Kernel for Average {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        let Self { data, channels, rows, columns, relu, factor, part, output } = self;
         // SAFETY: the caller's.
-        unsafe { rows::average::<S>(self.map, self.relu, self.factor, self.channels, self.output) }
+        unsafe { rows::average::<S>(data, channels, [rows, columns], relu, factor, part, output) }
     }
 }
