@@ -80,7 +80,7 @@ impl Program {
     }
 
     /// Number of classes.
-    pub fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.head.classes
     }
 
