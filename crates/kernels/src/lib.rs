@@ -37,6 +37,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![allow(unsafe_code, reason = "vector instructions and shared memory; every use says why it is sound")]
+
 mod buffer;
 mod fusion;
 mod graph;
