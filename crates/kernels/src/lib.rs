@@ -46,6 +46,7 @@ mod image;
 mod isa;
 mod layout;
 mod matmul;
+mod pool;
 mod program;
 pub mod reference;
 mod rows;

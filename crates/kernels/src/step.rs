@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::buffer::Buffer;
 use crate::isa::{Facts, Isa};
 use crate::matmul::{self, Ahead, Epilogue, Output, Packed, Tiles};
+use crate::pool;
 use crate::rows::{self, DepthwiseStep, DepthwiseWeights, Map};
 use crate::shape::Window;
 use crate::simd::{Kernel, Simd};
@@ -151,8 +152,8 @@ impl Kernel for Item<'_> {
                     let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
                     rows::depthwise_map::<S>(map, depthwise, &epilogue, first, count, output);
                 }
-                StepKind::MaxPool => rows::max_pool::<S>(map, &epilogue, first, count, output),
-                StepKind::Finish => rows::finish::<S>(map, &epilogue, first, count, output),
+                StepKind::MaxPool => pool::max_pool::<S>(map, &epilogue, first, count, output),
+                StepKind::Finish => pool::finish::<S>(map, &epilogue, first, count, output),
             }
         }
     }
@@ -204,6 +205,6 @@ impl Kernel for Average {
     unsafe fn run<S: Simd>(self) {
         let Self { data, channels, rows, columns, relu, factor, part, output } = self;
         // SAFETY: the caller's.
-        unsafe { rows::average::<S>(data, channels, [rows, columns], relu, factor, part, output) }
+        unsafe { pool::average::<S>(data, channels, [rows, columns], relu, factor, part, output) }
     }
 }
