@@ -11,7 +11,7 @@ use crate::buffer::{Buffer, padded};
 use crate::matmul::Packed;
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;
-use crate::step::{Rows, Step, StepKind, StoredEpilogue};
+use crate::step::{Multiplication, Rows, Step, StepKind, StoredEpilogue};
 
 /// An operation of the graph, and the nodes that it reads: all of them before it.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Fusion {
                         (window, value, Rows::Window { relu })
                     }
                 };
-                (window, input, StepKind::Multiply { rows, weights })
+                (window, input, StepKind::Multiply(Multiplication { rows, weights }))
             }
         };
         self.push(node, window, input, kind, epilogue);

@@ -10,6 +10,7 @@ use crate::matmul::Packed;
 use crate::program::{Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;
+use crate::step::{Multiplication, Rows};
 
 /// A network that these kernels cannot run; Burn's own operations can.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -180,7 +181,10 @@ impl Graph {
             input,
             relu,
             factor,
-            weights: Packed::new(isa, depth, classes, |from, to| weights[from * classes + to]),
+            linear: Multiplication {
+                rows: Rows::Window { relu: false },
+                weights: Packed::new(isa, depth, classes, |from, to| weights[from * classes + to]),
+            },
             bias: Buffer::of_channels(bias.unwrap_or(&[]), classes),
             classes,
         };

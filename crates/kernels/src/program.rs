@@ -12,11 +12,14 @@ use crate::buffer::Buffer;
 use crate::image::Images;
 use crate::isa::Isa;
 use crate::layout::Layout;
-use crate::matmul::{Epilogue, Packed};
+use crate::matmul::{Ahead, Epilogue, Packed};
 use crate::rows::Map;
 use crate::shape::{SizeError, Window};
 use crate::simd::BLOCK;
-use crate::step::{Average, BLOCK_WORDS, Item, Linear, Share, Step, StepKind, StoredEpilogue, most_rows};
+use crate::step::{
+    Average, BLOCK_WORDS, Item, Linear, Multiplication, Part, Share, Step, StepKind, StoredEpilogue,
+    most_rows,
+};
 use crate::threads::{Scratch, Team, Threads};
 
 /// Global average pooling and the fully connected layer.
@@ -25,7 +28,8 @@ pub(crate) struct Head {
     pub(crate) input: usize,
     pub(crate) relu: bool,
     pub(crate) factor: f32,
-    pub(crate) weights: Packed,
+    /// Its rows are images.
+    pub(crate) linear: Multiplication,
     pub(crate) bias: Buffer,
     pub(crate) classes: usize,
 }
@@ -86,11 +90,16 @@ impl Program {
 
     /// Bytes of its packed matrices.
     pub fn weight_bytes(&self) -> usize {
-        let packed = |step: &Step| match &step.kind {
-            StepKind::Multiply { weights, .. } => weights.bytes(),
-            _ => 0,
-        };
-        self.steps.iter().map(packed).sum::<usize>() + self.head.weights.bytes()
+        self.packed().map(Packed::bytes).sum()
+    }
+
+    /// The packed matrices.
+    fn packed(&self) -> impl Iterator<Item = &Packed> {
+        let of_steps = self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Multiply(multiplication) => Some(multiplication),
+            _ => None,
+        });
+        of_steps.chain([&self.head.linear]).map(|multiplication| &multiplication.weights)
     }
 
     /// Logits of `images`, `[images, classes]`.
@@ -118,7 +127,7 @@ impl Program {
         self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
         self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
         self.logits(state, &mut scratch, count, threads);
-        let row = self.head.weights.channels;
+        let row = self.head.linear.weights.channels;
         let rows = state.logits.as_slice().chunks_exact(row).take(count);
         Ok(rows.flat_map(|row| &row[..self.head.classes]).copied().collect())
     }
@@ -139,21 +148,17 @@ impl Program {
     }
 
     fn make_room(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: usize) {
-        let depth = |step: &Step| match &step.kind {
-            StepKind::Multiply { weights, .. } => weights.depth_blocks,
-            _ => 0,
-        };
-        let deepest = self.steps.iter().map(depth).chain([self.head.weights.depth_blocks]).max().unwrap_or(0);
+        let deepest = self.packed().map(|weights| weights.depth_blocks).max().unwrap_or(0);
         let row = deepest * BLOCK;
         // One more row for the image's windows.
         let block = BLOCK_WORDS.max(row * self.isa.facts().tile_rows) + row;
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block));
-        let features = images * self.head.weights.depth_blocks * BLOCK;
+        let features = images * self.head.linear.weights.depth_blocks * BLOCK;
         if state.features.len() < features {
             state.features = Buffer::zeroed(features);
         }
-        if state.logits.len() < images * self.head.weights.channels {
-            state.logits = Buffer::zeroed(images * self.head.weights.channels);
+        if state.logits.len() < images * self.head.linear.weights.channels {
+            state.logits = Buffer::zeroed(images * self.head.linear.weights.channels);
         }
     }
 
@@ -236,7 +241,8 @@ impl Program {
                 let output = at.value(index + 1);
                 let block = at.block.get();
                 let ahead = map.read_by(next);
-                self.isa.run(Item { step, map, epilogue, pixels, panels, output, block, ahead });
+                let part = Part { map, epilogue, pixels, panels, output, block, ahead };
+                self.isa.run(Item { kind: &step.kind, part });
             }
         }
     }
@@ -274,7 +280,7 @@ impl Program {
 
     /// The fully connected layer, all images at once: its weights are read once.
     fn logits(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: &Threads) {
-        let weights = &self.head.weights;
+        let weights = &self.head.linear.weights;
         let channels = weights.depth_blocks * BLOCK;
         let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
         let map = Shared(state.features.as_mut_ptr());
@@ -293,18 +299,11 @@ impl Program {
             for item in team.items(share.items()) {
                 let (pixels, panels) = share.item(item);
                 let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
+                let epilogue = Epilogue::of_bias(self.head.bias.as_ptr());
+                let (output, block, ahead) = (output.get(), blocks[thread].get(), Ahead::NOTHING);
+                let part = Part { map, epilogue, pixels, panels, output, block, ahead };
                 // SAFETY: the buffers were made for so many images; items write different elements.
-                unsafe {
-                    self.isa.run(Linear {
-                        weights,
-                        map,
-                        epilogue: Epilogue::of_bias(self.head.bias.as_ptr()),
-                        pixels,
-                        panels,
-                        output: output.get(),
-                        block: blocks[thread].get(),
-                    });
-                }
+                unsafe { self.isa.run(Linear { linear: &self.head.linear, part }) };
             }
         });
     }
