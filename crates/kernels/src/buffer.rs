@@ -47,6 +47,13 @@ impl Buffer {
         Self { data, lines }
     }
 
+    /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`.
+    pub(crate) fn of_channels(values: &[f32], count: usize) -> Self {
+        let mut buffer = Self::zeroed(padded(count));
+        buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
+        buffer
+    }
+
     fn layout(lines: usize) -> alloc::Layout {
         let size = lines * size_of::<Line>();
         let align = if size >= LARGE_PAGE { LARGE_PAGE } else { align_of::<Line>() };

@@ -1,22 +1,16 @@
-//! A network as a graph of the operations that people write, and how it becomes the fewest passes over
-//! memory.
-//!
-//! The rules, each of which saves the reading and writing of a feature map:
-//! * a depthwise convolution that only a 1x1 convolution reads, perhaps through a ReLU, is computed while
-//!   that one's multiplicands are laid out;
-//! * what follows an operation and reads nothing else (a sum with something already there, a
-//!   normalisation, a ReLU, in this order) is done before its result is stored;
-//! * a ReLU that only convolutions read is applied where they read.
+//! A network as a graph of the operations that people write. [`crate::fusion`] makes the fewest passes over memory
+//! of it.
 
 use thiserror::Error;
 
 use crate::buffer::{Buffer, padded};
+use crate::fusion::{self, Layer, LayerWeights, Node, Operation, Source};
 use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::program::{Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;
-use crate::step::{Rows, Step, StepKind, StoredEpilogue};
+use crate::step::{Multiplication, Rows};
 
 /// A network that these kernels cannot run; Burn's own operations can.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -67,42 +61,6 @@ pub struct Convolution {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value(usize);
 
-#[derive(Debug)]
-enum Operation {
-    Image,
-    Convolution(Layer),
-    MaxPool(Window),
-    Affine { scale: Vec<f32>, shift: Vec<f32> },
-    Relu,
-    Add,
-}
-
-/// A convolution, its weights as the kernels want them: packed when they come, so that they are in memory twice
-/// for one layer at a time only.
-#[derive(Debug)]
-struct Layer {
-    window: Window,
-    bias: Option<Buffer>,
-    weights: LayerWeights,
-}
-
-#[derive(Debug)]
-enum LayerWeights {
-    /// Of all input channels.
-    Dense(Packed),
-    /// Of one channel each.
-    Depthwise(DepthwiseWeights),
-    /// A step has them.
-    Taken,
-}
-
-#[derive(Debug)]
-struct Node {
-    operation: Operation,
-    inputs: Vec<usize>,
-    channels: usize,
-}
-
 /// A graph in the making, in the order of execution.
 #[derive(Debug)]
 pub struct Graph {
@@ -145,8 +103,8 @@ impl Graph {
             1 => LayerWeights::Dense(pack(self.isa, convolution, x.0 == 0)),
             _ => LayerWeights::Depthwise(depthwise_weights(convolution)),
         };
-        let bias = convolution.bias.as_ref().map(|bias| channels(bias, to));
-        Ok(self.push(Operation::Convolution(Layer { window, bias, weights }), &[x], to))
+        let bias = convolution.bias.as_ref().map(|bias| Buffer::of_channels(bias, to));
+        Ok(self.push(Operation::Convolution(Layer { window, bias, weights: Some(weights) }), &[x], to))
     }
 
     /// Max-pooling.
@@ -218,20 +176,19 @@ impl Graph {
         }
         check_bias(bias, classes)?;
         let (isa, image_channels) = (self.isa, self.nodes[0].channels);
-        let mut fusion = Fusion::new(self.nodes, features.0);
-        for node in 0..fusion.nodes.len() {
-            fusion.emit(node);
-        }
-        let (input, relu) = fusion.resolve(features.0);
+        let (steps, Source { value: input, relu }) = fusion::fuse(self.nodes, features.0);
         let head = Head {
-            input: fusion.stored[input],
+            input,
             relu,
             factor,
-            weights: Packed::new(isa, depth, classes, |from, to| weights[from * classes + to]),
-            bias: channels(bias.unwrap_or(&[]), classes),
+            linear: Multiplication {
+                rows: Rows::Window { relu: false },
+                weights: Packed::new(isa, depth, classes, |from, to| weights[from * classes + to]),
+            },
+            bias: Buffer::of_channels(bias.unwrap_or(&[]), classes),
             classes,
         };
-        Ok(Program::new(isa, image_channels, fusion.steps, head))
+        Ok(Program::new(isa, image_channels, steps, head))
     }
 }
 
@@ -239,182 +196,6 @@ fn check_bias(bias: Option<&[f32]>, expected: usize) -> Result<(), GraphError> {
     match bias.map(<[f32]>::len) {
         Some(found) if found != expected => Err(GraphError::Weights { expected, found }),
         _ => Ok(()),
-    }
-}
-
-/// Values of channels, padded with zeros.
-fn channels(values: &[f32], count: usize) -> Buffer {
-    let mut buffer = Buffer::zeroed(padded(count));
-    buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
-    buffer
-}
-
-struct Fusion {
-    nodes: Vec<Node>,
-    readers: Vec<Vec<usize>>,
-    /// The node whose stored map holds a node's result, by index of the value in the program.
-    stored: Vec<usize>,
-    steps: Vec<Step>,
-}
-
-const NOWHERE: usize = usize::MAX;
-
-impl Fusion {
-    fn new(nodes: Vec<Node>, features: usize) -> Self {
-        let mut readers = vec![Vec::new(); nodes.len()];
-        for (index, node) in nodes.iter().enumerate() {
-            node.inputs.iter().for_each(|&input| readers[input].push(index));
-        }
-        // The head reads too; it comes after all nodes.
-        readers[features].push(nodes.len());
-        let mut stored = vec![NOWHERE; nodes.len()];
-        stored[0] = 0;
-        Self { nodes, readers, stored, steps: Vec::new() }
-    }
-
-    fn only_reader(&self, node: usize) -> Option<usize> {
-        match self.readers[node][..] {
-            [reader] if reader < self.nodes.len() => Some(reader),
-            _ => None,
-        }
-    }
-
-    fn convolution(&self, node: usize) -> Option<&Layer> {
-        match &self.nodes.get(node)?.operation {
-            Operation::Convolution(layer) => Some(layer),
-            _ => None,
-        }
-    }
-
-    fn is_depthwise(&self, node: usize) -> bool {
-        self.convolution(node).is_some_and(|layer| matches!(layer.weights, LayerWeights::Depthwise(_)))
-    }
-
-    /// The window and the weights of a convolution, which its step keeps.
-    fn take(&mut self, node: usize) -> Option<(Window, LayerWeights)> {
-        match &mut self.nodes.get_mut(node)?.operation {
-            Operation::Convolution(layer) => {
-                Some((layer.window, std::mem::replace(&mut layer.weights, LayerWeights::Taken)))
-            }
-            _ => None,
-        }
-    }
-
-    fn is_relu(&self, node: usize) -> bool {
-        matches!(self.nodes.get(node), Some(Node { operation: Operation::Relu, .. }))
-    }
-
-    /// A ReLU that is applied by those who read it, all of which can.
-    fn is_read_with_relu(&self, node: usize) -> bool {
-        let can = |&reader: &usize| reader == self.nodes.len() || self.convolution(reader).is_some();
-        self.is_relu(node) && self.stored[node] == NOWHERE && self.readers[node].iter().all(can)
-    }
-
-    /// The node to read for `node`, and whether to apply a ReLU.
-    fn resolve(&self, node: usize) -> (usize, bool) {
-        if self.is_read_with_relu(node) { (self.nodes[node].inputs[0], true) } else { (node, false) }
-    }
-
-    /// The 1x1 convolution that computes the depthwise convolution `node` on the way.
-    fn taken_by(&self, node: usize) -> Option<usize> {
-        if !self.is_depthwise(node) {
-            return None;
-        }
-        let mut reader = self.only_reader(node)?;
-        if self.is_relu(reader) {
-            reader = self.only_reader(reader)?;
-        }
-        let pointwise = self.convolution(reader)?;
-        let dense = matches!(pointwise.weights, LayerWeights::Dense(_));
-        (dense && pointwise.window == Window::PIXEL).then_some(reader)
-    }
-
-    /// Adds the step of `node`, unless another step does its work.
-    fn emit(&mut self, node: usize) {
-        if self.stored[node] != NOWHERE || self.taken_by(node).is_some() || self.is_read_with_relu(node) {
-            return;
-        }
-        let inputs = self.nodes[node].inputs.clone();
-        let width = self.nodes[node].channels;
-        let mut epilogue = StoredEpilogue::default();
-        let (mut input, mut relu_before) = self.resolve(inputs.first().copied().unwrap_or(node));
-        let (window, kind) = match &mut self.nodes[node].operation {
-            Operation::Image => return,
-            Operation::Convolution(layer) => {
-                let mut window = layer.window;
-                epilogue.bias = layer.bias.take();
-                // A depthwise convolution before it that waits for this one.
-                let relu_between = self.is_relu(inputs[0]);
-                let before = if relu_between { self.nodes[inputs[0]].inputs[0] } else { inputs[0] };
-                let waiting = self.taken_by(before) == Some(node);
-                let kind = match self.take(node) {
-                    Some((_, LayerWeights::Depthwise(weights))) => {
-                        StepKind::Depthwise { weights, relu_before }
-                    }
-                    Some((_, LayerWeights::Dense(weights))) => {
-                        let mut rows = match inputs[0] {
-                            0 => Rows::Image,
-                            _ => Rows::Window { relu: relu_before },
-                        };
-                        if waiting && let Some((around, LayerWeights::Depthwise(weights))) = self.take(before)
-                        {
-                            (input, relu_before) = self.resolve(self.nodes[before].inputs[0]);
-                            window = around;
-                            rows = Rows::Depthwise { weights, relu_before, relu_after: relu_between };
-                        }
-                        StepKind::Multiply { rows, weights }
-                    }
-                    Some((_, LayerWeights::Taken)) | None => unreachable!("a step a convolution"),
-                };
-                (window, kind)
-            }
-            Operation::MaxPool(window) => (*window, StepKind::MaxPool),
-            Operation::Affine { scale, shift } => {
-                epilogue.affine = Some([channels(scale, width), channels(shift, width)]);
-                (Window::PIXEL, StepKind::Finish)
-            }
-            Operation::Relu => {
-                epilogue.relu = true;
-                (Window::PIXEL, StepKind::Finish)
-            }
-            Operation::Add => {
-                epilogue.residual = Some(self.stored[inputs[1]]);
-                (Window::PIXEL, StepKind::Finish)
-            }
-        };
-        let input = self.stored[input];
-        let done = self.follow(node, &mut epilogue);
-        self.steps.push(Step { kind, window, input, epilogue, channels: padded(width) });
-        // Nobody reads what is within the chain, so all of it may be called stored.
-        done.into_iter().for_each(|node| self.stored[node] = self.steps.len());
-    }
-
-    /// Takes into `epilogue` what can be done to the result of `node` before it is stored. Gives the nodes
-    /// that are done then, `node` first.
-    fn follow(&self, node: usize, epilogue: &mut StoredEpilogue) -> Vec<usize> {
-        let mut done = vec![node];
-        let mut last = node;
-        while let Some(reader) = self.only_reader(last) {
-            let Node { operation, inputs, channels: width } = &self.nodes[reader];
-            match operation {
-                _ if epilogue.relu => break,
-                Operation::Relu => epilogue.relu = true,
-                Operation::Affine { scale, shift } if epilogue.affine.is_none() => {
-                    epilogue.affine = Some([channels(scale, *width), channels(shift, *width)]);
-                }
-                Operation::Add if epilogue.affine.is_none() && epilogue.residual.is_none() => {
-                    let other = if inputs[0] == last { inputs[1] } else { inputs[0] };
-                    if self.stored[other] == NOWHERE {
-                        break;
-                    }
-                    epilogue.residual = Some(self.stored[other]);
-                }
-                _ => break,
-            }
-            last = reader;
-            done.push(last);
-        }
-        done
     }
 }
 
@@ -439,5 +220,6 @@ fn depthwise_weights(convolution: &Convolution) -> DepthwiseWeights {
             *weight = convolution.weights[channel * taps + tap];
         }
     }
-    DepthwiseWeights { taps: buffer, bias: channels(convolution.bias.as_deref().unwrap_or(&[]), width) }
+    let bias = Buffer::of_channels(convolution.bias.as_deref().unwrap_or(&[]), width);
+    DepthwiseWeights { taps: buffer, bias }
 }

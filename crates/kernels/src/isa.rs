@@ -6,7 +6,7 @@ use std::fmt;
 use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512, Avx512Bf16};
-use crate::simd::{Kernel, Portable, Simd};
+use crate::simd::{BLOCK, Kernel, Portable, Simd};
 
 /// An instruction set that this CPU has: there is no other way to get one than [`Isa::best`],
 /// [`Isa::best_bf16`] and [`Isa::available`].
@@ -24,6 +24,24 @@ enum Kind {
     #[cfg(target_arch = "aarch64")]
     Neon,
     Portable,
+}
+
+/// What has to be known of an instruction set outside the kernels, where nothing is generic over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    name: &'static str,
+    /// Channels that a panel of packed weights holds.
+    pub(crate) panel_channels: usize,
+    /// Rows of the largest tile of a multiplication.
+    pub(crate) tile_rows: usize,
+    /// Words of 32 bits that a block of multiplicands takes.
+    pub(crate) block_words: usize,
+}
+
+impl Facts {
+    const fn of<S: Simd>() -> Self {
+        Self { name: S::NAME, panel_channels: S::NV * S::LANES, tile_rows: S::MR, block_words: S::WORDS }
+    }
 }
 
 impl Kind {
@@ -77,69 +95,28 @@ impl Isa {
         ALL.iter().copied().filter(|kind| kind.is_available()).map(Self).collect()
     }
 
-    /// Whether what is multiplied is rounded to bf16 before.
+    /// Whether what is multiplied is rounded to bf16 before: then a word holds two multiplicands.
     pub fn rounds_to_bf16(self) -> bool {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Bf16 => true,
-            _ => false,
-        }
+        self.facts().block_words < BLOCK
     }
 
     /// Its name, as reports give it.
     pub fn name(self) -> &'static str {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Bf16 => "avx512bf16",
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => "avx2",
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon => "neon",
-            Kind::Portable => "portable",
-        }
+        self.facts().name
     }
 
-    /// Channels that a panel of packed weights holds.
-    pub(crate) fn panel_channels(self) -> usize {
-        fn of<S: Simd>() -> usize {
-            S::NV * S::LANES
-        }
+    /// What differs from one instruction set to the next.
+    pub(crate) fn facts(self) -> Facts {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Bf16 => of::<Avx512Bf16>(),
+            Kind::Avx512Bf16 => Facts::of::<Avx512Bf16>(),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => of::<Avx512>(),
+            Kind::Avx512 => Facts::of::<Avx512>(),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => of::<Avx2>(),
+            Kind::Avx2 => Facts::of::<Avx2>(),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => of::<Neon>(),
-            Kind::Portable => of::<Portable>(),
-        }
-    }
-
-    /// Rows of the largest tile of a multiplication.
-    pub(crate) fn tile_rows(self) -> usize {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Bf16 => Avx512Bf16::MR,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => Avx512::MR,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => Avx2::MR,
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon => Neon::MR,
-            Kind::Portable => Portable::MR,
-        }
-    }
-
-    /// Words of 32 bits that a block of multiplicands takes.
-    pub(crate) fn block_words(self) -> usize {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Bf16 => Avx512Bf16::WORDS,
-            _ => crate::simd::BLOCK,
+            Kind::Neon => Facts::of::<Neon>(),
+            Kind::Portable => Facts::of::<Portable>(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Where feature maps lie: all in one buffer, at places that are used again once nobody reads a map any
 //! more.
 
-use crate::program::Program;
 use crate::shape::{Geometry, SizeError};
 use crate::simd::BLOCK;
+use crate::step::Step;
 
 /// The places of a program's values for images of one size.
 #[derive(Debug)]
@@ -23,9 +23,14 @@ struct Taken {
 }
 
 impl Layout {
-    /// For images of `image` pixels.
-    pub(crate) fn new(program: &Program, image: [usize; 2]) -> Result<Self, SizeError> {
-        let steps = program.steps();
+    /// For images of `image` pixels and `image_channels` channels, on which `steps` compute; `last` is the value that
+    /// is read after them.
+    pub(crate) fn new(
+        image: [usize; 2],
+        image_channels: usize,
+        steps: &[Step],
+        last: usize,
+    ) -> Result<Self, SizeError> {
         let mut sizes = vec![image];
         let mut geometries = Vec::with_capacity(steps.len());
         for step in steps {
@@ -48,13 +53,13 @@ impl Layout {
                 until[residual] = index;
             }
         }
-        until[program.head_input()] = steps.len();
+        until[last] = steps.len();
 
         let mut taken: Vec<Taken> = Vec::new();
         let mut offsets = Vec::with_capacity(sizes.len());
         let mut arena_len = 0;
         for (value, &[height, width]) in sizes.iter().enumerate() {
-            let channels = value.checked_sub(1).map_or(program.image_channels(), |step| steps[step].channels);
+            let channels = value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
             let len = (height * width * channels).next_multiple_of(BLOCK);
             // The value is written by step `value - 1`; what that step still reads is not given away.
             taken.retain(|place| place.until + 1 >= value);
@@ -73,12 +78,7 @@ impl Layout {
         Ok(Self { sizes, geometries, offsets, arena_len })
     }
 
-    /// Height and width of the image.
-    pub(crate) fn image(&self) -> [usize; 2] {
-        self.sizes[0]
-    }
-
-    /// Height and width of a value.
+    /// Height and width of a value; value 0 is the image.
     pub(crate) fn size(&self, value: usize) -> [usize; 2] {
         self.sizes[value]
     }

@@ -13,7 +13,7 @@
 )]
 
 use crate::buffer::{Buffer, padded};
-use crate::isa::Isa;
+use crate::isa::{Facts, Isa};
 use crate::simd::{BLOCK, Simd, relu};
 
 /// Weights of a matrix multiplication, packed for one instruction set.
@@ -33,9 +33,9 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs the weights of `depth` inputs and `channels` outputs; `weight(input, output)` gives them.
     pub(crate) fn new(isa: Isa, depth: usize, channels: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
-        let panel = isa.panel_channels();
+        let Facts { panel_channels: panel, block_words, .. } = isa.facts();
         let padded_channels = padded(channels);
-        let pair = BLOCK / isa.block_words();
+        let pair = BLOCK / block_words;
         let depth_words = depth.div_ceil(pair);
         let mut words = Buffer::zeroed(depth_words * padded_channels);
         let at = |input, output| if input < depth && output < channels { weight(input, output) } else { 0.0 };

@@ -12,11 +12,14 @@ use crate::buffer::Buffer;
 use crate::image::Images;
 use crate::isa::Isa;
 use crate::layout::Layout;
-use crate::matmul::{Epilogue, Packed};
+use crate::matmul::{Ahead, Epilogue, Packed};
 use crate::rows::Map;
-use crate::shape::{Geometry, SizeError, Window};
+use crate::shape::{SizeError, Window};
 use crate::simd::BLOCK;
-use crate::step::{Average, BLOCK_WORDS, Item, Linear, Share, Step, StepKind, StoredEpilogue, most_rows};
+use crate::step::{
+    Average, BLOCK_WORDS, Item, Linear, Multiplication, Part, Share, Step, StepKind, StoredEpilogue,
+    most_rows,
+};
 use crate::threads::{Scratch, Team, Threads};
 
 /// Global average pooling and the fully connected layer.
@@ -25,7 +28,8 @@ pub(crate) struct Head {
     pub(crate) input: usize,
     pub(crate) relu: bool,
     pub(crate) factor: f32,
-    pub(crate) weights: Packed,
+    /// Its rows are images.
+    pub(crate) linear: Multiplication,
     pub(crate) bias: Buffer,
     pub(crate) classes: usize,
 }
@@ -80,29 +84,22 @@ impl Program {
     }
 
     /// Number of classes.
-    pub fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.head.classes
     }
 
     /// Bytes of its packed matrices.
     pub fn weight_bytes(&self) -> usize {
-        let packed = |step: &Step| match &step.kind {
-            StepKind::Multiply { weights, .. } => weights.bytes(),
-            _ => 0,
-        };
-        self.steps.iter().map(packed).sum::<usize>() + self.head.weights.bytes()
+        self.packed().map(Packed::bytes).sum()
     }
 
-    pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
-    pub(crate) fn image_channels(&self) -> usize {
-        self.image_channels
-    }
-
-    pub(crate) fn head_input(&self) -> usize {
-        self.head.input
+    /// The packed matrices.
+    fn packed(&self) -> impl Iterator<Item = &Packed> {
+        let of_steps = self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Multiply(multiplication) => Some(multiplication),
+            _ => None,
+        });
+        of_steps.chain([&self.head.linear]).map(|multiplication| &multiplication.weights)
     }
 
     /// Logits of `images`, `[images, classes]`.
@@ -121,8 +118,8 @@ impl Program {
         let mut scratch = threads.scratch();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = match &mut *state {
-            Some(state) if state.layout.image() == images.size() => state,
-            other => other.insert(self.state(Layout::new(self, images.size())?)),
+            Some(state) if state.layout.size(0) == images.size() => state,
+            other => other.insert(self.state(self.layout(images.size())?)),
         };
         // All threads take whole images as long as there is one for each; what remains they share.
         let alone = count - count % threads.count();
@@ -130,9 +127,13 @@ impl Program {
         self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
         self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
         self.logits(state, &mut scratch, count, threads);
-        let row = self.head.weights.channels;
+        let row = self.head.linear.weights.channels;
         let rows = state.logits.as_slice().chunks_exact(row).take(count);
         Ok(rows.flat_map(|row| &row[..self.head.classes]).copied().collect())
+    }
+
+    fn layout(&self, image: [usize; 2]) -> Result<Layout, SizeError> {
+        Layout::new(image, self.image_channels, &self.steps, self.head.input)
     }
 
     fn state(&self, layout: Layout) -> State {
@@ -147,21 +148,17 @@ impl Program {
     }
 
     fn make_room(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: usize) {
-        let depth = |step: &Step| match &step.kind {
-            StepKind::Multiply { weights, .. } => weights.depth_blocks,
-            _ => 0,
-        };
-        let deepest = self.steps.iter().map(depth).chain([self.head.weights.depth_blocks]).max().unwrap_or(0);
+        let deepest = self.packed().map(|weights| weights.depth_blocks).max().unwrap_or(0);
         let row = deepest * BLOCK;
         // One more row for the image's windows.
-        let block = BLOCK_WORDS.max(row * self.isa.tile_rows()) + row;
+        let block = BLOCK_WORDS.max(row * self.isa.facts().tile_rows) + row;
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block));
-        let features = images * self.head.weights.depth_blocks * BLOCK;
+        let features = images * self.head.linear.weights.depth_blocks * BLOCK;
         if state.features.len() < features {
             state.features = Buffer::zeroed(features);
         }
-        if state.logits.len() < images * self.head.weights.channels {
-            state.logits = Buffer::zeroed(images * self.head.weights.channels);
+        if state.logits.len() < images * self.head.linear.weights.channels {
+            state.logits = Buffer::zeroed(images * self.head.linear.weights.channels);
         }
     }
 
@@ -203,65 +200,71 @@ impl Program {
 
     /// One thread's part of one image.
     fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, features: Shared) {
-        let [height, width] = at.layout.image();
-        loop {
-            let row = team.take();
-            if row >= height {
-                break;
-            }
+        self.write_pixels(images, image, team, at);
+        for index in 0..self.steps.len() {
+            team.meet();
+            self.step(index, team, at);
+        }
+        team.meet();
+        self.average(image, team, at, features);
+    }
+
+    /// One thread's part of an image's pixels, which are value 0.
+    fn write_pixels(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>) {
+        let [height, width] = at.layout.size(0);
+        for row in team.items(height) {
             // SAFETY: the image's map has room for every row, and each row is taken once.
             unsafe { images.write_row(image, row, at.value(0).add(row * width * self.image_channels)) };
         }
-        for (index, step) in self.steps.iter().enumerate() {
-            team.meet();
-            let geometry = at.layout.geometry(index);
-            let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
-            loop {
-                let item = team.take();
-                if item >= share.items() {
-                    break;
-                }
-                let (pixels, panels) = share.item(item);
-                let next = item + team.members();
-                let next = if next < share.items() { share.item(next).0 } else { 0..0 };
-                let map = Map {
-                    // SAFETY: the layout gives every value a place in the arena.
-                    data: unsafe { at.value(step.input) },
-                    channels: self.channels_of(step.input),
-                    geometry,
-                    zeros: at.zeros.as_ptr(),
-                };
-                // SAFETY: as above; items write different elements, and the places of what is read are
-                // not given to others before they were read for the last time.
-                unsafe {
-                    let epilogue = at.epilogue(&step.epilogue);
-                    let output = at.value(index + 1);
-                    let block = at.block.get();
-                    let ahead = map.read_by(next);
-                    self.isa.run(Item { step, map, epilogue, pixels, panels, output, block, ahead });
-                }
+    }
+
+    /// One thread's part of a step.
+    fn step(&self, index: usize, team: &Team, at: &At<'_>) {
+        let step = &self.steps[index];
+        let geometry = at.layout.geometry(index);
+        let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
+        for item in team.items(share.items()) {
+            let (pixels, panels) = share.item(item);
+            let next = item + team.members();
+            let next = if next < share.items() { share.item(next).0 } else { 0..0 };
+            let map = Map {
+                // SAFETY: the layout gives every value a place in the arena.
+                data: unsafe { at.value(step.input) },
+                channels: self.channels_of(step.input),
+                geometry,
+                zeros: at.zeros.as_ptr(),
+            };
+            // SAFETY: as above; items write different elements, and the places of what is read are
+            // not given to others before they were read for the last time.
+            unsafe {
+                let epilogue = at.epilogue(&step.epilogue);
+                let output = at.value(index + 1);
+                let block = at.block.get();
+                let ahead = map.read_by(next);
+                let part = Part { map, epilogue, pixels, panels, output, block, ahead };
+                self.isa.run(Item { kind: &step.kind, part });
             }
         }
-        team.meet();
-        let channels = self.channels_of(self.head.input);
-        let [height, width] = at.layout.size(self.head.input);
-        loop {
-            let first = team.take() * FEATURES;
-            if first >= channels {
-                break;
-            }
-            // SAFETY: as above; `features` has room for every image.
+    }
+
+    /// One thread's part of the mean over an image's pixels.
+    fn average(&self, image: usize, team: &Team, at: &At<'_>, features: Shared) {
+        let Head { input, relu, factor, .. } = self.head;
+        let channels = self.channels_of(input);
+        let [rows, columns] = at.layout.size(input);
+        for item in team.items(channels.div_ceil(FEATURES)) {
+            let first = item * FEATURES;
+            // SAFETY: the layout gives every value a place in the arena, and `features` has room for every image;
+            // items write different elements.
             unsafe {
                 self.isa.run(Average {
-                    map: Map {
-                        data: at.value(self.head.input),
-                        channels,
-                        geometry: Geometry { input: [height, width], ..at.layout.geometry(0) },
-                        zeros: at.zeros.as_ptr(),
-                    },
-                    relu: self.head.relu,
-                    factor: self.head.factor / (height * width) as f32,
-                    channels: first..(first + FEATURES).min(channels),
+                    data: at.value(input),
+                    channels,
+                    rows,
+                    columns,
+                    relu,
+                    factor: factor / (rows * columns) as f32,
+                    part: first..(first + FEATURES).min(channels),
                     output: features.get().add(image * channels),
                 });
             }
@@ -277,7 +280,7 @@ impl Program {
 
     /// The fully connected layer, all images at once: its weights are read once.
     fn logits(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: &Threads) {
-        let weights = &self.head.weights;
+        let weights = &self.head.linear.weights;
         let channels = weights.depth_blocks * BLOCK;
         let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
         let map = Shared(state.features.as_mut_ptr());
@@ -293,25 +296,14 @@ impl Program {
         };
         let team = Team::new(threads.count());
         threads.run(|thread| {
-            loop {
-                let item = team.take();
-                if item >= share.items() {
-                    break;
-                }
+            for item in team.items(share.items()) {
                 let (pixels, panels) = share.item(item);
                 let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
+                let epilogue = Epilogue::of_bias(self.head.bias.as_ptr());
+                let (output, block, ahead) = (output.get(), blocks[thread].get(), Ahead::NOTHING);
+                let part = Part { map, epilogue, pixels, panels, output, block, ahead };
                 // SAFETY: the buffers were made for so many images; items write different elements.
-                unsafe {
-                    self.isa.run(Linear {
-                        weights,
-                        map,
-                        epilogue: Epilogue::of_bias(self.head.bias.as_ptr()),
-                        pixels,
-                        panels,
-                        output: output.get(),
-                        block: blocks[thread].get(),
-                    });
-                }
+                unsafe { self.isa.run(Linear { linear: &self.head.linear, part }) };
             }
         });
     }

@@ -1,6 +1,6 @@
 //! What the kernels have to compute, as plain loops over NCHW in f64: slow, and easy to check by eye.
 
-use crate::shape::Window;
+use crate::shape::{Padding, Window};
 
 /// A feature map, `[channels, height, width]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,23 +31,68 @@ impl Map {
     }
 }
 
-/// The taps of output pixel (`y`, `x`) that lie on the map: tap, row, column.
-fn taps(window: &Window, x: &Map, [oy, ox]: [usize; 2]) -> Vec<(usize, usize, usize)> {
-    let [_, height, width] = x.shape;
-    let geometry = window.on([height, width]).expect("the map is as large as the window");
-    let [kernel_height, kernel_width] = window.kernel;
-    let all = (0..kernel_height).flat_map(|ky| (0..kernel_width).map(move |kx| (ky, kx)));
-    all.filter_map(|(ky, kx)| {
-        let pixel = geometry.input_pixel(oy, ox, ky, kx)?;
-        Some((ky * kernel_width + kx, pixel / width, pixel % width))
-    })
-    .collect()
+/// A window along one axis of a map. Sizes and places are computed from the frameworks' definitions, in signed
+/// numbers, and not by [`crate::shape`], which the kernels use: a mistake there must not agree with itself.
+struct Axis {
+    /// Elements of the map.
+    size: i64,
+    /// Of which element the first window's first tap is; negative in the padding.
+    begin: i64,
+    /// Windows that there are.
+    outputs: usize,
+    stride: i64,
+    dilation: i64,
+    taps: i64,
 }
 
-fn output(window: &Window, x: &Map, channels: usize) -> [usize; 3] {
+impl Axis {
+    /// Axis 0 goes down, axis 1 to the right.
+    fn of(window: &Window, axis: usize, size: usize) -> Self {
+        let [size, taps, stride, dilation] =
+            [size, window.kernel[axis], window.stride[axis], window.dilation[axis]].map(|n| n as i64);
+        // From the first tap to the last one.
+        let reach = dilation * (taps - 1);
+        let every = stride as usize;
+        let (begin, outputs) = match window.padding {
+            // A window wherever all of it lies on the padded map.
+            Padding::Explicit(pads) => {
+                let [before, after] = [pads[axis], pads[axis + 2]].map(|n| n as i64);
+                let begins = (-before..size + after).step_by(every);
+                (-before, begins.take_while(|begin| begin + reach < size + after).count())
+            }
+            // TensorFlow's guide to padding tells these two cases apart.
+            Padding::Same => {
+                let uncovered = if size % stride == 0 { stride } else { size % stride };
+                let zeros = (reach + 1 - uncovered).max(0);
+                (-(zeros / 2), (0..size).step_by(every).count())
+            }
+        };
+        assert!(outputs > 0, "the map is as large as the window");
+        Self { size, begin, outputs, stride, dilation, taps }
+    }
+
+    /// What output `output` reads: taps that lie on the map, and the element of each.
+    fn read(&self, output: usize) -> impl Iterator<Item = (usize, usize)> {
+        let begin = self.begin + output as i64 * self.stride;
+        let places = (0..self.taps).map(move |tap| (tap, begin + tap * self.dilation));
+        places
+            .filter(move |(_, place)| (0..self.size).contains(place))
+            .map(|(tap, place)| (tap as usize, place as usize))
+    }
+}
+
+/// The axes of a window on a map.
+fn axes(window: &Window, x: &Map) -> [Axis; 2] {
     let [_, height, width] = x.shape;
-    let [height, width] = window.on([height, width]).expect("the map is as large as the window").output;
-    [channels, height, width]
+    [Axis::of(window, 0, height), Axis::of(window, 1, width)]
+}
+
+/// The taps of output pixel (`oy`, `ox`) that lie on the map: tap, row, column.
+fn taps([down, right]: &[Axis; 2], [oy, ox]: [usize; 2]) -> Vec<(usize, usize, usize)> {
+    let kernel_width = right.taps as usize;
+    down.read(oy)
+        .flat_map(|(ky, y)| right.read(ox).map(move |(kx, x)| (ky * kernel_width + kx, y, x)))
+        .collect()
 }
 
 /// A convolution.
@@ -56,8 +101,10 @@ pub fn convolution(convolution: &crate::Convolution, x: &Map) -> Map {
     let [from, to] = convolution.channels;
     let inputs = from / convolution.groups;
     let count = window.kernel[0] * window.kernel[1];
-    Map::new(output(window, x, to), |channel, oy, ox| {
-        let taps = taps(window, x, [oy, ox]);
+    let axes = axes(window, x);
+    let [height, width] = [axes[0].outputs, axes[1].outputs];
+    Map::new([to, height, width], |channel, oy, ox| {
+        let taps = taps(&axes, [oy, ox]);
         let group = channel / (to / convolution.groups);
         let products = (0..inputs).flat_map(|input| {
             taps.iter().map(move |&(tap, y, column)| {
@@ -76,8 +123,10 @@ fn larger(a: f64, b: f64) -> f64 {
 
 /// Max-pooling.
 pub fn max_pool(window: &Window, x: &Map) -> Map {
-    Map::new(output(window, x, x.shape[0]), |channel, oy, ox| {
-        let taps = taps(window, x, [oy, ox]);
+    let axes = axes(window, x);
+    let [height, width] = [axes[0].outputs, axes[1].outputs];
+    Map::new([x.shape[0], height, width], |channel, oy, ox| {
+        let taps = taps(&axes, [oy, ox]);
         taps.iter().map(|&(_, y, column)| x.at(channel, y, column)).fold(f64::NEG_INFINITY, larger)
     })
 }
@@ -118,4 +167,49 @@ pub fn head(x: &Map, factor: f32, weights: &[f32], bias: Option<&[f32]>) -> Vec<
             sum + bias.map_or(0.0, |bias| f64::from(bias[class]))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_lie_where_tensorflows_documentation_draws_them() {
+        // `tf.nn.convolution`: 13 elements, 6 taps, stride 5. SAME pads one element before and two after; without padding
+        // two elements are not read.
+        let window = |padding| Window { kernel: [6; 2], stride: [5; 2], dilation: [1; 2], padding };
+        let same = Axis::of(&window(Padding::Same), 0, 13);
+        assert_eq!((same.begin, same.outputs), (-1, 3));
+        assert_eq!(same.read(2).collect::<Vec<_>>(), [(0, 9), (1, 10), (2, 11), (3, 12)]);
+        let valid = Axis::of(&window(Padding::Explicit([0; 4])), 1, 13);
+        assert_eq!((valid.begin, valid.outputs), (0, 2));
+    }
+
+    #[test]
+    fn the_kernels_windows_are_these() {
+        let paddings = [[0; 4], [1; 4], [0, 2, 1, 3], [2, 1, 0, 0]].map(Padding::Explicit);
+        for padding in paddings.into_iter().chain([Padding::Same]) {
+            for (kernel, stride, dilation) in
+                (1..6).flat_map(|kernel| (1..5).flat_map(move |s| (1..4).map(move |d| (kernel, s, d))))
+            {
+                let window =
+                    Window { kernel: [kernel, 2], stride: [stride, 3], dilation: [dilation, 2], padding };
+                // As many rows as make every remainder by the stride, with and without padding; never none.
+                for height in kernel * dilation..kernel * dilation + 12 {
+                    let map = Map::new([1, height, 7], |_, _, _| 0.0);
+                    let axes = axes(&window, &map);
+                    let geometry = window.on([height, 7]).unwrap();
+                    let what = format!("{window:?} on {height} rows");
+                    assert_eq!(geometry.output, [axes[0].outputs, axes[1].outputs], "{what}");
+                    for pixel in 0..geometry.pixels() {
+                        let [oy, ox] = [pixel / geometry.output[1], pixel % geometry.output[1]];
+                        let all = (0..kernel * 2)
+                            .filter_map(|tap| Some((tap, geometry.input_pixel(oy, ox, tap / 2, tap % 2)?)))
+                            .map(|(tap, from)| (tap, from / 7, from % 7));
+                        assert_eq!(all.collect::<Vec<_>>(), taps(&axes, [oy, ox]), "{what}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -66,22 +66,19 @@ struct Destination {
     block_stride: usize,
 }
 
-/// Calls `$body` for every run of output pixels that lie in one tile and one row of the map.
-macro_rules! runs {
-    ($tiles:expr, $first:expr, $width:expr, |$tile_start:ident, $height:ident, $row:ident, $oy:ident, $ox:ident, $count:ident| $body:block) => {
-        for tile in 0..$tiles.count() {
-            let $tile_start = $tiles.start(tile);
-            let $height = $tiles.start(tile + 1) - $tile_start;
-            let mut $row = 0;
-            while $row < $height {
-                let pixel = $first + $tile_start + $row;
-                let ($oy, $ox) = (pixel / $width, pixel % $width);
-                let $count = ($height - $row).min($width - $ox);
-                $body
-                $row += $count;
-            }
-        }
-    };
+/// Pixels that are computed together at most; no tile is higher.
+const LONGEST_RUN: usize = 30;
+
+/// Cuts output pixels into runs, each in one row of a map of `width` columns.
+#[inline(always)]
+fn runs(pixels: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = pixels.start;
+    std::iter::from_fn(move || {
+        let row_end = start + width - start % width;
+        let run = start..pixels.end.min(row_end).min(start + LONGEST_RUN);
+        start = run.end;
+        (!run.is_empty()).then_some(run)
+    })
 }
 
 /// Unrolls windows: tap after tap, the channels of the pixel that it reads.
@@ -179,14 +176,18 @@ pub(crate) unsafe fn depthwise<S: Simd>(
 ) {
     let blocks = map.channels / BLOCK;
     let epilogue = Epilogue { relu: relu_after, ..Epilogue::of_bias(step.weights.bias.as_ptr()) };
-    runs!(tiles, first, map.geometry.output[1], |start, height, row, oy, ox, count| {
-        let to = Destination {
-            data: to.add(start * blocks * S::WORDS + row * S::WORDS),
-            pixel_stride: S::WORDS,
-            block_stride: height * S::WORDS,
-        };
-        depthwise_run::<S, true>(map, step, &epilogue, 0, [oy, ox, count], to);
-    });
+    for tile in 0..tiles.count() {
+        let (start, end) = (tiles.start(tile), tiles.start(tile + 1));
+        for run in runs(first + start..first + end, map.geometry.output[1]) {
+            let row = run.start - first - start;
+            let to = Destination {
+                data: to.add((start * blocks + row) * S::WORDS),
+                pixel_stride: S::WORDS,
+                block_stride: (end - start) * S::WORDS,
+            };
+            depthwise_run::<S, true>(map, step, &epilogue, 0, run, to);
+        }
+    }
 }
 
 /// Computes a depthwise convolution into a feature map, output pixels `first` and on.
@@ -199,33 +200,26 @@ pub(crate) unsafe fn depthwise_map<S: Simd>(
     count: usize,
     output: *mut f32,
 ) {
-    let width = map.geometry.output[1];
-    let (mut pixel, end) = (first, first + count);
-    while pixel < end {
-        let (oy, ox) = (pixel / width, pixel % width);
-        let count = (end - pixel).min(width - ox).min(LONGEST_RUN);
-        let begin = pixel * map.channels;
+    for run in runs(first..first + count, map.geometry.output[1]) {
+        let begin = run.start * map.channels;
         let to = Destination { data: output.add(begin), pixel_stride: map.channels, block_stride: BLOCK };
-        depthwise_run::<S, false>(map, step, epilogue, begin, [oy, ox, count], to);
-        pixel += count;
+        depthwise_run::<S, false>(map, step, epilogue, begin, run, to);
     }
 }
 
-/// Pixels that are computed together at most; no tile is higher.
-const LONGEST_RUN: usize = 30;
-
-/// A run of `count` pixels of row `oy`, from column `ox` on. The first one's channels begin at element `begin` of the output,
-/// for the epilogue's residual.
+/// The output pixels `run`, which lie in one row, of a depthwise convolution. The first one's channels begin at element `begin` of the output, for the
+/// epilogue's residual.
 #[inline(always)]
 unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
     map: Map,
     step: DepthwiseStep<'_>,
     epilogue: &Epilogue,
     begin: usize,
-    [oy, ox, count]: [usize; 3],
+    run: Range<usize>,
     to: Destination,
 ) {
     let geometry = map.geometry;
+    let (oy, ox, count) = (run.start / geometry.output[1], run.start % geometry.output[1], run.len());
     if geometry.kernel == [3, 3] && geometry.stride == [1, 1] && geometry.dilation == [1, 1] {
         return sliding_3x3::<S, MULTIPLICANDS>(map, step, epilogue, begin, [oy, ox, count], to);
     }
@@ -318,101 +312,6 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
             put::<S, MULTIPLICANDS>(out.add(pixel * to.pixel_stride), channel % BLOCK, sum);
             first = second;
             second = third;
-        }
-    }
-}
-
-/// Max-pooling of output pixels `first` and on; padding never wins.
-#[inline(always)]
-pub(crate) unsafe fn max_pool<S: Simd>(
-    map: Map,
-    epilogue: &Epilogue,
-    first: usize,
-    count: usize,
-    output: *mut f32,
-) {
-    let geometry = map.geometry;
-    let [kernel_height, kernel_width] = geometry.kernel;
-    for pixel in first..first + count {
-        let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
-        let begin = pixel * map.channels;
-        // Of a window larger than this, several parts are pooled one after another.
-        let mut taps = [map.data; POOLED_TAPS];
-        let mut found = 0;
-        let mut pooled = false;
-        for tap in 0..kernel_height * kernel_width {
-            if let Some(from) = geometry.input_pixel(oy, ox, tap / kernel_width, tap % kernel_width) {
-                taps[found] = map.data.add(from * map.channels);
-                found += 1;
-            }
-            let last = tap + 1 == kernel_height * kernel_width;
-            if found == POOLED_TAPS || last {
-                for channel in (0..map.channels).step_by(S::LANES) {
-                    let to = output.add(begin + channel);
-                    let mut largest = if pooled { S::load(to) } else { S::splat(f32::NEG_INFINITY) };
-                    for tap in &taps[..found] {
-                        largest = S::max_or_nan(largest, S::load(tap.add(channel)));
-                    }
-                    // Where the window's rows will be two pixels later.
-                    for last_in_row in taps[..found].iter().skip(kernel_width - 1).step_by(kernel_width) {
-                        S::prefetch(
-                            last_in_row.wrapping_add(2 * geometry.stride[1] * map.channels + channel),
-                        );
-                    }
-                    let done = if last { epilogue.finish::<S>(largest, begin, channel) } else { largest };
-                    S::store(to, done);
-                }
-                (found, pooled) = (0, true);
-            }
-        }
-    }
-}
-
-/// Taps of a pooling window that are read at once.
-const POOLED_TAPS: usize = 9;
-
-/// Sums of all pixels times `factor`, for the channels `channels`.
-#[inline(always)]
-pub(crate) unsafe fn average<S: Simd>(
-    map: Map,
-    with_relu: bool,
-    factor: f32,
-    channels: std::ops::Range<usize>,
-    output: *mut f32,
-) {
-    let [height, width] = map.geometry.input;
-    for channel in channels.step_by(S::LANES) {
-        let mut sum = S::splat(0.0);
-        for y in 0..height {
-            // Row by row, which keeps the partial sums small.
-            let mut row = S::splat(0.0);
-            for x in 0..width {
-                let mut x = S::load(map.data.add((y * width + x) * map.channels + channel));
-                if with_relu {
-                    x = relu::<S>(x);
-                }
-                row = S::add(row, x);
-            }
-            sum = S::add(sum, row);
-        }
-        let sum = S::mul_add(sum, S::splat(factor), S::splat(0.0));
-        S::store(output.add(channel), sum);
-    }
-}
-
-/// Finishes every element of output pixels `first` and on by `epilogue`.
-#[inline(always)]
-pub(crate) unsafe fn finish<S: Simd>(
-    map: Map,
-    epilogue: &Epilogue,
-    first: usize,
-    count: usize,
-    output: *mut f32,
-) {
-    for begin in (first * map.channels..(first + count) * map.channels).step_by(map.channels) {
-        for channel in (0..map.channels).step_by(S::LANES) {
-            let x = S::load(map.data.add(begin + channel));
-            S::store(output.add(begin + channel), epilogue.finish::<S>(x, begin, channel));
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::buffer::Buffer;
-use crate::isa::Isa;
+use crate::isa::{Facts, Isa};
 use crate::matmul::{self, Ahead, Epilogue, Output, Packed, Tiles};
+use crate::pool;
 use crate::rows::{self, DepthwiseStep, DepthwiseWeights, Map};
 use crate::shape::Window;
 use crate::simd::{Kernel, Simd};
@@ -35,13 +36,17 @@ pub(crate) enum Rows {
     Depthwise { weights: DepthwiseWeights, relu_before: bool, relu_after: bool },
 }
 
+/// Rows times weights.
+#[derive(Debug)]
+pub(crate) struct Multiplication {
+    pub(crate) rows: Rows,
+    pub(crate) weights: Packed,
+}
+
 /// What a step computes.
 #[derive(Debug)]
 pub(crate) enum StepKind {
-    Multiply {
-        rows: Rows,
-        weights: Packed,
-    },
+    Multiply(Multiplication),
     Depthwise {
         weights: DepthwiseWeights,
         relu_before: bool,
@@ -64,9 +69,9 @@ pub(crate) struct Step {
 
 /// Rows of the largest block of a multiplication.
 pub(crate) fn most_rows(weights: &Packed, isa: Isa) -> usize {
-    let row = weights.depth_blocks * isa.block_words();
-    let tiles = BLOCK_WORDS / (row * isa.tile_rows());
-    tiles.clamp(1, BLOCK_TILES) * isa.tile_rows()
+    let Facts { tile_rows, block_words, .. } = isa.facts();
+    let tiles = BLOCK_WORDS / (weights.depth_blocks * block_words * tile_rows);
+    tiles.clamp(1, BLOCK_TILES) * tile_rows
 }
 
 /// How a step is cut into items: blocks of pixels, and parts of the panels where there are too few rows.
@@ -81,14 +86,14 @@ pub(crate) struct Share {
 impl Share {
     pub(crate) fn of(step: &Step, pixels: usize, members: usize, isa: Isa) -> Self {
         let (most, panels) = match &step.kind {
-            StepKind::Multiply { weights, .. } => (most_rows(weights, isa), weights.panels()),
+            StepKind::Multiply(Multiplication { weights, .. }) => (most_rows(weights, isa), weights.panels()),
             _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1),
         };
         let mut blocks = pixels.div_ceil(most);
         let mut splits = 1;
         if members > 1 {
             let even = blocks.next_multiple_of(members);
-            if pixels / even >= isa.tile_rows() || panels == 1 {
+            if pixels / even >= isa.facts().tile_rows || panels == 1 {
                 blocks = even.min(pixels);
             } else {
                 splits = members.div_ceil(blocks).min(panels);
@@ -109,9 +114,8 @@ impl Share {
     }
 }
 
-/// A part of a step.
-pub(crate) struct Item<'a> {
-    pub(crate) step: &'a Step,
+/// A part of a step's work: some pixels, and of a multiplication some panels.
+pub(crate) struct Part {
     pub(crate) map: Map,
     pub(crate) epilogue: Epilogue,
     pub(crate) pixels: Range<usize>,
@@ -123,36 +127,58 @@ pub(crate) struct Item<'a> {
     pub(crate) ahead: Ahead,
 }
 
+impl Multiplication {
+    /// Lays out the rows and multiplies them.
+    ///
+    /// # Safety
+    /// The pointers of `part` must be valid, and have room for what is written.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, part: Part) {
+        let Self { rows, weights } = self;
+        let Part { map, epilogue, pixels, panels, output, block, ahead } = part;
+        let first = pixels.start;
+        let tiles = Tiles::new(pixels.len(), S::MR);
+        // SAFETY: the caller's.
+        unsafe {
+            match rows {
+                Rows::Image => {
+                    let scratch = block.add(pixels.len() * weights.depth_blocks * S::WORDS);
+                    rows::image_window::<S>(map, first, tiles, block, scratch);
+                }
+                Rows::Window { relu } => rows::window::<S>(map, *relu, first, tiles, block),
+                Rows::Depthwise { weights, relu_before, relu_after } => {
+                    let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
+                    rows::depthwise::<S>(map, depthwise, *relu_after, first, tiles, block);
+                }
+            }
+            let output = Output { data: output, first_row: first };
+            matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, ahead);
+        }
+    }
+}
+
+/// A part of a step, ready to run.
+pub(crate) struct Item<'a> {
+    pub(crate) kind: &'a StepKind,
+    pub(crate) part: Part,
+}
+
 impl Kernel for Item<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { step, map, epilogue, pixels, panels, output, block, ahead } = self;
+        let Self { kind, part } = self;
+        let Part { map, ref epilogue, ref pixels, output, .. } = part;
         let (first, count) = (pixels.start, pixels.len());
         // SAFETY: the caller's.
         unsafe {
-            match &step.kind {
-                StepKind::Multiply { rows, weights } => {
-                    let tiles = Tiles::new(count, S::MR);
-                    match rows {
-                        Rows::Image => {
-                            let scratch = block.add(count * weights.depth_blocks * S::WORDS);
-                            rows::image_window::<S>(map, first, tiles, block, scratch);
-                        }
-                        Rows::Window { relu } => rows::window::<S>(map, *relu, first, tiles, block),
-                        Rows::Depthwise { weights, relu_before, relu_after } => {
-                            let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
-                            rows::depthwise::<S>(map, depthwise, *relu_after, first, tiles, block);
-                        }
-                    }
-                    let output = Output { data: output, first_row: first };
-                    matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, ahead);
-                }
+            match kind {
+                StepKind::Multiply(multiplication) => multiplication.run::<S>(part),
                 StepKind::Depthwise { weights, relu_before } => {
                     let depthwise = DepthwiseStep { weights, relu_before: *relu_before };
-                    rows::depthwise_map::<S>(map, depthwise, &epilogue, first, count, output);
+                    rows::depthwise_map::<S>(map, depthwise, epilogue, first, count, output);
                 }
-                StepKind::MaxPool => rows::max_pool::<S>(map, &epilogue, first, count, output),
-                StepKind::Finish => rows::finish::<S>(map, &epilogue, first, count, output),
+                StepKind::MaxPool => pool::max_pool::<S>(map, epilogue, first, count, output),
+                StepKind::Finish => pool::finish::<S>(map, epilogue, first, count, output),
             }
         }
     }
@@ -160,42 +186,39 @@ impl Kernel for Item<'_> {
 
 /// A part of the fully connected layer.
 pub(crate) struct Linear<'a> {
-    pub(crate) weights: &'a Packed,
-    pub(crate) map: Map,
-    pub(crate) epilogue: Epilogue,
-    pub(crate) pixels: Range<usize>,
-    pub(crate) panels: Range<usize>,
-    pub(crate) output: *mut f32,
-    pub(crate) block: *mut f32,
+    pub(crate) linear: &'a Multiplication,
+    pub(crate) part: Part,
 }
 
 impl Kernel for Linear<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { weights, map, epilogue, pixels, panels, output, block } = self;
-        let tiles = Tiles::new(pixels.len(), S::MR);
         // SAFETY: the caller's.
-        unsafe {
-            rows::window::<S>(map, false, pixels.start, tiles, block);
-            let output = Output { data: output, first_row: pixels.start };
-            matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, Ahead::NOTHING);
-        }
+        unsafe { self.linear.run::<S>(self.part) }
     }
 }
 
 /// A part of average pooling.
 pub(crate) struct Average {
-    pub(crate) map: Map,
+    /// `[rows, columns, channels]`.
+    pub(crate) data: *const f32,
+    /// Padded.
+    pub(crate) channels: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
     pub(crate) relu: bool,
+    /// What the sums are multiplied by.
     pub(crate) factor: f32,
-    pub(crate) channels: Range<usize>,
+    /// The channels of this part.
+    pub(crate) part: Range<usize>,
     pub(crate) output: *mut f32,
 }
 
 impl Kernel for Average {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        let Self { data, channels, rows, columns, relu, factor, part, output } = self;
         // SAFETY: the caller's.
-        unsafe { rows::average::<S>(self.map, self.relu, self.factor, self.channels, self.output) }
+        unsafe { pool::average::<S>(data, channels, [rows, columns], relu, factor, part, output) }
     }
 }

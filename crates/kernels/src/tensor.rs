@@ -1,5 +1,9 @@
-//! The kernels as an operation on Burn's tensors, by Burn's backend extension: on `flex` a whole network
-//! is one operation. Other devices don't have it; there, a network's own modules compute.
+//! A network of the kernels as one operation of Burn's tensors, by Burn's backend extension: for programs that hold
+//! their images as tensors and want logits as tensors. Of Burn's backends `flex` has it; on others, a network's own
+//! modules compute.
+//!
+//! In this workspace no evaluation goes this way: `models::Classifier` keeps a [`Fused`] and calls its program, which takes
+//! bytes as decoders give them and needs no tensor. The tests of `models` hold the operation to the frameworks' logits.
 
 use std::sync::Arc;
 
@@ -22,7 +26,7 @@ pub struct Fused {
 
 /// Backends that run a fused network.
 #[backend_extension(Flex)]
-pub trait FusedNetwork: Backend {
+pub(crate) trait FusedNetwork: Backend {
     /// Logits, `[batch, classes]`, of `images`, `[batch, channels, height, width]`.
     fn fused_network(images: FloatTensor<Self>, network: Fused) -> FloatTensor<Self>;
 }
@@ -47,6 +51,25 @@ impl Fused {
     ///
     /// # Panics
     /// If the tensor does not lie on the device `flex`, is not of `f32`, or the network cannot take images of the size.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use burn::tensor::{Device, Tensor};
+    /// use kernels::{Convolution, Fused, Graph, Isa, Threads, Window};
+    ///
+    /// let pixelwise =
+    ///     Convolution { window: Window::PIXEL, channels: [3, 16], groups: 1, weights: vec![0.0; 3 * 16], bias: None };
+    /// let (mut graph, image) = Graph::new(Isa::best(), 3);
+    /// let features = graph.convolution(&pixelwise, image)?;
+    /// let program = graph.finish(features, 1.0, &[0.0; 16 * 10], None)?;
+    ///
+    /// let network = Fused { program: Arc::new(program), threads: Arc::new(Threads::new(1)?) };
+    /// let images = Tensor::<4>::zeros([2, 3, 19, 17], &Device::flex());
+    /// assert_eq!(network.forward(images).dims(), [2, 10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::fused_network(images.into_dispatch(), self.clone()))
     }

@@ -150,9 +150,10 @@ impl Team {
         self.members
     }
 
-    /// The next of the step's items that nobody has taken yet.
-    pub(crate) fn take(&self) -> usize {
-        self.next.fetch_add(1, Ordering::Relaxed)
+    /// Of the `count` items of a step, those that this member gets: always the next that nobody has taken yet.
+    pub(crate) fn items(&self, count: usize) -> impl Iterator<Item = usize> {
+        std::iter::repeat_with(|| self.next.fetch_add(1, Ordering::Relaxed))
+            .take_while(move |&item| item < count)
     }
 
     /// Waits until all members are here, and panics if one never will be; then the items of the next step are counted from 0. Whatever

@@ -9,6 +9,7 @@ pub(crate) struct Avx2;
 
 impl Simd for Avx2 {
     type V = __m256;
+    const NAME: &'static str = "avx2";
     const LANES: usize = 8;
     // 12 accumulators, two vectors of weights and a broadcast multiplicand: 15 of 16 registers.
     const MR: usize = 6;

@@ -78,11 +78,13 @@ macro_rules! f32_operations {
 }
 
 impl Simd for Avx512 {
+    const NAME: &'static str = "avx512";
     const WORDS: usize = 16;
     f32_operations!("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma");
 }
 
 impl Simd for Avx512Bf16 {
+    const NAME: &'static str = "avx512bf16";
     const WORDS: usize = 8;
     f32_operations!("avx512bf16,avx512f,avx512vl,avx512bw,avx512dq,avx2,fma");
 

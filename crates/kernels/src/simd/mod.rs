@@ -41,6 +41,8 @@ pub(crate) trait Kernel {
 pub(crate) trait Simd: Copy {
     /// A vector.
     type V: Copy;
+    /// The instruction set's name, as reports give it.
+    const NAME: &'static str;
     /// Lanes of a vector; divides [`BLOCK`].
     const LANES: usize;
     /// Rows of the largest tile of the matrix multiplication.

@@ -9,6 +9,7 @@ pub(crate) struct Neon;
 
 impl Simd for Neon {
     type V = float32x4_t;
+    const NAME: &'static str = "neon";
     const LANES: usize = 4;
     // 24 accumulators, four vectors of weights and a broadcast multiplicand: 29 of 32 registers.
     const MR: usize = 6;

@@ -9,6 +9,7 @@ const LANES: usize = 4;
 
 impl Simd for Portable {
     type V = [f32; LANES];
+    const NAME: &'static str = "portable";
     const LANES: usize = LANES;
     const MR: usize = 2;
     const NV: usize = 4;
