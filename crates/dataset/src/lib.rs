@@ -32,6 +32,7 @@ mod census;
 mod decode;
 mod image;
 pub mod labels;
+mod names;
 mod normalise;
 mod open;
 mod recipe;
@@ -39,11 +40,9 @@ mod resample;
 mod thumbnail;
 
 pub use census::{Census, Sides};
-pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, MAX_PIXELS};
+pub use decode::{Colour, DecodeError, Decoded, Decoder, Format};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
-pub use open::{
-    Dataset, DatasetError, Item, LabelCheck, LabelSource, Layout, SAMPLE_PREPROCESS_JSON, named_labels,
-};
+pub use open::{Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
 pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};
 pub use thumbnail::thumbnail_jpeg;

@@ -82,7 +82,10 @@ fn damaged_archives_are_refused() {
         fs::write(&tar, content).expect("written");
         folder.open_at("val.tar").expect_err("not a data set").to_string()
     };
-    assert!(message(&tar_of(&[VAL_1, VAL_1])).contains("ILSVRC2012_val_00000001.JPEG is in it twice"));
+    assert!(
+        message(&tar_of(&[VAL_1, VAL_1]))
+            .contains("ILSVRC2012_val_00000001.JPEG is in this archive more than once")
+    );
     assert!(message(&tar_of(&["notes.txt"])).contains("no images (.jpg, .jpeg, .png) in this archive"));
     assert!(message(&tar_of(&["a/b/x.JPEG", "c/y.JPEG"])).contains("folders of several levels"));
     assert!(
@@ -95,4 +98,60 @@ fn damaged_archives_are_refused() {
     let dataset = folder.open_at("val.tar").unwrap_or_else(|error| panic!("{error}"));
     fs::write(&tar, b"").expect("written");
     assert!(dataset.read(0).is_err());
+}
+
+/// As GNU tar stores a file that has several names: the first with its content, the others as links to it.
+fn tar_with_links(links: &[(&str, &str)], names: &[&str]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for name in names {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(name.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, name.as_bytes()).expect("appended");
+    }
+    for (name, target) in links {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Link);
+        header.set_size(0);
+        archive.append_link(&mut header, name, target).expect("appended");
+    }
+    archive.into_inner().expect("finished")
+}
+
+#[test]
+fn hard_links_in_an_archive_are_their_targets() {
+    let folder = Folder::new(&[]);
+    let tar = folder.path("val.tar");
+    let [first, second] = [VAL_1, VAL_2].map(|name| format!("val/{name}"));
+    // GNU tar writes `./` before both, or before none; the target need not be an image by name.
+    for (target, link) in [(&first, first.clone()), (&"blob.bin".to_owned(), "./blob.bin".to_owned())] {
+        fs::write(&tar, tar_with_links(&[(&second, &link)], &[target])).expect("written");
+        let dataset = folder.open_at("val.tar").unwrap_or_else(|error| panic!("{error}"));
+        let last = dataset.items().len() - 1;
+        assert_eq!(dataset.items()[last].name, VAL_2);
+        assert_eq!(&*dataset.read(last).expect("read"), target.as_bytes());
+    }
+    let message = |links: &[(&str, &str)]| {
+        fs::write(&tar, tar_with_links(links, &[VAL_1])).expect("written");
+        folder.open_at("val.tar").expect_err("a link to nothing").to_string()
+    };
+    let error = message(&[(VAL_2, "elsewhere/x.JPEG")]);
+    assert!(error.contains(&format!("{VAL_2} is a link to elsewhere/x.JPEG")), "{error}");
+    assert!(error.contains("--hard-dereference") && !error.contains("damaged"), "{error}");
+    // As GNU tar stores a file that its command line names twice.
+    fs::write(&tar, tar_with_links(&[(VAL_1, VAL_1)], &[VAL_1])).expect("written");
+    assert_eq!(folder.open_at("val.tar").expect("a data set").items().len(), 1);
+}
+
+#[test]
+fn other_entries_under_an_images_name_say_what_to_do() {
+    let folder = Folder::new(&[]);
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    archive.append_link(&mut header, VAL_1, "../real.JPEG").expect("appended");
+    fs::write(folder.path("val.tar"), archive.into_inner().expect("finished")).expect("written");
+    let error = folder.open_at("val.tar").expect_err("a symbolic link").to_string();
+    assert!(error.contains("--dereference") && !error.contains("damaged"), "{error}");
 }

@@ -128,3 +128,15 @@ fn images_that_are_not_read_are_named() {
         [format!("not read: 1 folder in DIR named like an image file ({VAL_2})")]
     );
 }
+
+#[test]
+fn a_file_in_the_wrong_class_folder_is_no_matter_of_lists() {
+    let advice = |name: &str| Folder::images(&[name]).open().label_source().remedy().to_owned();
+    assert!(!advice(&format!("n01440764/{VAL_1}")).contains("list"));
+    let numbered = Folder::images(&[&format!("66/{VAL_1}")]).open();
+    let warning = &numbered.warnings()[0];
+    assert!(warning.ends_with("known 65; a numbering of folders that counts from 1?"), "{warning}");
+    let numbered = Folder::images(&[&format!("7/{VAL_1}")]).open();
+    let warning = &numbered.warnings()[0];
+    assert!(warning.ends_with("known 65; a numbering of folders in another class order?"), "{warning}");
+}

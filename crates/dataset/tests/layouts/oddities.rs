@@ -1,9 +1,10 @@
 //! Paths that are no data set, and files that are no files: links, pipes, devices, names with line breaks.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use super::{Folder, VAL_1};
-use dataset::{Dataset, DatasetError};
+use dataset::{Census, Dataset, DatasetError};
 
 #[test]
 fn paths_that_are_no_data_set() {
@@ -119,4 +120,15 @@ fn unreadable_folders_say_so() {
         assert!(message.starts_with("val: cannot be read: ") && message.contains("chmod"), "{message}");
     }
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn data_that_went_away_is_no_property_of_the_images() {
+    let folder = Folder::images(&[VAL_1]);
+    let dataset = folder.open();
+    fs::remove_file(folder.path(VAL_1)).expect("removed");
+    assert!(!dataset.read(0).expect_err("gone").concerns_one_image());
+    let census = Census::take(&dataset, 2, &AtomicBool::new(false), || ());
+    let error = census.expect_err("nothing to look at").to_string();
+    assert!(error.contains(&format!("{VAL_1}: cannot be read")), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Folder, VAL_1, VAL_2, pairs};
-use dataset::labels;
+use dataset::{Dataset, LabelSource, labels};
 
 /// 50,000 numbers, one a line, made from the known labels.
 fn ground_truth(number: impl Fn(u16) -> u16) -> String {
@@ -79,4 +79,18 @@ fn the_complete_validation_set_is_recognised() {
     dataset.truncate(49_999);
     assert!(!dataset.is_complete_ilsvrc2012_val());
     assert_ne!(dataset.fingerprint(), whole);
+}
+
+#[test]
+fn a_named_list_wins_over_kaggles() {
+    let folder = Folder::images(&[&format!("val/{VAL_1}")]);
+    folder.write(
+        "LOC_val_solution.csv",
+        "ImageId,PredictionString\nILSVRC2012_val_00000001,n01751748 1 2 3 4\n",
+    );
+    folder.write("other.txt", &format!("{VAL_1} 7\n"));
+    let kaggle = folder.path("LOC_val_solution.csv");
+    let dataset = Dataset::open(&kaggle, Some(&folder.path("other.txt"))).expect("a data set");
+    assert_eq!(pairs(&dataset), [(VAL_1, 7)]);
+    assert_eq!(dataset.label_source(), &LabelSource::List(folder.path("other.txt")));
 }
