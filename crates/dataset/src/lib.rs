@@ -27,6 +27,7 @@
 //! | `census` | what is in the files of a data set |
 //! | `thumbnail` | small pictures for reports |
 //! | `open` | what lies at a path: layouts, label lists, their errors |
+//! | `names` | parts of names, and which files nobody means |
 
 mod census;
 mod decode;
