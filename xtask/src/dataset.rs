@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, value_parser};
 use dataset::labels::{CLASSES, VAL_IMAGES};
-use dataset::{Census, Dataset, LabelCheck};
+use dataset::{Census, Dataset, LabelCheck, LabelSource};
 use indicatif::BinaryBytes;
 
 use crate::output::note;
@@ -55,18 +55,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let threads = check.threads.map_or_else(processors, usize::from);
     let census = Census::take(&dataset, threads, &stop, || count.image());
     count.finish();
-    let Some(census) = census else {
+    let Some(census) = census? else {
         note("Interrupted: nothing was written.");
         return Ok(EXIT_INTERRUPTED);
     };
     let labels = dataset.label_check();
-    let problems = problems(&census, &labels);
+    let problems = problems(&census, &labels, dataset.label_source());
     output::print(&text(&dataset, &census, &labels, &problems))?;
     Ok(if problems.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
 }
 
 /// What has to be mended before an accuracy means anything, a sentence each.
-fn problems(census: &Census, labels: &LabelCheck) -> Vec<String> {
+fn problems(census: &Census, labels: &LabelCheck, source: &LabelSource) -> Vec<String> {
     let mut problems = Vec::new();
     if !census.undecodable.is_empty() {
         problems.push(format!(
@@ -76,8 +76,10 @@ fn problems(census: &Census, labels: &LabelCheck) -> Vec<String> {
     }
     if labels.wrong > 0 {
         problems.push(format!(
-            "{} of {} labels contradict the known ones. Leave the list out, or mend it.",
-            labels.wrong, labels.known
+            "{} of {} labels contradict the known ones. {}",
+            labels.wrong,
+            labels.known,
+            source.remedy()
         ));
     }
     problems
@@ -121,7 +123,6 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[Str
         let [low, middle, high] = sides.height;
         line("sizes", &format!("{widths}; {low} to {high} high, median {middle}"));
     }
-    let contradictory = census.contradictory_duplicates(dataset);
     let twice: Vec<String> = census.duplicates.iter().map(|group| group.join(" = ")).collect();
     line(
         "duplicates",
@@ -129,7 +130,7 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[Str
             0 => "no two files have the same content".to_owned(),
             count => format!(
                 "{count} contents more than once, {} with different labels: {}",
-                contradictory.len(),
+                census.contradictory_duplicates,
                 some(&twice)
             ),
         },

@@ -1,10 +1,10 @@
 //! `score`: accuracy of predictions made elsewhere.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use dataset::labels::LabelSet;
+use dataset::{Dataset, KnownLabels};
 use eval::metrics::wilson_interval_pct;
 use eval::score::{Judged, Score};
 use eval::summary::AccuracyTolerance;
@@ -120,24 +120,10 @@ fn lines(score: &Score) -> String {
     text
 }
 
-fn known_labels(list: Option<&Path>, data: Option<&Path>) -> anyhow::Result<Option<HashMap<String, u16>>> {
-    if let Some(list) = list {
-        return Ok(Some(dataset::named_labels(list)?.into_iter().collect()));
-    }
-    let Some(data) = data else { return Ok(None) };
-    let dataset = dataset::Dataset::open(data, None)?;
-    let mut known: HashMap<String, u16> = HashMap::new();
-    let mut ambiguous = Vec::new();
-    for item in dataset.items() {
-        known.insert(item.name.clone(), item.label);
-        // Bare file names too, as long as they mean one label.
-        let file = item.name.rsplit('/').next().unwrap_or(&item.name);
-        if known.insert(file.to_owned(), item.label).is_some_and(|before| before != item.label) {
-            ambiguous.push(file.to_owned());
-        }
-    }
-    for file in ambiguous {
-        known.remove(&file);
-    }
-    Ok(Some(known))
+fn known_labels(list: Option<&Path>, data: Option<&Path>) -> anyhow::Result<Option<KnownLabels>> {
+    Ok(match (list, data) {
+        (Some(list), _) => Some(KnownLabels::from_list(list)?),
+        (None, Some(data)) => Some(KnownLabels::from_dataset(&Dataset::open(data, None)?)),
+        (None, None) => None,
+    })
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use sha2::{Digest, Sha256};
 
 use crate::labels::CLASSES;
-use crate::{Dataset, Decoded};
+use crate::{Dataset, DatasetError, Decoded};
 
 /// A census of a data set's files. All lists are in the order of the images' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Census {
     pub undecodable: Vec<(String, String)>,
     /// How many files of each kind there are, for example `JPEG, RGB`.
     pub kinds: BTreeMap<String, usize>,
-    /// Files that are stored in another colour mode than RGB, by kind.
+    /// Files that are no RGB JPEGs, as the validation set's are but for a few, by kind.
     pub unusual: BTreeMap<String, Vec<String>>,
     /// Files whose EXIF orientation is not upright, with that orientation. OpenCV turns them, PIL does not.
     pub rotated: Vec<(String, u8)>,
@@ -29,6 +29,8 @@ pub struct Census {
     pub sides: Option<Sides>,
     /// Files with the same content, in groups of two and more.
     pub duplicates: Vec<Vec<String>>,
+    /// How many of those groups have different labels: at most one of them can be right.
+    pub contradictory_duplicates: usize,
     /// How many images each class has.
     pub per_class: Vec<usize>,
 }
@@ -52,7 +54,7 @@ struct Found {
 
 struct Image {
     kind: String,
-    is_rgb: bool,
+    is_rgb_jpeg: bool,
     orientation: u8,
     size: (usize, usize),
 }
@@ -60,18 +62,32 @@ struct Image {
 impl Census {
     /// Reads and decodes every file of `dataset` on `threads` threads. `image` is called after each, in the
     /// thread that asked. `None` when `stop` was set before the end.
+    ///
+    /// # Errors
+    /// [`DatasetError`] when the data cannot be reached, a disk that went away or a file that is gone: that is no
+    /// property of an image, and every further one would be counted as undecodable.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicBool;
+    /// use dataset::{Census, Dataset};
+    ///
+    /// let census = Census::take(&Dataset::sample(), 2, &AtomicBool::new(false), || ())?.expect("not stopped");
+    /// assert_eq!((census.images, census.undecodable.len()), (24, 0));
+    /// assert_eq!(census.kinds["PNG, RGB"], 1);
+    /// # Ok::<(), dataset::DatasetError>(())
+    /// ```
     pub fn take(
         dataset: &Dataset,
         threads: usize,
         stop: &AtomicBool,
         mut image: impl FnMut(),
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>, DatasetError> {
         let total = dataset.items().len();
         let next = AtomicUsize::new(0);
         let mut order: Vec<usize> = (0..total).collect();
         order.sort_by_cached_key(|&index| dataset.stored_at(index));
         let mut found: Vec<Found> = Vec::with_capacity(total);
-        std::thread::scope(|scope| {
+        std::thread::scope(|scope| -> Result<(), DatasetError> {
             let (sender, receiver) = mpsc::channel();
             for _ in 0..threads.clamp(1, total.max(1)) {
                 let (sender, next, order) = (sender.clone(), &next, &order);
@@ -85,16 +101,18 @@ impl Census {
                 });
             }
             drop(sender);
+            // An error ends the loop and with it the receiver, so that the threads stop.
             for one in receiver {
-                found.push(one);
+                found.push(one?);
                 image();
             }
-        });
+            Ok(())
+        })?;
         if found.len() < total {
-            return None;
+            return Ok(None);
         }
         found.sort_by_key(|one| one.index);
-        Some(Self::of(dataset, found))
+        Ok(Some(Self::of(dataset, found)))
     }
 
     fn of(dataset: &Dataset, found: Vec<Found>) -> Self {
@@ -115,7 +133,7 @@ impl Census {
                     continue;
                 }
             };
-            if !image.is_rgb {
+            if !image.is_rgb_jpeg {
                 census.unusual.entry(image.kind.clone()).or_default().push(item.name.clone());
             }
             *census.kinds.entry(image.kind).or_default() += 1;
@@ -127,39 +145,35 @@ impl Census {
         }
         let mut groups: Vec<Vec<usize>> = by_content.into_values().filter(|group| group.len() > 1).collect();
         groups.sort_unstable();
+        let differ = |group: &&Vec<usize>| {
+            let mut labels = group.iter().map(|&index| dataset.items()[index].label);
+            let first = labels.next();
+            labels.any(|label| Some(label) != first)
+        };
+        census.contradictory_duplicates = groups.iter().filter(differ).count();
         let name = |index: usize| dataset.items()[index].name.clone();
         census.duplicates = groups.into_iter().map(|group| group.into_iter().map(name).collect()).collect();
         census.sides = spread(widths).zip(spread(heights)).map(|(width, height)| Sides { width, height });
         census
     }
-
-    /// Names of files among `duplicates` that have different labels: at most one of those can be right.
-    #[must_use]
-    pub fn contradictory_duplicates(&self, dataset: &Dataset) -> Vec<&[String]> {
-        let label: HashMap<&str, u16> =
-            dataset.items().iter().map(|item| (item.name.as_str(), item.label)).collect();
-        let differ = |group: &&[String]| {
-            let mut labels = group.iter().map(|name| label.get(name.as_str()));
-            let first = labels.next();
-            labels.any(|label| Some(label) != first)
-        };
-        self.duplicates.iter().map(Vec::as_slice).filter(differ).collect()
-    }
 }
 
-fn look(dataset: &Dataset, index: usize) -> Found {
+fn look(dataset: &Dataset, index: usize) -> Result<Found, DatasetError> {
     let bytes = match dataset.read(index) {
         Ok(bytes) => bytes,
-        Err(error) => return Found { index, bytes: 0, content: None, decoded: Err(error.to_string()) },
+        Err(error) if error.concerns_one_image() => {
+            return Ok(Found { index, bytes: 0, content: None, decoded: Err(error.to_string()) });
+        }
+        Err(error) => return Err(error),
     };
     let decoded = Decoded::from_bytes(&bytes).map_err(|error| error.to_string()).map(|decoded| Image {
         kind: format!("{}, {}", decoded.format(), decoded.colour()),
-        is_rgb: decoded.format() == crate::Format::Jpeg && decoded.colour() == crate::Colour::Rgb,
+        is_rgb_jpeg: decoded.format() == crate::Format::Jpeg && decoded.colour() == crate::Colour::Rgb,
         orientation: decoded.orientation(),
         size: decoded.size(),
     });
     let content = (!bytes.is_empty()).then(|| Sha256::digest(&bytes).into());
-    Found { index, bytes: bytes.len() as u64, content, decoded }
+    Ok(Found { index, bytes: bytes.len() as u64, content, decoded })
 }
 
 fn spread(mut values: Vec<usize>) -> Option<[usize; 3]> {
@@ -175,7 +189,8 @@ mod tests {
     fn the_sample_is_counted() {
         let dataset = Dataset::sample();
         let mut seen = 0;
-        let census = Census::take(&dataset, 3, &AtomicBool::new(false), || seen += 1).expect("not stopped");
+        let census = Census::take(&dataset, 3, &AtomicBool::new(false), || seen += 1);
+        let census = census.expect("readable").expect("not stopped");
         assert_eq!((seen, census.images, census.undecodable.len()), (24, 24, 0));
         assert_eq!(census.kinds.values().sum::<usize>(), 24);
         assert_eq!(census.per_class.iter().sum::<usize>(), 24);
@@ -185,7 +200,9 @@ mod tests {
         let sides = census.sides.expect("decoded images");
         assert!(sides.width[0] <= sides.width[1] && sides.width[1] <= sides.width[2]);
         // The same whatever the number of threads.
-        assert_eq!(Census::take(&dataset, 1, &AtomicBool::new(false), || ()), Some(census));
-        assert_eq!(Census::take(&dataset, 2, &AtomicBool::new(true), || ()), None);
+        let again =
+            |threads, stop| Census::take(&dataset, threads, &AtomicBool::new(stop), || ()).expect("readable");
+        assert_eq!(again(1, false), Some(census));
+        assert_eq!(again(2, true), None);
     }
 }

@@ -10,6 +10,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use crate::names;
+
 /// How many classes there are; an index is below it.
 pub const CLASSES: usize = 1000;
 
@@ -47,6 +49,13 @@ pub fn synsets() -> &'static [Synset] {
 }
 
 /// The class index of a WordNet id, if it is one of the 1,000.
+///
+/// ```
+/// use dataset::labels::{synsets, wnid_to_index};
+///
+/// assert_eq!(wnid_to_index("n01440764"), Some(0));
+/// assert_eq!(synsets()[0].name, "tench, Tinca tinca");
+/// ```
 #[must_use]
 pub fn wnid_to_index(wnid: &str) -> Option<u16> {
     static INDEX: LazyLock<HashMap<&'static str, u16>> =
@@ -136,9 +145,7 @@ pub fn described(class: u16) -> String {
 /// and any folder before it. Some mirrors append the WNID (`ILSVRC2012_val_00000293_n01440764.JPEG`).
 #[must_use]
 pub fn val_file_number(name: &str) -> Option<usize> {
-    let file = name.rsplit('/').next()?;
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    let rest = stem.strip_prefix("ILSVRC2012_val_")?;
+    let rest = names::stem(names::file_name(name)).strip_prefix("ILSVRC2012_val_")?;
     let digits = match rest.split_once('_') {
         Some((digits, wnid)) => wnid_to_index(wnid).map(|_| digits)?,
         None => rest,
@@ -149,6 +156,13 @@ pub fn val_file_number(name: &str) -> Option<usize> {
 }
 
 /// The known label of a validation file, by the number in its name.
+///
+/// ```
+/// use dataset::labels::{described, val_label};
+///
+/// assert_eq!(val_label("val/ILSVRC2012_val_00000001.JPEG"), Some(65));
+/// assert_eq!(described(0), "0 (tench)");
+/// ```
 #[must_use]
 pub fn val_label(name: &str) -> Option<u16> {
     val_file_number(name).map(|number| ilsvrc2012_val()[number - 1])

@@ -27,11 +27,13 @@
 //! | `census` | what is in the files of a data set |
 //! | `thumbnail` | small pictures for reports |
 //! | `open` | what lies at a path: layouts, label lists, their errors |
+//! | `names` | parts of names, and which files nobody means |
 
 mod census;
 mod decode;
 mod image;
 pub mod labels;
+mod names;
 mod normalise;
 mod open;
 mod recipe;
@@ -39,11 +41,9 @@ mod resample;
 mod thumbnail;
 
 pub use census::{Census, Sides};
-pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, MAX_PIXELS};
+pub use decode::{Colour, DecodeError, Decoded, Decoder, Format};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
-pub use open::{
-    Dataset, DatasetError, Item, LabelCheck, LabelSource, Layout, SAMPLE_PREPROCESS_JSON, named_labels,
-};
+pub use open::{Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
 pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};
 pub use thumbnail::thumbnail_jpeg;

@@ -188,16 +188,23 @@ impl Recipe {
     ///
     /// # Errors
     /// [`RecipeError`], for degenerate image sizes only.
+    ///
+    /// ```
+    /// use dataset::{Dataset, Decoded, RECIPES};
+    ///
+    /// let decoded = Decoded::from_bytes(&Dataset::sample().read(0)?)?;
+    /// for recipe in RECIPES {
+    ///     let crop = recipe.crop(&decoded)?;
+    ///     assert_eq!((crop.width, crop.height), (recipe.size, recipe.size));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn crop(&self, decoded: &Decoded) -> Result<RgbImage, RecipeError> {
         self.crop_view(&decoded.view(self.decoder))
     }
 
-    /// As [`Self::crop`], from a view that the caller already has: recipes with the same decoder
-    /// share one.
-    ///
-    /// # Errors
-    /// As [`Self::crop`].
-    pub(crate) fn crop_view(&self, image: &RgbImage) -> Result<RgbImage, RecipeError> {
+    /// [`Self::crop`] of what its decoder shows.
+    fn crop_view(&self, image: &RgbImage) -> Result<RgbImage, RecipeError> {
         let (width, height) = self.resized(image.width, image.height);
         let (Some(spare_width), Some(spare_height)) =
             (width.checked_sub(self.size), height.checked_sub(self.size))

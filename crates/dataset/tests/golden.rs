@@ -1,9 +1,12 @@
 //! Every recipe on every sample image against the frozen answers of Pillow 9.5.0 and OpenCV 4.5.5.
 //! Iterates [`RECIPES`], so that a new recipe is tested as soon as its answers are frozen.
 
-use dataset::{Dataset, Decoded, Decoder, RECIPES, SAMPLE_PREPROCESS_JSON};
+use dataset::{Dataset, Decoded, Decoder, RECIPES};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+/// SHA-256 of the decoded pixels and of each recipe's crop, by image name.
+const FROZEN: &str = include_str!("../../../datasets/sample/preprocess.json");
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -11,7 +14,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[test]
 fn decoded_pixels_and_crops_equal_the_sources() {
-    let frozen: Value = serde_json::from_str(SAMPLE_PREPROCESS_JSON).unwrap();
+    let frozen: Value = serde_json::from_str(FROZEN).unwrap();
     let sample = Dataset::sample();
     let (mut decodes, mut crops, mut wrong) = (0, 0, Vec::new());
     for (index, item) in sample.items().iter().enumerate() {

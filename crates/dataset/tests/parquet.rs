@@ -63,7 +63,9 @@ fn shards_of_the_hub_are_read_in_place() {
 fn several_threads_read_the_same_file() {
     let dataset = open("hub");
     for threads in [1, 8] {
-        let census = Census::take(&dataset, threads, &AtomicBool::new(false), || ()).expect("not stopped");
+        let census = Census::take(&dataset, threads, &AtomicBool::new(false), || ())
+            .expect("readable")
+            .expect("not stopped");
         assert_eq!((census.images, census.undecodable.len()), (5, 0));
     }
 }
@@ -129,7 +131,9 @@ fn labels_of_other_classes_are_refused() {
 #[test]
 fn a_row_without_bytes_is_that_image_s_error() {
     let dataset = open("paths.parquet");
-    let message = dataset.read(0).expect_err("no bytes").to_string();
+    let without_bytes = dataset.read(0).expect_err("no bytes");
+    assert!(without_bytes.concerns_one_image());
+    let message = without_bytes.to_string();
     assert!(message.contains("a.jpg: cannot be read: the row has no image bytes, only a path"), "{message}");
     assert_eq!(
         error("zstd.parquet"),
@@ -157,10 +161,11 @@ fn a_file_that_grows_or_goes_stops_the_run() {
     let mut bytes = fs::read(&path).expect("readable");
     bytes.push(0);
     fs::write(&path, bytes).expect("written");
-    let error = dataset.read(0).expect_err("changed").to_string();
-    assert!(error.contains("the file has changed since the run began"), "{error}");
+    let error = dataset.read(0).expect_err("changed");
+    assert!(error.to_string().contains("the file has changed since the run began"), "{error}");
+    assert!(!error.concerns_one_image());
     fs::remove_file(&path).expect("removed");
-    dataset.read(0).expect_err("gone");
+    assert!(!dataset.read(0).expect_err("gone").concerns_one_image());
 }
 
 /// Whatever the damage: an error or bytes, never a panic.
@@ -218,8 +223,81 @@ fn a_damaged_page_takes_no_neighbours_along() {
         match dataset.read(index) {
             Ok(bytes) => assert!(index != 2 && *bytes == *sample(number), "row {index}"),
             Err(error) => {
+                assert!(error.concerns_one_image(), "row {index}: {error}");
                 assert!(index == 2 && error.to_string().contains("cannot be read"), "row {index}: {error}");
             }
         }
     }
+}
+
+#[test]
+fn numbers_alone_are_no_splits() {
+    // The names of the hub's own conversion: validation/0000.parquet, validation/0001.parquet.
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("validation");
+    fs::create_dir(&inner).expect("made");
+    for (from, to) in [("00000-of-00002", "0000"), ("00001-of-00002", "0001")] {
+        let from = fixture("hub/data").join(format!("validation-{from}.parquet"));
+        fs::copy(from, inner.join(format!("{to}.parquet"))).expect("copied");
+    }
+    for path in [folder.path(), &inner] {
+        let dataset = Dataset::open(path, None).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((dataset.items().len(), dataset.warnings()), (5, &[][..]));
+    }
+}
+
+/// A parquet file that has no column of images.
+fn without_images() -> Vec<u8> {
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = parquet::schema::parser::parse_message_type("message m { required int64 width; }");
+    let properties = std::sync::Arc::new(WriterProperties::builder().build());
+    let schema = std::sync::Arc::new(schema.expect("a schema"));
+    SerializedFileWriter::new(Vec::new(), schema, properties)
+        .expect("a writer")
+        .into_inner()
+        .expect("written")
+}
+
+#[test]
+fn a_parquet_file_beside_images_does_not_hide_them() {
+    const NAME: &str = "ILSVRC2012_val_00000001.JPEG";
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, bytes).expect("written");
+    };
+    let open = || Dataset::open(folder.path(), None).unwrap_or_else(|error| panic!("{error}"));
+    let skipped = |warnings: &[String]| {
+        assert!(warnings.len() == 1 && warnings[0].starts_with("not read: 1 parquet file"), "{warnings:?}");
+    };
+    // Directly beside images, whatever is in it.
+    write(NAME, b"");
+    for bytes in [without_images(), fs::read(fixture("wnids.parquet")).expect("readable")] {
+        write("metadata.parquet", &bytes);
+        let dataset = open();
+        assert_eq!((dataset.items()[0].name.as_str(), dataset.items().len()), (NAME, 1));
+        skipped(dataset.warnings());
+    }
+    // Beside a folder of images, if there are no images in it.
+    fs::remove_file(folder.path().join(NAME)).expect("removed");
+    write(&format!("val/{NAME}"), b"");
+    write("metadata.parquet", &without_images());
+    let dataset = open();
+    assert_eq!(dataset.layout().to_string(), "flat folder, found in val/");
+    skipped(dataset.warnings());
+    // Beside files that have images.
+    write("validation-0.parquet", &fs::read(fixture("wnids.parquet")).expect("readable"));
+    let dataset = open();
+    assert_eq!(dataset.layout().to_string(), "a parquet file read in place");
+    skipped(dataset.warnings());
+}
+
+#[test]
+fn a_folder_of_parquet_files_without_images_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("metadata.parquet"), without_images()).expect("written");
+    let error = Dataset::open(folder.path(), None).expect_err("no images").to_string();
+    assert!(error.contains("no column holds image files"), "{error}");
 }

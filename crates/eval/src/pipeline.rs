@@ -7,7 +7,6 @@
 //!   all of them, then computed by all of them. Only reading, which waits and does not compute, runs ahead.
 
 use std::borrow::Cow;
-use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -168,7 +167,7 @@ fn guarded<'a>(work: Work<'_>, file: impl FnOnce() -> FileContent<'a>) -> Result
 fn prepare(recipes: &[&Recipe], file: FileContent<'_>) -> Result<Crops, DatasetError> {
     let decoded = match file {
         Ok(bytes) => Decoded::from_bytes(&bytes).map_err(|error| error.to_string()),
-        Err(error) if concerns_one_image(&error) => Err(error.to_string()),
+        Err(error) if error.concerns_one_image() => Err(error.to_string()),
         Err(error) => return Err(error),
     };
     let crop = |recipe: &&Recipe| {
@@ -176,19 +175,6 @@ fn prepare(recipes: &[&Recipe], file: FileContent<'_>) -> Result<Crops, DatasetE
         recipe.crop(decoded).map(Arc::new).map_err(|error| error.to_string())
     };
     Ok(recipes.iter().map(crop).collect())
-}
-
-/// Whether a file is the only one that cannot be read. A file that was there when the run began and is
-/// gone, or a disk that fails, would turn image after image into a wrong answer that no later run
-/// corrects.
-fn concerns_one_image(error: &DatasetError) -> bool {
-    match error {
-        DatasetError::NotAFile { .. } => true,
-        DatasetError::Unreadable { cause, .. } => {
-            matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidData)
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dataset::KnownLabels;
 use dataset::labels::{self, CLASSES, LabelSet, VAL_IMAGES};
 use models::Model;
 use models::catalog::{Figure, FigureName};
@@ -295,13 +296,12 @@ fn class_index(text: &str) -> Result<u16, String> {
 /// [`EvalError::NoLabel`] when an image has no label, or [`EvalError::NoRealLabels`] by the ReaL labels.
 pub fn score(
     predictions: &Predictions,
-    known: Option<&HashMap<String, u16>>,
+    known: Option<&KnownLabels>,
     label_set: LabelSet,
 ) -> Result<Score, EvalError> {
     let label_of = |ranked: &Ranked| {
         let name = ranked.image.as_str();
-        let file = name.rsplit('/').next().unwrap_or(name);
-        let listed = known.and_then(|known| known.get(name).or_else(|| known.get(file))).copied();
+        let listed = known.and_then(|known| known.get(name));
         listed.or_else(|| labels::val_label(name)).or(ranked.label)
     };
     let labelled: Vec<(&Ranked, u16)> =
@@ -403,7 +403,10 @@ mod tests {
         let all = images(1..=VAL_IMAGES);
         let comparable = score(&all, None, LabelSet::Original).unwrap();
         assert_eq!((comparable.top1_hits, comparable.obstacle.clone()), (VAL_IMAGES as u64, None));
-        let one = HashMap::from([(name(7), (class(7) + 1) % 1000)]);
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("labels.txt");
+        fs::write(&list, format!("{} {}\n", name(7), (class(7) + 1) % 1000)).unwrap();
+        let one = KnownLabels::from_list(&list).unwrap();
         let obstacle = |known, label_set, predictions: &Predictions| {
             score(predictions, known, label_set).unwrap().obstacle.unwrap()
         };
@@ -481,7 +484,9 @@ mod tests {
         let predictions = Predictions { path: "p.csv".into(), format, images };
         let error = score(&predictions, None, LabelSet::Original).unwrap_err().to_string();
         assert!(error.contains("1 of 1 images have no label, the first: a.JPEG"), "{error}");
-        let known = HashMap::from([("a.JPEG".to_owned(), 1)]);
+        let list = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(list.path(), "a.JPEG 1\n").unwrap();
+        let known = KnownLabels::from_list(list.path()).unwrap();
         assert_eq!(score(&predictions, Some(&known), LabelSet::Original).unwrap().top1_hits, 1);
         assert!(score(&predictions, Some(&known), LabelSet::Real).is_err());
     }

@@ -6,12 +6,6 @@ use crate::tidy::Tree;
 /// Lines that a source file may have. Most have fewer than 400.
 const LIMIT: usize = 500;
 
-/// Files that are longer, and why.
-const LONGER: [(&str, &str); 1] = [(
-    "crates/dataset/src/open/parquet.rs",
-    "one format: pages, columns and rows are read by the same few types",
-)];
-
 /// What no committed text may hold, and why.
 const FORBIDDEN: [(&str, &str); 6] = [
     (concat!("..", "/shared"), "is outside the repository"),
@@ -37,15 +31,8 @@ pub(crate) fn findings(tree: &Tree) -> Vec<String> {
         }
         let lines = text.lines().count();
         let is_source = file.contains("/src/");
-        let reason = LONGER.iter().find(|(longer, _)| *longer == file);
-        if is_source && lines > LIMIT && reason.is_none() {
+        if is_source && lines > LIMIT {
             findings.push(format!("{file}: {lines} lines are more than {LIMIT}; split it by what it does"));
-        }
-        if let (true, Some((_, reason))) = (lines <= LIMIT, reason) {
-            findings.push(format!(
-                "{file}: its {lines} lines need no exception ({reason}); remove it from {}",
-                file!()
-            ));
         }
     }
     for file in TEXTS.iter().flat_map(|ending| tree.with_ending(ending)) {
@@ -76,9 +63,6 @@ mod tests {
         assert_eq!(of("crates/a/tests/b.rs", &lines(LIMIT + 1)), "");
         assert!(of("crates/a/src/b.rs", &lines(LIMIT + 1)).contains("b.rs: 501 lines are more than 500"));
         assert!(of("crates/a/tests/b.rs", "use x;\n").contains("begin with `//!`"));
-        let (longer, _) = LONGER[0];
-        assert_eq!(of(longer, &lines(LIMIT + 1)), "");
-        assert!(of(longer, &lines(LIMIT)).contains("need no exception"));
         for (word, _) in FORBIDDEN {
             assert!(of("docs/a.md", &format!("a\nb {word} c\n")).contains(&format!("docs/a.md:2: `{word}`")));
         }

@@ -21,7 +21,7 @@ use crate::RgbImage;
 
 /// Larger images are refused before anything is allocated, in pixels: Pillow's own limit
 /// (`2 * Image.MAX_IMAGE_PIXELS`), beyond which it raises `DecompressionBombError`.
-pub const MAX_PIXELS: u64 = 178_956_970;
+pub(crate) const MAX_PIXELS: u64 = 178_956_970;
 
 /// Whose reading of a file a recipe wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,7 +116,7 @@ pub enum DecodeError {
         /// The variant.
         feature: String,
     },
-    /// More than [`MAX_PIXELS`].
+    /// More pixels than Pillow allows.
     #[error("{width}x{height} pixels: more than the limit of {} (a decompression bomb?)", MAX_PIXELS)]
     TooLarge {
         /// Pixels in a row, as the header says.

@@ -7,15 +7,17 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use tar::EntryType;
+
 use super::scan::{self, Arrangement, Found};
 use super::{DatasetError, error::examples};
-use crate::labels;
+use crate::{labels, names};
 
 /// Tar archives are made of blocks of so many bytes.
 const BLOCK: u64 = 512;
 
 /// Where a member's content lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     offset: u64,
     len: u64,
@@ -26,39 +28,6 @@ struct Span {
 pub(super) struct Archive {
     path: PathBuf,
     members: HashMap<String, Span>,
-}
-
-/// What a file is, by its beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Tar,
-    Parquet,
-    /// By which program: there is no random access to such a file.
-    Compressed(&'static str),
-    Other,
-}
-
-/// Looks at the first bytes of the file at `path`.
-pub(super) fn kind(path: &Path) -> io::Result<Kind> {
-    const COMPRESSED: [(&[u8], &str); 5] = [
-        (b"\x1f\x8b", "gzip"),
-        (b"BZh", "bzip2"),
-        (b"\xfd7zXZ", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"PK\x03\x04", "zip"),
-    ];
-    let mut start = Vec::new();
-    File::open(path)?.take(BLOCK).read_to_end(&mut start)?;
-    if let Some((_, by)) = COMPRESSED.iter().find(|(mark, _)| start.starts_with(mark)) {
-        return Ok(Kind::Compressed(by));
-    }
-    if start.starts_with(b"PAR1") {
-        return Ok(Kind::Parquet);
-    }
-    // Archives from before 1988 lack the mark; an ending has to do.
-    let named = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
-    let is_tar = named || start.get(257..262) == Some(b"ustar");
-    Ok(if is_tar { Kind::Tar } else { Kind::Other })
 }
 
 /// The images of the archive at `path`, and how they are arranged in it.
@@ -78,62 +47,90 @@ pub(super) fn open(path: &Path) -> Result<(Archive, Found), DatasetError> {
     Ok((Archive { path: path.to_owned(), members }, found))
 }
 
+/// The images, by their names in the archive.
 fn members(path: &Path) -> Result<HashMap<String, Span>, DatasetError> {
     let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
     let damaged = |reason: String| DatasetError::ArchiveDamaged { path: path.to_owned(), reason };
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     let mut archive = tar::Archive::new(file);
-    let mut members = HashMap::new();
+    // Links may lead to any file, so that the others are kept too.
+    let (mut images, mut others) = (HashMap::new(), HashMap::new());
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(unreadable)? {
         let entry = entry.map_err(|error| {
-            damaged(format!("after {} images its next header is broken: {error}", members.len()))
+            damaged(format!("after {} images its next header is broken: {error}", images.len()))
         })?;
         end = entry.raw_file_position().saturating_add(entry.size());
         let name = entry.path().map_err(|error| damaged(error.to_string()))?.into_owned();
-        if !scan::is_image_name(&name) || is_hidden(&name) {
-            continue;
-        }
-        let Some(text) = name.to_str() else {
-            return Err(DatasetError::NameNotUtf8 { path: path.join(name) });
-        };
         let kind = entry.header().entry_type();
         if kind.is_dir() {
             continue;
         }
-        if !(kind.is_file() || kind.is_contiguous()) {
-            return Err(damaged(format!("{text} is a link or the like, not a file of its own")));
+        let is_image = scan::is_image_name(&name) && !name.iter().any(names::is_hidden);
+        let Some(text) = name.to_str().map(plain) else {
+            if is_image {
+                return Err(DatasetError::NameNotUtf8 { path: path.join(name) });
+            }
+            continue;
+        };
+        let span = if kind.is_hard_link() {
+            let target = entry.link_name().map_err(|error| damaged(error.to_string()))?.unwrap_or_default();
+            let earlier = target.to_str().map(plain);
+            let earlier = earlier.as_ref().and_then(|name| images.get(name).or_else(|| others.get(name)));
+            earlier.copied().ok_or_else(|| target.display().to_string())
+        } else {
+            Ok(Span { offset: entry.raw_file_position(), len: entry.size() })
+        };
+        if !is_image {
+            if let (Ok(span), true) = (span, is_content(kind)) {
+                others.insert(text, span);
+            }
+            continue;
         }
-        let span = Span { offset: entry.raw_file_position(), len: entry.size() };
+        if !is_content(kind) {
+            return Err(DatasetError::ArchiveNotAFile { path: path.to_owned(), name: text });
+        }
+        let span = match span {
+            Ok(span) => span,
+            Err(target) => {
+                return Err(DatasetError::ArchiveLink { path: path.to_owned(), name: text, target });
+            }
+        };
         if span.offset.checked_add(span.len).is_none_or(|end| end > size) {
             return Err(damaged(format!(
                 "it ends in the middle of {text}, after {} whole images",
-                members.len()
+                images.len()
             )));
         }
-        let text = text.trim_start_matches("./").to_owned();
-        if members.contains_key(&text) {
-            return Err(damaged(format!("{text} is in it twice")));
+        match images.get(&text) {
+            // A file that GNU tar was given twice is a link to itself.
+            Some(first) if *first == span => {}
+            Some(_) => return Err(DatasetError::ArchiveDuplicate { path: path.to_owned(), name: text }),
+            None => {
+                images.insert(text, span);
+            }
         }
-        members.insert(text, span);
     }
     // Two blocks of zeros end an archive; one that stops between two members would look whole.
     if end.checked_next_multiple_of(BLOCK).and_then(|end| end.checked_add(BLOCK)).is_none_or(|end| end > size)
     {
         return Err(damaged(format!(
             "it has no end mark after its {} images, so it is cut off",
-            members.len()
+            images.len()
         )));
     }
-    Ok(members)
+    Ok(images)
 }
 
-fn is_hidden(name: &Path) -> bool {
-    name.iter().any(|part| {
-        let part = part.as_encoded_bytes();
-        (part.starts_with(b".") && part != b"." && part != b"..") || part == b"__MACOSX"
-    })
+/// A member's name as links and lists write it.
+fn plain(name: &str) -> String {
+    name.trim_start_matches("./").to_owned()
+}
+
+/// Whether an entry has content: its own, or that of the file which it is another name of.
+fn is_content(kind: EntryType) -> bool {
+    kind.is_file() || kind.is_contiguous() || kind.is_hard_link()
 }
 
 /// The folder, with its `/`, that all names begin with; not one that says a class.
@@ -145,7 +142,7 @@ fn shared_folder<'a>(mut names: impl Iterator<Item = &'a String>) -> String {
             shared = folder(shared.trim_end_matches('/'));
         }
     }
-    let last = shared.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let last = names::file_name(shared.trim_end_matches('/'));
     if labels::wnid_to_index(last).is_some() || scan::class_number(last).is_some() {
         shared = folder(shared.trim_end_matches('/'));
     }

@@ -30,6 +30,14 @@ pub enum DatasetError {
         /// The image.
         path: PathBuf,
     },
+    /// A place for an image in a parquet file that holds none, or a damaged one. It is that image's error.
+    #[error("{}: cannot be read: {reason}", path.display())]
+    NoContent {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// An image was given where a folder of images was meant.
     #[error("{}: is one image; give the folder that holds the images", path.display())]
     SingleImage {
@@ -110,6 +118,41 @@ pub enum DatasetError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A link in a tar archive whose target is not in it.
+    #[error(
+        "{}: {name} is a link to {target}, and no file before it in this archive has that name; make the archive again \
+         with tar --hard-dereference, or unpack it and give the folder", path.display()
+    )]
+    ArchiveLink {
+        /// The archive.
+        path: PathBuf,
+        /// The image.
+        name: String,
+        /// What it is a link to.
+        target: String,
+    },
+    /// A symbolic link or a device in a tar archive, under an image's name.
+    #[error(
+        "{}: {name} is a symbolic link or a device in this archive, not a file; make the archive again with tar \
+         --dereference, or unpack it and give the folder", path.display()
+    )]
+    ArchiveNotAFile {
+        /// The archive.
+        path: PathBuf,
+        /// The image.
+        name: String,
+    },
+    /// Two members of one name in a tar archive.
+    #[error(
+        "{}: {name} is in this archive more than once (was the archive appended to?); unpack it, which keeps the last, \
+         and give the folder", path.display()
+    )]
+    ArchiveDuplicate {
+        /// The archive.
+        path: PathBuf,
+        /// The image.
+        name: String,
     },
     /// A tar archive without images.
     #[error("{}: no images (.jpg, .jpeg, .png) in this archive; give the archive of the validation images", path.display())]
@@ -374,6 +417,20 @@ pub enum DatasetError {
         /// Images in the folder.
         images: usize,
     },
+}
+
+impl DatasetError {
+    /// Whether an error of [`Dataset::read`](crate::Dataset::read) says something of one image, and the others may
+    /// be well. Else the data cannot be reached, a disk that went away, a file that is gone: going on would turn
+    /// image after image into a wrong answer.
+    #[must_use]
+    pub fn concerns_one_image(&self) -> bool {
+        match self {
+            Self::NotAFile { .. } | Self::NoContent { .. } => true,
+            Self::Unreadable { cause, .. } => cause.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
 }
 
 fn background_hint(label: i64) -> &'static str {

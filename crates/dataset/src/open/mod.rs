@@ -1,13 +1,18 @@
 //! What lies at a path: images, their labels, and how sure one can be of both.
 //!
-//! Code map: `scan` finds image files, `archive` those in a tar, `parquet` those in Hugging Face's shards, `list` reads
-//! label files, `detect` puts images and labels together (and holds the rules), `order` tells a list's order of classes,
-//! `sample` is the embedded data set, `error` says what went wrong.
+//! Code map: `kind` tells what a file is, `scan` finds image files, `archive` those in a tar, `parquet` those in Hugging
+//! Face's shards, `list` reads label files, `matching` says which image a line means, `detect` puts images and labels
+//! together (and holds the rules), `finish` warns of what may surprise, `order` tells a list's order of classes, `known`
+//! labels images by their names alone, `sample` is the embedded data set, `error` says what went wrong.
 
 mod archive;
 mod detect;
 mod error;
+mod finish;
+mod kind;
+mod known;
 mod list;
+mod matching;
 mod order;
 mod parquet;
 mod sample;
@@ -26,7 +31,7 @@ use sha2::{Digest, Sha256};
 use crate::labels;
 
 pub use error::DatasetError;
-pub use sample::SAMPLE_PREPROCESS_JSON;
+pub use known::KnownLabels;
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +149,34 @@ impl fmt::Display for LabelSource {
     }
 }
 
+impl LabelSource {
+    /// What gives the labels, where it may be in another order of the classes than is meant.
+    fn noun(&self) -> Option<&'static str> {
+        match self {
+            Self::List(_) | Self::GroundTruth(_) => Some("a list"),
+            Self::FolderNumbers => Some("a numbering of folders"),
+            Self::Column(_) => Some("a column"),
+            Self::Sample | Self::BuiltIn | Self::FolderNames => None,
+        }
+    }
+
+    /// What to do when labels from here contradict the known ones: a sentence.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::List(_) | Self::GroundTruth(_) => "Leave the list out, or mend it.",
+            Self::FolderNames => {
+                "Put each file into the folder of its class, or give the right labels with --labels FILE."
+            }
+            Self::FolderNumbers => {
+                "Name each folder by its class index in sorted WNID order, or give the right labels with --labels FILE."
+            }
+            Self::Column(_) => "Give the right labels with --labels FILE, or get the parquet files again.",
+            Self::Sample | Self::BuiltIn => "These labels are part of this program: report it.",
+        }
+    }
+}
+
 /// How a data set's labels compare with the known ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelCheck {
@@ -176,22 +209,9 @@ enum Store {
     Parquet(Arc<Shards>),
 }
 
-/// The labels that a list gives, by the names in it: `NAME LABEL` lines, or Kaggle's
-/// `LOC_val_solution.csv`.
-///
-/// # Errors
-/// [`DatasetError`] as [`Dataset::open`]; [`DatasetError::ListWithoutNames`] for bare labels.
-pub fn named_labels(path: &Path) -> Result<Vec<(String, u16)>, DatasetError> {
-    let list = list::read(path)?;
-    if list.entries().is_empty() {
-        return Err(DatasetError::ListWithoutNames { path: path.to_owned() });
-    }
-    Ok(list.entries().iter().map(|entry| (entry.name.clone(), entry.label)).collect())
-}
-
 impl Dataset {
-    /// Looks at `path`, a folder of images or of parquet files, a tar archive, a parquet file or a list file, and finds every image a label. `labels`
-    /// names a list file that is used instead of anything found by looking.
+    /// Looks at `path`, a folder of images or of parquet files, a tar archive, a parquet file or a list file, and
+    /// finds every image a label. `labels` names a list file that is used instead of anything found by looking.
     ///
     /// Understood are: a flat folder with a list in or beside it (`val.txt`, `val_list.txt`,
     /// `val_map.txt`, `labels.txt`, Kaggle's `LOC_val_solution.csv`, the development kit's
@@ -203,6 +223,20 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError`]: the path, the images or the labels are not what they should be. The message
     /// says what to do.
+    ///
+    /// ```
+    /// use dataset::{Dataset, Layout};
+    /// # let folder = std::env::temp_dir().join(format!("dataset-open-example-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    ///
+    /// std::fs::write(folder.join("ILSVRC2012_val_00000001.JPEG"), "pixels")?;
+    /// let dataset = Dataset::open(&folder, None)?;
+    /// assert_eq!(dataset.items()[0].label, 65);
+    /// assert_eq!(dataset.layout(), &Layout::Flat { below: None });
+    /// assert_eq!(&*dataset.read(0)?, b"pixels");
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: &Path, labels: Option<&Path>) -> Result<Self, DatasetError> {
         detect::open(path, labels)
     }
@@ -230,7 +264,8 @@ impl Dataset {
     /// The whole content of image `index`'s file.
     ///
     /// # Errors
-    /// [`DatasetError::Unreadable`] and [`DatasetError::NotAFile`], which name the path.
+    /// [`DatasetError::Unreadable`], [`DatasetError::NotAFile`] and [`DatasetError::NoContent`], which name the path;
+    /// [`DatasetError::concerns_one_image`] says whether the others may be well.
     ///
     /// # Panics
     /// If there is no item `index`.
@@ -240,7 +275,13 @@ impl Dataset {
         let bytes = match &self.store {
             Store::Embedded => return Ok(Cow::Borrowed(sample::bytes(name))),
             Store::Tar(archive) => archive.read(name),
-            Store::Parquet(shards) => shards.read(name),
+            Store::Parquet(shards) => match shards.read(name) {
+                Ok(bytes) => Ok(bytes),
+                Err(parquet::ReadError::Unreadable(cause)) => Err(cause),
+                Err(parquet::ReadError::NoContent(reason)) => {
+                    return Err(DatasetError::NoContent { path, reason });
+                }
+            },
             Store::Files => match fs::metadata(&path) {
                 // A pipe without a writer, or an endless device, would hold up the run for ever.
                 Ok(found) if !found.is_file() => return Err(DatasetError::NotAFile { path }),
@@ -285,12 +326,6 @@ impl Dataset {
             Store::Parquet(shards) => shards.place(name),
         };
         (place, index)
-    }
-
-    /// The folder or archive that item names are relative to; empty for the sample.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 
     /// What a person should know before trusting figures from this data set, a sentence each.

@@ -3,11 +3,6 @@
 
 use super::Item;
 
-/// What Pillow 9.5.0 and OpenCV 4.5.5 make of the sample: SHA-256 of the decoded pixels and of each
-/// recipe's crop, by image name. For tests, here and in other crates.
-#[doc(hidden)]
-pub const SAMPLE_PREPROCESS_JSON: &str = include_str!("../../../../datasets/sample/preprocess.json");
-
 macro_rules! embed {
     ($($number:literal)*) => {
         [$((

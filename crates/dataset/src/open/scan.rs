@@ -8,7 +8,7 @@ use std::slice;
 
 use super::DatasetError;
 use super::error::examples;
-use crate::labels;
+use crate::{labels, names};
 
 /// Where people keep the validation images below the folder they name.
 const USUAL_PLACES: [&str; 8] = [
@@ -208,16 +208,22 @@ fn holds_images(folder: &Path) -> bool {
             _ => {}
         }
     }
-    let has_image = |folder: &PathBuf| {
-        fs::read_dir(folder).is_ok_and(|found| found.flatten().any(|e| is_image(&e.path())))
-    };
-    inner.iter().any(has_image)
+    inner.iter().any(|folder| holds_images_itself(folder))
+}
+
+/// Whether an image lies in `folder` itself. What cannot be read holds none.
+pub(super) fn holds_images_itself(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|found| found.flatten().any(|entry| is_image(&entry.path())))
+}
+
+/// The folder that a file lies in: `.` where its path is a bare name, whose `parent` is empty.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// By name, and no folder; not a hidden file.
 fn is_image(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    is_image_name(path) && !hidden && !path.is_dir()
+    is_image_name(path) && !path.file_name().is_some_and(names::is_hidden) && !path.is_dir()
 }
 
 struct Entries {
@@ -238,7 +244,7 @@ fn list(folder: &Path) -> Result<Entries, DatasetError> {
             }
             continue;
         };
-        if name.starts_with('.') || name == "__MACOSX" {
+        if names::is_hidden(name.as_ref()) {
             continue;
         }
         // A symbolic link counts as what it leads to. Only links and unknown kinds cost a look at

@@ -24,7 +24,7 @@ use std::ops::Range;
 
 use pulp::NullaryFnOnce;
 
-use super::{Window, crop};
+use super::Window;
 use crate::RgbImage;
 
 /// IPP takes images of at least this many pixels a side.
@@ -79,9 +79,6 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// # Panics
 /// If a side of `image` is below [`MIN_SIDE`].
 pub(crate) fn resize_cubic(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    if (width, height) == (image.width, image.height) {
-        return crop(image, window);
-    }
     assert!(image.width >= MIN_SIDE && image.height >= MIN_SIDE, "IPP does not take images this small");
     let mut columns = taps(image.width, width, window.columns());
     for tap in columns.iter_mut().filter(|tap| tap.edge) {
@@ -175,6 +172,7 @@ fn round(value: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resample::crop;
 
     #[test]
     fn rounds_ties_to_even() {
