@@ -34,7 +34,7 @@ const RUN: [Run; 15] = [
         add: &["--weights", "seeded"],
         why: "published files cannot be had here",
     },
-    Run { has: &["eval", "--all"], add: &["--limit", "2"], why: "tests/cli.rs runs the whole sample" },
+    Run { has: &["eval", "--all"], add: &["--limit", "2"], why: "tests/cli runs the whole sample" },
     Run { has: &["dataset", "check"], add: &[], why: AS_IS },
     Run { has: &["weights", "list"], add: &[], why: AS_IS },
     Run {
@@ -366,7 +366,7 @@ fn printed_tables_are_what_the_program_prints() {
     // Columns are as wide as the longest of all rows; the README shows a few.
     let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
     let printed: Vec<Vec<String>> =
-        text("xtask/tests/snapshots/cli__eval_all.snap").lines().map(words).collect();
+        text("xtask/tests/cli/snapshots/cli__main_job__eval_all.snap").lines().map(words).collect();
     let blocks = blocks("text");
     let rows: Vec<&str> =
         blocks.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with('│')).collect();

@@ -7,8 +7,12 @@ use glob::Pattern;
 use crate::tidy::Tree;
 
 /// Where data of tests and programs lie.
-const DATA: [&str; 4] =
-    ["crates/*/tests/fixtures/**", "crates/*/tests/**/snapshots/*", "xtask/tests/snapshots/*", "datasets/**"];
+const DATA: [&str; 4] = [
+    "crates/*/tests/fixtures/**",
+    "crates/*/tests/**/snapshots/*",
+    "xtask/tests/**/snapshots/*",
+    "datasets/**",
+];
 
 /// Files whose names the code puts together, or that it finds by looking into a folder.
 struct Family {
@@ -46,9 +50,9 @@ const FAMILIES: [Family; 6] = [
         names_in: None,
     },
     Family {
-        files: "xtask/tests/snapshots/cli__help_*.snap",
-        read_by: ("xtask/tests/cli.rs", "\"help_{}\""),
-        names_in: Some("xtask/tests/cli.rs"),
+        files: "xtask/tests/cli/snapshots/cli__verbs__help_*.snap",
+        read_by: ("xtask/tests/cli/verbs.rs", "\"help_{}\""),
+        names_in: Some("xtask/tests/cli/verbs.rs"),
     },
 ];
 
@@ -114,8 +118,11 @@ fn names(code: &str, name: &str) -> bool {
 /// function or given.
 fn is_snapshot_of_a_test(tree: &Tree, file: &str) -> bool {
     let Some((folder, snapshot)) = file.split_once("/snapshots/") else { return false };
-    let Some((test, name)) = snapshot.trim_end_matches(".snap").split_once("__") else { return false };
-    let code = without_comments(&tree.text(&format!("{folder}/{test}.rs")));
+    // insta's `test__name`, or `test__module__name` beside the modules of a test that is a folder.
+    let parts: Vec<&str> = snapshot.trim_end_matches(".snap").split("__").collect();
+    let [test, modules @ .., name] = &parts[..] else { return false };
+    let source = if modules.is_empty() { (*test).to_owned() } else { modules.join("/") };
+    let code = without_comments(&tree.text(&format!("{folder}/{source}.rs")));
     code.contains(&format!("fn {name}()")) || names(&code, name)
 }
 
@@ -130,8 +137,16 @@ mod tests {
 
     fn of(file: &str, more: &[(&str, &str)]) -> String {
         let code = "fn a_test() {\n read(\"some/a.pth\");\n // read(\"b.pth\")\n assert(\"given\") }\n";
-        let files =
-            [&[(file, ""), ("crates/a/tests/t.rs", code), ("datasets/README.md", "c.csv")], more].concat();
+        let files = [
+            &[
+                (file, ""),
+                ("crates/a/tests/t.rs", code),
+                ("crates/a/tests/u/part.rs", code),
+                ("datasets/README.md", "c.csv"),
+            ],
+            more,
+        ]
+        .concat();
         let (_folder, tree) = planted(&files);
         findings(&tree).join("\n")
     }
@@ -142,6 +157,7 @@ mod tests {
             "crates/a/tests/fixtures/a.pth",
             "crates/a/tests/snapshots/t__a_test.snap",
             "crates/a/tests/snapshots/t__given.snap",
+            "crates/a/tests/u/snapshots/u__part__a_test.snap",
             "datasets/labels/a.pth",
         ] {
             assert_eq!(of(good, &[]), "");
@@ -151,8 +167,9 @@ mod tests {
             "crates/b/tests/fixtures/a.pth",
             "crates/a/tests/snapshots/t__gone.snap",
             "crates/a/tests/snapshots/u__a_test.snap",
+            "crates/a/tests/u/snapshots/u__part__gone.snap",
             "datasets/labels/c.csv",
-            "xtask/tests/snapshots/cli__help_eval.snap",
+            "xtask/tests/cli/snapshots/cli__verbs__help_eval.snap",
         ] {
             let found = of(orphan, &[]);
             assert!(found.starts_with(orphan) && found.contains("no code names it"), "{orphan}: {found}");
@@ -161,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_family_needs_its_reader_and_each_name() {
-        let reader = |text: &'static str| [("xtask/tests/cli.rs", text)];
-        let snapshot = "xtask/tests/snapshots/cli__help_dataset_check.snap";
+        let reader = |text: &'static str| [("xtask/tests/cli/verbs.rs", text)];
+        let snapshot = "xtask/tests/cli/snapshots/cli__verbs__help_dataset_check.snap";
         assert_eq!(
             of(
                 snapshot,
