@@ -55,6 +55,28 @@ impl Placement {
 }
 
 /// A network with its weights on a device.
+///
+/// ```
+/// use models::{Catalog, Classifier, DeviceName, Dtype, Images, Placement, reference, weights};
+///
+/// let placement = Placement::new(DeviceName::Flex, Dtype::F32, 2)?;
+/// let catalog = Catalog::built_in();
+/// let model = catalog.select("timm/resnet18")?[0];
+/// let entry = model.network();
+/// let network = entry.init(placement.burn_device());
+/// // Seeded weights; `Checkpoint::open` reads those of a file.
+/// let checkpoint = weights::seeded(network.as_ref(), entry.name)?;
+/// let classifier = Classifier::load(network, &checkpoint, &placement)?;
+///
+/// let values = reference::probe_input(model.input_size);
+/// let images = Images::Planar { values: &values, channels: 3, size: [model.input_size; 2] };
+/// let logits = classifier.logits(&images);
+/// // What timm computes with the same weights for the same input.
+/// let frozen = reference::answers(entry.name).expect("resnet18's answers are frozen");
+/// assert_eq!(logits[0].len(), frozen.probe.len());
+/// assert!(logits[0].iter().zip(&frozen.probe).all(|(here, there)| (here - there).abs() < 1e-2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Classifier {
     device: Device,
     device_name: DeviceName,
@@ -97,21 +119,13 @@ impl Pending {
 }
 
 impl Classifier {
-    /// Readies `network`, which was made for the device of `placement` and has its weights; its
-    /// normalisations are folded here.
+    /// Fills `network`, which was made for the device of `placement`, from `checkpoint`, and readies it. Weights go to the
+    /// kernels layer by layer, so that they are never in memory twice; where Burn's operations compute, normalisations
+    /// are folded here.
     ///
     /// # Errors
-    /// [`PlacementError::NoKernels`] when the kernels lack something and Burn's operations lack the type.
-    pub fn new(network: Box<dyn Network>, placement: &Placement) -> Result<Self, PlacementError> {
-        let program = placement.dtype.isa(placement.device).map(|isa| network.fuse(isa));
-        Self::with(network, program, placement)
-    }
-
-    /// Fills `network`, which was made for the device of `placement`, from `checkpoint`, and readies it. Takes less
-    /// memory and time than loading it before.
-    ///
-    /// # Errors
-    /// [`ClassifierError`]: the checkpoint is not the network's or cannot be read, or as [`Classifier::new`].
+    /// [`ClassifierError`]: the checkpoint is not the network's or cannot be read, or the kernels lack something and
+    /// Burn's operations lack the type.
     pub fn load(
         mut network: Box<dyn Network>,
         checkpoint: &Checkpoint,
@@ -122,21 +136,13 @@ impl Classifier {
         if !matches!(program, Some(Ok(_))) {
             network.load(checkpoint)?;
         }
-        Ok(Self::with(network, program, placement)?)
-    }
-
-    fn with(
-        mut network: Box<dyn Network>,
-        program: Option<Result<Program, GraphError>>,
-        placement: &Placement,
-    ) -> Result<Self, PlacementError> {
         let Placement { device: device_name, dtype, ref threads, ref burn } = *placement;
         let engine = match program {
             Some(Ok(program)) => {
                 Engine::Fused(Fused { program: Arc::new(program), threads: Arc::clone(threads) })
             }
             Some(Err(source)) if dtype != Dtype::F32 => {
-                return Err(PlacementError::NoKernels { dtype, device: device_name, source });
+                return Err(PlacementError::NoKernels { dtype, device: device_name, source }.into());
             }
             program => {
                 network.fold_norms();

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use burn::module::{Param, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
-use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
-use kernels::{Convolution, Graph, GraphError, Isa, Padding, Program, Value, Window};
+use kernels::{Convolution, Graph, GraphError, Isa, Program, Value, Window};
 
 use crate::fold::{Affine, values};
 use crate::interpret::Interpreter;
 use crate::network::Architecture;
 use crate::weights::{WaitingKernels, WeightsError};
+use crate::window;
 
 /// Channels of the images that every network here takes.
 const IMAGE_CHANNELS: usize = 3;
@@ -184,12 +185,7 @@ impl Interpreter for Fuse<'_> {
     fn conv(&mut self, conv: &Conv2d, x: Features) -> Features {
         let [to, inputs, ..]: [usize; 4] = conv.weight.lazy_shape().dims();
         let convolved = Convolved {
-            window: Window {
-                kernel: conv.kernel_size,
-                stride: conv.stride,
-                dilation: conv.dilation,
-                padding: padding(&conv.padding),
-            },
+            window: window::of_conv(conv),
             channels: [inputs * conv.groups, to],
             groups: conv.groups,
             kernel: self.kernel(&conv.weight),
@@ -218,16 +214,7 @@ impl Interpreter for Fuse<'_> {
     }
 
     fn max_pool(&mut self, pool: &MaxPool2d, x: Features) -> Features {
-        let window = Window {
-            kernel: pool.kernel_size,
-            stride: pool.stride,
-            dilation: pool.dilation,
-            padding: padding(&pool.padding),
-        };
-        self.unary(&x, |graph, x| match pool.ceil_mode {
-            false => graph.max_pool(window, x),
-            true => Err(GraphError::CeilMode),
-        })
+        self.unary(&x, |graph, x| graph.max_pool(window::of_pool(pool)?, x))
     }
 
     fn add(&mut self, a: Features, b: Features) -> Features {
@@ -256,14 +243,6 @@ impl Interpreter for Fuse<'_> {
         };
         let bias = linear.bias.as_ref().map(|bias| values(bias.val()));
         Vector::Logits(Box::new(graph.finish(features, factor, &weights, bias.as_deref())))
-    }
-}
-
-fn padding(padding: &PaddingConfig2d) -> Padding {
-    match *padding {
-        PaddingConfig2d::Same => Padding::Same,
-        PaddingConfig2d::Valid => Padding::Explicit([0; 4]),
-        PaddingConfig2d::Explicit(top, left, bottom, right) => Padding::Explicit([top, left, bottom, right]),
     }
 }
 

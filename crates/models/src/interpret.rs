@@ -1,6 +1,7 @@
-//! Why this file exists: a network's forward pass is needed twice, once to compute and once to
-//! count. Written twice it would drift, so each family writes it once, over an [`Interpreter`]:
-//! [`Execute`] computes with tensors and [`crate::complexity::Trace`] follows shapes alone.
+//! Why this file exists: a network's forward pass is needed three times, to compute it with Burn's
+//! operations, to count it, and to fuse it for the CPU kernels. Written thrice it would drift, so each
+//! family writes it once, over an [`Interpreter`]: [`Execute`] computes with tensors,
+//! [`Trace`](crate::complexity::Trace) follows shapes alone, and `Fuse` of `fuse.rs` builds the kernels' graph.
 
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;

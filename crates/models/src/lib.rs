@@ -24,6 +24,7 @@ mod network;
 pub mod networks;
 pub mod reference;
 pub mod weights;
+mod window;
 
 pub use catalog::{Catalog, CatalogError, Model};
 pub use classifier::{Classifier, ClassifierError, Pending, Placement, PlacementError};

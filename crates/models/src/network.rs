@@ -46,6 +46,9 @@ pub trait Network: Send {
     /// The layers that counting rules look at, in the order of execution, for a square input of
     /// `input_size` pixels. Call it before [`Network::fold_norms`]: afterwards the normalisations,
     /// which most rules count, are gone.
+    ///
+    /// # Panics
+    /// If the input is smaller than the network's windows; the catalog lets no such size in.
     fn layers(&self, input_size: usize) -> Vec<Layer>;
 
     /// The framework whose checkpoints hold the weights.

@@ -4,72 +4,32 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use std::path::{Path, PathBuf};
+mod narrow;
+
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use kernels::Fused;
-use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
-use models::weights::unit;
-use models::{
-    Checkpoint, Classifier, DeviceName, Dtype, Images, Isa, Network, Placement, PlacementError, Threads,
-};
-use serde_json::Value;
+use models::{Checkpoint, Classifier, DeviceName, Dtype, Images, Isa, Placement, PlacementError, Threads};
+use narrow::{SIZE, assert_close, fixture, frozen, input, network};
 
-const SIZE: usize = 75;
 const FILES: [(&str, &str); 3] =
     [("timm", "narrow-zip.pth"), ("keras", "narrow-keras.h5"), ("paddle", "narrow-paddle26.pdparams")];
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-fn network(source: &str, file: &str, device: DeviceName) -> Box<dyn Network> {
-    let device = device.init().unwrap();
-    let mut network: Box<dyn Network> = match source {
-        "keras" => {
-            Box::new(KerasXceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10).init(&device))
-        }
-        "paddle" => Box::new(
-            PaddleXceptionConfig::with_widths([2, 4], &[(4, 2), (6, 2), (8, 2)], [10, 12, 14], 10)
-                .init(&device),
-        ),
-        _ => Box::new(XceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10).init(&device)),
-    };
-    network.load(&Checkpoint::open(&fixture(file)).unwrap()).unwrap();
-    network
-}
-
-fn frozen(source: &str) -> Vec<f32> {
-    let name = if source == "timm" {
-        "narrow-logits.json".to_owned()
-    } else {
-        format!("narrow-{source}-logits.json")
-    };
-    let text = std::fs::read(fixture(&name)).unwrap();
-    let frozen: Value = serde_json::from_slice(&text).unwrap();
-    frozen["logits"].as_array().unwrap().iter().map(|logit| logit.as_f64().unwrap() as f32).collect()
-}
-
-fn input() -> Vec<f32> {
-    unit("input", 3 * SIZE * SIZE, 0).collect()
-}
-
-#[track_caller]
-fn assert_near(what: &str, here: &[f32], there: &[f32], tolerance: f32) {
-    assert_eq!(here.len(), there.len(), "{what}");
-    for (here, there) in here.iter().zip(there) {
-        assert!((here - there).abs() <= tolerance, "{what}: {here} is not {there}");
-    }
+/// timm's network where `placement` says, ready.
+fn classifier(placement: &Placement) -> Classifier {
+    let checkpoint = Checkpoint::open(&fixture("narrow-zip.pth")).unwrap();
+    Classifier::load(network("timm", placement.device()), &checkpoint, placement).unwrap()
 }
 
 #[test]
 fn every_instruction_set_has_the_frameworks_logits() {
     let threads = Arc::new(Threads::new(2).unwrap());
     for (source, file) in FILES {
-        let expected = frozen(source);
+        let expected = frozen(source, "logits");
         for folded in [false, true] {
-            let mut network = network(source, file, DeviceName::Flex);
+            let mut network = network(source, DeviceName::Flex);
+            network.load(&Checkpoint::open(&fixture(file)).unwrap()).unwrap();
             if folded {
                 network.fold_norms();
             }
@@ -85,9 +45,9 @@ fn every_instruction_set_has_the_frameworks_logits() {
                 let twice = [input(), input()].concat();
                 let images = Tensor::<4>::from_data(TensorData::new(twice, [2, 3, SIZE, SIZE]), &device);
                 let logits: Vec<f32> = fused.forward(images.clone()).into_data().iter().collect();
-                assert_near(&what, &logits, &expected.repeat(2), tolerance);
+                assert_close(&what, &logits, &expected.repeat(2), tolerance);
                 let second: Vec<f32> = fused.forward(images.narrow(0, 1, 1)).into_data().iter().collect();
-                assert_near(&what, &second, &expected, tolerance);
+                assert_close(&what, &second, &expected, tolerance);
             }
         }
     }
@@ -102,8 +62,7 @@ fn a_classifier_reads_bytes_as_it_reads_their_values() {
     let of_values = Images::Planar { values: &values, channels: 3, size: [SIZE; 2] };
     for device in [DeviceName::Flex, DeviceName::NdArray] {
         let placement = Placement::new(device, Dtype::F32, 2).unwrap();
-        let classifier =
-            Classifier::new(network("timm", "narrow-zip.pth", placement.device()), &placement).unwrap();
+        let classifier = classifier(&placement);
         assert_eq!(classifier.program().is_some(), device == DeviceName::Flex, "{}", classifier.engine());
         let logits = classifier.logits(&of_bytes);
         assert_eq!(logits.len(), 3);
@@ -122,8 +81,7 @@ fn types_that_a_device_lacks_are_refused() {
     match Isa::best_bf16() {
         Some(isa) => {
             let placement = Placement::new(DeviceName::Flex, Dtype::Bf16, 1).unwrap();
-            let classifier =
-                Classifier::new(network("timm", "narrow-zip.pth", placement.device()), &placement).unwrap();
+            let classifier = classifier(&placement);
             assert_eq!(classifier.engine(), isa.name());
         }
         None => assert!(refused(DeviceName::Flex, Dtype::Bf16).contains("needs a CPU with AVX512-BF16")),

@@ -3,51 +3,24 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-mod both;
+mod narrow;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use both::logits;
-use models::networks::XceptionConfig;
-use models::weights::{ModuleTensor, Role, sha256_file, unit};
-use models::{Checkpoint, DeviceName, Network, WeightsError};
-use serde_json::Value;
+use models::weights::{ModuleTensor, Role, unit};
+use models::{Checkpoint, DeviceName, Network};
+use narrow::{fixture, frozen, logits, network};
 
-const NARROW: XceptionConfig = XceptionConfig::with_widths([2, 4], [4, 6, 8, 10], [12, 14], 10);
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+fn load(file: &str) -> Box<dyn Network> {
+    narrow::load("timm", &fixture(file)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn load_file(path: &Path) -> Result<Box<dyn Network>, WeightsError> {
-    both::load(|| Box::new(NARROW.init(&DeviceName::Flex.init().unwrap())), path)
+fn refusal(path: &Path) -> String {
+    narrow::refusal("timm", path)
 }
 
-fn load(name: &str) -> Result<Box<dyn Network>, WeightsError> {
-    load_file(&fixture(name))
-}
-
-fn refusal(name: &str) -> String {
-    match load(name) {
-        Ok(_) => panic!("{name} was accepted"),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn frozen(key: &str) -> Vec<f32> {
-    let answers: Value =
-        serde_json::from_slice(&std::fs::read(fixture("narrow-logits.json")).unwrap()).unwrap();
-    let values = answers[key].as_array().unwrap();
-    // Some answers are kept with their batch axis.
-    let values = if values.len() == 1 { values[0].as_array().unwrap() } else { values };
-    values.iter().map(|value| value.as_f64().unwrap() as f32).collect()
-}
-
-fn assert_close(here: &[f32], there: &[f32], tolerance: f32, what: &str) {
-    assert_eq!(here.len(), there.len(), "{what}");
-    for (here, there) in here.iter().zip(there) {
-        assert!((here - there).abs() <= tolerance, "{what}: {here} is not {there}");
-    }
+fn assert_logits(network: &dyn Network, key: &str, what: &str) {
+    narrow::assert_close(what, &logits(network), &frozen("timm", key), 1e-4);
 }
 
 #[test]
@@ -63,10 +36,10 @@ fn every_form_that_pytorch_writes_gives_pytorchs_logits() {
         "narrow.safetensors",
     ];
     for file in files {
-        let mut network = load(file).unwrap_or_else(|error| panic!("{error}"));
-        assert_close(&logits(network.as_ref()), &frozen("logits"), 1e-4, file);
+        let mut network = load(file);
+        assert_logits(network.as_ref(), "logits", file);
         network.fold_norms();
-        assert_close(&logits(network.as_ref()), &frozen("logits"), 1e-4, &format!("{file}, folded"));
+        assert_logits(network.as_ref(), "logits", &format!("{file}, folded"));
         // Folding twice must change nothing: there is nothing left to fold.
         let once = logits(network.as_ref());
         network.fold_norms();
@@ -76,8 +49,8 @@ fn every_form_that_pytorch_writes_gives_pytorchs_logits() {
 
 #[test]
 fn half_precision_weights_are_widened() {
-    let network = load("narrow-half.pth").unwrap_or_else(|error| panic!("{error}"));
-    assert_close(&logits(network.as_ref()), &frozen("logits_half"), 1e-4, "narrow-half.pth");
+    let network = load("narrow-half.pth");
+    assert_logits(network.as_ref(), "logits_half", "narrow-half.pth");
 }
 
 #[test]
@@ -88,11 +61,11 @@ fn the_origin_names_the_part_of_a_training_checkpoint() {
 
 #[test]
 fn a_tensor_too_few_too_many_or_of_another_shape_is_named() {
-    let message = refusal("narrow-missing.pth");
+    let message = refusal(&fixture("narrow-missing.pth"));
     assert!(message.contains("missing: block7.rep.4.pointwise.weight."), "{message}");
-    let message = refusal("narrow-extra.pth");
+    let message = refusal(&fixture("narrow-extra.pth"));
     assert!(message.contains("not of this network: head.weight"), "{message}");
-    let message = refusal("narrow-shape.pth");
+    let message = refusal(&fixture("narrow-shape.pth"));
     assert!(
         message.contains("block5.rep.1.pointwise.weight is [8, 9, 1, 1] in the file, [8, 8, 1, 1] in the"),
         "{message}"
@@ -104,10 +77,10 @@ fn a_pickle_that_calls_a_function_is_never_executed() {
     // Executed, the first two would run a shell and the third would evaluate Python. Beside good
     // weights such a call is inert; in place of a tensor it leaves the tensor missing.
     for file in ["narrow-evil.pth", "narrow-evil-legacy.pth"] {
-        let network = load(file).unwrap_or_else(|error| panic!("{error}"));
-        assert_close(&logits(network.as_ref()), &frozen("logits"), 1e-4, file);
+        let network = load(file);
+        assert_logits(network.as_ref(), "logits", file);
     }
-    let message = refusal("narrow-evil-tensor.pth");
+    let message = refusal(&fixture("narrow-evil-tensor.pth"));
     assert!(message.contains("missing: fc.weight"), "{message}");
 }
 
@@ -130,8 +103,8 @@ fn values_that_ruin_every_output_are_refused() {
             (key.clone(), safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
         });
         std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
-        let error = load_file(&path).err().unwrap();
-        assert!(error.to_string().contains(&format!("in 1 tensors: {name}.")), "{error}");
+        let message = refusal(&path);
+        assert!(message.contains(&format!("in 1 tensors: {name}.")), "{message}");
     }
 }
 
@@ -143,7 +116,7 @@ fn a_checkpoint_cut_anywhere_is_refused_without_a_panic() {
         for percent in [0, 1, 10, 30, 60, 90, 99] {
             let path = folder.path().join(file);
             std::fs::write(&path, &whole[..whole.len() * percent / 100]).unwrap();
-            let message = load_file(&path).err().unwrap().to_string();
+            let message = refusal(&path);
             assert!(message.contains(file), "{percent} %: {message}");
         }
     }
@@ -180,20 +153,8 @@ fn seeded_values_follow_the_formula() {
 }
 
 #[test]
-fn a_hash_is_that_of_the_files_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("abc");
-    std::fs::write(&path, "abc").unwrap();
-    // The example of FIPS 180-2.
-    assert_eq!(
-        sha256_file(&path).unwrap(),
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
-}
-
-#[test]
 fn the_narrow_network_is_described_in_checkpoint_order() {
-    let tensors = NARROW.init(&DeviceName::Flex.init().unwrap()).tensors();
+    let tensors = network("timm", DeviceName::Flex).tensors();
     let first: Vec<&str> = tensors.iter().take(6).map(|tensor| tensor.name.as_str()).collect();
     assert_eq!(
         first,

@@ -48,10 +48,10 @@ impl Network for Cramped {
 
     fn load_fused(
         &mut self,
-        checkpoint: &Checkpoint,
+        _checkpoint: &Checkpoint,
         isa: Isa,
     ) -> Result<Result<Program, GraphError>, WeightsError> {
-        self.load(checkpoint).map(|()| self.fuse(isa))
+        Ok(self.fuse(isa))
     }
 
     fn cast(&mut self, dtype: Dtype) {
@@ -63,9 +63,10 @@ fn cramped(most: usize) -> Plan {
     let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
     let planned = plan.models.remove(0);
     let entry = planned.model.network();
-    let mut inner = entry.init(plan.placement.burn_device());
-    inner.load(&models::weights::seeded(inner.as_ref(), entry.name).unwrap()).unwrap();
-    let classifier = Classifier::new(Box::new(Cramped { inner, most }), &plan.placement).unwrap();
+    let inner = entry.init(plan.placement.burn_device());
+    let checkpoint = models::weights::seeded(inner.as_ref(), entry.name).unwrap();
+    let network = Box::new(Cramped { inner, most });
+    let classifier = Classifier::load(network, &checkpoint, &plan.placement).unwrap();
     plan.models.push(PlannedModel { classifier, ..planned });
     plan
 }

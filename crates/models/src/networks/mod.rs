@@ -13,7 +13,7 @@ use burn::tensor::Device;
 use crate::network::Network;
 pub use keras_xception::KerasXceptionConfig;
 pub use ppcls_xception::PaddleXceptionConfig;
-pub use timm_xception::{BlockConfig, XceptionConfig};
+pub use timm_xception::XceptionConfig;
 
 /// A network that can be built, by the name that the catalog's `network` key uses.
 pub struct NetworkEntry {

@@ -4,7 +4,7 @@
 //! What differs from the paper and from Keras: the stem has no padding; the shortcut is a strided
 //! 1x1 convolution with its own batch normalisation; ReLU stands before each separable convolution
 //! but the first of `block1`; the max-pool that ends a strided block is 3/2/1, symmetric; epsilon
-//! is 1e-5. Field names and the order in `rep` are those of the checkpoint's keys.
+//! is 1e-5. Field names (but for `blocks`) and the order in `rep` are those of the checkpoint's keys.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -21,17 +21,17 @@ const EPSILON: f64 = 1e-5;
 
 /// One residual block: `reps` separable convolutions beside a shortcut.
 #[derive(Debug, Clone, Copy)]
-pub struct BlockConfig {
+pub(super) struct BlockConfig {
     /// Channels in and out.
-    pub channels: [usize; 2],
+    pub(super) channels: [usize; 2],
     /// Number of separable convolutions.
-    pub reps: usize,
+    pub(super) reps: usize,
     /// Stride of the max-pool at the block's end, 1 for none.
-    pub stride: usize,
+    pub(super) stride: usize,
     /// Whether a ReLU stands before the first separable convolution.
-    pub start_with_relu: bool,
+    pub(super) start_with_relu: bool,
     /// Whether the channels change in the first separable convolution, not in the last.
-    pub grow_first: bool,
+    pub(super) grow_first: bool,
 }
 
 impl BlockConfig {
@@ -62,13 +62,13 @@ impl BlockConfig {
 #[derive(Debug, Clone, Copy)]
 pub struct XceptionConfig {
     /// Channels of the two stem convolutions.
-    pub stem: [usize; 2],
+    pub(super) stem: [usize; 2],
     /// `block1` to `block12`.
-    pub blocks: [BlockConfig; 12],
+    pub(super) blocks: [BlockConfig; 12],
     /// Channels of the two separable convolutions before the head.
-    pub exit: [usize; 2],
+    pub(super) exit: [usize; 2],
     /// Number of classes.
-    pub classes: usize,
+    pub(super) classes: usize,
 }
 
 /// `timm.create_model("xception")`.
@@ -119,37 +119,12 @@ impl XceptionConfig {
         let [stem1, stem2] = self.stem;
         let [exit1, exit2] = self.exit;
         let [_, last] = self.blocks[11].channels;
-        let [
-            block1,
-            block2,
-            block3,
-            block4,
-            block5,
-            block6,
-            block7,
-            block8,
-            block9,
-            block10,
-            block11,
-            block12,
-        ] = self.blocks.map(|block| Block::init(&block, device));
         Xception {
             conv1: conv([3, stem1], 2),
             bn1: norm(stem1),
             conv2: conv([stem1, stem2], 1),
             bn2: norm(stem2),
-            block1,
-            block2,
-            block3,
-            block4,
-            block5,
-            block6,
-            block7,
-            block8,
-            block9,
-            block10,
-            block11,
-            block12,
+            blocks: self.blocks.iter().map(|block| Block::init(block, device)).collect(),
             conv3: SeparableConv2d::init([last, exit1], device),
             bn3: norm(exit1),
             conv4: SeparableConv2d::init([exit1, exit2], device),
@@ -159,66 +134,19 @@ impl XceptionConfig {
     }
 }
 
-/// timm's `Xception`.
+/// timm's `Xception`; `blocks` are its `block1` to `block12`.
 #[derive(Module, Debug)]
 pub struct Xception {
     conv1: Conv2d,
     bn1: Option<BatchNorm>,
     conv2: Conv2d,
     bn2: Option<BatchNorm>,
-    block1: Block,
-    block2: Block,
-    block3: Block,
-    block4: Block,
-    block5: Block,
-    block6: Block,
-    block7: Block,
-    block8: Block,
-    block9: Block,
-    block10: Block,
-    block11: Block,
-    block12: Block,
+    blocks: Vec<Block>,
     conv3: SeparableConv2d,
     bn3: Option<BatchNorm>,
     conv4: SeparableConv2d,
     bn4: Option<BatchNorm>,
     fc: Linear,
-}
-
-impl Xception {
-    fn blocks(&self) -> [&Block; 12] {
-        [
-            &self.block1,
-            &self.block2,
-            &self.block3,
-            &self.block4,
-            &self.block5,
-            &self.block6,
-            &self.block7,
-            &self.block8,
-            &self.block9,
-            &self.block10,
-            &self.block11,
-            &self.block12,
-        ]
-    }
-
-    fn blocks_mut(&mut self) -> [&mut Block; 12] {
-        [
-            &mut self.block1,
-            &mut self.block2,
-            &mut self.block3,
-            &mut self.block4,
-            &mut self.block5,
-            &mut self.block6,
-            &mut self.block7,
-            &mut self.block8,
-            &mut self.block9,
-            &mut self.block10,
-            &mut self.block11,
-            &mut self.block12,
-        ]
-    }
 }
 
 impl Architecture for Xception {
@@ -229,7 +157,7 @@ impl Architecture for Xception {
         let x = on.conv(&self.conv2, x);
         let x = on.norm(&self.bn2, x);
         let mut x = on.relu(x);
-        for (index, block) in self.blocks().into_iter().enumerate() {
+        for (index, block) in self.blocks.iter().enumerate() {
             x = block.walk(on, x);
             on.stage(&format!("block{}", index + 1), &x);
         }
@@ -246,9 +174,19 @@ impl Architecture for Xception {
     fn fold_norms(&mut self) {
         fold_norm(&mut self.conv1, &mut self.bn1);
         fold_norm(&mut self.conv2, &mut self.bn2);
-        self.blocks_mut().into_iter().for_each(Block::fold_norms);
+        self.blocks.iter_mut().for_each(Block::fold_norms);
         fold_norm(&mut self.conv3.pointwise, &mut self.bn3);
         fold_norm(&mut self.conv4.pointwise, &mut self.bn4);
+    }
+
+    fn key(&self, layer: &str, leaf: &str) -> String {
+        // timm has a field for each block, and numbers them from 1.
+        let block = layer.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
+        let block = block.and_then(|(index, rest)| Some((index.parse::<usize>().ok()? + 1, rest)));
+        match block {
+            Some((number, rest)) => format!("block{number}.{rest}.{leaf}"),
+            None => format!("{layer}.{leaf}"),
+        }
     }
 }
 

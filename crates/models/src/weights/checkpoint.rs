@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use burn_store::burn_pack::Tensor as PackTensor;
 use burn_store::{ModuleStore as _, SafetensorsStore};
-use sha2::{Digest, Sha256};
 
 use super::error::WeightsError;
 use super::fit::FittedCheckpoint;
@@ -115,15 +114,4 @@ fn looks_foreign(start: &[u8]) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// SHA-256 of a file, in lower-case hexadecimal.
-///
-/// # Errors
-/// [`WeightsError::Io`] when the file cannot be read.
-pub fn sha256_file(path: &Path) -> Result<String, WeightsError> {
-    let io_error = |source| WeightsError::Io { path: path.to_owned(), source };
-    let mut hasher = Sha256::new();
-    io::copy(&mut File::open(path).map_err(io_error)?, &mut hasher).map_err(io_error)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

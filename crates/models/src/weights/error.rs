@@ -75,6 +75,21 @@ pub enum WeightsError {
         reason: String,
     },
 
+    /// An archive whose weights are compressed by a method that is not read.
+    #[error(
+        "{} is not read: its {member} is compressed by a method ({method}) that neither Keras nor this program uses; \
+         unpack it and use that file",
+        path.display()
+    )]
+    Compressed {
+        /// The archive.
+        path: PathBuf,
+        /// The weights' name in it.
+        member: &'static str,
+        /// How they are compressed.
+        method: zip::CompressionMethod,
+    },
+
     /// A Keras file whose layers are not those of the network, in its order.
     #[error("{} does not fit the network: {reason}", path.display())]
     KerasLayers {

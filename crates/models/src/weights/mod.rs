@@ -16,7 +16,7 @@ mod pickle;
 mod pytorch;
 mod seeded;
 
-pub use checkpoint::{Checkpoint, sha256_file};
+pub use checkpoint::Checkpoint;
 pub use error::{ShapeMismatch, WeightsError};
 pub(crate) use fit::WaitingKernels;
 pub use framework::Framework;

@@ -5,6 +5,8 @@
 //! `tools/reference/seeded.py`, which states the formula and fills the source frameworks' networks
 //! with the same values.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Shape, TensorData};
 use burn_store::bridge;
 
@@ -25,12 +27,12 @@ const LINEAR_GAIN: f64 = 32.0;
 pub fn seeded(network: &dyn Network, name: &str) -> Result<Checkpoint, WeightsError> {
     let frozen =
         reference::answers(name).ok_or_else(|| WeightsError::NotSeeded { network: name.to_owned() })?;
+    let fc_bias: Arc<[f32]> = frozen.fc_bias.into();
     let tensors = network.tensors().into_iter().map(|tensor| {
-        let bias = if tensor.role == Role::LinearBias { frozen.fc_bias.clone() } else { Vec::new() };
+        let fc_bias = Arc::clone(&fc_bias);
         let (name, shape) = (tensor.name.clone(), Shape::from(tensor.shape.clone()));
         bridge::deferred(name, DType::F32, shape.clone(), None, move || {
-            let values = if tensor.role == Role::LinearBias { bias.clone() } else { fill(&tensor) };
-            Ok(TensorData::new(values, shape.clone()))
+            Ok(TensorData::new(fill(&tensor, &fc_bias), shape.clone()))
         })
     });
     Ok(Checkpoint::new(format!("seeded weights (seed {SEED})"), tensors))
@@ -49,14 +51,16 @@ pub fn unit(name: &str, count: usize, seed: u64) -> impl Iterator<Item = f32> {
     })
 }
 
-fn fill(tensor: &ModuleTensor) -> Vec<f32> {
+/// The values of `tensor`. The bias of the last layer is `fc_bias`: it was measured, not drawn.
+fn fill(tensor: &ModuleTensor, fc_bias: &[f32]) -> Vec<f32> {
     let values = unit(&tensor.name, tensor.shape.iter().product(), SEED);
     let uniform = |gain: f64, fan_in: usize| (gain * (3.0 / fan_in as f64).sqrt()) as f32;
     match tensor.role {
         Role::Conv { fan_in } => values.map(|v| v * uniform(1.0, fan_in)).collect(),
         Role::Linear { fan_in } => values.map(|v| v * uniform(LINEAR_GAIN, fan_in)).collect(),
         Role::Gamma => values.map(|v| 1.0 + 0.25 * v).collect(),
-        Role::Beta | Role::Mean | Role::LinearBias => values.map(|v| 0.25 * v).collect(),
+        Role::LinearBias => fc_bias.to_vec(),
+        Role::Beta | Role::Mean => values.map(|v| 0.25 * v).collect(),
         Role::Variance => values.map(|v| 1.0 + 0.5 * v).collect(),
     }
 }

@@ -3,19 +3,22 @@
 //! Entries are data (`datasets/catalog.toml`, embedded); a user's own file adds to them. A key that
 //! is not known is an error, because a misspelt one would otherwise change what is measured.
 
+mod error;
+mod figures;
+
 use std::fs;
-use std::io;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dataset::Recipe;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use serde::Deserialize;
 
-use crate::complexity::{FlopsRule, ParamsRule};
+pub use error::CatalogError;
+pub use figures::{Counted, Documented, Erratum, Figure, FigureName, Tolerance};
+
 use crate::networks::{self, NetworkEntry};
 
-static BUILT_IN: &str = include_str!("../../../datasets/catalog.toml");
+static BUILT_IN: &str = include_str!("../../../../datasets/catalog.toml");
 
 /// The recipe with which the card itself evaluated every network, whatever its source used.
 pub const CARD_RECIPE: &str = "card-342-bilinear";
@@ -25,6 +28,18 @@ pub const CARD_RECIPE: &str = "card-342-bilinear";
 pub(crate) const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 
 /// The documented models, in the file's order (the table's), then a user's own.
+///
+/// ```
+/// use models::Catalog;
+///
+/// let catalog = Catalog::built_in();
+/// assert_eq!(catalog.select("*/xception41*")?.len(), 4);
+///
+/// let model = catalog.select("timm/xception")?[0];
+/// let top1 = model.documented.top1_pct.as_ref().expect("the table has it");
+/// assert_eq!((top1.as_str(), top1.decimals()), ("79.050", 3));
+/// # Ok::<(), models::CatalogError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Catalog {
     models: Vec<Model>,
@@ -66,32 +81,6 @@ fn in_table() -> bool {
     true
 }
 
-/// How far a model's figures may lie from the printed ones, each in its own unit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tolerance {
-    /// In percentage points.
-    pub top1_pct: Option<f64>,
-    /// In percentage points.
-    pub top5_pct: Option<f64>,
-    /// In units of 1e9. Without it, the printed digits have to agree.
-    pub flops_g: Option<f64>,
-    /// In units of 1e6. Without it, the printed digits have to agree.
-    pub params_m: Option<f64>,
-}
-
-impl Tolerance {
-    /// That of `figure`, if it has one of its own.
-    pub fn of(&self, figure: FigureName) -> Option<f64> {
-        match figure {
-            FigureName::Top1Pct => self.top1_pct,
-            FigureName::Top5Pct => self.top5_pct,
-            FigureName::FlopsG => self.flops_g,
-            FigureName::ParamsM => self.params_m,
-        }
-    }
-}
-
 /// Where the published weights are, and how to tell them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,142 +97,12 @@ pub struct PublishedWeights {
     pub bytes: Option<u64>,
 }
 
-/// What a source prints for a model: any of the figures, or none.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Documented {
-    /// Top-1 accuracy over the 50,000 images, per cent.
-    pub top1_pct: Option<Figure>,
-    /// Top-5 accuracy, per cent.
-    pub top5_pct: Option<Figure>,
-    /// FLOPs in units of 1e9, by the source's rule.
-    pub flops_g: Option<Counted<FlopsRule>>,
-    /// Parameters in units of 1e6, by the source's rule.
-    pub params_m: Option<Counted<ParamsRule>>,
-}
-
-/// A figure and the rule by which it was counted.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counted<R> {
-    /// The figure as printed.
-    pub figure: Figure,
-    /// The counting rule.
-    pub rule: R,
-    /// Side of the square input that was counted, where it matters, in pixels.
-    pub input_size: Option<usize>,
-    /// Decimals that mean something, where the source padded a rounder figure with zeros.
-    pub decimals: Option<u32>,
-}
-
-/// A number as printed: its text, so that no digit is gained or lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Figure(String);
-
-/// A figure that is known to be misprinted.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Erratum {
-    /// Which figure.
-    pub figure: FigureName,
-    /// Why it is taken for a misprint.
-    pub reason: String,
-}
-
-/// The figures of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FigureName {
-    /// Top-1 accuracy.
-    Top1Pct,
-    /// Top-5 accuracy.
-    Top5Pct,
-    /// FLOPs.
-    FlopsG,
-    /// Parameters.
-    ParamsM,
-}
-
-impl FigureName {
-    /// The name in the catalog and in `run.json`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Top1Pct => "top1_pct",
-            Self::Top5Pct => "top5_pct",
-            Self::FlopsG => "flops_g",
-            Self::ParamsM => "params_m",
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CatalogFile {
     accuracy_tolerance_pp: Option<f64>,
     #[serde(default)]
     models: Vec<Model>,
-}
-
-/// What can be wrong with a catalog or a selection from it.
-#[derive(Debug, Error)]
-pub enum CatalogError {
-    /// The file could not be read.
-    #[error("cannot read the catalog {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not a catalog.
-    #[error("the catalog {origin} is not valid: {source}")]
-    Syntax {
-        /// The file, or `built in`.
-        origin: String,
-        /// Line, column and reason.
-        #[source]
-        source: Box<toml::de::Error>,
-    },
-    /// An entry contradicts itself or another.
-    #[error("the catalog {origin}, model `{id}`: {reason}")]
-    Entry {
-        /// The file, or `built in`.
-        origin: String,
-        /// The entry.
-        id: String,
-        /// What is wrong and what would be right.
-        reason: String,
-    },
-    /// A tolerance that would let everything or nothing through.
-    #[error(
-        "the catalog {origin}: accuracy_tolerance_pp is {tolerance}; it must be a number of percentage points from 0 to 100"
-    )]
-    Tolerance {
-        /// The file, or `built in`.
-        origin: String,
-        /// What it says.
-        tolerance: f64,
-    },
-    /// Nothing matches what was asked for.
-    #[error("no model matches `{pattern}`; the nearest are {}", nearest.join(", "))]
-    UnknownModel {
-        /// What was asked for.
-        pattern: String,
-        /// Ids that resemble it.
-        nearest: Vec<String>,
-    },
-    /// The pattern is not a glob.
-    #[error(
-        "`{pattern}` is no pattern: {reason}; use an id such as timm/xception or a glob such as 'timm/*'"
-    )]
-    Pattern {
-        /// What was asked for.
-        pattern: String,
-        /// Why it cannot be understood.
-        reason: String,
-    },
 }
 
 impl Catalog {
@@ -422,49 +281,5 @@ impl Model {
             ));
         }
         None
-    }
-}
-
-impl Figure {
-    /// The printed text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The number.
-    pub fn value(&self) -> f64 {
-        // The constructor let only decimal numbers through.
-        self.0.parse().unwrap_or(f64::NAN)
-    }
-
-    /// How many decimals were printed.
-    pub fn decimals(&self) -> u32 {
-        self.0.split_once('.').map_or(0, |(_, decimals)| decimals.len() as u32)
-    }
-}
-
-impl TryFrom<String> for Figure {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let valid = match text.split_once('.') {
-            Some((whole, decimals)) => digits(whole) && digits(decimals),
-            None => digits(&text),
-        };
-        if valid { Ok(Self(text)) } else { Err(format!("`{text}` is not a decimal number such as 79.050")) }
-    }
-}
-
-impl From<Figure> for String {
-    fn from(figure: Figure) -> Self {
-        figure.0
-    }
-}
-
-impl<R> Counted<R> {
-    /// Decimals that mean something.
-    pub fn decimals(&self) -> u32 {
-        self.decimals.unwrap_or_else(|| self.figure.decimals())
     }
 }

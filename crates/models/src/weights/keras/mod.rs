@@ -4,11 +4,13 @@
 //! what the process had built before. Keras 2 therefore loads by the order of layers in the file's
 //! attributes, and so is done here. Keras 3 files say a layer's class and its place among layers of the
 //! class (`layers/separable_conv2d_3/vars/0`), which gives the same order. Names serve to refuse what
-//! certainly is something else.
+//! certainly is something else: [`align`] tells.
 
-use std::collections::{HashMap, HashSet};
+mod align;
+
+use std::error::Error;
 use std::fs::File as DiskFile;
-use std::io;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +18,7 @@ use burn::tensor::{DType, Shape, TensorData};
 use burn_store::bridge;
 use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
 use hdf5_pure::{AttrValue, Dataset, File, FormatError, Group, Source};
+use zip::{CompressionMethod, ZipArchive};
 
 use super::error::WeightsError;
 use super::module_tensors::ModuleTensor;
@@ -24,6 +27,12 @@ const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// The member of a `.keras` archive that holds the weights.
 const ARCHIVED: &str = "model.weights.h5";
+
+/// How a ZIP archive begins.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
+
+/// How much smaller compression can have made a file: floats do not shrink much. Declaring more is a contradiction.
+const COMPRESSION: u64 = 16;
 
 /// A layer's tensors, named `<layer>/<leaf>`.
 #[derive(Debug)]
@@ -50,20 +59,45 @@ pub(super) struct KerasFile {
 
 /// Whether a file is HDF5, or an archive of Keras 3's. PyTorch's files are archives too.
 pub(super) fn looks_like_keras(start: &[u8], path: &Path) -> bool {
-    start.starts_with(SIGNATURE)
-        || (start.starts_with(b"PK\x03\x04") && matches!(archived(path), Ok(Some(_))))
+    start.starts_with(SIGNATURE) || (start.starts_with(ARCHIVE) && archived(path).is_some())
 }
 
-/// Where the weights lie in a `.keras` archive; `None` in any other archive.
-fn archived(path: &Path) -> io::Result<Option<(u64, u64)>> {
-    let mut archive = zip::ZipArchive::new(DiskFile::open(path)?).map_err(io::Error::other)?;
-    let Some(index) = archive.index_for_name(ARCHIVED) else { return Ok(None) };
-    let member = archive.by_index_raw(index).map_err(io::Error::other)?;
-    if member.compression() != zip::CompressionMethod::Stored {
-        return Err(io::Error::other(format!("its {ARCHIVED} is compressed, which Keras does not do")));
+/// The archive at `path` and the number of the weights in it; `None` where it is no archive, or not of Keras's.
+fn archived(path: &Path) -> Option<(ZipArchive<DiskFile>, usize)> {
+    let archive = ZipArchive::new(DiskFile::open(path).ok()?).ok()?;
+    let index = archive.index_for_name(ARCHIVED)?;
+    Some((archive, index))
+}
+
+/// The HDF5 file that is a member of an archive of `size` bytes.
+fn open_archived(mut archive: ZipArchive<DiskFile>, index: usize, size: u64) -> Result<File, ReadError> {
+    let damaged = |error: &dyn Error| ReadError::Contradiction(error.to_string());
+    let contradiction = || ReadError::Contradiction("its directory contradicts its size".to_owned());
+    let member = archive.by_index_raw(index).map_err(|error| damaged(&error))?;
+    let (method, len, start) = (member.compression(), member.size(), member.data_start());
+    drop(member);
+    match method {
+        CompressionMethod::Stored => {
+            let end = start.and_then(|start| start.checked_add(len));
+            let start = start.filter(|_| end.is_some_and(|end| end <= size)).ok_or_else(contradiction)?;
+            let file = Mutex::new(archive.into_inner());
+            Ok(File::from_source(Part { file, start, len })?)
+        }
+        // Keras does not do so, but who packs an archive again does. HDF5 is read here and there, which compressed
+        // bytes do not allow, so they are held in memory.
+        CompressionMethod::Deflated if len <= size.saturating_mul(COMPRESSION) => {
+            let mut inflated = Vec::new();
+            let member = archive.by_index(index).map_err(|error| damaged(&error))?;
+            // One byte more than there should be: the sum of what was inflated is checked at its end.
+            member.take(len.saturating_add(1)).read_to_end(&mut inflated).map_err(|error| damaged(&error))?;
+            if inflated.len() as u64 != len {
+                return Err(contradiction());
+            }
+            Ok(File::from_bytes(inflated)?)
+        }
+        CompressionMethod::Deflated => Err(contradiction()),
+        method => Err(ReadError::Method(method)),
     }
-    let start = member.data_start().ok_or_else(|| io::Error::other("its directory names no place"))?;
-    Ok(Some((start, member.size())))
 }
 
 /// A part of a file, which HDF5 sees as all there is.
@@ -79,8 +113,6 @@ impl Source for Part {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), FormatError> {
-        use std::io::{Read, Seek, SeekFrom};
-
         let end = offset.checked_add(buf.len() as u64);
         if end.is_none_or(|end| end > self.len) {
             return Err(FormatError::UnexpectedEof { expected: buf.len(), available: 0 });
@@ -102,18 +134,16 @@ impl KerasFile {
         let io_error = |source| WeightsError::Io { path: path.to_owned(), source };
         let size = path.metadata().map_err(io_error)?.len();
         let file = match archived(path) {
-            Ok(Some((start, len))) if start.checked_add(len).is_some_and(|end| end <= size) => {
-                let file = Mutex::new(DiskFile::open(path).map_err(io_error)?);
-                File::from_source(Part { file, start, len })
-            }
-            Ok(Some(_)) => return Err(damaged("its directory contradicts its size".to_owned())),
-            // No archive, then: HDF5 itself.
-            Ok(None) | Err(_) => File::open_streaming(path),
+            Some((archive, index)) => open_archived(archive, index, size),
+            None => File::open_streaming(path).map_err(ReadError::Format),
         };
-        let file = Arc::new(file.map_err(|error| damaged(error.to_string()))?);
-        let layers = Reader { file, size }.layers().map_err(|error| match error {
+        let layers = file.and_then(|file| Reader { file: Arc::new(file), size }.layers());
+        let layers = layers.map_err(|error| match error {
             ReadError::Format(error) => damaged(error.to_string()),
             ReadError::Contradiction(reason) => damaged(reason),
+            ReadError::Method(method) => {
+                WeightsError::Compressed { path: path.to_owned(), member: ARCHIVED, method }
+            }
         })?;
         let Some(layers) = layers else { return Err(WeightsError::NoTensors { path: path.to_owned() }) };
         Ok(Self { path: path.to_owned(), layers })
@@ -131,160 +161,16 @@ impl KerasFile {
     /// # Errors
     /// [`WeightsError::KerasLayers`] when the layers are others, or in another order.
     pub(super) fn align(&self, network: &[&ModuleTensor]) -> Result<Vec<PackTensor>, WeightsError> {
-        let expected = expected_layers(network);
-        let tensors = match &self.layers {
-            Layers::Ordered(layers) => align_by_order(layers, &expected),
-            Layers::ByClass(layers) => Ok(align_by_class(layers, &expected)),
-        };
-        tensors.map_err(|reason| WeightsError::KerasLayers { path: self.path.clone(), reason })
+        align::align(&self.layers, network)
+            .map_err(|reason| WeightsError::KerasLayers { path: self.path.clone(), reason })
     }
-}
-
-/// A layer of the network: its name and its tensors' last parts, in order.
-struct Expected<'a> {
-    name: &'a str,
-    tensors: Vec<(&'a str, &'a ModuleTensor)>,
-}
-
-impl Expected<'_> {
-    /// Whether the name is Keras's own numbering.
-    fn is_numbered(&self) -> bool {
-        let (class, place) = split_number(self.name);
-        place > 0 && matches!(class, "conv2d" | "batch_normalization")
-    }
-
-    /// The name of the layer's class in files of Keras 3.
-    fn class(&self) -> &'static str {
-        match &self.tensors[..] {
-            [("depthwise_kernel", _), ..] => "separable_conv2d",
-            [("gamma", _), ..] => "batch_normalization",
-            [("kernel", tensor), ..] if tensor.shape.len() == 4 => "conv2d",
-            _ => "dense",
-        }
-    }
-}
-
-/// `conv2d_3` is the fourth `conv2d`, which is the first.
-fn split_number(name: &str) -> (&str, usize) {
-    match name.rsplit_once('_').map(|(class, place)| (class, place.parse::<usize>())) {
-        Some((class, Ok(place))) => (class, place),
-        _ => (name, 0),
-    }
-}
-
-fn expected_layers<'a>(network: &[&'a ModuleTensor]) -> Vec<Expected<'a>> {
-    let mut layers: Vec<Expected<'a>> = Vec::new();
-    for tensor in network {
-        let (name, leaf) = tensor.name.rsplit_once('/').unwrap_or((&tensor.name, ""));
-        match layers.last_mut() {
-            Some(layer) if layer.name == name => layer.tensors.push((leaf, tensor)),
-            _ => layers.push(Expected { name, tensors: vec![(leaf, tensor)] }),
-        }
-    }
-    layers
-}
-
-/// Last parts of names that say what a tensor is. Keras 1 wrote others (`block1_conv1_W`), which go by
-/// their place alone.
-const LEAVES: [&str; 8] = [
-    "kernel",
-    "bias",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "gamma",
-    "beta",
-    "moving_mean",
-    "moving_variance",
-];
-
-fn leaf(tensor: &PackTensor) -> &str {
-    let name = tensor.name.rsplit('/').next().unwrap_or_default();
-    name.split(':').next().unwrap_or_default()
-}
-
-fn align_by_order(layers: &[Layer], expected: &[Expected<'_>]) -> Result<Vec<PackTensor>, String> {
-    const ADVICE: &str = "use the file of exactly this network";
-    let own_names: HashSet<&str> =
-        expected.iter().filter(|layer| !layer.is_numbered()).map(|layer| layer.name).collect();
-    if layers.len() != expected.len() {
-        let in_file: HashSet<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
-        let mut reason =
-            format!("it has {} layers with weights, the network {}", layers.len(), expected.len());
-        if let Some(absent) = expected.iter().find(|it| !it.is_numbered() && !in_file.contains(it.name)) {
-            reason += &format!("; {} is not among them", absent.name);
-        }
-        return Err(format!("{reason}; {ADVICE}"));
-    }
-    let mut tensors = Vec::new();
-    for (layer, expected) in layers.iter().zip(expected) {
-        if layer.name != expected.name && own_names.contains(layer.name.as_str()) {
-            return Err(format!("{} stands where {} belongs; {ADVICE}", layer.name, expected.name));
-        }
-        let fits =
-            layer.tensors.len() == expected.tensors.len()
-                && layer.tensors.iter().zip(&expected.tensors).all(|(tensor, (expected, _))| {
-                    leaf(tensor) == *expected || !LEAVES.contains(&leaf(tensor))
-                });
-        if !fits {
-            let list = |leaves: Vec<&str>| leaves.join(", ");
-            return Err(format!(
-                "{} holds {}, where {} of the network has {}; {ADVICE}",
-                layer.name,
-                list(layer.tensors.iter().map(leaf).collect()),
-                expected.name,
-                list(expected.tensors.iter().map(|(leaf, _)| *leaf).collect())
-            ));
-        }
-        tensors.extend(
-            layer
-                .tensors
-                .iter()
-                .zip(&expected.tensors)
-                .map(|(found, (_, wanted))| renamed(found, &wanted.name)),
-        );
-    }
-    Ok(tensors)
-}
-
-fn align_by_class(layers: &[Layer], expected: &[Expected<'_>]) -> Vec<PackTensor> {
-    // Numbers may have gaps where layers of the class have no weights; their order counts.
-    let mut by_class: HashMap<&str, Vec<(usize, &Layer)>> = HashMap::new();
-    for layer in layers {
-        let (class, place) = split_number(&layer.name);
-        by_class.entry(class).or_default().push((place, layer));
-    }
-    for places in by_class.values_mut() {
-        places.sort_by_key(|(place, _)| *place);
-    }
-    let mut taken: HashMap<&str, usize> = HashMap::new();
-    let mut tensors = Vec::new();
-    for expected in expected {
-        let place = taken.entry(expected.class()).or_default();
-        let found = by_class.get(expected.class()).and_then(|places| places.get(*place));
-        *place += 1;
-        let Some((_, layer)) = found else { continue };
-        for (index, tensor) in layer.tensors.iter().enumerate() {
-            let name = expected.tensors.get(index).map_or(&tensor.name, |(_, wanted)| &wanted.name);
-            tensors.push(renamed(tensor, name));
-        }
-    }
-    // What no layer of the network has asked for is reported as not of this network.
-    for (class, places) in by_class {
-        let rest = places.into_iter().skip(taken.get(class).copied().unwrap_or(0));
-        tensors.extend(rest.flat_map(|(_, layer)| layer.tensors.iter().cloned()));
-    }
-    tensors
-}
-
-fn renamed(tensor: &PackTensor, name: &str) -> PackTensor {
-    let mut tensor = tensor.clone();
-    name.clone_into(&mut tensor.name);
-    tensor
 }
 
 enum ReadError {
     Format(hdf5_pure::Error),
     Contradiction(String),
+    /// Of an archive, by which its weights are compressed.
+    Method(CompressionMethod),
 }
 
 impl From<hdf5_pure::Error> for ReadError {
@@ -381,8 +267,7 @@ impl Reader {
 
     /// The shape, which must not ask for more than the file can hold.
     fn shape(&self, dataset: &Dataset, path: &str) -> Result<Vec<usize>, ReadError> {
-        // Keras compresses only where it is told to; floats do not shrink much.
-        const COMPRESSION: u64 = 16;
+        // Keras compresses only where it is told to.
         let shape = dataset.shape()?;
         let width = dataset.element_size()?;
         let bytes = shape.iter().try_fold(width, |bytes, &side| bytes.checked_mul(side));

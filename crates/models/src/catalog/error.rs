@@ -1,0 +1,67 @@
+//! What can be wrong with a catalog, said so that a person knows which line to change.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// What can be wrong with a catalog or a selection from it.
+#[derive(Debug, Error)]
+pub enum CatalogError {
+    /// The file could not be read.
+    #[error("cannot read the catalog {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not a catalog.
+    #[error("the catalog {origin} is not valid: {source}")]
+    Syntax {
+        /// The file, or `built in`.
+        origin: String,
+        /// Line, column and reason.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// An entry contradicts itself or another.
+    #[error("the catalog {origin}, model `{id}`: {reason}")]
+    Entry {
+        /// The file, or `built in`.
+        origin: String,
+        /// The entry.
+        id: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A tolerance that would let everything or nothing through.
+    #[error(
+        "the catalog {origin}: accuracy_tolerance_pp is {tolerance}; it must be a number of percentage points from 0 to 100"
+    )]
+    Tolerance {
+        /// The file, or `built in`.
+        origin: String,
+        /// What it says.
+        tolerance: f64,
+    },
+    /// Nothing matches what was asked for.
+    #[error("no model matches `{pattern}`; the nearest are {}", nearest.join(", "))]
+    UnknownModel {
+        /// What was asked for.
+        pattern: String,
+        /// Ids that resemble it.
+        nearest: Vec<String>,
+    },
+    /// The pattern is not a glob.
+    #[error(
+        "`{pattern}` is no pattern: {reason}; use an id such as timm/xception or a glob such as 'timm/*'"
+    )]
+    Pattern {
+        /// What was asked for.
+        pattern: String,
+        /// Why it cannot be understood.
+        reason: String,
+    },
+}

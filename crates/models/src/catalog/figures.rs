@@ -1,0 +1,144 @@
+//! The figures that a source prints for a model, to the digit, and how far one's own may lie from them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::complexity::{FlopsRule, ParamsRule};
+
+/// What a source prints for a model: any of the figures, or none.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documented {
+    /// Top-1 accuracy over the 50,000 images, per cent.
+    pub top1_pct: Option<Figure>,
+    /// Top-5 accuracy, per cent.
+    pub top5_pct: Option<Figure>,
+    /// FLOPs in units of 1e9, by the source's rule.
+    pub flops_g: Option<Counted<FlopsRule>>,
+    /// Parameters in units of 1e6, by the source's rule.
+    pub params_m: Option<Counted<ParamsRule>>,
+}
+
+/// A figure and the rule by which it was counted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted<R> {
+    /// The figure as printed.
+    pub figure: Figure,
+    /// The counting rule.
+    pub rule: R,
+    /// Side of the square input that was counted, where it matters, in pixels.
+    pub input_size: Option<usize>,
+    /// Decimals that mean something, where the source padded a rounder figure with zeros.
+    pub decimals: Option<u32>,
+}
+
+/// A number as printed: its text, so that no digit is gained or lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Figure(String);
+
+/// A figure that is known to be misprinted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erratum {
+    /// Which figure.
+    pub figure: FigureName,
+    /// Why it is taken for a misprint.
+    pub reason: String,
+}
+
+/// The figures of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureName {
+    /// Top-1 accuracy.
+    Top1Pct,
+    /// Top-5 accuracy.
+    Top5Pct,
+    /// FLOPs.
+    FlopsG,
+    /// Parameters.
+    ParamsM,
+}
+
+impl FigureName {
+    /// The name in the catalog and in `run.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Top1Pct => "top1_pct",
+            Self::Top5Pct => "top5_pct",
+            Self::FlopsG => "flops_g",
+            Self::ParamsM => "params_m",
+        }
+    }
+}
+
+/// How far a model's figures may lie from the printed ones, each in its own unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// In percentage points.
+    pub top1_pct: Option<f64>,
+    /// In percentage points.
+    pub top5_pct: Option<f64>,
+    /// In units of 1e9. Without it, the printed digits have to agree.
+    pub flops_g: Option<f64>,
+    /// In units of 1e6. Without it, the printed digits have to agree.
+    pub params_m: Option<f64>,
+}
+
+impl Tolerance {
+    /// That of `figure`, if it has one of its own.
+    pub fn of(&self, figure: FigureName) -> Option<f64> {
+        match figure {
+            FigureName::Top1Pct => self.top1_pct,
+            FigureName::Top5Pct => self.top5_pct,
+            FigureName::FlopsG => self.flops_g,
+            FigureName::ParamsM => self.params_m,
+        }
+    }
+}
+
+impl Figure {
+    /// The printed text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number.
+    pub fn value(&self) -> f64 {
+        // The constructor let only decimal numbers through.
+        self.0.parse().unwrap_or(f64::NAN)
+    }
+
+    /// How many decimals were printed.
+    pub fn decimals(&self) -> u32 {
+        self.0.split_once('.').map_or(0, |(_, decimals)| decimals.len() as u32)
+    }
+}
+
+impl TryFrom<String> for Figure {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let valid = match text.split_once('.') {
+            Some((whole, decimals)) => digits(whole) && digits(decimals),
+            None => digits(&text),
+        };
+        if valid { Ok(Self(text)) } else { Err(format!("`{text}` is not a decimal number such as 79.050")) }
+    }
+}
+
+impl From<Figure> for String {
+    fn from(figure: Figure) -> Self {
+        figure.0
+    }
+}
+
+impl<R> Counted<R> {
+    /// Decimals that mean something.
+    pub fn decimals(&self) -> u32 {
+        self.decimals.unwrap_or_else(|| self.figure.decimals())
+    }
+}

@@ -1,0 +1,82 @@
+//! The sliding windows of Burn's modules as the kernels describe them, stated once: for the kernels, which run them,
+//! and for counting, which follows their sizes.
+
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::MaxPool2d;
+use kernels::{GraphError, Padding, Window};
+
+/// The window of a convolution.
+pub(crate) fn of_conv(conv: &Conv2d) -> Window {
+    Window {
+        kernel: conv.kernel_size,
+        stride: conv.stride,
+        dilation: conv.dilation,
+        padding: padding(&conv.padding),
+    }
+}
+
+/// The window of a pool.
+///
+/// # Errors
+/// [`GraphError::CeilMode`] where sizes are rounded up, which a [`Window`] does not say.
+pub(crate) fn of_pool(pool: &MaxPool2d) -> Result<Window, GraphError> {
+    if pool.ceil_mode {
+        return Err(GraphError::CeilMode);
+    }
+    Ok(Window {
+        kernel: pool.kernel_size,
+        stride: pool.stride,
+        dilation: pool.dilation,
+        padding: padding(&pool.padding),
+    })
+}
+
+fn padding(padding: &PaddingConfig2d) -> Padding {
+    match *padding {
+        PaddingConfig2d::Same => Padding::Same,
+        PaddingConfig2d::Valid => Padding::Explicit([0; 4]),
+        PaddingConfig2d::Explicit(top, left, bottom, right) => Padding::Explicit([top, left, bottom, right]),
+    }
+}
+
+/// Height and width of what `window` makes of a map of `input` pixels; `None` where the map is smaller.
+pub(crate) fn output_size(window: &Window, input: [usize; 2]) -> Option<[usize; 2]> {
+    let mut output = [0; 2];
+    for axis in 0..2 {
+        let (size, stride) = (input[axis], window.stride[axis]);
+        output[axis] = match window.padding {
+            Padding::Same => size.div_ceil(stride),
+            Padding::Explicit(pads) => {
+                let extent = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+                (size + pads[axis] + pads[axis + 2]).checked_sub(extent)? / stride + 1
+            }
+        };
+    }
+    Some(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::pool::MaxPool2dConfig;
+
+    use super::*;
+
+    fn pool() -> MaxPool2dConfig {
+        MaxPool2dConfig::new([3, 2]).with_strides([2, 1])
+    }
+
+    #[test]
+    fn sizes_follow_the_padding_of_each_side() {
+        let of = |padding| output_size(&of_pool(&pool().with_padding(padding).init()).unwrap(), [10, 9]);
+        assert_eq!(of(PaddingConfig2d::Valid), Some([4, 8]));
+        assert_eq!(of(PaddingConfig2d::Same), Some([5, 9]));
+        assert_eq!(of(PaddingConfig2d::Explicit(1, 0, 0, 1)), Some([5, 9]));
+        assert_eq!(output_size(&of_pool(&pool().init()).unwrap(), [2, 9]), None);
+    }
+
+    #[test]
+    fn a_pool_that_rounds_sizes_up_is_refused() {
+        assert_eq!(of_pool(&pool().with_ceil_mode(true).init()), Err(GraphError::CeilMode));
+    }
+}
