@@ -59,23 +59,9 @@ pub fn explain(
         progress(done, total);
         let item = &plan.dataset.items()[index];
         let bytes = plan.dataset.read(index).map_err(|source| EvalError::DataLost { source })?;
-        // The run has named and counted what cannot be decoded.
-        let Ok(decoded) = Decoded::from_bytes(&bytes) else { continue };
-        let Ok(own) = planned.recipe.crop(&decoded).map(Arc::new) else { continue };
-        let zune = decoded.by_zune_jpeg(&bytes);
-        let own_input = Input { crop: own, normalise: planned.recipe.normalise };
-        let mut inputs = Vec::with_capacity(swaps.len());
-        for swap in &swaps {
-            let decoded = match (&zune, swap.zune_jpeg) {
-                (Ok(zune), true) => zune,
-                _ => &decoded,
-            };
-            // A size too small for a swap's filter leaves the image as it is.
-            let crop = swap.recipe.crop(decoded).unwrap_or_else(|_| own_input.crop.as_ref().clone());
-            let crop = if swap.bgr { reversed(&crop) } else { crop };
-            let input = Input { crop: Arc::new(crop), normalise: swap.recipe.normalise };
-            inputs.push((input != own_input).then_some(input));
-        }
+        // The run has named and counted what cannot be decoded. A bug that panics on one image is no reason to lose
+        // what the others say.
+        let Ok(Some((own_input, inputs))) = caught(|| inputs(planned, &swaps, &bytes)) else { continue };
         let own_top = batch.run(std::slice::from_ref(&own_input))?.pop().flatten();
         let changed: Vec<Input> = inputs.iter().flatten().cloned().collect();
         let mut tops = batch.run(&changed)?.into_iter();
@@ -84,6 +70,28 @@ pub fn explain(
         tally.add(truth, own_top.as_ref(), tops);
     }
     Ok((tally.own.images > 0).then(|| tally.explanation(&swaps, record)))
+}
+
+/// What the network is given of an image by the recipe, and by each swap where that is something else; `None` for an
+/// image that cannot be decoded.
+fn inputs(planned: &PlannedModel, swaps: &[Swap], bytes: &[u8]) -> Option<(Input, Vec<Option<Input>>)> {
+    let decoded = Decoded::from_bytes(bytes).ok()?;
+    let zune = decoded.by_zune_jpeg(bytes);
+    let crop = Arc::new(planned.recipe.crop(&decoded).ok()?);
+    let own = Input { crop, normalise: planned.recipe.normalise };
+    let swapped = swaps.iter().map(|swap| {
+        let decoded = match (&zune, swap.zune_jpeg) {
+            (Ok(zune), true) => zune,
+            _ => &decoded,
+        };
+        // A size too small for a swap's filter leaves the image as it is.
+        let crop = swap.recipe.crop(decoded).unwrap_or_else(|_| own.crop.as_ref().clone());
+        let crop = if swap.bgr { reversed(&crop) } else { crop };
+        let input = Input { crop: Arc::new(crop), normalise: swap.recipe.normalise };
+        (input != own).then_some(input)
+    });
+    let swapped = swapped.collect();
+    Some((own, swapped))
 }
 
 /// Indices of `images` images, evenly spread over those of the run.
