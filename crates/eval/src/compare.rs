@@ -124,6 +124,9 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
         if model.recipe != other.recipe {
             notes.push(format!("{}: recipes differ: {} and {}.", model.id, model.recipe, other.recipe));
         }
+        if model.network != other.network {
+            notes.push(format!("{}: networks differ: {} and {}.", model.id, model.network, other.network));
+        }
         if model.weights.label() != other.weights.label() {
             let (here, there) = (model.weights.label(), other.weights.label());
             notes.push(format!("{}: weights differ: {here} and {there}.", model.id));

@@ -141,6 +141,21 @@ pub enum EvalError {
         /// The model.
         id: String,
     },
+    /// A run's model is documented, with another network than the run's.
+    #[error(
+        "{}: {id} was evaluated with the network {network}, and the catalog has {now} for it. Name the catalog that the run was made with (--catalog FILE), or evaluate again",
+        path.display()
+    )]
+    OtherNetwork {
+        /// The run directory.
+        path: PathBuf,
+        /// The model.
+        id: String,
+        /// The run's network.
+        network: String,
+        /// The catalog's.
+        now: String,
+    },
     /// Runs that measure different things.
     #[error("{} and {} cannot be compared: {reason}", path.display(), against.display())]
     NotTheSameTask {

@@ -16,7 +16,7 @@ use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
 use crate::run_dir::{Identity, RunDir};
 use crate::shard::Shard;
-use crate::stored::{StoredRun, catalogued};
+use crate::stored::StoredRun;
 use crate::summary::{RunRecord, State};
 
 /// A shard's run.
@@ -56,7 +56,7 @@ pub fn merge(
     };
     let mut logs = Vec::new();
     for (index, model) in first.models.iter().enumerate() {
-        let entry = catalogued(catalog, &model.id)?;
+        let entry = parts[0].run.catalogued(catalog, model)?;
         let rows = rows(&parts, entry)?;
         let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
         let times = (of_parts().map(|it| it.seconds).sum(), of_parts().map(|it| it.timed_images).sum());

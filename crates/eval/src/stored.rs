@@ -9,7 +9,9 @@ use crate::EvalError;
 use crate::confidences;
 use crate::predictions::{self, Prediction};
 use crate::run_dir::read_record;
-use crate::summary::{AccuracyTolerance, Conditions, ModelRecord, RunRecord, State, Subject};
+use crate::summary::{
+    AccuracyTolerance, Conditions, ModelRecord, RunRecord, State, Subject, judge_counts_again,
+};
 
 /// A finished run on disk.
 #[derive(Debug)]
@@ -58,18 +60,17 @@ impl StoredRun {
         confidences::read(&self.path.join("confidences").join(format!("{}.csv", id.replace('/', "-"))))
     }
 
-    /// The run's record with its accuracies counted from the prediction logs and judged anew by what
+    /// The run's record with its accuracies counted from the prediction logs and every figure judged anew by what
     /// `catalog` documents, and by `tolerance_pp` if there is one.
     ///
     /// # Errors
-    /// [`EvalError::NotInCatalog`] and those of [`Self::rows`].
+    /// Those of [`Self::rows`]; [`EvalError::NotInCatalog`], or [`EvalError::OtherNetwork`] when the catalog has a
+    /// model of that name with another network.
     pub fn judged(&self, catalog: &Catalog, tolerance_pp: Option<f64>) -> Result<RunRecord, EvalError> {
         let mut record = self.record.clone();
-        if tolerance_pp.is_some() {
-            record.tolerance = AccuracyTolerance::new(tolerance_pp, catalog);
-        }
+        record.tolerance = AccuracyTolerance::new(tolerance_pp, catalog);
         let models = self.record.models.iter().map(|there| {
-            let model = catalogued(catalog, &there.id)?;
+            let model = self.catalogued(catalog, there)?;
             let times = (there.seconds, there.timed_images);
             self.judge(&record, there, model, &self.rows(&there.id)?, times)
         });
@@ -86,21 +87,34 @@ impl StoredRun {
         rows: &[Prediction],
         (seconds, timed_images): (f64, u64),
     ) -> Result<ModelRecord, EvalError> {
-        // What follows from the network alone needs no prediction.
         let [.., flops, params] = &there.figures[..] else {
             let reason = format!("{} lacks figures", there.id);
             return Err(EvalError::DamagedStoredRun { path: self.path.join("run.json"), reason });
         };
         let conditions =
             Conditions { dataset: &record.dataset, shard: record.shard, tolerance: record.tolerance };
-        let counted = [flops.clone(), params.clone()];
+        let counted = judge_counts_again(model, [flops, params]);
         let subject = Subject { model, recipe: &there.recipe, weights: &there.weights, counted };
         Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))
     }
-}
 
-/// The catalog's entry of a model that a run has.
-pub(crate) fn catalogued<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Model, EvalError> {
-    let entry = catalog.models().iter().find(|entry| entry.id == id);
-    entry.ok_or_else(|| EvalError::NotInCatalog { id: id.to_owned() })
+    /// The catalog's entry of `there`, a model of this run: the network is still the one that was evaluated.
+    pub(crate) fn catalogued<'a>(
+        &self,
+        catalog: &'a Catalog,
+        there: &ModelRecord,
+    ) -> Result<&'a Model, EvalError> {
+        let id = || there.id.clone();
+        let entry = catalog.models().iter().find(|entry| entry.id == there.id);
+        let entry = entry.ok_or_else(|| EvalError::NotInCatalog { id: id() })?;
+        if entry.network == there.network {
+            return Ok(entry);
+        }
+        Err(EvalError::OtherNetwork {
+            path: self.path.clone(),
+            id: id(),
+            network: there.network.clone(),
+            now: entry.network.clone(),
+        })
+    }
 }

@@ -2,8 +2,8 @@
 
 use dataset::Dataset;
 use dataset::labels::LabelSet;
-use models::catalog::FigureName;
-use models::complexity::{FlopsRule, ParamsRule};
+use models::catalog::{Counted, Documented, Figure, FigureName};
+use models::complexity::{FlopsRule, Layer, ParamsRule};
 use models::{Catalog, Dtype, Model};
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +212,9 @@ pub struct FigureRecord {
     pub documented: Option<String>,
     /// As measured or counted here.
     pub reproduced: String,
+    /// The count itself, for counted figures; absent in runs from before it was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// The counting rule, for counted figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
@@ -222,6 +225,24 @@ pub struct FigureRecord {
     pub verdict: Verdict,
     /// Why, in a few words.
     pub reason: String,
+}
+
+impl FigureRecord {
+    /// What was counted, in the unit that the figure is printed in; nothing for an accuracy.
+    pub(crate) fn counted(&self) -> Option<f64> {
+        let unit = unit(self.figure)?;
+        // Without the count, its print with six decimals is the nearest there is.
+        self.count.map(|count| count as f64 / unit).or_else(|| self.reproduced.parse().ok())
+    }
+}
+
+/// What the print of a counted figure is a multiple of.
+fn unit(figure: FigureName) -> Option<f64> {
+    match figure {
+        FigureName::Top1Pct | FigureName::Top5Pct => None,
+        FigureName::FlopsG => Some(1e9),
+        FigureName::ParamsM => Some(1e6),
+    }
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -378,7 +399,7 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
     let model = subject.model;
     let obstacle = obstacle(conditions, subject, hits.images + hits.unlabelled);
     let documented = &model.documented;
-    let accuracy = |figure, count, printed: Option<&models::catalog::Figure>| {
+    let accuracy = |figure, count, printed: Option<&Figure>| {
         let judgement = match printed {
             Some(printed) => judge_accuracy(
                 printed,
@@ -394,6 +415,7 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
             figure,
             documented: printed.map(|printed| printed.as_str().to_owned()),
             reproduced: format!("{:.3}", percentage(count, hits.images)),
+            count: None,
             rule: None,
             interval_pct: obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
             verdict: judgement.verdict,
@@ -411,38 +433,58 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
 /// FLOPs and parameters by the documented rules, with verdicts. `layers` are those at the size that
 /// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
 /// parameters.
-pub fn complexity_figures(model: &Model, layers: &[models::complexity::Layer]) -> [FigureRecord; 2] {
-    let documented = &model.documented;
-    let size = model.counted_at();
-    let rule = documented.flops_g.as_ref().map_or(FlopsRule::Flops, |flops| flops.rule);
-    let flops = record(
-        FigureName::FlopsG,
-        rule.count(layers),
-        1e9,
-        format!("{} at {size}x{size}", rule.meaning()),
-        documented.flops_g.as_ref(),
-        model,
-    );
-    let rule = documented.params_m.as_ref().map_or(ParamsRule::Trainable, |params| params.rule);
-    let params = record(
-        FigureName::ParamsM,
-        rule.count(layers),
-        1e6,
-        rule.meaning().to_owned(),
-        documented.params_m.as_ref(),
-        model,
-    );
-    [flops, params]
+pub fn complexity_figures(model: &Model, layers: &[Layer]) -> [FigureRecord; 2] {
+    let (flops, params) = rules(model);
+    judge_counts(model, [flops.count(layers), params.count(layers)])
 }
 
-fn record<R>(
+/// FLOPs and parameters as a run `counted` them, judged anew by what the catalog documents of `model`.
+pub(crate) fn judge_counts_again(model: &Model, counted: [&FigureRecord; 2]) -> [FigureRecord; 2] {
+    let mut figures = judge_counts(model, counted.map(|there| there.count.unwrap_or_default()));
+    for (figure, there) in figures.iter_mut().zip(counted) {
+        if there.count.is_none() {
+            // A run from before counts were stored. Its print has lost digits that a verdict may hang on, so the
+            // verdict that it was given stands.
+            figure.clone_from(there);
+        } else if figure.rule != there.rule {
+            let counted_by = there.rule.as_deref().unwrap_or("another rule");
+            figure.verdict = Verdict::NotComparable;
+            figure.reason =
+                format!("counted by {counted_by}; the catalog's rule is another now, so evaluate again");
+            figure.rule.clone_from(&there.rule);
+        }
+    }
+    figures
+}
+
+/// By which rules a model's FLOPs and parameters are counted.
+fn rules(model: &Model) -> (FlopsRule, ParamsRule) {
+    let Documented { flops_g, params_m, .. } = &model.documented;
+    (
+        flops_g.as_ref().map_or(FlopsRule::Flops, |flops| flops.rule),
+        params_m.as_ref().map_or(ParamsRule::Trainable, |params| params.rule),
+    )
+}
+
+/// FLOPs and parameters, counted by the rules that the catalog has for `model`.
+fn judge_counts(model: &Model, [flops, params]: [u64; 2]) -> [FigureRecord; 2] {
+    let (size, (flops_rule, params_rule)) = (model.counted_at(), rules(model));
+    let flops_words = format!("{} at {size}x{size}", flops_rule.meaning());
+    let params_words = params_rule.meaning().to_owned();
+    [
+        counted_figure(FigureName::FlopsG, flops, flops_words, model.documented.flops_g.as_ref(), model),
+        counted_figure(FigureName::ParamsM, params, params_words, model.documented.params_m.as_ref(), model),
+    ]
+}
+
+fn counted_figure<R>(
     figure: FigureName,
     count: u64,
-    unit: f64,
     rule: String,
-    documented: Option<&models::catalog::Counted<R>>,
+    documented: Option<&Counted<R>>,
     model: &Model,
 ) -> FigureRecord {
+    let unit = unit(figure).unwrap_or(1.0);
     let judgement = match documented {
         Some(documented) => {
             judge_count(documented, count, unit, &rule, model.tolerance.of(figure), model.erratum(figure))
@@ -453,6 +495,7 @@ fn record<R>(
         figure,
         documented: documented.map(|documented| documented.figure.as_str().to_owned()),
         reproduced: format!("{:.6}", count as f64 / unit),
+        count: Some(count),
         rule: Some(rule),
         interval_pct: None,
         verdict: judgement.verdict,

@@ -76,8 +76,8 @@ pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
         FigureName::Top1Pct => model.top1_hits,
         FigureName::Top5Pct => model.top5_hits,
         FigureName::FlopsG | FigureName::ParamsM => {
-            let value: f64 = figure.reproduced.parse().unwrap_or(f64::NAN);
-            return format!("{value:.decimals$} {unit}");
+            let counted = figure.counted().map(|value| format!("{value:.decimals$}"));
+            return format!("{} {unit}", counted.as_deref().unwrap_or(&figure.reproduced));
         }
     };
     let interval =

@@ -221,7 +221,7 @@ fn point(model: &ModelRecord, cost: FigureName) -> Option<Point> {
     });
     Some(Point {
         name: model.id.clone(),
-        x: model.figure(cost)?.reproduced.parse().ok()?,
+        x: model.figure(cost)?.counted()?,
         documented: top1.documented.as_ref().and_then(|printed| printed.parse().ok()),
         measured,
     })
