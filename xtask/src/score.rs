@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use dataset::labels::LabelSet;
 use eval::metrics::wilson_interval_pct;
+use eval::record::AccuracyTolerance;
 use eval::score::{Judged, Score};
-use eval::summary::AccuracyTolerance;
 use eval::verdict::{Judgement, Verdict};
 use models::catalog::FigureName;
 

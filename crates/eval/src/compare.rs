@@ -103,7 +103,7 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
         return Err(different(format!("one is scored by the label set {here}, the other by {there}")));
     }
     let mut notes = Vec::new();
-    let ids = |record: &crate::summary::RunRecord| -> Vec<String> {
+    let ids = |record: &crate::record::RunRecord| -> Vec<String> {
         record.models.iter().map(|model| model.id.clone()).collect()
     };
     for (ids, others, path) in [(ids(here), ids(there), &run.path), (ids(there), ids(here), &against.path)] {

@@ -13,8 +13,8 @@ use crate::pipeline::{Next, Source, Work};
 use crate::plan::Plan;
 use crate::predictions::Prediction;
 use crate::provenance::utc_now;
+use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 use crate::run_dir::RunDir;
-use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 
 /// How often a request to stop is looked for while no image comes.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);

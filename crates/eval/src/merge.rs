@@ -14,10 +14,10 @@ use crate::EvalError;
 use crate::confidences::ConfidenceLog;
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
+use crate::record::{RunRecord, State};
 use crate::run_dir::{Identity, RunDir};
 use crate::shard::Shard;
 use crate::stored::StoredRun;
-use crate::summary::{RunRecord, State};
 
 /// A shard's run.
 #[derive(Debug)]

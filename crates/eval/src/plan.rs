@@ -13,8 +13,8 @@ use models::{Catalog, Classifier, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
 use crate::provenance::Environment;
+use crate::record::{AccuracyTolerance, DatasetRecord};
 use crate::shard::Shard;
-use crate::summary::{AccuracyTolerance, DatasetRecord};
 use crate::weights::{self, Located, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.

@@ -14,9 +14,9 @@ use crate::confidences;
 use crate::plan::Plan;
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
+use crate::record::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::report;
 use crate::shard::Shard;
-use crate::summary::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
 
 const RECORD: &str = "run.json";

@@ -15,7 +15,7 @@ use crate::EvalError;
 use crate::diagnosis::diagnose;
 use crate::metrics::{TOP_K, percentage};
 use crate::predictions;
-use crate::summary::AccuracyTolerance;
+use crate::record::AccuracyTolerance;
 use crate::verdict::{Judgement, judge_accuracy};
 
 /// How a file of predictions is written.

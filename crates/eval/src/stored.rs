@@ -7,11 +7,10 @@ use models::{Catalog, Model};
 
 use crate::EvalError;
 use crate::confidences;
+use crate::judge::{Conditions, Subject, judge_counts_again};
 use crate::predictions::{self, Prediction};
+use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, State};
 use crate::run_dir::read_record;
-use crate::summary::{
-    AccuracyTolerance, Conditions, ModelRecord, RunRecord, State, Subject, judge_counts_again,
-};
 
 /// A finished run on disk.
 #[derive(Debug)]

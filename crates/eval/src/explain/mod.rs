@@ -20,7 +20,7 @@ use crate::EvalError;
 use crate::memory::{caught, images_that_fit};
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
-use crate::summary::ModelRecord;
+use crate::record::ModelRecord;
 use crate::verdict::Verdict;
 
 /// Whether a model's accuracy asks for an explanation: it has not been reproduced.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::table::{Style, explanation_table, figures_table, summary_lines};
 use super::tolerance_words;
-use crate::summary::{RunRecord, Session};
+use crate::record::{RunRecord, Session};
 use crate::weights::WeightsSource;
 
 /// The content of `report.md`.

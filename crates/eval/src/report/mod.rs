@@ -6,7 +6,7 @@ mod junit;
 mod markdown;
 mod table;
 
-use crate::summary::{AccuracyTolerance, RunRecord};
+use crate::record::{AccuracyTolerance, RunRecord};
 
 pub use csv_table::results_csv;
 pub use html::html;

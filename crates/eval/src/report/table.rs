@@ -6,7 +6,7 @@ use models::catalog::FigureName;
 
 use crate::explain::Explanation;
 use crate::metrics::percentage;
-use crate::summary::{FigureRecord, ModelRecord, RunRecord};
+use crate::record::{FigureRecord, ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
 /// Where a table is shown.

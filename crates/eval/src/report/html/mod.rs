@@ -20,7 +20,7 @@ use super::table::{measured, naming, summary_lines};
 use super::{escaped, tolerance_words};
 use crate::metrics::{percentage, wilson_interval_pct};
 use crate::predictions::Prediction;
-use crate::summary::{ModelRecord, RunRecord};
+use crate::record::{ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
 
