@@ -20,6 +20,7 @@ mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod judge;
+mod layout;
 mod memory;
 pub mod merge;
 pub mod metrics;

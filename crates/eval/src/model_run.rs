@@ -59,9 +59,9 @@ impl<'a> ModelRun<'a> {
         recipe: usize,
         dir: &RunDir,
     ) -> Result<Self, EvalError> {
-        let path = dir.predictions(&planned.model.file_stem())?;
+        let path = dir.predictions(&planned.model.id)?;
         let (log, rows) = PredictionLog::open(&path)?;
-        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.file_stem())?)?;
+        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.id)?)?;
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
