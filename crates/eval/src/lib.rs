@@ -13,6 +13,7 @@
 //! * [`judge`], [`record`], [`report`]: figures with their verdicts, for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
+mod append_log;
 pub mod compare;
 mod confidences;
 mod diagnosis;
