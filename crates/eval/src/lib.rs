@@ -14,6 +14,7 @@
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
 mod append_log;
+mod batches;
 pub mod compare;
 mod confidences;
 mod diagnosis;

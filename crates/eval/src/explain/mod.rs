@@ -7,6 +7,7 @@
 mod explanation;
 mod swaps;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +18,8 @@ use models::catalog::FigureName;
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
-use crate::memory::{caught, images_that_fit};
+use crate::batches::Batches;
+use crate::memory::caught;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
 use crate::record::ModelRecord;
@@ -121,41 +123,28 @@ struct Input {
 /// Runs inputs through the network, as many at once as the run does and as fit into memory.
 struct Batch<'a> {
     planned: &'a PlannedModel,
-    at_once: usize,
+    batches: Batches<'a>,
     values: Vec<f32>,
 }
 
 impl<'a> Batch<'a> {
     fn new(plan: &Plan, planned: &'a PlannedModel) -> Self {
-        let fit = images_that_fit(plan, planned).unwrap_or(usize::MAX);
-        Self { planned, at_once: plan.batch.min(fit), values: Vec::new() }
+        Self { planned, batches: Batches::new(plan, planned), values: Vec::new() }
     }
 
-    /// What the network says to each input; `None` where that is not finite. What a device cannot compute at once is
-    /// tried again in smaller parts.
+    /// What the network says to each input; `None` where that is not finite.
     fn run(&mut self, inputs: &[Input]) -> Result<Vec<Option<TopK>>, EvalError> {
-        let mut tops = Vec::with_capacity(inputs.len());
-        while let rest @ [_, ..] = &inputs[tops.len()..] {
-            let part = self.at_once.min(rest.len());
-            match self.logits(&rest[..part]) {
-                Ok(logits) => tops.extend(logits.iter().map(|logits| TopK::of(logits))),
-                Err(reason) if part == 1 => {
-                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
-                }
-                Err(_) => self.at_once = part / 2,
+        let Self { planned, batches, values } = self;
+        let size = planned.recipe.size;
+        let start = |part: Range<usize>| {
+            values.resize(part.len() * 3 * size * size, 0.0);
+            for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(3 * size * size)) {
+                input.normalise.write_chw(&input.crop, out);
             }
-        }
-        Ok(tops)
-    }
-
-    fn logits(&mut self, inputs: &[Input]) -> Result<Vec<Vec<f32>>, String> {
-        let size = self.planned.recipe.size;
-        self.values.resize(inputs.len() * 3 * size * size, 0.0);
-        for (input, out) in inputs.iter().zip(self.values.chunks_exact_mut(3 * size * size)) {
-            input.normalise.write_chw(&input.crop, out);
-        }
-        let images = Images::Planar { values: &self.values, channels: 3, size: [size; 2] };
-        caught(|| self.planned.classifier.logits(&images))
+            planned.classifier.start(&Images::Planar { values, channels: 3, size: [size; 2] })
+        };
+        let logits = batches.run(inputs.len(), None, start, |_| ())?;
+        Ok(logits.iter().map(|logits| TopK::of(logits)).collect())
     }
 }
 
