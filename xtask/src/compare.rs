@@ -7,9 +7,9 @@ use anyhow::Context;
 use dataset::labels::described;
 use eval::compare::{Comparison, ModelComparison};
 use eval::metrics::percentage;
+use eval::record::AccuracyTolerance;
 use eval::report::Style;
 use eval::stored::StoredRun;
-use eval::summary::AccuracyTolerance;
 use models::Catalog;
 use models::catalog::FigureName;
 

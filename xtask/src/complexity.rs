@@ -1,8 +1,8 @@
 //! `complexity`: FLOPs and parameters by every counting rule, beside the documented ones.
 
 use clap::builder::PossibleValuesParser;
+use eval::judge::complexity_figures;
 use eval::report::Style;
-use eval::summary::complexity_figures;
 use eval::verdict::Verdict;
 use models::Model;
 use models::catalog::FigureName;

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use eval::Outcome;
+use eval::record::RunRecord;
 use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
-use eval::summary::RunRecord;
 use eval::verdict::Verdict;
 
 use crate::output::note;

@@ -6,8 +6,8 @@ use anyhow::bail;
 use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
 use eval::metrics::wilson_interval_pct;
+use eval::record::AccuracyTolerance;
 use eval::score::{Judged, Score};
-use eval::summary::AccuracyTolerance;
 use eval::verdict::{Judgement, Verdict};
 use models::catalog::FigureName;
 

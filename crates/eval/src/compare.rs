@@ -103,7 +103,7 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
         return Err(different(format!("one is scored by the label set {here}, the other by {there}")));
     }
     let mut notes = Vec::new();
-    let ids = |record: &crate::summary::RunRecord| -> Vec<String> {
+    let ids = |record: &crate::record::RunRecord| -> Vec<String> {
         record.models.iter().map(|model| model.id.clone()).collect()
     };
     for (ids, others, path) in [(ids(here), ids(there), &run.path), (ids(there), ids(here), &against.path)] {
@@ -123,6 +123,9 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
         let Some(other) = there.models.iter().find(|other| other.id == model.id) else { continue };
         if model.recipe != other.recipe {
             notes.push(format!("{}: recipes differ: {} and {}.", model.id, model.recipe, other.recipe));
+        }
+        if model.network != other.network {
+            notes.push(format!("{}: networks differ: {} and {}.", model.id, model.network, other.network));
         }
         if model.weights.label() != other.weights.label() {
             let (here, there) = (model.weights.label(), other.weights.label());

@@ -6,53 +6,28 @@
 //! again has two, of which the last counts.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::EvalError;
+use crate::append_log::AppendLog;
 
 const HEADER: &str = "image,probability";
 
 /// A file that is being appended to.
 #[derive(Debug)]
-pub(crate) struct ConfidenceLog {
-    path: PathBuf,
-    file: File,
-}
+pub(crate) struct ConfidenceLog(AppendLog);
 
 impl ConfidenceLog {
     /// Opens the file at `path`, creating it if need be; cuts off a torn last line.
     pub(crate) fn open(path: &Path) -> Result<Self, EvalError> {
-        let opened = || -> io::Result<File> {
-            let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-            let bytes = std::fs::read(path)?;
-            let whole_lines = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-            file.set_len(whole_lines as u64)?;
-            if whole_lines == 0 {
-                file.write_all(format!("{HEADER}\n").as_bytes())?;
-            }
-            Ok(file)
-        };
-        let file = opened().map_err(failed("open", path))?;
-        Ok(Self { path: path.to_owned(), file })
+        // Whatever its lines hold, they cannot be in the way of an evaluation.
+        AppendLog::open(path, HEADER).map(|(log, _)| Self(log))
     }
 
     /// Appends rows in one write.
     pub(crate) fn append<'a>(&mut self, rows: impl Iterator<Item = (&'a str, f32)>) -> Result<(), EvalError> {
-        let mut text = csv::Writer::from_writer(Vec::new());
-        let written: io::Result<()> = rows.into_iter().try_for_each(|(image, probability)| {
-            text.write_record([image, &probability.to_string()]).map_err(io::Error::from)
-        });
-        let bytes = written.and_then(|()| text.into_inner().map_err(|error| error.into_error()));
-        let appended = bytes.and_then(|bytes| self.file.write_all(&bytes));
-        appended.map_err(failed("append to", &self.path))
+        self.0.append(rows.map(|(image, probability)| [image.to_owned(), probability.to_string()]))
     }
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EvalError {
-    let path = path.to_owned();
-    move |source| EvalError::RunFile { action, path, source }
 }
 
 /// The probabilities in the file at `path`, by image; what is not there or not a probability is left out.

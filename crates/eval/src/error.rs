@@ -76,6 +76,31 @@ pub enum EvalError {
         /// Where the right one is.
         url: String,
     },
+    /// What was first seen in the cache cannot be read.
+    #[error("{id}: whether its weights are the published ones cannot be told: {source}")]
+    FirstSeen {
+        /// The model.
+        id: String,
+        /// The record's file, what is wrong with it, and what to do.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that the catalog cannot tell was found in the cache, and what it is cannot be noted there.
+    #[error(
+        "{id}: cannot record in {} what {file} is: {source}. Make the folder writable, or pass --weights FILE",
+        cache.display()
+    )]
+    WeightsUnrecorded {
+        /// The model.
+        id: String,
+        /// The file in the cache.
+        file: String,
+        /// The cache.
+        cache: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// There is no such recipe.
     #[error("--recipe {name}: there is no such recipe; use source, card or one of {}", known.join(", "))]
     UnknownRecipe {
@@ -115,6 +140,21 @@ pub enum EvalError {
     NotInCatalog {
         /// The model.
         id: String,
+    },
+    /// A run's model is documented, with another network than the run's.
+    #[error(
+        "{}: {id} was evaluated with the network {network}, and the catalog has {now} for it. Name the catalog that the run was made with (--catalog FILE), or evaluate again",
+        path.display()
+    )]
+    OtherNetwork {
+        /// The run directory.
+        path: PathBuf,
+        /// The model.
+        id: String,
+        /// The run's network.
+        network: String,
+        /// The catalog's.
+        now: String,
     },
     /// Runs that measure different things.
     #[error("{} and {} cannot be compared: {reason}", path.display(), against.display())]

@@ -13,8 +13,8 @@ use crate::pipeline::{Next, Source, Work};
 use crate::plan::Plan;
 use crate::predictions::Prediction;
 use crate::provenance::utc_now;
+use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 use crate::run_dir::RunDir;
-use crate::summary::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 
 /// How often a request to stop is looked for while no image comes.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -97,8 +97,8 @@ pub fn evaluate(
         dir.write_record(&record)?;
     }
     progress.start(total - todo.len(), total);
-    for run in runs.iter().filter(|run| run.fits < plan.batch && !todo.is_empty()) {
-        progress.smaller_batches(&run.planned.model.id, run.fits);
+    for run in runs.iter().filter(|run| run.batches.fits() < plan.batch && !todo.is_empty()) {
+        progress.smaller_batches(&run.planned.model.id, run.batches.fits());
     }
     let finished = std::thread::scope(|scope| {
         let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: plan.batch };
@@ -119,9 +119,10 @@ pub fn evaluate(
     }
     if let (false, Some(session)) = (todo.is_empty(), record.sessions.last_mut()) {
         session.ended_utc = Some(utc_now());
-        let smaller = runs.iter().filter(|run| run.fits < plan.batch);
-        session.smaller_batches =
-            smaller.map(|run| SmallerBatch { id: run.planned.model.id.clone(), batch: run.fits }).collect();
+        let smaller = runs.iter().filter(|run| run.batches.fits() < plan.batch);
+        session.smaller_batches = smaller
+            .map(|run| SmallerBatch { id: run.planned.model.id.clone(), batch: run.batches.fits() })
+            .collect();
     }
     if !matches!(finished, Ok(true)) {
         record.state = State::Interrupted;

@@ -10,15 +10,19 @@
 //! * [`stored`], [`compare`](mod@compare): runs read back, judged anew, and compared with each other;
 //! * [`score`](mod@score): predictions made elsewhere;
 //! * [`explain`](mod@explain): what each factor of a recipe does;
-//! * [`summary`], [`report`]: results for machines and for people;
+//! * [`judge`], [`record`], [`report`]: figures with their verdicts, for machines and for people;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
+mod append_log;
+mod batches;
 pub mod compare;
 mod confidences;
 mod diagnosis;
 mod error;
 pub mod evaluate;
 pub mod explain;
+pub mod judge;
+mod layout;
 mod memory;
 pub mod merge;
 pub mod metrics;
@@ -28,12 +32,12 @@ mod pipeline;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;
+pub mod record;
 pub mod report;
 pub mod run_dir;
 pub mod score;
 mod shard;
 pub mod stored;
-pub mod summary;
 pub mod verdict;
 pub mod weights;
 

@@ -8,16 +8,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use models::{Catalog, Model};
+use models::Catalog;
 
 use crate::EvalError;
 use crate::confidences::ConfidenceLog;
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
+use crate::record::{RunRecord, State};
 use crate::run_dir::{Identity, RunDir};
 use crate::shard::Shard;
-use crate::stored::{StoredRun, catalogued};
-use crate::summary::{RunRecord, State};
+use crate::stored::StoredRun;
 
 /// A shard's run.
 #[derive(Debug)]
@@ -56,24 +56,24 @@ pub fn merge(
     };
     let mut logs = Vec::new();
     for (index, model) in first.models.iter().enumerate() {
-        let entry = catalogued(catalog, &model.id)?;
-        let rows = rows(&parts, entry)?;
+        let entry = parts[0].run.catalogued(catalog, model)?;
+        let rows = rows(&parts, &model.id)?;
         let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
         let times = (of_parts().map(|it| it.seconds).sum(), of_parts().map(|it| it.timed_images).sum());
         let judged = parts[0].run.judge(&record, model, entry, &rows, times)?;
         record.models.push(judged);
         let mut confidences: BTreeMap<String, f32> = BTreeMap::new();
         parts.iter().for_each(|part| confidences.extend(part.run.confidences(&model.id)));
-        logs.push((entry.file_stem(), rows, confidences));
+        logs.push((&model.id, rows, confidences));
     }
     let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
     // The record comes first, as in an evaluation; until it says finished, the rest is not whole.
     dir.write_record(&RunRecord { state: State::Running, ..record.clone() })?;
-    for (stem, rows, confidences) in &logs {
-        let path = dir.predictions(stem)?;
+    for (id, rows, confidences) in &logs {
+        let path = dir.predictions(id)?;
         remove(&path)?;
         PredictionLog::open(&path)?.0.append(rows)?;
-        let path = dir.confidences(stem)?;
+        let path = dir.confidences(id)?;
         remove(&path)?;
         let confidences = confidences.iter().map(|(image, probability)| (image.as_str(), *probability));
         ConfidenceLog::open(&path)?.append(confidences)?;
@@ -154,14 +154,14 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
 }
 
 /// The rows of all shards in the order of the images' names, each image once.
-fn rows(parts: &[Part], model: &Model) -> Result<Vec<Prediction>, EvalError> {
+fn rows(parts: &[Part], id: &str) -> Result<Vec<Prediction>, EvalError> {
     let mut all = Vec::new();
     for part in parts {
-        all.extend(part.run.rows(&model.id)?);
+        all.extend(part.run.rows(id)?);
     }
     all.sort_by(|a, b| a.image.cmp(&b.image));
     if let Some(pair) = all.windows(2).find(|pair| pair[0].image == pair[1].image) {
-        let reason = format!("{} is in two shards of {}", pair[0].image, model.id);
+        let reason = format!("{} is in two shards of {id}", pair[0].image);
         return Err(refused(&parts[0].run.path, reason));
     }
     Ok(all)

@@ -57,16 +57,23 @@ pub struct Hits {
 impl Hits {
     /// Counts one image, for which the classes in `truth` are right.
     pub fn add(&mut self, truth: &[u16], prediction: Option<&TopK>) {
+        self.add_ranked(truth, prediction.map(|top| &top.classes[..]));
+    }
+
+    /// The same of classes of which there may be more or fewer than five, the best first.
+    pub(crate) fn add_ranked(&mut self, truth: &[u16], classes: Option<&[u16]>) {
         if truth.is_empty() {
             self.unlabelled += 1;
             return;
         }
         self.images += 1;
-        match prediction {
+        match classes {
             None => self.errors += 1,
-            Some(top) => {
-                self.top1 += u64::from(truth.contains(&top.classes[0]));
-                self.top5 += u64::from(top.classes.iter().any(|class| truth.contains(class)));
+            Some(classes) => {
+                let mut right = classes.iter().take(TOP_K).map(|class| truth.contains(class));
+                let best = right.next().unwrap_or_default();
+                self.top1 += u64::from(best);
+                self.top5 += u64::from(best || right.any(|right| right));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A model at work: the batch being collected for it, the batch that the device has, and its logs.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,9 +9,10 @@ use dataset::RgbImage;
 use models::{Images, Pending};
 
 use crate::EvalError;
+use crate::batches::Batches;
 use crate::confidences::{self, ConfidenceLog};
 use crate::evaluate::Progress;
-use crate::memory::{caught, images_that_fit};
+use crate::memory::caught;
 use crate::metrics::{Hits, TopK, percentage};
 use crate::pipeline::Crops;
 use crate::plan::{Plan, PlannedModel};
@@ -43,8 +45,8 @@ pub(crate) struct ModelRun<'a> {
     computing: VecDeque<Computing>,
     /// Pixels of the batch that is handed over, kept for the next one.
     bytes: Vec<u8>,
-    /// The largest batch that fits into memory, as far as is known; at most what was asked for.
-    pub(crate) fits: usize,
+    /// How many images the device is given at once.
+    pub(crate) batches: Batches<'a>,
     /// Time that the device was at work, in seconds.
     pub(crate) seconds: f64,
     pub(crate) timed_images: u64,
@@ -59,9 +61,9 @@ impl<'a> ModelRun<'a> {
         recipe: usize,
         dir: &RunDir,
     ) -> Result<Self, EvalError> {
-        let path = dir.predictions(&planned.model.file_stem())?;
+        let path = dir.predictions(&planned.model.id)?;
         let (log, rows) = PredictionLog::open(&path)?;
-        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.file_stem())?)?;
+        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.id)?)?;
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
@@ -99,7 +101,7 @@ impl<'a> ModelRun<'a> {
             batch: Vec::new(),
             computing: VecDeque::new(),
             bytes: Vec::new(),
-            fits: plan.batch.min(images_that_fit(plan, planned).unwrap_or(usize::MAX)),
+            batches: Batches::new(plan, planned),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
             hits: Hits::default(),
@@ -143,7 +145,9 @@ impl<'a> ModelRun<'a> {
         }
         let started = Instant::now();
         // A batch larger than what is known to fit is cut up when its turn comes.
-        let pending = (images.len() <= self.fits).then(|| self.start(&images));
+        let Self { planned, tables, bytes, batches, .. } = self;
+        let fits = images.len() <= batches.fits();
+        let pending = fits.then(|| caught(|| hand_over(planned, tables, bytes, &images)));
         self.computing.push_back(Computing { images, pending, started });
         true
     }
@@ -158,30 +162,14 @@ impl<'a> ModelRun<'a> {
         let Some(Computing { images, pending, started }) = self.computing.pop_front() else {
             return Ok(Vec::new());
         };
-        let mut logits: Vec<Vec<f32>> = Vec::with_capacity(images.len());
-        let mut whole = pending.map(|pending| pending.and_then(|pending| caught(|| pending.wait())));
-        while let rest @ [_, ..] = &images[logits.len()..] {
-            let (part, computed) = match whole.take() {
-                Some(computed) => (images.len(), computed),
-                None => {
-                    let part = self.fits.min(rest.len());
-                    let pending = self.start(&rest[..part]);
-                    (part, pending.and_then(|pending| caught(|| pending.wait())))
-                }
-            };
-            match computed {
-                Ok(more) => logits.extend(more),
-                Err(reason) if part == 1 => {
-                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
-                }
-                Err(_) => {
-                    self.fits = self.fits.min(part / 2);
-                    progress.smaller_batches(&self.planned.model.id, self.fits);
-                    // What was begun behind it holds memory too, and would fail or make this fail again.
-                    self.computing.iter_mut().for_each(|behind| behind.pending = None);
-                }
-            }
-        }
+        let Self { planned, tables, bytes, batches, computing, .. } = self;
+        let start = |part: Range<usize>| hand_over(planned, tables, bytes, &images[part]);
+        let halved = |fits| {
+            progress.smaller_batches(&planned.model.id, fits);
+            // What was begun behind it holds memory too, and would fail or make this fail again.
+            computing.iter_mut().for_each(|behind| behind.pending = None);
+        };
+        let logits = batches.run(images.len(), pending, start, halved)?;
         self.seconds += clock.seconds_since(started);
         self.timed_images += images.len() as u64;
         let items = self.plan.dataset.items();
@@ -196,16 +184,6 @@ impl<'a> ModelRun<'a> {
         });
         self.log(outcomes.collect(), progress)?;
         Ok(images.into_iter().map(|(index, _)| index).collect())
-    }
-
-    /// Hands images to the device. One that gives up, most often for want of memory, panics; its words are the
-    /// error.
-    fn start(&mut self, images: &[(usize, Arc<RgbImage>)]) -> Result<Pending, String> {
-        let size = self.planned.recipe.size;
-        self.bytes.clear();
-        images.iter().for_each(|(_, crop)| self.bytes.extend_from_slice(&crop.pixels));
-        let images = Images::Bytes { values: &self.bytes, tables: &self.tables, size: [size; 2] };
-        caught(|| self.planned.classifier.start(&images))
     }
 
     fn log(
@@ -253,6 +231,19 @@ impl DeviceClock {
         self.counted_until = Some(now);
         now.saturating_duration_since(begun).as_secs_f64()
     }
+}
+
+/// Hands images to the device. One that gives up, most often for want of memory, panics.
+fn hand_over(
+    planned: &PlannedModel,
+    tables: &[[f32; 256]; 3],
+    bytes: &mut Vec<u8>,
+    images: &[(usize, Arc<RgbImage>)],
+) -> Pending {
+    let size = planned.recipe.size;
+    bytes.clear();
+    images.iter().for_each(|(_, crop)| bytes.extend_from_slice(&crop.pixels));
+    planned.classifier.start(&Images::Bytes { values: bytes, tables, size: [size; 2] })
 }
 
 /// A batch that the device was given.

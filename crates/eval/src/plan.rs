@@ -13,8 +13,8 @@ use models::{Catalog, Classifier, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
 use crate::provenance::Environment;
+use crate::record::{AccuracyTolerance, DatasetRecord};
 use crate::shard::Shard;
-use crate::summary::{AccuracyTolerance, DatasetRecord};
 use crate::weights::{self, Located, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.
@@ -151,7 +151,7 @@ impl Plan {
             None => (Dataset::sample(), SAMPLE.to_owned()),
         };
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
-        check_label_set(request.label_set, &dataset)?;
+        check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
         let located = weights::locate(weights, &selected)?;
@@ -202,14 +202,17 @@ impl Plan {
     }
 }
 
-/// ReaL labels are known for the validation files, by their numbers.
-fn check_label_set(set: LabelSet, dataset: &Dataset) -> Result<(), EvalError> {
-    let names = || dataset.items().iter().map(|item| item.name.as_str());
-    let mut others = names().filter(|name| labels::val_file_number(name).is_none());
+/// ReaL labels are known for the validation files, by their numbers: whether `set` has labels for images of these
+/// `names`.
+pub(crate) fn check_label_set<'a>(
+    set: LabelSet,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<(), EvalError> {
+    let mut others = names.clone().filter(|name| labels::val_file_number(name).is_none());
     match (set, others.next()) {
         (LabelSet::Real, Some(first)) => Err(EvalError::NoRealLabels {
             count: 1 + others.count(),
-            total: names().count(),
+            total: names.count(),
             first: first.to_owned(),
         }),
         _ => Ok(()),

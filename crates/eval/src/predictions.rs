@@ -5,11 +5,10 @@
 //! log is opened again, so that its image is evaluated once more.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::EvalError;
+use crate::append_log::AppendLog;
 use crate::metrics::{TOP_K, TopK};
 
 const HEADER: &str =
@@ -30,10 +29,7 @@ pub struct Prediction {
 
 /// A log that is being appended to.
 #[derive(Debug)]
-pub(crate) struct PredictionLog {
-    path: PathBuf,
-    file: File,
-}
+pub(crate) struct PredictionLog(AppendLog);
 
 impl PredictionLog {
     /// Opens the log at `path`, creating it if need be, and gives the rows that it holds already.
@@ -42,39 +38,17 @@ impl PredictionLog {
     /// [`EvalError::RunFile`] when it cannot be opened, [`EvalError::DamagedRun`] when a row other
     /// than a torn last one cannot be understood.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Prediction>), EvalError> {
-        let failed = |action| {
-            let path = path.to_owned();
-            move |source| EvalError::RunFile { action, path, source }
-        };
-        let mut file =
-            OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed("open"))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(failed("read"))?;
-        let whole_lines = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-        bytes.truncate(whole_lines);
-        file.set_len(whole_lines as u64).map_err(failed("cut the torn last line of"))?;
-        if bytes.is_empty() {
-            file.write_all(format!("{HEADER}\n").as_bytes()).map_err(failed("write"))?;
-            return Ok((Self { path: path.to_owned(), file }, Vec::new()));
-        }
-        let rows = parse(&bytes).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })?;
-        Ok((Self { path: path.to_owned(), file }, rows))
+        let (log, lines) = AppendLog::open(path, HEADER)?;
+        let rows = parse(&lines).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })?;
+        Ok((Self(log), rows))
     }
 
     /// Appends rows in one write, so that a kill tears at most the last of them.
     ///
     /// # Errors
-    /// [`EvalError::RunFile`], for instance when the disk is full. What was written before stays.
+    /// [`EvalError::RunFile`].
     pub(crate) fn append(&mut self, rows: &[Prediction]) -> Result<(), EvalError> {
-        let mut text = csv::Writer::from_writer(Vec::new());
-        let written: io::Result<()> =
-            rows.iter().try_for_each(|row| text.write_record(record(row)).map_err(io::Error::from));
-        let bytes = written.and_then(|()| text.into_inner().map_err(|error| error.into_error()));
-        bytes.and_then(|bytes| self.file.write_all(&bytes)).map_err(|source| EvalError::RunFile {
-            action: "append to",
-            path: self.path.clone(),
-            source,
-        })
+        self.0.append(rows.iter().map(record))
     }
 }
 

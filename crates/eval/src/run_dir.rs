@@ -11,19 +11,14 @@ use models::Dtype;
 
 use crate::EvalError;
 use crate::confidences;
+use crate::layout::{self, CONFIDENCES, LOCK, PREDICTIONS, RECORD, REPORTS};
 use crate::plan::Plan;
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
+use crate::record::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::report;
 use crate::shard::Shard;
-use crate::summary::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::weights::WeightsSource;
-
-const RECORD: &str = "run.json";
-const PREDICTIONS: &str = "predictions";
-const CONFIDENCES: &str = "confidences";
-const REPORTS: [&str; 4] = ["results.csv", "report.md", "junit.xml", "report.html"];
-const LOCK: &str = ".lock";
 
 /// What must be equal for a run to be continued: other weights, recipes, data or another device
 /// would mix figures.
@@ -110,7 +105,7 @@ impl RunDir {
     pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
         fs::create_dir_all(path).map_err(failed("create", path))?;
         // Other files may lie there too, but nothing that is not a run's is overwritten.
-        let made_by_a_run = path.join(RECORD).exists() || path.join(PREDICTIONS).exists();
+        let made_by_a_run = layout::record(path).exists() || path.join(PREDICTIONS).exists();
         let strange = REPORTS.iter().map(|name| path.join(name)).find(|report| report.exists());
         if let (false, Some(strange)) = (made_by_a_run, strange) {
             return Err(EvalError::NotARun { path: path.to_owned(), strange });
@@ -129,7 +124,7 @@ impl RunDir {
         let before = read_record(path)?;
         if before.is_none() && path.join(PREDICTIONS).exists() {
             return Err(EvalError::DamagedRun {
-                path: path.join(RECORD),
+                path: layout::record(path),
                 reason:
                     "it is missing, so nobody can tell which evaluation the predictions beside it belong to"
                         .to_owned(),
@@ -174,23 +169,17 @@ impl RunDir {
         self.before.as_ref()
     }
 
-    /// The prediction log of the model whose files are called `stem`; its folder is made if need be.
+    /// The prediction log of the model with this `id`; its folder is made if need be.
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
-    pub fn predictions(&self, stem: &str) -> Result<PathBuf, EvalError> {
-        self.log(PREDICTIONS, stem)
+    pub fn predictions(&self, id: &str) -> Result<PathBuf, EvalError> {
+        in_its_folder(layout::predictions(&self.path, id))
     }
 
     /// The file with the probabilities of that model's best classes; its folder is made if need be.
-    pub(crate) fn confidences(&self, stem: &str) -> Result<PathBuf, EvalError> {
-        self.log(CONFIDENCES, stem)
-    }
-
-    fn log(&self, folder: &str, stem: &str) -> Result<PathBuf, EvalError> {
-        let folder = self.path.join(folder);
-        fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
-        Ok(folder.join(format!("{stem}.csv")))
+    pub(crate) fn confidences(&self, id: &str) -> Result<PathBuf, EvalError> {
+        in_its_folder(layout::confidences(&self.path, id))
     }
 
     /// Writes `run.json`.
@@ -199,7 +188,7 @@ impl RunDir {
     /// [`EvalError::RunFile`].
     pub fn write_record(&self, record: &RunRecord) -> Result<(), EvalError> {
         let mut text = serde_json::to_string_pretty(record)
-            .map_err(|error| failed("write", &self.path.join(RECORD))(error.into()))?;
+            .map_err(|error| failed("write", &layout::record(&self.path))(error.into()))?;
         text.push('\n');
         self.write(RECORD, text.as_bytes())
     }
@@ -218,7 +207,7 @@ impl RunDir {
         let confidences: Vec<HashMap<String, f32>> = record
             .models
             .iter()
-            .map(|model| Ok(confidences::read(&self.confidences(&model.id.replace('/', "-"))?)))
+            .map(|model| Ok(confidences::read(&self.confidences(&model.id)?)))
             .collect::<Result<_, EvalError>>()?;
         let texts = [
             report::results_csv(record),
@@ -234,7 +223,7 @@ impl RunDir {
     /// # Errors
     /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood.
     pub fn write_reports_again(&self, record: &RunRecord, images: Option<&Dataset>) -> Result<(), EvalError> {
-        let log = |model: &ModelRecord| predictions::read(&self.predictions(&model.id.replace('/', "-"))?);
+        let log = |model: &ModelRecord| predictions::read(&self.predictions(&model.id)?);
         let rows = record.models.iter().map(log).collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
         self.write_reports(record, &rows, images)?;
@@ -259,8 +248,16 @@ impl RunDir {
     }
 }
 
+/// `file`, once its folder is there.
+fn in_its_folder(file: PathBuf) -> Result<PathBuf, EvalError> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(failed("create", folder))?;
+    }
+    Ok(file)
+}
+
 pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
-    let path = path.join(RECORD);
+    let path = layout::record(path);
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

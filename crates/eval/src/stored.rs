@@ -7,9 +7,11 @@ use models::{Catalog, Model};
 
 use crate::EvalError;
 use crate::confidences;
+use crate::judge::{Conditions, Subject, judge_counts_again};
+use crate::layout;
 use crate::predictions::{self, Prediction};
+use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, State};
 use crate::run_dir::read_record;
-use crate::summary::{AccuracyTolerance, Conditions, ModelRecord, RunRecord, State, Subject};
 
 /// A finished run on disk.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl StoredRun {
     /// # Errors
     /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
     pub fn rows(&self, id: &str) -> Result<Vec<Prediction>, EvalError> {
-        let path = self.path.join("predictions").join(format!("{}.csv", id.replace('/', "-")));
+        let path = layout::predictions(&self.path, id);
         let rows = predictions::read(&path)?;
         let images = self.record.dataset.images;
         let expected = self.record.shard.map_or(images, |shard| shard.size(images));
@@ -55,21 +57,20 @@ impl StoredRun {
 
     /// The probabilities of the best classes of the model with this `id`, as far as the run has them.
     pub(crate) fn confidences(&self, id: &str) -> HashMap<String, f32> {
-        confidences::read(&self.path.join("confidences").join(format!("{}.csv", id.replace('/', "-"))))
+        confidences::read(&layout::confidences(&self.path, id))
     }
 
-    /// The run's record with its accuracies counted from the prediction logs and judged anew by what
+    /// The run's record with its accuracies counted from the prediction logs and every figure judged anew by what
     /// `catalog` documents, and by `tolerance_pp` if there is one.
     ///
     /// # Errors
-    /// [`EvalError::NotInCatalog`] and those of [`Self::rows`].
+    /// Those of [`Self::rows`]; [`EvalError::NotInCatalog`], or [`EvalError::OtherNetwork`] when the catalog has a
+    /// model of that name with another network.
     pub fn judged(&self, catalog: &Catalog, tolerance_pp: Option<f64>) -> Result<RunRecord, EvalError> {
         let mut record = self.record.clone();
-        if tolerance_pp.is_some() {
-            record.tolerance = AccuracyTolerance::new(tolerance_pp, catalog);
-        }
+        record.tolerance = AccuracyTolerance::new(tolerance_pp, catalog);
         let models = self.record.models.iter().map(|there| {
-            let model = catalogued(catalog, &there.id)?;
+            let model = self.catalogued(catalog, there)?;
             let times = (there.seconds, there.timed_images);
             self.judge(&record, there, model, &self.rows(&there.id)?, times)
         });
@@ -86,21 +87,34 @@ impl StoredRun {
         rows: &[Prediction],
         (seconds, timed_images): (f64, u64),
     ) -> Result<ModelRecord, EvalError> {
-        // What follows from the network alone needs no prediction.
         let [.., flops, params] = &there.figures[..] else {
             let reason = format!("{} lacks figures", there.id);
-            return Err(EvalError::DamagedStoredRun { path: self.path.join("run.json"), reason });
+            return Err(EvalError::DamagedStoredRun { path: layout::record(&self.path), reason });
         };
         let conditions =
             Conditions { dataset: &record.dataset, shard: record.shard, tolerance: record.tolerance };
-        let counted = [flops.clone(), params.clone()];
+        let counted = judge_counts_again(model, [flops, params]);
         let subject = Subject { model, recipe: &there.recipe, weights: &there.weights, counted };
         Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))
     }
-}
 
-/// The catalog's entry of a model that a run has.
-pub(crate) fn catalogued<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Model, EvalError> {
-    let entry = catalog.models().iter().find(|entry| entry.id == id);
-    entry.ok_or_else(|| EvalError::NotInCatalog { id: id.to_owned() })
+    /// The catalog's entry of `there`, a model of this run: the network is still the one that was evaluated.
+    pub(crate) fn catalogued<'a>(
+        &self,
+        catalog: &'a Catalog,
+        there: &ModelRecord,
+    ) -> Result<&'a Model, EvalError> {
+        let id = || there.id.clone();
+        let entry = catalog.models().iter().find(|entry| entry.id == there.id);
+        let entry = entry.ok_or_else(|| EvalError::NotInCatalog { id: id() })?;
+        if entry.network == there.network {
+            return Ok(entry);
+        }
+        Err(EvalError::OtherNetwork {
+            path: self.path.clone(),
+            id: id(),
+            network: there.network.clone(),
+            now: entry.network.clone(),
+        })
+    }
 }

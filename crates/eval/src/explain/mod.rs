@@ -7,6 +7,7 @@
 mod explanation;
 mod swaps;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,10 +18,11 @@ use models::catalog::FigureName;
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
-use crate::memory::{caught, images_that_fit};
+use crate::batches::Batches;
+use crate::memory::caught;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
-use crate::summary::ModelRecord;
+use crate::record::ModelRecord;
 use crate::verdict::Verdict;
 
 /// Whether a model's accuracy asks for an explanation: it has not been reproduced.
@@ -59,23 +61,9 @@ pub fn explain(
         progress(done, total);
         let item = &plan.dataset.items()[index];
         let bytes = plan.dataset.read(index).map_err(|source| EvalError::DataLost { source })?;
-        // The run has named and counted what cannot be decoded.
-        let Ok(decoded) = Decoded::from_bytes(&bytes) else { continue };
-        let Ok(own) = planned.recipe.crop(&decoded).map(Arc::new) else { continue };
-        let zune = decoded.by_zune_jpeg(&bytes);
-        let own_input = Input { crop: own, normalise: planned.recipe.normalise };
-        let mut inputs = Vec::with_capacity(swaps.len());
-        for swap in &swaps {
-            let decoded = match (&zune, swap.zune_jpeg) {
-                (Ok(zune), true) => zune,
-                _ => &decoded,
-            };
-            // A size too small for a swap's filter leaves the image as it is.
-            let crop = swap.recipe.crop(decoded).unwrap_or_else(|_| own_input.crop.as_ref().clone());
-            let crop = if swap.bgr { reversed(&crop) } else { crop };
-            let input = Input { crop: Arc::new(crop), normalise: swap.recipe.normalise };
-            inputs.push((input != own_input).then_some(input));
-        }
+        // The run has named and counted what cannot be decoded. A bug that panics on one image is no reason to lose
+        // what the others say.
+        let Ok(Some((own_input, inputs))) = caught(|| inputs(planned, &swaps, &bytes)) else { continue };
         let own_top = batch.run(std::slice::from_ref(&own_input))?.pop().flatten();
         let changed: Vec<Input> = inputs.iter().flatten().cloned().collect();
         let mut tops = batch.run(&changed)?.into_iter();
@@ -84,6 +72,28 @@ pub fn explain(
         tally.add(truth, own_top.as_ref(), tops);
     }
     Ok((tally.own.images > 0).then(|| tally.explanation(&swaps, record)))
+}
+
+/// What the network is given of an image by the recipe, and by each swap where that is something else; `None` for an
+/// image that cannot be decoded.
+fn inputs(planned: &PlannedModel, swaps: &[Swap], bytes: &[u8]) -> Option<(Input, Vec<Option<Input>>)> {
+    let decoded = Decoded::from_bytes(bytes).ok()?;
+    let zune = decoded.by_zune_jpeg(bytes);
+    let crop = Arc::new(planned.recipe.crop(&decoded).ok()?);
+    let own = Input { crop, normalise: planned.recipe.normalise };
+    let swapped = swaps.iter().map(|swap| {
+        let decoded = match (&zune, swap.zune_jpeg) {
+            (Ok(zune), true) => zune,
+            _ => &decoded,
+        };
+        // A size too small for a swap's filter leaves the image as it is.
+        let crop = swap.recipe.crop(decoded).unwrap_or_else(|_| own.crop.as_ref().clone());
+        let crop = if swap.bgr { reversed(&crop) } else { crop };
+        let input = Input { crop: Arc::new(crop), normalise: swap.recipe.normalise };
+        (input != own).then_some(input)
+    });
+    let swapped = swapped.collect();
+    Some((own, swapped))
 }
 
 /// Indices of `images` images, evenly spread over those of the run.
@@ -113,41 +123,28 @@ struct Input {
 /// Runs inputs through the network, as many at once as the run does and as fit into memory.
 struct Batch<'a> {
     planned: &'a PlannedModel,
-    at_once: usize,
+    batches: Batches<'a>,
     values: Vec<f32>,
 }
 
 impl<'a> Batch<'a> {
     fn new(plan: &Plan, planned: &'a PlannedModel) -> Self {
-        let fit = images_that_fit(plan, planned).unwrap_or(usize::MAX);
-        Self { planned, at_once: plan.batch.min(fit), values: Vec::new() }
+        Self { planned, batches: Batches::new(plan, planned), values: Vec::new() }
     }
 
-    /// What the network says to each input; `None` where that is not finite. What a device cannot compute at once is
-    /// tried again in smaller parts.
+    /// What the network says to each input; `None` where that is not finite.
     fn run(&mut self, inputs: &[Input]) -> Result<Vec<Option<TopK>>, EvalError> {
-        let mut tops = Vec::with_capacity(inputs.len());
-        while let rest @ [_, ..] = &inputs[tops.len()..] {
-            let part = self.at_once.min(rest.len());
-            match self.logits(&rest[..part]) {
-                Ok(logits) => tops.extend(logits.iter().map(|logits| TopK::of(logits))),
-                Err(reason) if part == 1 => {
-                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
-                }
-                Err(_) => self.at_once = part / 2,
+        let Self { planned, batches, values } = self;
+        let size = planned.recipe.size;
+        let start = |part: Range<usize>| {
+            values.resize(part.len() * 3 * size * size, 0.0);
+            for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(3 * size * size)) {
+                input.normalise.write_chw(&input.crop, out);
             }
-        }
-        Ok(tops)
-    }
-
-    fn logits(&mut self, inputs: &[Input]) -> Result<Vec<Vec<f32>>, String> {
-        let size = self.planned.recipe.size;
-        self.values.resize(inputs.len() * 3 * size * size, 0.0);
-        for (input, out) in inputs.iter().zip(self.values.chunks_exact_mut(3 * size * size)) {
-            input.normalise.write_chw(&input.crop, out);
-        }
-        let images = Images::Planar { values: &self.values, channels: 3, size: [size; 2] };
-        caught(|| self.planned.classifier.logits(&images))
+            planned.classifier.start(&Images::Planar { values, channels: 3, size: [size; 2] })
+        };
+        let logits = batches.run(inputs.len(), None, start, |_| ())?;
+        Ok(logits.iter().map(|logits| TopK::of(logits)).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 use models::catalog::FigureName;
 use serde::Serialize;
 
-use crate::summary::{ModelRecord, RunRecord};
+use crate::record::{ModelRecord, RunRecord};
 
 /// The columns, in order. Empty where nothing is documented.
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::escaped;
-use crate::summary::{FigureRecord, ModelRecord, RunRecord};
+use crate::record::{FigureRecord, ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
 /// The content of `junit.xml`. A figure that is not reproduced fails; one that cannot be compared is skipped,

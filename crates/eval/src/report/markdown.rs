@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::facts;
 use super::table::{Style, explanation_table, figures_table, summary_lines};
-use super::tolerance_words;
-use crate::summary::{RunRecord, Session};
-use crate::weights::WeightsSource;
+use crate::record::{RunRecord, Session};
 
 /// The content of `report.md`.
 pub fn markdown(record: &RunRecord) -> String {
@@ -33,18 +32,10 @@ pub fn markdown(record: &RunRecord) -> String {
         "images/s",
     ]);
     for model in &record.models {
-        let weights = match &model.weights {
-            WeightsSource::Seeded => "seeded".to_owned(),
-            WeightsSource::File { path, sha256, published } => {
-                let which = if *published { "published" } else { "not the published file" };
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-                format!("`{name}`, {which}, SHA-256 `{sha256}`")
-            }
-        };
         table.add_row([
             model.id.clone(),
             model.recipe.clone(),
-            weights,
+            facts::weights(&model.weights, code),
             model.images.to_string(),
             model.errors.to_string(),
             format!("{:.1}", model.seconds),
@@ -53,16 +44,7 @@ pub fn markdown(record: &RunRecord) -> String {
     }
     text += &table.to_string();
     text += "\n\n## Provenance\n\n";
-    let dataset = &record.dataset;
-    let facts = [
-        ("data", format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout)),
-        ("labels", dataset.labels.clone()),
-        ("label set", dataset.label_set.name().to_owned()),
-        ("data fingerprint", format!("`{}`", dataset.fingerprint)),
-        ("device", format!("`{}`, {}", record.device, record.dtype)),
-        ("accuracy tolerance", tolerance_words(record)),
-    ];
-    for (name, fact) in facts {
+    for (name, fact) in facts::of_run(record, code) {
         let _ = writeln!(text, "- {name}: {fact}");
     }
     for (index, session) in record.sessions.iter().enumerate() {
@@ -79,21 +61,16 @@ fn sentence(words: &str) -> String {
 
 /// The provenance of what one process computed.
 fn session_lines(number: usize, session: &Session) -> String {
-    let environment = &session.environment;
     let mut text = format!("\n### Session {number}, from image {} on\n\n", session.images_before + 1);
     let _ = writeln!(text, "```sh\n{}\n```\n", shell_command(&session.command));
-    let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
-    let facts = [
-        format!("{} to {ended}", session.started_utc),
-        format!("imagenet-eval {}, revision `{}`", environment.version, environment.git_revision),
-        format!("Burn {}", environment.burn),
-        format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
-        format!("computed by {}; {} threads; batches of {}", session.engine, session.threads, session.batch),
-    ];
-    for fact in facts {
+    for fact in facts::of_session(session, code) {
         let _ = writeln!(text, "- {fact}");
     }
     text
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
 }
 
 /// A command line as a person would give it to a shell again.

@@ -1,26 +1,18 @@
 //! What a run found, for people and for spreadsheets.
 
+mod cells;
 mod csv_table;
+mod facts;
 mod html;
 mod junit;
 mod markdown;
 mod table;
-
-use crate::summary::{AccuracyTolerance, RunRecord};
 
 pub use csv_table::results_csv;
 pub use html::html;
 pub use junit::junit_xml;
 pub use markdown::markdown;
 pub use table::{Style, explanation_table, figures_table, summary_lines};
-
-/// The tolerance of a run's accuracies, for people.
-fn tolerance_words(record: &RunRecord) -> String {
-    let AccuracyTolerance { tolerance_pp, tolerance_over_all } = record.tolerance;
-    let where_from =
-        if tolerance_over_all { "for all models, as asked" } else { "where the catalog has no other" };
-    format!("{tolerance_pp} pp, {where_from}")
-}
 
 /// Text in XML 1.0 or HTML; the former has no place for control characters.
 fn escaped(text: &str) -> String {

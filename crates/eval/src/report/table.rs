@@ -1,12 +1,13 @@
 //! The table with verdicts, for a terminal or for Markdown: a line a figure, documented beside
 //! measured.
 
-use comfy_table::{CellAlignment, Table, presets};
-use models::catalog::FigureName;
+use std::ops::Range;
 
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::cells;
 use crate::explain::Explanation;
-use crate::metrics::percentage;
-use crate::summary::{FigureRecord, ModelRecord, RunRecord};
+use crate::record::{ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
 /// Where a table is shown.
@@ -33,82 +34,38 @@ impl Style {
 
 /// A line a figure of every model.
 pub fn figures_table(models: &[ModelRecord], style: Style) -> String {
-    let mut table = style.table(&["model", "figure", "documented", "measured", "verdict", "why"]);
+    let mut table = style.table(&cells::FIGURES);
     for model in models {
         for (index, figure) in model.figures.iter().enumerate() {
-            let (name, unit, _) = naming(figure.figure);
             table.add_row([
                 // Once a model, so that the eye finds where it begins.
                 if index == 0 { model.id.clone() } else { String::new() },
-                name.to_owned(),
-                figure
-                    .documented
-                    .as_ref()
-                    .map_or_else(|| "-".to_owned(), |printed| format!("{printed} {unit}")),
-                measured(model, figure),
+                cells::naming(figure.figure).0.to_owned(),
+                cells::documented(figure),
+                cells::measured(model, figure),
                 figure.verdict.to_string(),
                 figure.reason.clone(),
             ]);
         }
     }
-    for column in [2, 3] {
+    lines(table, 2..4)
+}
+
+/// What each swap of `eval --explain` did, a line a swap; the first line is the recipe as it is.
+pub fn explanation_table(explanation: &Explanation, style: Style) -> String {
+    let mut table = style.table(&cells::SWAPS);
+    table.add_rows(cells::swaps(explanation));
+    lines(table, 2..cells::SWAPS.len())
+}
+
+/// A table with these columns to the right.
+fn lines(mut table: Table, right: Range<usize>) -> String {
+    for column in right {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     // A trailing space a line is what the presets leave.
-    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
-}
-
-/// A figure's name for a person, its unit, and the decimals that are shown.
-pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
-    match figure {
-        FigureName::Top1Pct => ("top-1", "%", 3),
-        FigureName::Top5Pct => ("top-5", "%", 3),
-        FigureName::FlopsG => ("FLOPs", "G", 3),
-        FigureName::ParamsM => ("params", "M", 3),
-    }
-}
-
-pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
-    let (_, unit, decimals) = naming(figure.figure);
-    let hits = match figure.figure {
-        FigureName::Top1Pct => model.top1_hits,
-        FigureName::Top5Pct => model.top5_hits,
-        FigureName::FlopsG | FigureName::ParamsM => {
-            let value: f64 = figure.reproduced.parse().unwrap_or(f64::NAN);
-            return format!("{value:.decimals$} {unit}");
-        }
-    };
-    let interval =
-        figure.interval_pct.map_or_else(String::new, |[low, high]| format!(" [{low:.1}, {high:.1}]"));
-    format!("{} {unit} ({hits}/{}){interval}", figure.reproduced, model.images)
-}
-
-/// What each swap of `eval --explain` did, a line a swap; the first line is the recipe as it is.
-pub fn explanation_table(explanation: &Explanation, style: Style) -> String {
-    let header =
-        ["factor", "swapped for", "inputs changed", "best class changed", "top-1", "change", "McNemar's p"];
-    let mut table = style.table(&header);
-    let top1 =
-        |hits| format!("{:.1} % ({hits}/{})", percentage(hits, explanation.images), explanation.images);
-    table.add_row(["(none)", "", "", "", &top1(explanation.top1_hits)]);
-    for swap in &explanation.swaps {
-        table.add_row([
-            swap.factor.clone(),
-            swap.swap.clone(),
-            swap.inputs_changed.to_string(),
-            swap.best_class_changed.to_string(),
-            top1(swap.top1_hits),
-            format!("{:+.1} pp", explanation.top1_change_pp(swap)),
-            format!("{:.3}", swap.mcnemar_p),
-        ]);
-    }
-    for column in 2..header.len() {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
     table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 

@@ -88,24 +88,34 @@ impl Cache {
         path: &Path,
     ) -> io::Result<(Fingerprint, Check)> {
         let found = Fingerprint::for_check(path, weights)?;
-        let seen = self.first_seen()?;
-        let verdict = check(weights, &found, seen.get(&weights.file));
+        let verdict = self.judge(weights, &found)?;
         Ok((found, verdict))
+    }
+
+    /// Compares what a file is told by with the catalog, or with what was first seen.
+    ///
+    /// # Errors
+    /// When the record of first sights cannot be read; the message names it and says what to do.
+    pub(super) fn judge(&self, weights: &PublishedWeights, found: &Fingerprint) -> io::Result<Check> {
+        Ok(check(weights, found, self.first_seen()?.get(&weights.file)))
+    }
+
+    /// The folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn first_seen(&self) -> io::Result<BTreeMap<String, Fingerprint>> {
         let path = self.path(FIRST_SEEN);
-        match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                // Not forgotten silently: whoever could damage it could replace the weights.
-                io::Error::other(format!(
-                    "{}: {error}; remove it to trust the cached files anew",
-                    path.display()
-                ))
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(error),
-        }
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            read => read,
+        };
+        // Not forgotten silently: whoever could damage it could replace the weights.
+        text.and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from)).map_err(|error| {
+            let remedy = "make it readable, or remove it to trust the cached files anew";
+            io::Error::new(error.kind(), format!("{}: {error}; {remedy}", path.display()))
+        })
     }
 
     /// From now on, `file` is expected to be what it is now.

@@ -205,10 +205,16 @@ fn unreadable<'a>(model: &'a Model, path: &'a Path) -> impl Fn(std::io::Error) -
     move |source| EvalError::weights(&model.id)(WeightsError::Io { path: path.to_owned(), source })
 }
 
+/// The record of what was first seen is at fault, not the weights.
+fn not_told(model: &Model) -> impl Fn(std::io::Error) -> EvalError + '_ {
+    |source| EvalError::FirstSeen { id: model.id.clone(), source }
+}
+
 fn from_file(cache: &Cache, model: &Model, path: &Path) -> Result<WeightsSource, EvalError> {
     let (found, published) = match &model.weights {
         Some(weights) => {
-            let (found, verdict) = cache.check_file(weights, path).map_err(unreadable(model, path))?;
+            let found = Fingerprint::for_check(path, weights).map_err(unreadable(model, path))?;
+            let verdict = cache.judge(weights, &found).map_err(not_told(model))?;
             (found, matches!(verdict, Check::Published | Check::AsFirstSeen))
         }
         None => (Fingerprint::of(path).map_err(unreadable(model, path))?, false),
@@ -235,11 +241,18 @@ fn in_cache(model: &Model) -> Result<PathBuf, EvalError> {
 
 fn published(cache: &Cache, model: &Model, path: &Path) -> Result<WeightsSource, EvalError> {
     let weights = model.weights.as_ref().ok_or_else(|| not_published(model))?;
-    let (found, verdict) = cache.check(weights).map_err(unreadable(model, path))?;
-    match verdict {
+    let found = Fingerprint::for_check(path, weights).map_err(unreadable(model, path))?;
+    match cache.judge(weights, &found).map_err(not_told(model))? {
         Check::Published | Check::AsFirstSeen => {}
         // Put there by hand: from now on it is what is expected.
-        Check::Unknown => cache.trust(&weights.file, &found).map_err(unreadable(model, path))?,
+        Check::Unknown => {
+            cache.trust(&weights.file, &found).map_err(|source| EvalError::WeightsUnrecorded {
+                id: model.id.clone(),
+                file: weights.file.clone(),
+                cache: cache.folder().to_owned(),
+                source,
+            })?
+        }
         Check::Differs(reason) => {
             return Err(EvalError::WeightsCorrupt {
                 id: model.id.clone(),
@@ -287,6 +300,41 @@ mod tests {
             let WeightsSource::File { sha256, published, .. } = &source else { panic!("{source:?}") };
             assert_eq!((sha256.as_str(), *published), (ABC, expected));
             assert_eq!(source.label(), "sha256:ba7816bf8f01cfea");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_somebody_cut_short_has_a_label_all_the_same() {
+        for (sha256, label) in [(ABC, "sha256:ba7816bf8f01cfea"), ("abc", "sha256:abc"), ("", "sha256:")] {
+            let source =
+                WeightsSource::File { path: PathBuf::new(), sha256: sha256.to_owned(), published: true };
+            assert_eq!(source.label(), label);
+        }
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_or_read_is_what_is_complained_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut model = model(folder.path(), "ba7816bf");
+        let file = folder.path().join("x.pth");
+        std::fs::write(&file, "abc").unwrap();
+        // Nothing to tell the file by, so that it is to be recorded.
+        model.weights.as_mut().unwrap().sha256_prefix = None;
+        let cache = Cache::new(folder.path().to_owned());
+        // A folder where the lock should be is in the way of root too.
+        let lock = folder.path().join("first-seen.json.lock");
+        std::fs::create_dir(&lock).unwrap();
+        let error = published(&cache, &model, &file).unwrap_err().to_string();
+        let expected = format!("mine/x: cannot record in {} what x.pth is: ", folder.path().display());
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(error.contains("Make the folder writable, or pass --weights FILE"), "{error}");
+        std::fs::remove_dir(&lock).unwrap();
+        let record = folder.path().join("first-seen.json");
+        std::fs::write(&record, "{").unwrap();
+        for error in [published(&cache, &model, &file), from_file(&cache, &model, &file)] {
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(&record.display().to_string()) && error.contains("remove it"), "{error}");
+            assert!(!error.contains("cannot read the weights"), "{error}");
         }
     }
 

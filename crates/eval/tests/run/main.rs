@@ -13,13 +13,14 @@ use dataset::labels::LabelSet;
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
 use eval::predictions::{self, Prediction};
+use eval::record::{RunRecord, State};
 use eval::run_dir::{Identity, RunDir};
 use eval::stored::StoredRun;
-use eval::summary::{RunRecord, State};
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, Shard, evaluate, explain};
 use models::Stage;
+use models::catalog::FigureName;
 use models::complexity::Layer;
 use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
 use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Program};
@@ -29,6 +30,7 @@ mod memory;
 mod results;
 mod resumption;
 mod shards;
+mod stored;
 
 const MODEL: &str = "timm/xception";
 const IMAGES: usize = 5;
@@ -45,12 +47,17 @@ struct Options<'a> {
     dtype: Dtype,
     label_set: LabelSet,
     shard: Option<Shard>,
+    tolerance_pp: Option<f64>,
 }
 
 fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
+    plan_of(&Catalog::built_in(), MODEL, options)
+}
+
+fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan, EvalError> {
     Plan::new(Request {
-        catalog: &Catalog::built_in(),
-        patterns: &[MODEL.to_owned()],
+        catalog,
+        patterns: &[model.to_owned()],
         recipe: if options.card { RecipeArg::Card } else { RecipeArg::Source },
         weights: &options.weights,
         data: options.data,
@@ -62,7 +69,7 @@ fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
         dtype: options.dtype,
         batch: options.batch.unwrap_or(2),
         threads: 2,
-        tolerance_pp: None,
+        tolerance_pp: options.tolerance_pp,
         command: vec!["test".to_owned()],
     })
 }

@@ -1,0 +1,80 @@
+//! A CSV file that rows are appended to, which survives a kill at any byte: rows come in one write, so that at most
+//! the last line is torn, and a torn line is cut off when the file is opened again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::EvalError;
+
+/// A file that is being appended to.
+#[derive(Debug)]
+pub(crate) struct AppendLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl AppendLog {
+    /// Opens the file at `path`, which is given its heading when it is new. Gives its whole lines, the heading's
+    /// included.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`].
+    pub(crate) fn open(path: &Path, heading: &str) -> Result<(Self, Vec<u8>), EvalError> {
+        let failed = |action| {
+            let path = path.to_owned();
+            move |source| EvalError::RunFile { action, path, source }
+        };
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed("open"))?;
+        let mut lines = Vec::new();
+        file.read_to_end(&mut lines).map_err(failed("read"))?;
+        let whole = lines.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        lines.truncate(whole);
+        file.set_len(whole as u64).map_err(failed("cut the torn last line of"))?;
+        if lines.is_empty() {
+            lines = format!("{heading}\n").into_bytes();
+            file.write_all(&lines).map_err(failed("write"))?;
+        }
+        Ok((Self { path: path.to_owned(), file }, lines))
+    }
+
+    /// Appends rows of cells in one write.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`], for instance when the disk is full. What was written before stays.
+    pub(crate) fn append<Row>(&mut self, rows: impl IntoIterator<Item = Row>) -> Result<(), EvalError>
+    where
+        Row: IntoIterator<Item: AsRef<[u8]>>,
+    {
+        let mut text = csv::Writer::from_writer(Vec::new());
+        let written: io::Result<()> =
+            rows.into_iter().try_for_each(|row| text.write_record(row).map_err(io::Error::from));
+        let bytes = written.and_then(|()| text.into_inner().map_err(|error| error.into_error()));
+        bytes.and_then(|bytes| self.file.write_all(&bytes)).map_err(|source| EvalError::RunFile {
+            action: "append to",
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_cut_at_any_byte_and_whole_ones_are_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        let whole = "name,value\na,1\n\"b, c\",2\n";
+        for length in 0..=whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let (mut log, lines) = AppendLog::open(&path, "name,value").unwrap();
+            let kept = lines.iter().filter(|&&byte| byte == b'\n').count();
+            assert!(whole.as_bytes().starts_with(&lines), "{length}");
+            log.append([["a", "1"], ["b, c", "2"]].into_iter().skip(kept - 1)).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), whole, "{length}");
+        }
+    }
+}

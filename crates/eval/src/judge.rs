@@ -1,0 +1,258 @@
+//! What rows of predictions and counts of layers say about a model: hits, figures and their verdicts.
+
+use dataset::labels::LabelSet;
+use models::Model;
+use models::catalog::{Counted, Documented, Figure, FigureName};
+use models::complexity::{FlopsRule, Layer, ParamsRule};
+
+use crate::diagnosis::diagnose;
+use crate::metrics::{Hits, percentage, wilson_interval_pct};
+use crate::plan::{Plan, PlannedModel, SAMPLE};
+use crate::predictions::Prediction;
+use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, ImageError, ModelRecord, unit};
+use crate::shard::Shard;
+use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
+use crate::weights::WeightsSource;
+
+/// How many errors `run.json` and `report.md` name; the prediction log names all.
+const FIRST_ERRORS: usize = 20;
+
+/// Under which conditions a run's models are measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Conditions<'a> {
+    pub(crate) dataset: &'a DatasetRecord,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) tolerance: AccuracyTolerance,
+}
+
+/// A model as it is measured.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) recipe: &'a str,
+    pub(crate) weights: &'a WeightsSource,
+    /// FLOPs and parameters, judged.
+    pub(crate) counted: [FigureRecord; 2],
+}
+
+impl ModelRecord {
+    /// Counts hits in `rows` and judges every figure.
+    pub fn of_plan(
+        plan: &Plan,
+        planned: &PlannedModel,
+        rows: &[Prediction],
+        seconds: f64,
+        timed_images: u64,
+    ) -> Self {
+        let conditions =
+            Conditions { dataset: &plan.dataset_record, shard: plan.shard, tolerance: plan.tolerance };
+        let subject = Subject {
+            model: &planned.model,
+            recipe: planned.recipe.name,
+            weights: &planned.weights,
+            counted: complexity_figures(&planned.model, &planned.layers),
+        };
+        Self::new(conditions, &subject, rows, seconds, timed_images)
+    }
+
+    pub(crate) fn new(
+        conditions: Conditions<'_>,
+        subject: &Subject<'_>,
+        rows: &[Prediction],
+        seconds: f64,
+        timed_images: u64,
+    ) -> Self {
+        let mut hits = Hits::default();
+        let label_set = conditions.dataset.label_set;
+        for row in rows {
+            hits.add(label_set.truth(&row.image, &row.label), row.outcome.as_ref().ok());
+        }
+        // Seeded weights have learned nothing.
+        let learned = *subject.weights != WeightsSource::Seeded;
+        let best = |row: &Prediction| Some((row.outcome.as_ref().ok()?.classes[0], row.label));
+        let diagnosis =
+            learned.then(|| diagnose(&rows.iter().filter_map(best).collect::<Vec<_>>())).flatten();
+        let mut figures = figures(conditions, subject, &hits);
+        if let Some(diagnosis) = &diagnosis {
+            for figure in figures.iter_mut().filter(|figure| figure.verdict == Verdict::NotReproduced) {
+                if matches!(figure.figure, FigureName::Top1Pct | FigureName::Top5Pct) {
+                    figure.reason.clone_from(diagnosis);
+                }
+            }
+        }
+        let mut errors: Vec<ImageError> = rows
+            .iter()
+            .filter_map(|row| {
+                let error = row.outcome.as_ref().err()?.clone();
+                let counts = !label_set.truth(&row.image, &row.label).is_empty();
+                counts.then(|| ImageError { image: row.image.clone(), error })
+            })
+            .collect();
+        // Rows come in the order in which they were finished; the record must not depend on it.
+        errors.sort_by(|a, b| a.image.cmp(&b.image));
+        errors.truncate(FIRST_ERRORS);
+        Self {
+            id: subject.model.id.clone(),
+            network: subject.model.network.clone(),
+            recipe: subject.recipe.to_owned(),
+            recipe_note: subject.model.recipe_note.clone(),
+            weights: subject.weights.clone(),
+            images: hits.images,
+            unlabelled: hits.unlabelled,
+            errors: hits.errors,
+            top1_hits: hits.top1,
+            top5_hits: hits.top5,
+            seconds,
+            timed_images,
+            verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
+            figures,
+            diagnosis,
+            explanation: None,
+            first_errors: errors,
+        }
+    }
+}
+
+fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
+    let model = subject.model;
+    let obstacle = obstacle(conditions, subject, hits.images + hits.unlabelled);
+    let documented = &model.documented;
+    let accuracy = |figure, count, printed: Option<&Figure>| {
+        let judgement = match printed {
+            Some(printed) => judge_accuracy(
+                printed,
+                count,
+                hits.images,
+                conditions.tolerance.of(model, figure),
+                obstacle.as_deref(),
+                model.erratum(figure),
+            ),
+            None => nothing_documented(),
+        };
+        FigureRecord {
+            figure,
+            documented: printed.map(|printed| printed.as_str().to_owned()),
+            reproduced: format!("{:.3}", percentage(count, hits.images)),
+            count: None,
+            rule: None,
+            interval_pct: obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
+            verdict: judgement.verdict,
+            reason: judgement.reason,
+        }
+    };
+    let mut records = vec![
+        accuracy(FigureName::Top1Pct, hits.top1, documented.top1_pct.as_ref()),
+        accuracy(FigureName::Top5Pct, hits.top5, documented.top5_pct.as_ref()),
+    ];
+    records.extend(subject.counted.clone());
+    records
+}
+
+/// FLOPs and parameters by the documented rules, with verdicts. `layers` are those at the size that
+/// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
+/// parameters.
+pub fn complexity_figures(model: &Model, layers: &[Layer]) -> [FigureRecord; 2] {
+    let (flops, params) = rules(model);
+    judge_counts(model, [flops.count(layers), params.count(layers)])
+}
+
+/// FLOPs and parameters as a run `counted` them, judged anew by what the catalog documents of `model`.
+pub(crate) fn judge_counts_again(model: &Model, counted: [&FigureRecord; 2]) -> [FigureRecord; 2] {
+    let mut figures = judge_counts(model, counted.map(|there| there.count.unwrap_or_default()));
+    for (figure, there) in figures.iter_mut().zip(counted) {
+        if there.count.is_none() {
+            // A run from before counts were stored. Its print has lost digits that a verdict may hang on, so the
+            // verdict that it was given stands.
+            figure.clone_from(there);
+        } else if figure.rule != there.rule {
+            let counted_by = there.rule.as_deref().unwrap_or("another rule");
+            figure.verdict = Verdict::NotComparable;
+            figure.reason =
+                format!("counted by {counted_by}; the catalog's rule is another now, so evaluate again");
+            figure.rule.clone_from(&there.rule);
+        }
+    }
+    figures
+}
+
+/// By which rules a model's FLOPs and parameters are counted.
+fn rules(model: &Model) -> (FlopsRule, ParamsRule) {
+    let Documented { flops_g, params_m, .. } = &model.documented;
+    (
+        flops_g.as_ref().map_or(FlopsRule::Flops, |flops| flops.rule),
+        params_m.as_ref().map_or(ParamsRule::Trainable, |params| params.rule),
+    )
+}
+
+/// FLOPs and parameters, counted by the rules that the catalog has for `model`.
+fn judge_counts(model: &Model, [flops, params]: [u64; 2]) -> [FigureRecord; 2] {
+    let (size, (flops_rule, params_rule)) = (model.counted_at(), rules(model));
+    let flops_words = format!("{} at {size}x{size}", flops_rule.meaning());
+    let params_words = params_rule.meaning().to_owned();
+    [
+        counted_figure(FigureName::FlopsG, flops, flops_words, model.documented.flops_g.as_ref(), model),
+        counted_figure(FigureName::ParamsM, params, params_words, model.documented.params_m.as_ref(), model),
+    ]
+}
+
+fn counted_figure<R>(
+    figure: FigureName,
+    count: u64,
+    rule: String,
+    documented: Option<&Counted<R>>,
+    model: &Model,
+) -> FigureRecord {
+    let unit = unit(figure).unwrap_or(1.0);
+    let judgement = match documented {
+        Some(documented) => {
+            judge_count(documented, count, unit, &rule, model.tolerance.of(figure), model.erratum(figure))
+        }
+        None => nothing_documented(),
+    };
+    FigureRecord {
+        figure,
+        documented: documented.map(|documented| documented.figure.as_str().to_owned()),
+        reproduced: format!("{:.6}", count as f64 / unit),
+        count: Some(count),
+        rule: Some(rule),
+        interval_pct: None,
+        verdict: judgement.verdict,
+        reason: judgement.reason,
+    }
+}
+
+fn nothing_documented() -> Judgement {
+    Judgement { verdict: Verdict::NotComparable, reason: "nothing documented".to_owned() }
+}
+
+/// What makes the accuracy over `images` images not comparable with the documented one.
+fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> Option<String> {
+    let mut obstacles = Vec::new();
+    let dataset = conditions.dataset;
+    let all = conditions.shard.map_or(dataset.images, |shard| shard.size(dataset.images));
+    if images < all as u64 {
+        obstacles.push(format!("unfinished, {images} of {all} images so far"));
+    }
+    if let Some(shard) = conditions.shard {
+        obstacles.push(format!("shard {shard}, {all} of {} images", dataset.images));
+    }
+    if dataset.path == SAMPLE {
+        obstacles.push("embedded sample".to_owned());
+    } else if !dataset.is_ilsvrc2012_val {
+        obstacles.push(format!("{} images, not the 50,000 with their labels", dataset.images));
+    }
+    if dataset.label_set == LabelSet::Real {
+        obstacles.push("ReaL labels instead of the original ones".to_owned());
+    }
+    match subject.weights {
+        WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
+        WeightsSource::File { published: false, .. } => {
+            obstacles.push("weights other than the published file".to_owned());
+        }
+        WeightsSource::File { published: true, .. } => {}
+    }
+    if subject.recipe != subject.model.recipe {
+        obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
+    }
+    if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
+}

@@ -1,0 +1,67 @@
+//! What the cells of the reports' tables say, whatever the tables are written in.
+
+use models::catalog::FigureName;
+
+use crate::explain::{Explanation, SwapRecord};
+use crate::metrics::percentage;
+use crate::record::{FigureRecord, ModelRecord};
+
+/// The columns of the table of figures.
+pub(super) const FIGURES: [&str; 6] = ["model", "figure", "documented", "measured", "verdict", "why"];
+
+/// The columns of the table of swaps.
+pub(super) const SWAPS: [&str; 7] =
+    ["factor", "swapped for", "inputs changed", "best class changed", "top-1", "change", "McNemar's p"];
+
+/// A figure's name for a person, its unit, and the decimals that are shown.
+pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
+    match figure {
+        FigureName::Top1Pct => ("top-1", "%", 3),
+        FigureName::Top5Pct => ("top-5", "%", 3),
+        FigureName::FlopsG => ("FLOPs", "G", 3),
+        FigureName::ParamsM => ("params", "M", 3),
+    }
+}
+
+/// What is printed for a figure, with its unit.
+pub(super) fn documented(figure: &FigureRecord) -> String {
+    let (_, unit, _) = naming(figure.figure);
+    figure.documented.as_ref().map_or_else(|| "-".to_owned(), |printed| format!("{printed} {unit}"))
+}
+
+/// What was measured or counted, with its unit; an accuracy with its hits.
+pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
+    let (_, unit, decimals) = naming(figure.figure);
+    let hits = match figure.figure {
+        FigureName::Top1Pct => model.top1_hits,
+        FigureName::Top5Pct => model.top5_hits,
+        FigureName::FlopsG | FigureName::ParamsM => {
+            let counted = figure.counted().map(|value| format!("{value:.decimals$}"));
+            return format!("{} {unit}", counted.as_deref().unwrap_or(&figure.reproduced));
+        }
+    };
+    let interval =
+        figure.interval_pct.map_or_else(String::new, |[low, high]| format!(" [{low:.1}, {high:.1}]"));
+    format!("{} {unit} ({hits}/{}){interval}", figure.reproduced, model.images)
+}
+
+/// The rows of the table of swaps; the first is the recipe as it is.
+pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 7]> {
+    let top1 =
+        |hits| format!("{:.1} % ({hits}/{})", percentage(hits, explanation.images), explanation.images);
+    let mut itself = <[String; 7]>::default();
+    "(none)".clone_into(&mut itself[0]);
+    itself[4] = top1(explanation.top1_hits);
+    let row = |swap: &SwapRecord| {
+        [
+            swap.factor.clone(),
+            swap.swap.clone(),
+            swap.inputs_changed.to_string(),
+            swap.best_class_changed.to_string(),
+            top1(swap.top1_hits),
+            format!("{:+.1} pp", explanation.top1_change_pp(swap)),
+            format!("{:.3}", swap.mcnemar_p),
+        ]
+    };
+    std::iter::once(itself).chain(explanation.swaps.iter().map(row)).collect()
+}

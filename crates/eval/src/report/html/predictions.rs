@@ -1,0 +1,115 @@
+//! What the page says of single predictions: classes, confusions, confident errors with what the network saw.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dataset::{Dataset, Decoded, Recipe, labels};
+
+use super::super::escaped;
+use super::analysis::{self, ClassHits};
+use super::tables::list;
+use crate::metrics::percentage;
+use crate::predictions::Prediction;
+use crate::record::{ModelRecord, RunRecord};
+
+/// Rows of a list; the prediction logs have all.
+const SHOWN: usize = 10;
+
+/// Side of a thumbnail in pixels.
+const THUMBNAIL: usize = 96;
+
+/// One model's classes, confusions and errors, folded away.
+pub(super) fn predictions(
+    page: &mut String,
+    record: &RunRecord,
+    model: &ModelRecord,
+    rows: &[Prediction],
+    confidences: &HashMap<String, f32>,
+    thumbnails: Option<&Thumbnails<'_>>,
+) {
+    let set = record.dataset.label_set;
+    let _ = writeln!(
+        page,
+        "<details><summary>{}: classes, confusions, confident errors</summary>\n<div class=\"lists\">",
+        escaped(&model.id)
+    );
+    let classes = analysis::by_class(rows, set);
+    let whole = classes.iter().filter(|(_, hits, images)| hits == images).count();
+    let none = classes.iter().filter(|(_, hits, _)| *hits == 0).count();
+    let title =
+        format!("Worst classes of {} ({whole} without an error, {none} without a hit)", classes.len());
+    let row_of = |&(class, hits, images): &ClassHits| {
+        vec![named(class), format!("{hits}/{images}"), format!("{:.1} %", percentage(hits, images))]
+    };
+    list(page, &title, &["class", "hits", "top-1"], classes.iter().take(SHOWN).map(row_of));
+    let pairs = analysis::confusions(rows, set);
+    let confused = pairs.iter().take(SHOWN);
+    list(
+        page,
+        "Most confused pairs",
+        &["label", "taken for", "images"],
+        confused.map(|&(label, class, images)| vec![named(label), named(class), images.to_string()]),
+    );
+    let errors = analysis::confident_errors(rows, confidences, set);
+    list(
+        page,
+        "Most confident errors, with the probability and the best logit's lead over the second",
+        &["", "image", "label", "predicted", "probability", "lead"],
+        errors.iter().take(SHOWN).map(|error| {
+            let picture = thumbnails.map_or_else(String::new, |all| all.of(error.image, &model.recipe));
+            let (label, class) = (named(error.label), named(error.class));
+            let probability =
+                error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
+            vec![picture, escaped(error.image), label, class, probability, format!("{:.2}", error.margin)]
+        }),
+    );
+    *page += "</div>\n";
+    if classes.len() > SHOWN {
+        let _ = writeln!(page, "<details><summary>All {} classes</summary>", classes.len());
+        list(
+            page,
+            "Top-1 by class, the worst first",
+            &["class", "hits", "top-1"],
+            classes.iter().map(row_of),
+        );
+        *page += "</details>\n";
+    }
+    *page += "</details>\n";
+}
+
+/// Pictures of images of a data set.
+pub(super) struct Thumbnails<'a> {
+    dataset: &'a Dataset,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Thumbnails<'a> {
+    pub(super) fn new(dataset: &'a Dataset) -> Self {
+        let index =
+            dataset.items().iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
+        Self { dataset, index }
+    }
+
+    /// What the network saw of an image, as an element; nothing where it cannot be read.
+    fn of(&self, image: &str, recipe: &str) -> String {
+        let jpeg = || {
+            let bytes = self.dataset.read(*self.index.get(image)?).ok()?;
+            let crop = Recipe::by_name(recipe)?.crop(&Decoded::from_bytes(&bytes).ok()?).ok()?;
+            dataset::thumbnail_jpeg(&crop, THUMBNAIL)
+        };
+        jpeg().map_or_else(String::new, |jpeg| {
+            format!(
+                "<img width=\"{THUMBNAIL}\" height=\"{THUMBNAIL}\" alt=\"what the network saw of {}\" src=\"data:image/jpeg;base64,{}\">",
+                escaped(image),
+                STANDARD.encode(jpeg)
+            )
+        })
+    }
+}
+
+/// A class for people.
+fn named(class: u16) -> String {
+    escaped(&labels::described(class))
+}

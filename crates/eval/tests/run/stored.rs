@@ -1,0 +1,87 @@
+//! Runs read back: their figures follow the catalog of the day, and what no longer belongs to it is refused.
+
+use super::*;
+
+/// A catalog with one more model, whose entry ends with `more`.
+fn catalog(folder: &Path, network: &str, more: &str) -> Catalog {
+    let path = folder.join("catalog.toml");
+    let entry = format!(
+        "[[models]]\nid = \"mine/x\"\nnetwork = \"{network}\"\nrecipe = \"timm-333-bicubic\"\ninput_size = 299\n{more}"
+    );
+    fs::write(&path, entry).unwrap();
+    let mut catalog = Catalog::built_in();
+    catalog.add_file(&path).unwrap();
+    catalog
+}
+
+fn documented(flops: &str) -> String {
+    format!(
+        "[models.documented]\nflops_g = {{ figure = \"{flops}\", rule = \"thop-flops\", input_size = 224 }}\n\
+         params_m = {{ figure = \"22.9\", rule = \"thop\" }}\n"
+    )
+}
+
+/// The figure FLOPs of the only model: its verdict, and why.
+fn flops(record: &RunRecord) -> (Verdict, String) {
+    let figure = record.models[0].figure(FigureName::FlopsG).unwrap();
+    (figure.verdict, figure.reason.clone())
+}
+
+#[test]
+fn counts_are_judged_by_the_catalog_of_the_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let network = "timm-xception";
+    let first = catalog(folder.path(), network, &documented("9.198"));
+    let options = Options { limit: Some(1), ..Options::default() };
+    let outcome = run(&plan_of(&first, "mine/x", &options).unwrap(), &out).unwrap();
+    assert_eq!(flops(&outcome.record).0, Verdict::Reproduced);
+
+    let judged = |more: &str| {
+        let now = catalog(folder.path(), network, more);
+        StoredRun::open(&out).unwrap().judged(&now, None).unwrap()
+    };
+    assert_eq!(flops(&judged(&documented("9.198"))), flops(&outcome.record));
+    // The printed figure, a tolerance, an erratum.
+    assert_eq!(flops(&judged(&documented("9.21"))).0, Verdict::NotReproduced);
+    let tolerated = format!("tolerance = {{ flops_g = 0.02 }}\n{}", documented("9.21"));
+    assert_eq!(flops(&judged(&tolerated)).0, Verdict::Reproduced);
+    let misprint =
+        format!("{}[[models.errata]]\nfigure = \"flops_g\"\nreason = \"rounded up\"\n", documented("9.21"));
+    assert_eq!(flops(&judged(&misprint)).0, Verdict::Erratum);
+    // What the run counted is no count by another rule.
+    let (verdict, reason) = flops(&judged(&documented("9.198").replace("thop-flops", "flops")));
+    assert_eq!(verdict, Verdict::NotComparable);
+    assert!(
+        reason.contains("the catalog's rule is another now") && reason.contains("evaluate again"),
+        "{reason}"
+    );
+
+    // A run from before counts were stored keeps what was said of them.
+    let path = out.join("run.json");
+    let mut old: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for figure in old["models"][0]["figures"].as_array_mut().unwrap() {
+        figure.as_object_mut().unwrap().remove("count");
+    }
+    fs::write(&path, old.to_string()).unwrap();
+    assert_eq!(flops(&judged(&documented("9.21"))), flops(&outcome.record));
+
+    // Another network is another model.
+    let other = catalog(folder.path(), "timm-xception41", &documented("9.198"));
+    let error = StoredRun::open(&out).unwrap().judged(&other, None).unwrap_err().to_string();
+    assert!(error.contains("mine/x was evaluated with the network timm-xception"), "{error}");
+    assert!(error.contains("the catalog has timm-xception41 for it"), "{error}");
+}
+
+#[test]
+fn the_tolerance_is_the_catalogs_unless_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { limit: Some(1), tolerance_pp: Some(3.0), ..Options::default() };
+    let out = folder.path().join("run");
+    run(&plan(&options).unwrap(), &out).unwrap();
+    let (catalog, stored) = (Catalog::built_in(), StoredRun::open(&out).unwrap());
+    for (asked, expected) in [(None, catalog.accuracy_tolerance_pp()), (Some(2.0), 2.0)] {
+        let tolerance = stored.judged(&catalog, asked).unwrap().tolerance;
+        assert_eq!((tolerance.tolerance_pp, tolerance.tolerance_over_all), (expected, asked.is_some()));
+    }
+}
