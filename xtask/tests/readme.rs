@@ -74,7 +74,7 @@ const LOOK_AT: [LookAt; 3] = [
 /// What stands for the reader's images.
 const IMAGES: [&str; 2] = ["/data/imagenet/val", "DIR"];
 /// A run that the README supposes, and the one of its own that stands for it.
-const SUPPOSED: (&str, &str) = ("runs/before", "runs/whole");
+const SUPPOSED: (&str, &str) = ("runs/before", "runs/f32");
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

@@ -246,13 +246,42 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
     }
     match subject.weights {
         WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
-        WeightsSource::File { published: false, .. } => {
+        WeightsSource::File { published: false, .. } if subject.model.weights.is_some() => {
             obstacles.push("weights other than the published file".to_owned());
         }
-        WeightsSource::File { published: true, .. } => {}
+        // An entry that names no published file, such as that of one's own checkpoint, documents the file that is given.
+        WeightsSource::File { .. } => {}
     }
     if subject.recipe != subject.model.recipe {
         obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::Catalog;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_without_a_published_file_documents_the_file_that_is_given() {
+        let mut dataset =
+            DatasetRecord::new(&dataset::Dataset::sample(), "val".to_owned(), LabelSet::Original);
+        (dataset.images, dataset.is_ilsvrc2012_val) = (50_000, true);
+        let catalog = Catalog::built_in();
+        let conditions =
+            Conditions { dataset: &dataset, shard: None, tolerance: AccuracyTolerance::new(None, &catalog) };
+        let weights =
+            WeightsSource::File { path: "own.pth".into(), sha256: "0".repeat(64), published: false };
+        let mut model = catalog.select("timm/xception").unwrap()[0].clone();
+        let found = |model: &Model| {
+            let counted = judge_counts(model, [0, 0]);
+            let subject = Subject { model, recipe: &model.recipe, weights: &weights, counted };
+            obstacle(conditions, &subject, 50_000)
+        };
+        assert_eq!(found(&model).as_deref(), Some("weights other than the published file"));
+        model.weights = None;
+        assert_eq!(found(&model), None);
+    }
 }
