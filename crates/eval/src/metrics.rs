@@ -15,6 +15,13 @@ pub struct TopK {
 impl TopK {
     /// The five best of `logits`; the lower class index wins a tie, as in PyTorch and NumPy.
     ///
+    /// ```
+    /// use eval::metrics::TopK;
+    ///
+    /// let top = TopK::of(&[0.0, 3.0, 1.0, 3.0, 2.0, -1.0]).expect("every logit is finite");
+    /// assert_eq!(top.classes, [1, 3, 4, 2, 0]);
+    /// ```
+    ///
     /// `None` when a logit is not finite: such an output ranks nothing, and counting it as wrong
     /// would hide a broken network behind a low accuracy.
     ///
@@ -40,6 +47,18 @@ impl TopK {
 
 /// What an evaluation counted. Images that could not be read stay in the denominator; images for which
 /// no class is right (ReaL has such) are outside it.
+///
+/// ```
+/// use eval::metrics::{Hits, TopK, percentage};
+///
+/// let top = TopK::of(&[0.0, 1.0, 2.0, 3.0, 4.0, 0.5]);
+/// let mut hits = Hits::default();
+/// hits.add(&[4], top.as_ref());
+/// hits.add(&[3], top.as_ref());
+/// hits.add(&[3], None);
+/// assert_eq!((hits.images, hits.errors, hits.top1, hits.top5), (3, 1, 1, 2));
+/// assert_eq!(format!("{:.3}", percentage(hits.top1, hits.images)), "33.333");
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hits {
     /// All images for which some class is right, unreadable ones included: the denominator.

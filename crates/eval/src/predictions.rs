@@ -54,6 +54,17 @@ impl PredictionLog {
 
 /// Reads a finished log.
 ///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("timm-xception.csv");
+/// let columns = "image,label,class1,class2,class3,class4,class5,logit1,logit2,logit3,logit4,logit5,status";
+/// std::fs::write(&path, format!("{columns}\na.JPEG,7,7,1,2,3,4,9.5,4,3,2,1,ok\nb.JPEG,8,,,,,,,,,,,zero bytes\n"))?;
+/// let rows = eval::predictions::read(&path)?;
+/// assert!(rows[0].outcome.as_ref().is_ok_and(|top| top.classes[0] == rows[0].label));
+/// assert_eq!(rows[1].outcome, Err("zero bytes".to_owned()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`EvalError::Unreadable`], and [`EvalError::DamagedStoredRun`] with the line.
 pub fn read(path: &Path) -> Result<Vec<Prediction>, EvalError> {

@@ -63,6 +63,19 @@ impl StoredRun {
     /// The run's record with its accuracies counted from the prediction logs and every figure judged anew by what
     /// `catalog` documents, and by `tolerance_pp` if there is one.
     ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use eval::stored::StoredRun;
+    /// use eval::verdict::Verdict;
+    ///
+    /// let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/sample");
+    /// let run = StoredRun::open(&sample)?;
+    /// let record = run.judged(&models::Catalog::built_in(), None)?;
+    /// assert!(record.models.iter().all(|model| model.verdict == Verdict::NotComparable));
+    /// # Ok::<(), eval::EvalError>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Self::rows`]; [`EvalError::NotInCatalog`], or [`EvalError::OtherNetwork`] when the catalog has a
     /// model of that name with another network.

@@ -94,6 +94,18 @@ pub fn judge_count<R>(
 
 /// Judges an accuracy over `images` images. `obstacle` says what makes the run not comparable with
 /// the documented evaluation, if anything does.
+///
+/// ```
+/// use eval::verdict::{Verdict, judge_accuracy};
+/// use models::catalog::Figure;
+///
+/// let documented = Figure::try_from("79.050".to_owned())?;
+/// let judged = judge_accuracy(&documented, 39_500, 50_000, 0.05, None, None);
+/// assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Reproduced, "-0.050 pp, tolerance 0.05 pp"));
+/// let judged = judge_accuracy(&documented, 9, 24, 0.05, Some("embedded sample"), None);
+/// assert_eq!(judged.verdict, Verdict::NotComparable);
+/// # Ok::<(), String>(())
+/// ```
 pub fn judge_accuracy(
     documented: &Figure,
     hits: u64,

@@ -186,7 +186,8 @@ fn rows(text: &str) -> Result<Vec<Ranked>, String> {
 /// Whether a first row names columns: nothing in it is a class, and what stands for the image is none. Else it
 /// is a row with a mistake in it.
 fn is_heading(image: &str, cells: &[&str]) -> bool {
-    let is_file = || Path::new(image).extension().is_some() || labels::val_file_number(image).is_some();
+    let is_file =
+        || Path::new(image).extension().is_some() || labels::val_file_number(&slashed(image)).is_some();
     cells.iter().all(|cell| class_index(cell).is_err() && !is_number(cell)) && !is_file()
 }
 
@@ -261,6 +262,7 @@ mod tests {
             ("a.JPEG,1001\n", "line 1: class 1001"),
             // No headings, but rows with a mistake.
             ("ILSVRC2012_val_00000001,n0175174\n", "line 1: `n0175174` is no class index"),
+            ("C:\\v\\ILSVRC2012_val_00000001,n0175174\n", "line 1: `n0175174` is no class index"),
             ("a.JPEG,crane\nb.JPEG,1\n", "line 1: `crane` is no class index"),
         ] {
             let error = parse(text).unwrap_err();

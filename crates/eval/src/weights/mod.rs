@@ -251,7 +251,7 @@ fn published(cache: &Cache, model: &Model, path: &Path) -> Result<WeightsSource,
                 file: weights.file.clone(),
                 cache: cache.folder().to_owned(),
                 source,
-            })?
+            })?;
         }
         Check::Differs(reason) => {
             return Err(EvalError::WeightsCorrupt {

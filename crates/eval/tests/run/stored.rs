@@ -33,7 +33,9 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
     let out = folder.path().join("run");
     let network = "timm-xception";
     let first = catalog(folder.path(), network, &documented("9.198"));
-    let options = Options { limit: Some(1), ..Options::default() };
+    // The only shard there is, so that it can be merged too.
+    let shard = Some(Shard::new(1, 1).unwrap());
+    let options = Options { limit: Some(1), shard, ..Options::default() };
     let outcome = run(&plan_of(&first, "mine/x", &options).unwrap(), &out).unwrap();
     assert_eq!(flops(&outcome.record).0, Verdict::Reproduced);
 
@@ -57,6 +59,14 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
         "{reason}"
     );
 
+    // A merge judges in the same way.
+    let merged = |now: &Catalog| {
+        let runs = std::slice::from_ref(&out);
+        eval::merge::merge(runs, &folder.path().join("merged"), true, now, vec!["test".to_owned()])
+    };
+    let now = catalog(folder.path(), network, &documented("9.21"));
+    assert_eq!(flops(&merged(&now).unwrap()).0, Verdict::NotReproduced);
+
     // A run from before counts were stored keeps what was said of them.
     let path = out.join("run.json");
     let mut old: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -68,9 +78,12 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
 
     // Another network is another model.
     let other = catalog(folder.path(), "timm-xception41", &documented("9.198"));
-    let error = StoredRun::open(&out).unwrap().judged(&other, None).unwrap_err().to_string();
-    assert!(error.contains("mine/x was evaluated with the network timm-xception"), "{error}");
-    assert!(error.contains("the catalog has timm-xception41 for it"), "{error}");
+    let compared = StoredRun::open(&out).unwrap().judged(&other, None);
+    for refused in [compared, merged(&other)] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("mine/x was evaluated with the network timm-xception,"), "{error}");
+        assert!(error.contains("the catalog has timm-xception41 for it"), "{error}");
+    }
 }
 
 #[test]
