@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # An evaluation over a Slurm array, a shard a task, and the merge when all have ended.
 #
+#   IMAGENET_EVAL_CACHE=/shared/weights cargo xtask weights fetch      # once, where there is a network
 #   sbatch --array=1-8 deploy/slurm-array.sh /shared/imagenet/val /shared/weights /shared/runs/xception
+#
+# The folder of weights is the cache, which knows PaddleClas's files, that have no published checksum, from when they were fetched.
 #
 # A task that is preempted or killed is requeued and goes on, image by image, where it stopped. The first
 # task prints the command that submits the merge as a dependent job.
@@ -12,7 +15,7 @@
 #SBATCH --requeue
 set -euo pipefail
 
-data=${1:?the validation images} weights=${2:?the folder with the weight files} out=${3:?the folder for the runs}
+data=${1:?the validation images} weights=${2:?the cache with the published weights} out=${3:?the folder for the runs}
 index=${SLURM_ARRAY_TASK_ID:?submit with --array=1-N} count=${SLURM_ARRAY_TASK_COUNT:?submit with --array=1-N}
 
 # Built once on the login node (cargo build --release -p xtask): tasks must not build side by side.
@@ -22,5 +25,6 @@ if [[ $index == 1 ]]; then
   echo "then: sbatch --dependency=afterok:$SLURM_ARRAY_JOB_ID --wrap '$program merge $out/shard-* --out $out/merged'"
 fi
 # Accuracies are judged in the merged run only; a shard is a part.
-exec "$program" eval --all --data "$data" --weights "$weights" --offline \
+export IMAGENET_EVAL_CACHE=$weights
+exec "$program" eval --all --data "$data" --offline \
   --shard "$index/$count" --out "$out/shard-$index" --threads "${SLURM_CPUS_PER_TASK:-8}"

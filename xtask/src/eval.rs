@@ -82,7 +82,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 
-    /// Only the first N images, in the order of their names
+    /// Only the first N images, in the order of their names: in folders a class, those of the first classes. Of all classes
+    /// are those of --shard 1/N
     #[arg(long, value_name = "N")]
     limit: Option<NonZero<usize>>,
 
@@ -102,7 +103,7 @@ pub(crate) struct Args {
     #[arg(long)]
     offline: bool,
 
-    /// For each model whose accuracy is not reproduced, try N images [default: 200] again with one factor of the
+    /// For each model whose accuracy is not reproduced or not comparable, try N images [default: 200] again with one factor of the
     /// recipe swapped at a time (decoder, resampler, size, crop, normalisation, channels, other recipes), and show
     /// what each moves
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "200")]

@@ -10,7 +10,7 @@ pub struct Environment {
     /// Version of imagenet-eval.
     pub version: String,
     /// Git revision of the checkout that the program was built in as the run started, `-dirty` with
-    /// changes; `unknown` outside a checkout. `cargo xtask` builds what is checked out, so it is the
+    /// changes. Where there is no checkout, what `IMAGENET_EVAL_REVISION` was when the program was built, else `unknown`. `cargo xtask` builds what is checked out, so it is the
     /// program's.
     pub git_revision: String,
     /// Version of Burn, pinned in the workspace's manifest.
@@ -54,7 +54,8 @@ fn git_revision() -> String {
         .output();
     match described {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        _ => "unknown".to_owned(),
+        // Built in a checkout and copied to a machine without it, as into a container.
+        _ => option_env!("IMAGENET_EVAL_REVISION").unwrap_or("unknown").to_owned(),
     }
 }
 
