@@ -31,7 +31,7 @@ pub enum State {
 /// `run.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// [`SCHEMA_VERSION`].
+    /// Version of the layout.
     pub schema_version: u32,
     /// How far the run has come.
     pub state: State,

@@ -137,7 +137,7 @@ pub(crate) fn locate(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<Locat
 }
 
 /// The models among `models` whose published weights `args` ask for and the cache lacks: what has to be
-/// fetched before [`locate`] can succeed.
+/// fetched before a plan can be made.
 ///
 /// # Errors
 /// [`EvalError`] when an argument contradicts itself.
