@@ -253,7 +253,7 @@ pub enum EvalError {
         reason: String,
     },
     /// A file that was only to be read cannot be.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {source}. Check the path, and that this user may read it", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

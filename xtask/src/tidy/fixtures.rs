@@ -41,8 +41,8 @@ const FAMILIES: [Family; 6] = [
     },
     Family {
         files: "crates/models/tests/fixtures/narrow-*-logits.json",
-        read_by: ("crates/models/tests/formats.rs", "\"narrow-{source}-logits.json\""),
-        names_in: Some("crates/models/tests/formats.rs"),
+        read_by: ("crates/models/tests/narrow/mod.rs", "\"narrow-{source}-logits.json\""),
+        names_in: Some("crates/models/tests/narrow/mod.rs"),
     },
     Family {
         files: "crates/dataset/tests/fixtures/parquet/hub/data/*",
