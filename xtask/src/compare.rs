@@ -14,8 +14,7 @@ use models::Catalog;
 use models::catalog::FigureName;
 
 use crate::conclusion::show;
-use crate::options::CatalogArgs;
-use crate::options::tolerance;
+use crate::options::{CatalogArgs, tolerance};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// What `--against` says when it names no run.

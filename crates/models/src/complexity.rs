@@ -251,7 +251,7 @@ impl Extent {
 
     /// The map that `window` makes of it, of so many `channels`.
     fn through(self, window: &Window, channels: usize) -> Self {
-        let size = window::output_size(window, [self.height, self.width]);
+        let size = window.output([self.height, self.width]);
         let [height, width] = size.unwrap_or_else(|| {
             panic!(
                 "an input of {}x{} pixels is smaller than a window of the network",

@@ -40,22 +40,6 @@ fn padding(padding: &PaddingConfig2d) -> Padding {
     }
 }
 
-/// Height and width of what `window` makes of a map of `input` pixels; `None` where the map is smaller.
-pub(crate) fn output_size(window: &Window, input: [usize; 2]) -> Option<[usize; 2]> {
-    let mut output = [0; 2];
-    for axis in 0..2 {
-        let (size, stride) = (input[axis], window.stride[axis]);
-        output[axis] = match window.padding {
-            Padding::Same => size.div_ceil(stride),
-            Padding::Explicit(pads) => {
-                let extent = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
-                (size + pads[axis] + pads[axis + 2]).checked_sub(extent)? / stride + 1
-            }
-        };
-    }
-    Some(output)
-}
-
 #[cfg(test)]
 mod tests {
     use burn::nn::pool::MaxPool2dConfig;
@@ -68,11 +52,11 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_padding_of_each_side() {
-        let of = |padding| output_size(&of_pool(&pool().with_padding(padding).init()).unwrap(), [10, 9]);
+        let of = |padding| of_pool(&pool().with_padding(padding).init()).unwrap().output([10, 9]);
         assert_eq!(of(PaddingConfig2d::Valid), Some([4, 8]));
         assert_eq!(of(PaddingConfig2d::Same), Some([5, 9]));
         assert_eq!(of(PaddingConfig2d::Explicit(1, 0, 0, 1)), Some([5, 9]));
-        assert_eq!(output_size(&of_pool(&pool().init()).unwrap(), [2, 9]), None);
+        assert_eq!(of_pool(&pool().init()).unwrap().output([2, 9]), None);
     }
 
     #[test]

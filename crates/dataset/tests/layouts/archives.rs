@@ -6,12 +6,23 @@ use super::{Folder, VAL_1, VAL_2, pairs};
 
 /// A tar archive of files with their names as content.
 fn tar_of(names: &[&str]) -> Vec<u8> {
+    tar_with_links(&[], names)
+}
+
+/// As GNU tar stores a file that has several names: the first with its content, the others as links to it.
+fn tar_with_links(links: &[(&str, &str)], names: &[&str]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for name in names {
         let mut header = tar::Header::new_gnu();
         header.set_size(name.len() as u64);
         header.set_mode(0o644);
         archive.append_data(&mut header, name, name.as_bytes()).expect("appended");
+    }
+    for (name, target) in links {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Link);
+        header.set_size(0);
+        archive.append_link(&mut header, name, target).expect("appended");
     }
     archive.into_inner().expect("finished")
 }
@@ -98,24 +109,6 @@ fn damaged_archives_are_refused() {
     let dataset = folder.open_at("val.tar").unwrap_or_else(|error| panic!("{error}"));
     fs::write(&tar, b"").expect("written");
     assert!(dataset.read(0).is_err());
-}
-
-/// As GNU tar stores a file that has several names: the first with its content, the others as links to it.
-fn tar_with_links(links: &[(&str, &str)], names: &[&str]) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for name in names {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(name.len() as u64);
-        header.set_mode(0o644);
-        archive.append_data(&mut header, name, name.as_bytes()).expect("appended");
-    }
-    for (name, target) in links {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Link);
-        header.set_size(0);
-        archive.append_link(&mut header, name, target).expect("appended");
-    }
-    archive.into_inner().expect("finished")
 }
 
 #[test]

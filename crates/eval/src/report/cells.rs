@@ -13,30 +13,30 @@ pub(super) const FIGURES: [&str; 6] = ["model", "figure", "documented", "measure
 pub(super) const SWAPS: [&str; 7] =
     ["factor", "swapped for", "inputs changed", "best class changed", "top-1", "change", "McNemar's p"];
 
-/// A figure's name for a person, its unit, and the decimals that are shown.
-pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str, usize) {
+/// A figure's name for a person, and its unit.
+pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str) {
     match figure {
-        FigureName::Top1Pct => ("top-1", "%", 3),
-        FigureName::Top5Pct => ("top-5", "%", 3),
-        FigureName::FlopsG => ("FLOPs", "G", 3),
-        FigureName::ParamsM => ("params", "M", 3),
+        FigureName::Top1Pct => ("top-1", "%"),
+        FigureName::Top5Pct => ("top-5", "%"),
+        FigureName::FlopsG => ("FLOPs", "G"),
+        FigureName::ParamsM => ("params", "M"),
     }
 }
 
 /// What is printed for a figure, with its unit.
 pub(super) fn documented(figure: &FigureRecord) -> String {
-    let (_, unit, _) = naming(figure.figure);
+    let (_, unit) = naming(figure.figure);
     figure.documented.as_ref().map_or_else(|| "-".to_owned(), |printed| format!("{printed} {unit}"))
 }
 
 /// What was measured or counted, with its unit; an accuracy with its hits.
 pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
-    let (_, unit, decimals) = naming(figure.figure);
+    let (_, unit) = naming(figure.figure);
     let hits = match figure.figure {
         FigureName::Top1Pct => model.top1_hits,
         FigureName::Top5Pct => model.top5_hits,
         FigureName::FlopsG | FigureName::ParamsM => {
-            let counted = figure.counted().map(|value| format!("{value:.decimals$}"));
+            let counted = figure.counted().map(|value| format!("{value:.3}"));
             return format!("{} {unit}", counted.as_deref().unwrap_or(&figure.reproduced));
         }
     };

@@ -132,7 +132,7 @@ fn obstacle(labelled: &[(&Ranked, u16)], label_set: LabelSet) -> Option<String> 
     if label_set == LabelSet::Real {
         Some("ReaL labels instead of the original ones".to_owned())
     } else if !is_complete(names()) {
-        Some(format!("{} images, not the {VAL_IMAGES} of the validation set, each once", labelled.len()))
+        Some(format!("{} images, not the 50,000 of the validation set, each once", labelled.len()))
     } else {
         let others = labelled.iter().filter(|labelled| !is_known(labelled)).count();
         (others > 0).then(|| format!("{others} labels are not those of the validation set"))

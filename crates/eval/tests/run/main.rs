@@ -130,6 +130,7 @@ fn results(path: &Path) -> String {
 /// The embedded sample as files, named like ILSVRC2012's so that their labels are known.
 fn sample_as_files(folder: &Path, images: usize) {
     let sample = dataset::Dataset::sample();
+    fs::create_dir_all(folder).unwrap();
     for index in 0..images {
         let name = format!("ILSVRC2012_val_{:08}.JPEG", index + 1);
         fs::write(folder.join(name), sample.read(index).unwrap()).unwrap();

@@ -57,7 +57,6 @@ fn a_checkpoint_file_predicts_what_the_seeded_weights_in_it_do() {
     let weights = folder.path().join("weights.safetensors");
     fs::write(&weights, safetensors::serialize(views, None).unwrap()).unwrap();
     let images = folder.path().join("images");
-    fs::create_dir(&images).unwrap();
     sample_as_files(&images, IMAGES);
 
     let out = folder.path().join("run");
@@ -80,7 +79,6 @@ fn a_checkpoint_file_predicts_what_the_seeded_weights_in_it_do() {
 fn an_unreadable_image_is_counted_and_named_and_the_rest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
-    fs::create_dir(&images).unwrap();
     sample_as_files(&images, 5);
     let name = |number: usize| images.join(format!("ILSVRC2012_val_{number:08}.JPEG"));
     let whole = fs::read(name(2)).unwrap();
@@ -131,7 +129,6 @@ fn weights_are_found_or_asked_for_by_name() {
 fn real_labels_score_by_sets_and_leave_images_out() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    fs::create_dir(&data).unwrap();
     sample_as_files(&data, 3);
     let options = Options {
         data: Some(&data),

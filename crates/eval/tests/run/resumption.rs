@@ -20,7 +20,6 @@ fn hits_are_counted_and_survive_an_interruption() {
         .collect();
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
-    fs::create_dir(&images).unwrap();
     sample_as_files(&images, labels.len());
     let list = folder.path().join("labels.txt");
     fs::write(&list, labels.iter().map(|label| format!("{label}\n")).collect::<String>()).unwrap();
@@ -81,7 +80,6 @@ fn each_session_keeps_its_provenance() {
 fn data_that_go_away_stop_the_run_and_are_no_wrong_answers() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
-    fs::create_dir(&images).unwrap();
     sample_as_files(&images, 6);
     let out = folder.path().join("run");
     let options = || Options {

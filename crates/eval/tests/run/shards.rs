@@ -6,7 +6,6 @@ use super::*;
 fn shards_merge_into_the_run_that_was_not_sharded() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    fs::create_dir(&data).unwrap();
     sample_as_files(&data, 4);
     fs::write(data.join("ILSVRC2012_val_00000005.JPEG"), "no image").unwrap();
     let options =
