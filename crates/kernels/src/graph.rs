@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::buffer::{Buffer, padded};
 use crate::fusion::{self, Layer, LayerWeights, Node, Operation, Source};
 use crate::isa::Isa;
-use crate::matmul::Packed;
+use crate::packed::Packed;
 use crate::program::{Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;
@@ -183,7 +183,7 @@ impl Graph {
             factor,
             linear: Multiplication {
                 rows: Rows::Window { relu: false },
-                weights: Packed::new(isa, depth, classes, |from, to| weights[from * classes + to]),
+                weights: Packed::plain(isa, depth, classes, |from, to| weights[from * classes + to]),
             },
             bias: Buffer::of_channels(bias.unwrap_or(&[]), classes),
             classes,

@@ -46,6 +46,7 @@ mod image;
 mod isa;
 mod layout;
 mod matmul;
+mod packed;
 mod pool;
 mod program;
 pub mod reference;
@@ -53,6 +54,7 @@ mod rows;
 mod shape;
 mod simd;
 mod step;
+mod strassen;
 mod tensor;
 mod threads;
 

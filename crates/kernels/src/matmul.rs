@@ -4,82 +4,19 @@
 //!
 //! A *tile* is at most [`Simd::MR`] rows; its multiplicands lie block after block of [`BLOCK`] channels,
 //! within a block row after row, so that every address in the inner loop is one pointer plus a constant.
-//! A *panel* is the weights of 32 (AVX-512) or 16 output channels, channel of input after channel of
-//! input, read in one stream.
+//! Where rows are taken two by two ([`crate::strassen`]), a tile is twice as many, the even ones and then the odd
+//! ones of each block. Weights lie as [`crate::packed`] says.
 
 #![allow(
     unsafe_op_in_unsafe_fn,
     reason = "the functions are unsafe for their pointers, which is all they handle"
 )]
 
-use crate::buffer::{Buffer, padded};
-use crate::isa::{Facts, Isa};
-use crate::simd::{BLOCK, Simd, relu};
+use std::ops::Range;
 
-/// Weights of a matrix multiplication, packed for one instruction set.
-#[derive(Debug)]
-pub(crate) struct Packed {
-    words: Buffer,
-    /// Words of multiplicand a row: input channels, or pairs of them for bf16.
-    pub(crate) depth_words: usize,
-    /// Blocks of multiplicands a row.
-    pub(crate) depth_blocks: usize,
-    /// Output channels, padded.
-    pub(crate) channels: usize,
-    /// Output channels a panel.
-    panel: usize,
-}
-
-impl Packed {
-    /// Packs the weights of `depth` inputs and `channels` outputs; `weight(input, output)` gives them.
-    pub(crate) fn new(isa: Isa, depth: usize, channels: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
-        let Facts { panel_channels: panel, block_words, .. } = isa.facts();
-        let padded_channels = padded(channels);
-        let pair = BLOCK / block_words;
-        let depth_words = depth.div_ceil(pair);
-        let mut words = Buffer::zeroed(depth_words * padded_channels);
-        let at = |input, output| if input < depth && output < channels { weight(input, output) } else { 0.0 };
-        let mut out = words.as_mut_slice().iter_mut();
-        for first in (0..padded_channels).step_by(panel) {
-            for word in 0..depth_words {
-                for output in first..(first + panel).min(padded_channels) {
-                    if let Some(out) = out.next() {
-                        *out = match pair {
-                            1 => at(word, output),
-                            _ => bf16_pair(at(2 * word, output), at(2 * word + 1, output)),
-                        };
-                    }
-                }
-            }
-        }
-        Self { words, depth_words, depth_blocks: depth.div_ceil(BLOCK), channels: padded_channels, panel }
-    }
-
-    /// Number of panels.
-    pub(crate) fn panels(&self) -> usize {
-        self.channels.div_ceil(self.panel)
-    }
-
-    /// Bytes it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.words.len() * size_of::<f32>()
-    }
-}
-
-/// Two bf16 in the bits of a word, the first in the lower half; rounded to the nearest, ties to even.
-fn bf16_pair(low: f32, high: f32) -> f32 {
-    f32::from_bits(u32::from(bf16(low)) | u32::from(bf16(high)) << 16)
-}
-
-fn bf16(x: f32) -> u16 {
-    let bits = x.to_bits();
-    if x.is_nan() {
-        // Rounding could carry into infinity.
-        return (bits >> 16) as u16 | 0x40;
-    }
-    let up = 0x7fff + (bits >> 16 & 1);
-    (bits.wrapping_add(up) >> 16) as u16
-}
+use crate::packed::{Packed, Unit};
+use crate::simd::{BLOCK, Kernel, Simd, relu};
+use crate::strassen::{self, Left, PLANS, Plan, Room, Use};
 
 /// What is done with the sums before they are stored: `relu(scale * (sum + bias + residual) + shift)`.
 /// Pointers are to whole channels; null where there is nothing of the kind.
@@ -126,21 +63,56 @@ impl Epilogue {
 pub(crate) struct Tiles {
     rows: usize,
     count: usize,
+    /// Rows that belong together: 1, or 2 where they are taken two by two.
+    together: usize,
+    /// Sets of rows that belong together, of each tile.
+    height: usize,
+    /// Tiles that have one more: the first ones.
+    higher: usize,
+}
+
+/// A tile of a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tile {
+    /// Its first row in the block.
+    pub(crate) start: usize,
+    pub(crate) rows: usize,
+    /// Places for rows that it has: one more than rows where the last row has no partner.
+    pub(crate) slots: usize,
+    together: usize,
+}
+
+impl Tile {
+    /// The place of a row.
+    #[inline(always)]
+    pub(crate) fn slot(&self, row: usize) -> usize {
+        row % self.together * (self.slots / 2) + row / self.together
+    }
+
+    /// Places from an even row to the next and to the odd row between.
+    pub(crate) fn together(&self) -> usize {
+        self.together
+    }
 }
 
 impl Tiles {
-    pub(crate) fn new(rows: usize, most: usize) -> Self {
-        Self { rows, count: rows.div_ceil(most) }
+    /// Of at most `most` rows, `together` of which belong together.
+    pub(crate) fn new(rows: usize, most: usize, together: usize) -> Self {
+        let sets = rows.div_ceil(together);
+        let count = sets.div_ceil(most);
+        Self { rows, count, together, height: sets / count.max(1), higher: sets % count.max(1) }
     }
 
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// First row of tile `index`; the number of rows for the index after the last.
-    pub(crate) fn start(&self, index: usize) -> usize {
-        let (height, higher) = (self.rows / self.count, self.rows % self.count);
-        index * height + index.min(higher)
+    /// Tile `index`.
+    #[inline(always)]
+    pub(crate) fn tile(&self, index: usize) -> Tile {
+        let start = |index: usize| (index * self.height + index.min(self.higher)) * self.together;
+        let (start, end) = (start(index), start(index + 1));
+        Tile { start, rows: end.min(self.rows) - start, slots: end - start, together: self.together }
     }
 }
 
@@ -173,47 +145,101 @@ pub(crate) struct Output {
     pub(crate) first_row: usize,
 }
 
-/// Multiplies the rows at `multiplicands` with the panels `panels` of `weights` into rows of `output`.
+/// The rows of a block times some weights.
+pub(crate) struct Rows<'a> {
+    pub(crate) multiplicands: *mut f32,
+    pub(crate) tiles: Tiles,
+    /// Room for what [`Packed::room`] says.
+    pub(crate) room: *mut f32,
+    pub(crate) epilogue: &'a Epilogue,
+    pub(crate) output: Output,
+    pub(crate) ahead: Ahead,
+}
+
+/// Multiplies `rows` with the units `units` of `weights`.
 ///
 /// # Safety
-/// `multiplicands` must hold the tiles of `tiles`, `output` and the epilogue's pointers what they say.
+/// The pointers must hold what [`Rows`] says they do.
 #[inline(always)]
-pub(crate) unsafe fn multiply<S: Simd>(
-    multiplicands: *const f32,
-    tiles: Tiles,
-    weights: &Packed,
-    panels: std::ops::Range<usize>,
-    epilogue: &Epilogue,
-    output: Output,
-    ahead: Ahead,
-) {
-    let parts = panels.len() * tiles.count();
+pub(crate) unsafe fn multiply<S: Simd>(rows: &Rows<'_>, weights: &Packed, units: Range<usize>) {
+    let &Rows { multiplicands, tiles, room, epilogue, output, ahead } = rows;
+    let places = Room::new(tiles.rows, weights.depth_blocks, S::NV * S::LANES);
+    if weights.has_pairs() {
+        strassen::sum_rows::<S>(multiplicands, tiles, places, room);
+    }
+    let parts = units.len() * tiles.count();
     let mut part = 0;
+    let mut prefetch = || {
+        ahead.prefetch::<S>(part, parts);
+        part += 1;
+    };
     let row_words = weights.depth_blocks * S::WORDS;
-    for panel in panels {
-        let channel = panel * weights.panel;
-        let b = weights.words.as_ptr().add(channel * weights.depth_words);
-        let vectors = (weights.channels - channel).min(weights.panel) / S::LANES;
-        for index in 0..tiles.count() {
-            let start = tiles.start(index);
-            let height = tiles.start(index + 1) - start;
-            let a = multiplicands.add(start * row_words);
-            let to = Place {
-                output: output.data,
-                row: (output.first_row + start) * weights.channels,
-                stride: weights.channels,
-                channel,
-            };
-            ahead.prefetch::<S>(part, parts);
-            part += 1;
-            if !epilogue.residual.is_null() {
-                for row in 0..height {
-                    for line in 0..vectors * S::LANES / BLOCK {
-                        S::prefetch(epilogue.residual.add(to.row + row * to.stride + channel + line * BLOCK));
+    for unit in units {
+        match weights.unit(unit) {
+            Unit::Panel { channel, width, depth, weights: b } => {
+                for index in 0..tiles.count() {
+                    prefetch();
+                    let tile = tiles.tile(index);
+                    for first in 0..tile.together.min(tile.rows) {
+                        let height = (tile.rows - first).div_ceil(tile.together);
+                        S::vectorize(&Multiply {
+                            height,
+                            vectors: width / S::LANES,
+                            a: multiplicands.add(tile.start * row_words + tile.slot(first) * S::WORDS),
+                            stride: tile.slots * S::WORDS,
+                            b,
+                            depth,
+                            next: b.wrapping_add(depth * width + index * depth * BLOCK),
+                            plan: &Plan::PLAIN,
+                            results: room,
+                            epilogue,
+                            place: Place::of(&output, tile, first, height, weights.channels, channel),
+                        });
                     }
                 }
             }
-            by_vectors::<S>(height, vectors, a, b, weights.depth_words, epilogue, to);
+            Unit::Pair { channel, width, weights: mut b } => {
+                for (product, plan) in PLANS.iter().enumerate() {
+                    let depth = weights.product_depth(product);
+                    for index in 0..tiles.count() {
+                        if product == 0 {
+                            prefetch();
+                        }
+                        let tile = tiles.tile(index);
+                        let half_rows = tile.slots / 2;
+                        let stride = tile.slots * S::WORDS;
+                        let (a, stride) = match plan.left {
+                            Left::Quadrant(quadrant) => {
+                                let (odd, second) = (quadrant / 2, quadrant % 2);
+                                let at = tile.start * row_words + odd * half_rows * S::WORDS;
+                                let block = second * weights.depth_blocks / 2;
+                                (multiplicands.add(at + block * stride).cast_const(), stride)
+                            }
+                            Left::Sum(sum) => {
+                                (room.add(places.sum(tile.start, half_rows, sum)).cast_const(), stride / 2)
+                            }
+                        };
+                        let finished = plan.finished.map_or(0, |to| to.quadrant);
+                        let (odd, second) = (finished / 2, finished % 2);
+                        let height = (tile.rows - odd).div_ceil(2);
+                        let channel = channel + second * width;
+                        S::vectorize(&Multiply {
+                            height: half_rows,
+                            vectors: width / S::LANES,
+                            a,
+                            stride,
+                            b,
+                            depth,
+                            next: b.wrapping_add(depth * width + index * depth * BLOCK),
+                            plan,
+                            results: room.add(places.results(tile.start)),
+                            epilogue,
+                            place: Place::of(&output, tile, odd, height, weights.channels, channel),
+                        });
+                    }
+                    b = b.add(depth * width);
+                }
+            }
         }
     }
 }
@@ -226,105 +252,175 @@ struct Place {
     row: usize,
     stride: usize,
     channel: usize,
+    /// Rows that there are; fewer than the tile's, where the last one has no partner.
+    height: usize,
 }
 
-#[inline(always)]
-unsafe fn by_vectors<S: Simd>(
+impl Place {
+    /// Of those rows of `tile` that begin with its row `first`.
+    #[inline(always)]
+    fn of(output: &Output, tile: Tile, first: usize, height: usize, channels: usize, channel: usize) -> Self {
+        let row = (output.first_row + tile.start + first) * channels;
+        Self { output: output.data, row, stride: tile.together * channels, channel, height }
+    }
+}
+
+/// The multiplication of a tile. Not inlined where it is used, which is in two places: it is large.
+struct Multiply<'a> {
     height: usize,
+    /// Vectors of output channels.
     vectors: usize,
+    /// Multiplicands.
     a: *const f32,
+    /// Words from a block of them to the next.
+    stride: usize,
+    /// Weights.
     b: *const f32,
+    /// Words that are multiplied for an element.
     depth: usize,
-    epilogue: &Epilogue,
-    to: Place,
-) {
-    match vectors {
-        4 if S::NV >= 4 => by_height::<S, 4>(height, a, b, depth, epilogue, to),
-        2 if S::NV >= 2 => by_height::<S, 2>(height, a, b, depth, epilogue, to),
-        1 if S::NV == 2 && S::LANES == BLOCK => by_height::<S, 1>(height, a, b, depth, epilogue, to),
-        _ => unreachable!("panels are whole, or a block where that is one vector"),
-    }
+    /// Weights that are read after these, a part of which is loaded into the second-level cache meanwhile.
+    next: *const f32,
+    plan: &'a Plan,
+    /// Sums that are not finished, a tile after the other; within a tile row after row.
+    results: *mut f32,
+    epilogue: &'a Epilogue,
+    /// Where what is finished goes.
+    place: Place,
 }
 
-#[inline(always)]
-unsafe fn by_height<S: Simd, const NV: usize>(
-    height: usize,
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
-    epilogue: &Epilogue,
-    to: Place,
-) {
-    macro_rules! heights {
-        ($($rows:literal)*) => {
-            match height {
-                $($rows if S::MR >= $rows => tile::<S, $rows, NV>(a, b, depth, epilogue, to),)*
-                _ => unreachable!("a tile has at most S::MR rows"),
-            }
-        };
-    }
-    heights!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-}
-
-/// The inner kernel: `MR` rows times `NV` vectors of output channels.
-#[inline(always)]
-unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(
-    a: *const f32,
-    b: *const f32,
-    depth: usize,
-    epilogue: &Epilogue,
-    to: Place,
-) {
-    let mut sums = [[S::splat(0.0); NV]; MR];
-    let (mut a, mut b) = (a, b);
-    let mut left = depth;
-    while left > 0 {
-        let words = left.min(S::WORDS);
-        for word in 0..words {
-            let mut weights = [S::splat(0.0); NV];
-            for (v, weights) in weights.iter_mut().enumerate() {
-                *weights = S::load(b.add(v * S::LANES));
-            }
-            for v in 0..NV {
-                S::prefetch(b.wrapping_add((16 * NV + v) * S::LANES));
-            }
-            b = b.add(NV * S::LANES);
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let multiplicand = S::splat(*a.add(row * S::WORDS + word));
-                for (sum, weights) in sums.iter_mut().zip(weights) {
-                    *sum = S::dot(*sum, multiplicand, weights);
+impl Kernel for &Multiply<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Multiply { epilogue, place, .. } = self;
+        if self.plan.finished.is_some() {
+            let output = place.output.add(place.row + place.channel);
+            for row in 0..place.height {
+                for line in 0..self.vectors * S::LANES / BLOCK {
+                    S::prefetch_write(output.add(row * place.stride + line * BLOCK));
                 }
             }
         }
-        a = a.add(MR * S::WORDS);
-        left -= words;
-    }
-    if epilogue.residual.is_null() && epilogue.scale.is_null() && !epilogue.bias.is_null() {
-        // What most steps need, straight from the registers.
-        let floor = S::splat(if epilogue.relu { 0.0 } else { f32::NEG_INFINITY });
-        let mut bias = [S::splat(0.0); NV];
-        for (v, bias) in bias.iter_mut().enumerate() {
-            *bias = S::load(epilogue.bias.add(to.channel + v * S::LANES));
-        }
-        let output = to.output.add(to.row + to.channel);
-        for (row, sums) in sums.iter().enumerate() {
-            for (v, (&sum, &bias)) in sums.iter().zip(&bias).enumerate() {
-                S::store(output.add(row * to.stride + v * S::LANES), S::max(floor, S::add(sum, bias)));
+        if self.plan.finished.is_some() && !epilogue.residual.is_null() {
+            let residual = epilogue.residual.add(place.row + place.channel);
+            for row in 0..place.height {
+                for line in 0..self.vectors * S::LANES / BLOCK {
+                    S::prefetch(residual.add(row * place.stride + line * BLOCK));
+                }
             }
         }
-        return;
+        match self.vectors {
+            4 if S::NV >= 4 => self.by_height::<S, 4>(),
+            2 if S::NV >= 2 => self.by_height::<S, 2>(),
+            1 if S::NV == 2 && S::LANES == BLOCK => self.by_height::<S, 1>(),
+            _ => unreachable!("panels are whole, or a block where that is one vector"),
+        }
     }
-    // The loop below is not unrolled, so that what it reads lies in memory: a copy, or the sums would have to be
-    // there all the time.
-    let mut finished = [[S::splat(0.0); NV]; MR];
-    for (finished, sums) in finished.iter_mut().zip(&sums) {
-        finished.copy_from_slice(sums);
+}
+
+impl Multiply<'_> {
+    #[inline(always)]
+    unsafe fn by_height<S: Simd, const NV: usize>(&self) {
+        macro_rules! heights {
+            ($($rows:literal)*) => {
+                match self.height {
+                    $($rows if S::MR >= $rows => self.tile::<S, $rows, NV>(),)*
+                    _ => unreachable!("a tile has at most S::MR rows"),
+                }
+            };
+        }
+        heights!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
-    for (row, sums) in finished.iter().enumerate() {
-        let begin = to.row + row * to.stride;
-        for (v, &sum) in sums.iter().enumerate() {
-            let channel = to.channel + v * S::LANES;
-            S::store(to.output.add(begin + channel), epilogue.finish::<S>(sum, begin, channel));
+
+    /// The inner kernel: `MR` rows times `NV` vectors of output channels.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(&self) {
+        let mut sums = [[S::splat(0.0); NV]; MR];
+        let Multiply { mut a, mut b, mut next, stride, plan, epilogue, place: to, .. } = *self;
+        let mut left = self.depth;
+        while left > 0 {
+            let words = left.min(S::WORDS);
+            for word in 0..words {
+                let mut weights = [S::splat(0.0); NV];
+                for (v, weights) in weights.iter_mut().enumerate() {
+                    *weights = S::load(b.add(v * S::LANES));
+                }
+                for v in 0..NV {
+                    S::prefetch(b.wrapping_add((16 * NV + v) * S::LANES));
+                }
+                S::prefetch_far(next);
+                next = next.wrapping_add(BLOCK);
+                b = b.add(NV * S::LANES);
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let multiplicand = S::splat(*a.add(row * S::WORDS + word));
+                    for (sum, weights) in sums.iter_mut().zip(weights) {
+                        *sum = S::dot(*sum, multiplicand, weights);
+                    }
+                }
+            }
+            a = a.wrapping_add(stride);
+            left -= words;
+        }
+        let results = |to: &Use| self.results.wrapping_add(to.quadrant * MR * NV * S::LANES);
+        for kept in plan.kept.iter().flatten() {
+            let to = results(kept);
+            if kept.first {
+                for (row, sums) in sums.iter().enumerate() {
+                    for (v, &sum) in sums.iter().enumerate() {
+                        S::store(to.add((row * NV + v) * S::LANES), sum);
+                    }
+                }
+            } else {
+                let sign = S::splat(kept.sign);
+                for (row, sums) in sums.iter().enumerate() {
+                    for (v, &sum) in sums.iter().enumerate() {
+                        let to = to.add((row * NV + v) * S::LANES);
+                        S::store(to, S::mul_add(sign, sum, S::load(to)));
+                    }
+                }
+            }
+        }
+        let Some(finished) = &plan.finished else { return };
+        if !finished.first {
+            let (from, sign) = (results(finished), S::splat(finished.sign));
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::mul_add(sign, *sum, S::load(from.add((row * NV + v) * S::LANES)));
+                }
+            }
+        }
+        // All of it in registers: each loop is unrolled, and what does not apply is skipped as a whole.
+        let at = |data: *const f32, v: usize| S::load(data.add(to.channel + v * S::LANES));
+        if !epilogue.bias.is_null() {
+            for v in 0..NV {
+                let bias = at(epilogue.bias, v);
+                sums.iter_mut().for_each(|sums| sums[v] = S::add(sums[v], bias));
+            }
+        }
+        if !epilogue.residual.is_null() {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                if row < to.height {
+                    let residual = epilogue.residual.add(to.row + row * to.stride);
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::add(*sum, at(residual, v));
+                    }
+                }
+            }
+        }
+        if !epilogue.scale.is_null() {
+            for v in 0..NV {
+                let (scale, shift) = (at(epilogue.scale, v), at(epilogue.shift, v));
+                sums.iter_mut().for_each(|sums| sums[v] = S::mul_add(sums[v], scale, shift));
+            }
+        }
+        // A ReLU that is not asked for is a maximum with what is below every number.
+        let floor = S::splat(if epilogue.relu { 0.0 } else { f32::NEG_INFINITY });
+        let output = to.output.add(to.row + to.channel);
+        for (row, sums) in sums.iter().enumerate() {
+            if row < to.height {
+                for (v, &sum) in sums.iter().enumerate() {
+                    S::store(output.add(row * to.stride + v * S::LANES), S::max(floor, sum));
+                }
+            }
         }
     }
 }

@@ -12,14 +12,12 @@ use crate::buffer::Buffer;
 use crate::image::Images;
 use crate::isa::Isa;
 use crate::layout::Layout;
-use crate::matmul::{Ahead, Epilogue, Packed};
+use crate::matmul::{Ahead, Epilogue};
+use crate::packed::Packed;
 use crate::rows::Map;
 use crate::shape::{SizeError, Window};
 use crate::simd::BLOCK;
-use crate::step::{
-    Average, BLOCK_WORDS, Item, Linear, Multiplication, Part, Share, Step, StepKind, StoredEpilogue,
-    most_rows,
-};
+use crate::step::{self, Average, Item, Linear, Multiplication, Part, Share, Step, StepKind, StoredEpilogue};
 use crate::threads::{Scratch, Team, Threads};
 
 /// Global average pooling and the fully connected layer.
@@ -148,10 +146,7 @@ impl Program {
     }
 
     fn make_room(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: usize) {
-        let deepest = self.packed().map(|weights| weights.depth_blocks).max().unwrap_or(0);
-        let row = deepest * BLOCK;
-        // One more row for the image's windows.
-        let block = BLOCK_WORDS.max(row * self.isa.facts().tile_rows) + row;
+        let block = self.packed().map(|weights| step::room(weights, self.isa)).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block));
         let features = images * self.head.linear.weights.depth_blocks * BLOCK;
         if state.features.len() < features {
@@ -224,7 +219,7 @@ impl Program {
         let geometry = at.layout.geometry(index);
         let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
         for item in team.items(share.items()) {
-            let (pixels, panels) = share.item(item);
+            let (pixels, units) = share.item(item);
             let next = item + team.members();
             let next = if next < share.items() { share.item(next).0 } else { 0..0 };
             let map = Map {
@@ -241,7 +236,7 @@ impl Program {
                 let output = at.value(index + 1);
                 let block = at.block.get();
                 let ahead = map.read_by(next);
-                let part = Part { map, epilogue, pixels, panels, output, block, ahead };
+                let part = Part { map, epilogue, pixels, units, output, block, ahead };
                 self.isa.run(Item { kind: &step.kind, part });
             }
         }
@@ -287,21 +282,15 @@ impl Program {
         let zeros = &state.zeros;
         let blocks = shared(&mut scratch.blocks);
         let output = Shared(state.logits.as_mut_ptr());
-        let rows = most_rows(weights, self.isa);
-        let share = Share {
-            pixels: images,
-            blocks: images.div_ceil(rows),
-            panels: weights.panels(),
-            splits: threads.count().min(weights.panels()),
-        };
+        let share = Share::by_units(weights, images, threads.count(), self.isa);
         let team = Team::new(threads.count());
         threads.run(|thread| {
             for item in team.items(share.items()) {
-                let (pixels, panels) = share.item(item);
+                let (pixels, units) = share.item(item);
                 let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
                 let epilogue = Epilogue::of_bias(self.head.bias.as_ptr());
                 let (output, block, ahead) = (output.get(), blocks[thread].get(), Ahead::NOTHING);
-                let part = Part { map, epilogue, pixels, panels, output, block, ahead };
+                let part = Part { map, epilogue, pixels, units, output, block, ahead };
                 // SAFETY: the buffers were made for so many images; items write different elements.
                 unsafe { self.isa.run(Linear { linear: &self.head.linear, part }) };
             }

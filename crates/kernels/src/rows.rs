@@ -57,13 +57,28 @@ impl Map {
     }
 }
 
-/// Where a run of consecutive output pixels goes: element (pixel, block) at
-/// `data + pixel * pixel_stride + block * block_stride`.
+/// Where a run of consecutive output pixels goes: a block of channels every `block_stride` elements; of a pixel, the
+/// first one as [`Destination::offset`] says.
 #[derive(Clone, Copy)]
 struct Destination {
     data: *mut f32,
     pixel_stride: usize,
     block_stride: usize,
+    /// 1 where pixels are taken two by two, 0 otherwise.
+    pairs: usize,
+    /// Whether the first one is the second of its pair.
+    phase: usize,
+    /// Elements from the first of a pair to the second.
+    partner: usize,
+}
+
+impl Destination {
+    /// Element at which pixel `pixel` of the run begins.
+    #[inline(always)]
+    fn offset(&self, pixel: usize) -> usize {
+        let pixel = pixel + self.phase;
+        (pixel >> self.pairs) * self.pixel_stride + (pixel & self.pairs) * self.partner
+    }
 }
 
 /// Pixels that are computed together at most; no tile is higher.
@@ -89,12 +104,11 @@ pub(crate) unsafe fn window<S: Simd>(map: Map, with_relu: bool, first: usize, ti
     let [kernel_height, kernel_width] = geometry.kernel;
     let row_words = kernel_height * kernel_width * blocks * S::WORDS;
     for tile in 0..tiles.count() {
-        let start = tiles.start(tile);
-        let height = tiles.start(tile + 1) - start;
-        for row in 0..height {
-            let pixel = first + start + row;
+        let tile = tiles.tile(tile);
+        for row in 0..tile.rows {
+            let pixel = first + tile.start + row;
             let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
-            let mut out = to.add(start * row_words + row * S::WORDS);
+            let mut out = to.add(tile.start * row_words + tile.slot(row) * S::WORDS);
             for ky in 0..kernel_height {
                 for kx in 0..kernel_width {
                     let from = map.tap(oy, ox, ky, kx);
@@ -106,7 +120,7 @@ pub(crate) unsafe fn window<S: Simd>(map: Map, with_relu: bool, first: usize, ti
                             }
                             S::store_multiplicand(out, lane, x);
                         }
-                        out = out.add(height * S::WORDS);
+                        out = out.wrapping_add(tile.slots * S::WORDS);
                     }
                 }
             }
@@ -128,10 +142,9 @@ pub(crate) unsafe fn image_window<S: Simd>(
     let [kernel_height, kernel_width] = geometry.kernel;
     let blocks = (kernel_height * kernel_width * map.channels).div_ceil(BLOCK);
     for tile in 0..tiles.count() {
-        let start = tiles.start(tile);
-        let height = tiles.start(tile + 1) - start;
-        for row in 0..height {
-            let pixel = first + start + row;
+        let tile = tiles.tile(tile);
+        for row in 0..tile.rows {
+            let pixel = first + tile.start + row;
             let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
             let mut at = 0;
             for ky in 0..kernel_height {
@@ -148,7 +161,7 @@ pub(crate) unsafe fn image_window<S: Simd>(
                 *scratch.add(rest) = 0.0;
             }
             for block in 0..blocks {
-                let out = to.add((start * blocks + block * height + row) * S::WORDS);
+                let out = to.add((tile.start * blocks + block * tile.slots + tile.slot(row)) * S::WORDS);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     S::store_multiplicand(out, lane, S::load(scratch.add(block * BLOCK + lane)));
                 }
@@ -177,13 +190,18 @@ pub(crate) unsafe fn depthwise<S: Simd>(
     let blocks = map.channels / BLOCK;
     let epilogue = Epilogue { relu: relu_after, ..Epilogue::of_bias(step.weights.bias.as_ptr()) };
     for tile in 0..tiles.count() {
-        let (start, end) = (tiles.start(tile), tiles.start(tile + 1));
-        for run in runs(first + start..first + end, map.geometry.output[1]) {
-            let row = run.start - first - start;
+        let tile = tiles.tile(tile);
+        let start = first + tile.start;
+        for run in runs(start..start + tile.rows, map.geometry.output[1]) {
+            let row = run.start - start;
+            let phase = row % tile.together();
             let to = Destination {
-                data: to.add((start * blocks + row) * S::WORDS),
+                data: to.add((tile.start * blocks + tile.slot(row - phase)) * S::WORDS),
                 pixel_stride: S::WORDS,
-                block_stride: (end - start) * S::WORDS,
+                block_stride: tile.slots * S::WORDS,
+                pairs: tile.together() - 1,
+                phase,
+                partner: tile.slots / 2 * S::WORDS,
             };
             depthwise_run::<S, true>(map, step, &epilogue, 0, run, to);
         }
@@ -202,7 +220,14 @@ pub(crate) unsafe fn depthwise_map<S: Simd>(
 ) {
     for run in runs(first..first + count, map.geometry.output[1]) {
         let begin = run.start * map.channels;
-        let to = Destination { data: output.add(begin), pixel_stride: map.channels, block_stride: BLOCK };
+        let to = Destination {
+            data: output.add(begin),
+            pixel_stride: map.channels,
+            block_stride: BLOCK,
+            pairs: 0,
+            phase: 0,
+            partner: 0,
+        };
         depthwise_run::<S, false>(map, step, epilogue, begin, run, to);
     }
 }
@@ -240,7 +265,7 @@ unsafe fn depthwise_run<S: Simd, const MULTIPLICANDS: bool>(
                 let x = S::max(floor, S::load(from.add(channel)));
                 sum = S::mul_add(x, S::load(weights.add(tap * map.channels)), sum);
             }
-            let out = to.data.add(channel / BLOCK * to.block_stride + pixel * to.pixel_stride);
+            let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
             let sum = epilogue.finish::<S>(sum, begin + pixel * map.channels, channel);
             put::<S, MULTIPLICANDS>(out, channel % BLOCK, sum);
         }
@@ -309,7 +334,7 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
             }
             let sum = S::add(S::add(sums[0], sums[1]), sums[2]);
             let sum = epilogue.finish::<S>(sum, begin + pixel * map.channels, channel);
-            put::<S, MULTIPLICANDS>(out.add(pixel * to.pixel_stride), channel % BLOCK, sum);
+            put::<S, MULTIPLICANDS>(out.add(to.offset(pixel)), channel % BLOCK, sum);
             first = second;
             second = third;
         }

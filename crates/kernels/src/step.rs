@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::isa::{Facts, Isa};
-use crate::matmul::{self, Ahead, Epilogue, Output, Packed, Tiles};
+use crate::matmul::{self, Ahead, Epilogue, Output, Tiles};
+use crate::packed::Packed;
 use crate::pool;
 use crate::rows::{self, DepthwiseStep, DepthwiseWeights, Map};
 use crate::shape::Window;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{BLOCK, Kernel, Simd};
 
 /// Words of multiplicands that a block of rows may take: half of a small second-level cache.
 pub(crate) const BLOCK_WORDS: usize = 64 * 1024;
@@ -70,36 +71,65 @@ pub(crate) struct Step {
 /// Rows of the largest block of a multiplication.
 pub(crate) fn most_rows(weights: &Packed, isa: Isa) -> usize {
     let Facts { tile_rows, block_words, .. } = isa.facts();
-    let tiles = BLOCK_WORDS / (weights.depth_blocks * block_words * tile_rows);
-    tiles.clamp(1, BLOCK_TILES) * tile_rows
+    let rows = tile_rows * together(weights);
+    let tiles = BLOCK_WORDS / (weights.depth_blocks * block_words * rows);
+    tiles.clamp(1, BLOCK_TILES / together(weights)) * rows
 }
 
-/// How a step is cut into items: blocks of pixels, and parts of the panels where there are too few rows.
+/// Rows that belong together, because they are computed from one another's sums.
+fn together(weights: &Packed) -> usize {
+    if weights.has_pairs() { 2 } else { 1 }
+}
+
+/// Words that a thread needs for a block of a multiplication.
+pub(crate) fn room(weights: &Packed, isa: Isa) -> usize {
+    let rows = most_rows(weights, isa);
+    // One more row for the image's windows.
+    (rows + 1) * weights.depth_blocks * BLOCK + weights.room(rows)
+}
+
+/// How a step is cut into items: blocks of pixels, and parts of the weights' units where there are too few rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
-    pub(crate) pixels: usize,
-    pub(crate) blocks: usize,
-    pub(crate) panels: usize,
-    pub(crate) splits: usize,
+    pixels: usize,
+    /// Pixels that stay together.
+    together: usize,
+    blocks: usize,
+    units: usize,
+    splits: usize,
 }
 
 impl Share {
     pub(crate) fn of(step: &Step, pixels: usize, members: usize, isa: Isa) -> Self {
-        let (most, panels) = match &step.kind {
-            StepKind::Multiply(Multiplication { weights, .. }) => (most_rows(weights, isa), weights.panels()),
-            _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1),
+        let (most, units, together) = match &step.kind {
+            StepKind::Multiply(Multiplication { weights, .. }) => {
+                (most_rows(weights, isa), weights.units(), together(weights))
+            }
+            _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1, 1),
         };
         let mut blocks = pixels.div_ceil(most);
         let mut splits = 1;
         if members > 1 {
             let even = blocks.next_multiple_of(members);
-            if pixels / even >= isa.facts().tile_rows || panels == 1 {
-                blocks = even.min(pixels);
+            if pixels / even >= isa.facts().tile_rows || units == 1 {
+                blocks = even.min(pixels.div_ceil(together));
             } else {
-                splits = members.div_ceil(blocks).min(panels);
+                splits = members.div_ceil(blocks).min(units);
             }
         }
-        Self { pixels, blocks, panels, splits }
+        Self { pixels, together, blocks, units, splits }
+    }
+
+    /// Of a multiplication of `rows` rows, whose weights all threads take a part of.
+    pub(crate) fn by_units(weights: &Packed, rows: usize, members: usize, isa: Isa) -> Self {
+        let units = weights.units();
+        Self {
+            pixels: rows,
+            together: together(weights),
+            blocks: rows.div_ceil(most_rows(weights, isa)),
+            units,
+            splits: members.min(units),
+        }
     }
 
     pub(crate) fn items(&self) -> usize {
@@ -108,20 +138,22 @@ impl Share {
 
     pub(crate) fn item(&self, index: usize) -> (Range<usize>, Range<usize>) {
         let (block, split) = (index / self.splits, index % self.splits);
-        let part =
-            |whole: usize, parts: usize, index: usize| whole * index / parts..whole * (index + 1) / parts;
-        (part(self.pixels, self.blocks, block), part(self.panels, self.splits, split))
+        let start = |whole: usize, parts: usize, index: usize| whole * index / parts;
+        let sets = self.pixels.div_ceil(self.together);
+        let pixel = |block| (start(sets, self.blocks, block) * self.together).min(self.pixels);
+        let units = start(self.units, self.splits, split)..start(self.units, self.splits, split + 1);
+        (pixel(block)..pixel(block + 1), units)
     }
 }
 
-/// A part of a step's work: some pixels, and of a multiplication some panels.
+/// A part of a step's work: some pixels, and of a multiplication some units of the weights.
 pub(crate) struct Part {
     pub(crate) map: Map,
     pub(crate) epilogue: Epilogue,
     pub(crate) pixels: Range<usize>,
-    pub(crate) panels: Range<usize>,
+    pub(crate) units: Range<usize>,
     pub(crate) output: *mut f32,
-    /// Room for rows.
+    /// Room for rows, see [`room`].
     pub(crate) block: *mut f32,
     /// What this thread will probably read next.
     pub(crate) ahead: Ahead,
@@ -135,14 +167,16 @@ impl Multiplication {
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, part: Part) {
         let Self { rows, weights } = self;
-        let Part { map, epilogue, pixels, panels, output, block, ahead } = part;
+        let Part { map, epilogue, pixels, units, output, block, ahead } = part;
         let first = pixels.start;
-        let tiles = Tiles::new(pixels.len(), S::MR);
+        let together = together(weights);
+        let tiles = Tiles::new(pixels.len(), S::MR, together);
+        let words = pixels.len().next_multiple_of(together) * weights.depth_blocks * S::WORDS;
         // SAFETY: the caller's.
         unsafe {
             match rows {
                 Rows::Image => {
-                    let scratch = block.add(pixels.len() * weights.depth_blocks * S::WORDS);
+                    let scratch = block.add(words);
                     rows::image_window::<S>(map, first, tiles, block, scratch);
                 }
                 Rows::Window { relu } => rows::window::<S>(map, *relu, first, tiles, block),
@@ -151,8 +185,15 @@ impl Multiplication {
                     rows::depthwise::<S>(map, depthwise, *relu_after, first, tiles, block);
                 }
             }
-            let output = Output { data: output, first_row: first };
-            matmul::multiply::<S>(block, tiles, weights, panels, &epilogue, output, ahead);
+            let rows = matmul::Rows {
+                multiplicands: block,
+                tiles,
+                room: block.add(words),
+                epilogue: &epilogue,
+                output: Output { data: output, first_row: first },
+                ahead,
+            };
+            matmul::multiply::<S>(&rows, weights, units);
         }
     }
 }

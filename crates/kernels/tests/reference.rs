@@ -273,6 +273,55 @@ fn many_rows_and_deep_channels_are_cut_into_blocks() {
     }
 }
 
+/// Layers that are large enough for Strassen's algorithm, with every source of rows and every epilogue; odd numbers of
+/// pixels, of panels, and a depth whose second half is shorter.
+const LARGE: &[(&str, Body)] = &[
+    ("separable, bias and ReLU", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 312, 1, &x);
+        let x = on.depthwise(window(3, 1, 1, 1), &x);
+        let x = on.pixel(601, &x);
+        on.relu(&x)
+    }),
+    ("pixels, normalisation and ReLU", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 263, 1, &x);
+        let x = on.relu(&x);
+        let x = on.pixel(520, &x);
+        let x = on.affine(&x);
+        on.relu(&x)
+    }),
+    ("strided windows, residual", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 34, 1, &x);
+        let y = on.conv(window(3, 2, 1, 1), 416, 1, &x);
+        let shortcut = on.conv(window(1, 2, 1, 0), 416, 1, &x);
+        on.add(&y, &shortcut)
+    }),
+];
+
+#[test]
+fn large_layers_are_multiplied_by_halves() {
+    for isa in Isa::available() {
+        let tolerance = if isa.rounds_to_bf16() { 4e-2 } else { 2e-6 };
+        for &(name, body) in LARGE {
+            for size in [[9, 9], [12, 11], [1, 3]] {
+                let (values, maps) = images(2, size);
+                let (program, expected) = build(isa, body, &maps);
+                let mut first = None;
+                for threads in [1, 2, 3] {
+                    let threads = Threads::new(threads).unwrap();
+                    let batch = Images::Planar { values: &values, channels: 3, size };
+                    let found = program.run(&batch, &threads).unwrap();
+                    let what = format!("{isa:?}, {name}, {size:?}, {} threads", threads.count());
+                    assert_close(&what, &found, &expected, tolerance);
+                    // Neither the threads nor the other images of a batch change a bit.
+                    let alone = Images::Planar { values: &values[values.len() / 2..], channels: 3, size };
+                    assert_eq!(program.run(&alone, &threads).unwrap(), found[found.len() / 2..], "{what}");
+                    assert_eq!(first.get_or_insert_with(|| found.clone()), &found, "{what}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn bytes_give_the_bits_that_their_values_give() {
     let size = [11, 13];

@@ -71,6 +71,11 @@ macro_rules! f32_operations {
         }
 
         #[inline(always)]
+        unsafe fn prefetch_write(to: *mut f32) {
+            _mm_prefetch::<_MM_HINT_ET0>(to.cast());
+        }
+
+        #[inline(always)]
         unsafe fn prefetch_far(from: *const f32) {
             _mm_prefetch::<_MM_HINT_T1>(from.cast());
         }

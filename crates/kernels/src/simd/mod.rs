@@ -79,6 +79,8 @@ pub(crate) trait Simd: Copy {
     }
     /// Loads the cache line at `from` ahead of its use. A hint: `from` need not be valid.
     unsafe fn prefetch(from: *const f32);
+    /// Asks for the cache line at `to`, which will be written. A hint: `to` need not be valid.
+    unsafe fn prefetch_write(_to: *mut f32) {}
     /// [`Simd::prefetch`], into the second-level cache only.
     unsafe fn prefetch_far(from: *const f32);
 }

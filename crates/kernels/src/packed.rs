@@ -1,0 +1,187 @@
+//! The weights of a matrix multiplication, packed once at load in the order in which [`crate::matmul`] reads them.
+//!
+//! A *panel* is the weights of 32 (AVX-512) or 16 output channels, input channel after input channel, read in one
+//! stream. Where [`strassen`] saves time, two panels that lie side by side are packed as the right
+//! operands of its seven products instead: a *pair*, 7/8 of the arithmetic and 7/4 of the memory.
+
+use std::ops::Range;
+
+use crate::buffer::{Buffer, padded};
+use crate::isa::{Facts, Isa};
+use crate::simd::BLOCK;
+use crate::strassen::{self, PRODUCTS};
+
+/// Weights of a matrix multiplication, packed for one instruction set.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    words: Buffer,
+    /// Words of multiplicand a row: input channels, or pairs of them for bf16.
+    depth_words: usize,
+    /// Blocks of multiplicands a row.
+    pub(crate) depth_blocks: usize,
+    /// Output channels, padded.
+    pub(crate) channels: usize,
+    /// Output channels a panel.
+    panel: usize,
+    /// Panels that are packed two by two: the first ones.
+    pairs: usize,
+}
+
+/// What is computed at a time: all rows of a block with these weights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unit {
+    /// A panel of `width` channels: `[depth, width]`.
+    Panel { channel: usize, width: usize, depth: usize, weights: *const f32 },
+    /// Two panels of `width` channels each: the right operands of [`PRODUCTS`], one after the other.
+    Pair { channel: usize, width: usize, weights: *const f32 },
+}
+
+impl Packed {
+    /// Packs the weights of `depth` inputs and `channels` outputs; `weight(input, output)` gives them. By Strassen's
+    /// algorithm where that pays.
+    pub(crate) fn new(isa: Isa, depth: usize, channels: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
+        let panels = padded(channels) / isa.facts().panel_channels;
+        let pairs = if strassen::pays(isa, depth, channels) { panels / 2 } else { 0 };
+        Self::with_pairs(isa, depth, channels, pairs, weight)
+    }
+
+    /// [`Packed::new`], each output a sum of products without detours: what rows have to do with each other there
+    /// is not to be.
+    pub(crate) fn plain(
+        isa: Isa,
+        depth: usize,
+        channels: usize,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        Self::with_pairs(isa, depth, channels, 0, weight)
+    }
+
+    fn with_pairs(
+        isa: Isa,
+        depth: usize,
+        channels: usize,
+        pairs: usize,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let Facts { panel_channels: panel, block_words, .. } = isa.facts();
+        let depth_words = depth.div_ceil(BLOCK / block_words);
+        let depth_blocks = depth.div_ceil(BLOCK);
+        let mut packed = Self {
+            words: Buffer::default(),
+            depth_words,
+            depth_blocks,
+            channels: padded(channels),
+            panel,
+            pairs,
+        };
+        packed.words = Buffer::zeroed(packed.panel_offset(packed.panels()));
+        let at = |input, output| if input < depth && output < channels { weight(input, output) } else { 0.0 };
+        let word = |word: usize, output: usize| match BLOCK / block_words {
+            1 => at(word, output),
+            _ => bf16_pair(at(2 * word, output), at(2 * word + 1, output)),
+        };
+        let fill = |to: &mut [f32], panel: Range<usize>| {
+            for (index, row) in to.chunks_exact_mut(panel.len()).enumerate() {
+                for (to, output) in row.iter_mut().zip(panel.clone()) {
+                    *to = word(index, output);
+                }
+            }
+        };
+        let mut both = if pairs > 0 { vec![0.0; 2 * depth_words * panel] } else { Vec::new() };
+        for pair in 0..pairs {
+            let (left, right) = both.split_at_mut(depth_words * panel);
+            let channel = 2 * pair * panel;
+            fill(left, channel..channel + panel);
+            fill(right, channel + panel..channel + 2 * panel);
+            let at = pair * packed.pair_words();
+            let to = &mut packed.words.as_mut_slice()[at..];
+            strassen::pack(left, right, strassen::half_depth(depth_blocks) * panel, to);
+        }
+        for index in 2 * pairs..packed.panels() {
+            let (at, width) = (packed.panel_offset(index), packed.panel_width(index));
+            let to = &mut packed.words.as_mut_slice()[at..at + depth_words * width];
+            fill(to, index * panel..index * panel + width);
+        }
+        packed
+    }
+
+    fn panels(&self) -> usize {
+        self.channels.div_ceil(self.panel)
+    }
+
+    fn panel_width(&self, panel: usize) -> usize {
+        (self.channels - panel * self.panel).min(self.panel)
+    }
+
+    /// Words of a pair of panels.
+    fn pair_words(&self) -> usize {
+        (0..PRODUCTS.len()).map(|product| self.product_depth(product)).sum::<usize>() * self.panel
+    }
+
+    /// Where a panel begins that is not one of a pair; the end of all words for the one after the last.
+    fn panel_offset(&self, panel: usize) -> usize {
+        let before = (panel * self.panel).min(self.channels) - 2 * self.pairs * self.panel;
+        self.pairs * self.pair_words() + before * self.depth_words
+    }
+
+    /// Words that are multiplied for an element of product `product` of a pair.
+    pub(crate) fn product_depth(&self, product: usize) -> usize {
+        PRODUCTS[product].depth(strassen::half_depth(self.depth_blocks), self.depth_words)
+    }
+
+    /// Whether rows are taken two by two.
+    pub(crate) fn has_pairs(&self) -> bool {
+        self.pairs > 0
+    }
+
+    /// Number of units.
+    pub(crate) fn units(&self) -> usize {
+        self.panels() - self.pairs
+    }
+
+    /// Unit `index`; pairs come first.
+    pub(crate) fn unit(&self, index: usize) -> Unit {
+        let at = |offset: usize| self.words.as_slice()[offset..].as_ptr();
+        match index.checked_sub(self.pairs) {
+            None => Unit::Pair {
+                channel: 2 * index * self.panel,
+                width: self.panel,
+                weights: at(index * self.pair_words()),
+            },
+            Some(rest) => {
+                let panel = 2 * self.pairs + rest;
+                Unit::Panel {
+                    channel: panel * self.panel,
+                    width: self.panel_width(panel),
+                    depth: self.depth_words,
+                    weights: at(self.panel_offset(panel)),
+                }
+            }
+        }
+    }
+
+    /// Words that a thread needs for the multiplication of `rows` rows besides the rows themselves.
+    pub(crate) fn room(&self, rows: usize) -> usize {
+        if self.has_pairs() { strassen::Room::new(rows, self.depth_blocks, self.panel).words() } else { 0 }
+    }
+
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.len() * size_of::<f32>()
+    }
+}
+
+/// Two bf16 in the bits of a word, the first in the lower half; rounded to the nearest, ties to even.
+fn bf16_pair(low: f32, high: f32) -> f32 {
+    f32::from_bits(u32::from(bf16(low)) | u32::from(bf16(high)) << 16)
+}
+
+fn bf16(x: f32) -> u16 {
+    let bits = x.to_bits();
+    if x.is_nan() {
+        // Rounding could carry into infinity.
+        return (bits >> 16) as u16 | 0x40;
+    }
+    let up = 0x7fff + (bits >> 16 & 1);
+    (bits.wrapping_add(up) >> 16) as u16
+}
