@@ -4,7 +4,7 @@
 //! * With a device of its own (a GPU), worker threads read, decode and crop ahead of it.
 //! * On the CPU, decoding and networks would take each other's processors, and threads that compute a step
 //!   together would wait for one that was interrupted. So the same threads do both in turn: a batch is decoded by
-//!   all of them, then computed by all of them. Only reading, which waits and does not compute, runs ahead.
+//!   all of them (an image each, where a batch has fewer), then computed by all of them. Only reading, which waits and does not compute, runs ahead.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -51,7 +51,7 @@ pub(crate) struct Work<'env> {
 pub(crate) enum Source<'env> {
     /// Workers are ahead of the device.
     Ahead(Receiver<Prepared>),
-    /// The device's own threads prepare a batch when it is asked for.
+    /// The device's own threads prepare a batch when it is asked for, and an image each at least.
     InTurn {
         /// What is prepared.
         work: Work<'env>,
@@ -115,8 +115,10 @@ impl<'env> Source<'env> {
             },
             Self::InTurn { work, threads, files } => {
                 let deadline = Instant::now() + patience;
-                let mut read = Vec::with_capacity(work.batch);
-                while read.len() < work.batch {
+                // No thread waits for another's image where a batch has fewer images than there are threads.
+                let at_once = work.batch.max(threads.count());
+                let mut read = Vec::with_capacity(at_once);
+                while read.len() < at_once {
                     match files.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                         Ok(file) => read.push(file),
                         Err(_) if !read.is_empty() => break,
@@ -214,7 +216,8 @@ mod tests {
             for threads in [1, 3] {
                 let (seen, sizes) = batches(batch, threads);
                 assert_eq!(seen, (3..17).collect::<Vec<_>>(), "batches of {batch}, {threads} threads");
-                assert!(sizes.iter().all(|&size| size <= batch), "{sizes:?} at most {batch}");
+                let most = batch.max(threads);
+                assert!(sizes.iter().all(|&size| size <= most), "{sizes:?} at most {most}");
             }
         }
     }
