@@ -344,8 +344,8 @@ impl Multiply<'_> {
                 for (v, weights) in weights.iter_mut().enumerate() {
                     *weights = S::load(b.add(v * S::LANES));
                 }
-                for v in 0..NV {
-                    S::prefetch(b.wrapping_add((16 * NV + v) * S::LANES));
+                for line in (0..NV * S::LANES).step_by(BLOCK) {
+                    S::prefetch(b.wrapping_add(16 * NV * S::LANES + line));
                 }
                 S::prefetch_far(next);
                 next = next.wrapping_add(BLOCK);
@@ -360,6 +360,13 @@ impl Multiply<'_> {
             a = a.wrapping_add(stride);
             left -= words;
         }
+        // What follows is not unrolled for every instruction set, and what a loop indexes lies in memory: a copy, or the
+        // sums would have been there all the time.
+        let mut finished = [[S::splat(0.0); NV]; MR];
+        for (finished, sums) in finished.iter_mut().zip(&sums) {
+            finished.copy_from_slice(sums);
+        }
+        let mut sums = finished;
         let results = |to: &Use| self.results.wrapping_add(to.quadrant * MR * NV * S::LANES);
         for kept in plan.kept.iter().flatten() {
             let to = results(kept);
@@ -388,7 +395,7 @@ impl Multiply<'_> {
                 }
             }
         }
-        // All of it in registers: each loop is unrolled, and what does not apply is skipped as a whole.
+        // In registers, where the loops are unrolled; what does not apply is skipped as a whole.
         let at = |data: *const f32, v: usize| S::load(data.add(to.channel + v * S::LANES));
         if !epilogue.bias.is_null() {
             for v in 0..NV {
