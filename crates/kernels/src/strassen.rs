@@ -10,8 +10,8 @@
 //! second-level cache, and products are added to the results while they are still in registers.
 //!
 //! Sums of halves round once more. The error is bounded relative to the largest elements of a pair of rows,
-//! not to each element's own: in the networks at hand it stays within a small factor of the plain sums'
-//! (docs/performance.md has the figures).
+//! not to each element's own: in the networks at hand it is that of the plain sums (docs/performance.md has the figures).
+//! What is not a number in a row reaches its partner, too.
 
 #![allow(
     unsafe_op_in_unsafe_fn,
