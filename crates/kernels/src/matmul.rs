@@ -89,7 +89,7 @@ impl Tile {
         row % self.together * (self.slots / 2) + row / self.together
     }
 
-    /// Places from an even row to the next and to the odd row between.
+    /// Rows that belong together.
     pub(crate) fn together(&self) -> usize {
         self.together
     }
@@ -293,18 +293,13 @@ impl Kernel for &Multiply<'_> {
     unsafe fn run<S: Simd>(self) {
         let Multiply { epilogue, place, .. } = self;
         if self.plan.finished.is_some() {
-            let output = place.output.add(place.row + place.channel);
             for row in 0..place.height {
                 for line in 0..self.vectors * S::LANES / BLOCK {
-                    S::prefetch_write(output.add(row * place.stride + line * BLOCK));
-                }
-            }
-        }
-        if self.plan.finished.is_some() && !epilogue.residual.is_null() {
-            let residual = epilogue.residual.add(place.row + place.channel);
-            for row in 0..place.height {
-                for line in 0..self.vectors * S::LANES / BLOCK {
-                    S::prefetch(residual.add(row * place.stride + line * BLOCK));
+                    let at = place.row + row * place.stride + place.channel + line * BLOCK;
+                    S::prefetch_write(place.output.add(at));
+                    if !epilogue.residual.is_null() {
+                        S::prefetch(epilogue.residual.add(at));
+                    }
                 }
             }
         }

@@ -58,7 +58,7 @@ pub(crate) enum Left {
 }
 
 /// What a product is for a quadrant of the result.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Use {
     pub(crate) quadrant: usize,
     /// 1 or -1.

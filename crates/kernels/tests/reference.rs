@@ -226,24 +226,35 @@ fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     }
 }
 
+/// Runs a network on `count` images: as plain loops compute it, by any number of threads, each image for itself.
+fn assert_computes(isa: Isa, (name, body): (&str, Body), size: [usize; 2], count: usize) -> Program {
+    // bf16 has 8 bits of precision, and a network has a few roundings one after another.
+    let tolerance = if isa.rounds_to_bf16() { 4e-2 } else { 2e-6 };
+    let (values, maps) = images(count, size);
+    let (program, expected) = build(isa, body, &maps);
+    let mut first = None;
+    for threads in [1, 2, 3] {
+        let threads = Threads::new(threads).unwrap();
+        let run = |values| program.run(&Images::Planar { values, channels: 3, size }, &threads).unwrap();
+        let found = run(&values);
+        let what = format!("{isa:?}, {name}, {size:?}, {} threads", threads.count());
+        assert_close(&what, &found, &expected, tolerance);
+        // The buffers hold what the first call left.
+        assert_eq!(run(&values), found, "{what}, again");
+        // Neither the threads nor the other images of a batch change a bit.
+        assert_eq!(first.get_or_insert_with(|| found.clone()), &found, "{what}");
+        let alone = run(&values[values.len() - values.len() / count..]);
+        assert_eq!(alone, found[found.len() - found.len() / count..], "{what}, alone");
+    }
+    program
+}
+
 #[test]
 fn every_instruction_set_computes_what_plain_loops_do() {
     for isa in Isa::available() {
-        // bf16 has 8 bits of precision, and a network has a few roundings one after another.
-        let tolerance = if isa.rounds_to_bf16() { 4e-2 } else { 2e-6 };
-        for &(name, body) in NETWORKS {
+        for &network in NETWORKS {
             for (size, count) in [([9, 9], 1), ([12, 17], 3), ([23, 8], 2)] {
-                let (values, maps) = images(count, size);
-                let (program, expected) = build(isa, body, &maps);
-                for threads in [1, 2, 3] {
-                    let threads = Threads::new(threads).unwrap();
-                    let batch = Images::Planar { values: &values, channels: 3, size };
-                    let found = program.run(&batch, &threads).unwrap();
-                    let what = format!("{isa:?}, {name}, {size:?}, {} threads", threads.count());
-                    assert_close(&what, &found, &expected, tolerance);
-                    // The buffers hold what the first call left.
-                    assert_eq!(program.run(&batch, &threads).unwrap(), found, "{what}, again");
-                }
+                assert_computes(isa, network, size, count);
             }
         }
     }
@@ -273,24 +284,24 @@ fn many_rows_and_deep_channels_are_cut_into_blocks() {
     }
 }
 
-/// Layers that are large enough for Strassen's algorithm, with every source of rows and every epilogue; odd numbers of
-/// pixels, of panels, and a depth whose second half is shorter.
-const LARGE: &[(&str, Body)] = &[
-    ("separable, bias and ReLU", |on, x| {
+/// Layers that are large enough for Strassen's algorithm, with the number of their weights: rows of every source but the image, every
+/// epilogue, odd numbers of pixels and of panels, and a depth whose second half is shorter.
+const LARGE: &[(&str, usize, Body)] = &[
+    ("separable, bias and ReLU", 312 * 601, |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 312, 1, &x);
         let x = on.depthwise(window(3, 1, 1, 1), &x);
         let x = on.pixel(601, &x);
         on.relu(&x)
     }),
-    ("pixels, normalisation and ReLU", |on, x| {
-        let x = on.conv(window(3, 1, 1, 1), 263, 1, &x);
+    ("pixels, normalisation and ReLU", 312 * 520, |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 312, 1, &x);
         let x = on.relu(&x);
         let x = on.pixel(520, &x);
         let x = on.affine(&x);
         on.relu(&x)
     }),
-    ("strided windows, residual", |on, x| {
-        let x = on.conv(window(3, 1, 1, 1), 34, 1, &x);
+    ("strided windows, residual", 9 * 50 * 416, |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 50, 1, &x);
         let y = on.conv(window(3, 2, 1, 1), 416, 1, &x);
         let shortcut = on.conv(window(1, 2, 1, 0), 416, 1, &x);
         on.add(&y, &shortcut)
@@ -300,23 +311,17 @@ const LARGE: &[(&str, Body)] = &[
 #[test]
 fn large_layers_are_multiplied_by_halves() {
     for isa in Isa::available() {
-        let tolerance = if isa.rounds_to_bf16() { 4e-2 } else { 2e-6 };
-        for &(name, body) in LARGE {
+        for &(name, weights, body) in LARGE {
             for size in [[9, 9], [12, 11], [1, 3]] {
-                let (values, maps) = images(2, size);
-                let (program, expected) = build(isa, body, &maps);
-                let mut first = None;
-                for threads in [1, 2, 3] {
-                    let threads = Threads::new(threads).unwrap();
-                    let batch = Images::Planar { values: &values, channels: 3, size };
-                    let found = program.run(&batch, &threads).unwrap();
-                    let what = format!("{isa:?}, {name}, {size:?}, {} threads", threads.count());
-                    assert_close(&what, &found, &expected, tolerance);
-                    // Neither the threads nor the other images of a batch change a bit.
-                    let alone = Images::Planar { values: &values[values.len() / 2..], channels: 3, size };
-                    assert_eq!(program.run(&alone, &threads).unwrap(), found[found.len() / 2..], "{what}");
-                    assert_eq!(first.get_or_insert_with(|| found.clone()), &found, "{what}");
-                }
+                let program = assert_computes(isa, (name, body), size, 2);
+                // Halves take 7/4 of the memory, and all that is padded or small takes a third at most.
+                let by_halves = program.weight_bytes() > weights * size_of::<f32>() * 3 / 2;
+                assert_eq!(
+                    by_halves,
+                    !isa.rounds_to_bf16(),
+                    "{isa:?}, {name}: {} bytes",
+                    program.weight_bytes()
+                );
             }
         }
     }
