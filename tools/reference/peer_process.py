@@ -4,14 +4,18 @@ a process a measurement.
     ort                   ONNX Runtime, CPU provider, every graph optimisation    WORK/<source>-<arch>.onnx
     torch                 PyTorch, eager, NCHW                                    WORK/timm-<arch>.pth
     torch-channels-last   the same, weights and images channels last
+    torch-tf32            the same, f32 rounded to TF32 where a GPU multiplies
     tf                    TensorFlow, Keras's network in a tf.function, NHWC      WORK/keras-xception.h5
 
 IMAGES.npy holds the images cropped and normalised, f32, in the layout that the file takes. One batch is
-run beforehand (its seconds are `warm_up_s`), then all images, whose seconds are `seconds`. `top1` and
+run beforehand (its seconds are `warm_up_s`), then all images, whose seconds are `seconds`. PyTorch alone knows
+--device cuda, where batches are handed over without waiting for the last one's logits, and --dtype, which weights and
+images are rounded to. `top1` and
 `logit1` are every image's best class and its logit, so that whoever compares speeds can see that the
 same was computed. `versions` says of what.
 
 usage: python peer_process.py RUNTIME FILE IMAGES.npy [--batch N] [--threads N] [--limit N]
+                              [--device cpu|cuda] [--dtype f32|f16|bf16]
 needs: numpy and the runtime: see requirements-peers.txt
 """
 import argparse
@@ -23,51 +27,69 @@ from time import perf_counter
 import numpy as np
 
 
-def ort(file, threads):
+def ort(file, images, args):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = args.threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda x: session.run(None, {name: x})[0], {"onnxruntime": onnxruntime.__version__}
+
+    def run(first, last):
+        return session.run(None, {name: images[first:last]})[0]
+
+    return run, np.concatenate, {"onnxruntime": onnxruntime.__version__}
 
 
-def torch(file, threads, channels_last=False):
+def torch(file, images, args, channels_last=False, tf32=False):
     import timm
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(args.threads)
     torch.set_num_interop_threads(1)
     net = timm.create_model(file.stem.removeprefix("timm-"))
     net.load_state_dict(torch.load(file, weights_only=True))
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    net = net.eval().to(memory_format=layout)
+    dtype = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[args.dtype]
+    net = net.eval().to(args.device, dtype, memory_format=layout)
+    versions = {"torch": torch.__version__, "timm": timm.__version__}
+    images = torch.from_numpy(images)
+    if args.device == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32  # the first is on by itself
+        torch.backends.cudnn.benchmark = True
+        images = images.pin_memory()
+        versions |= {"CUDA": torch.version.cuda, "GPU": torch.cuda.get_device_name()}
 
-    def run(x):
+    def run(first, last):
         with torch.inference_mode():
-            return net(torch.from_numpy(x).to(memory_format=layout)).numpy()
+            x = images[first:last].to(args.device, non_blocking=True)
+            return net(x.to(dtype, memory_format=layout))
 
-    return run, {"torch": torch.__version__, "timm": timm.__version__}
+    return run, lambda logits: torch.cat(logits).float().cpu().numpy(), versions
 
 
-def tf(file, threads):
+def tf(file, images, args):
     import tensorflow
 
-    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+    tensorflow.config.threading.set_intra_op_parallelism_threads(args.threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
     net = tensorflow.keras.applications.Xception(weights=None, classifier_activation=None)
     net.load_weights(str(file))
     call = tensorflow.function(lambda x: net(x, training=False))
-    return lambda x: call(tensorflow.constant(x)).numpy(), {"tensorflow": tensorflow.__version__}
+
+    def run(first, last):
+        return call(tensorflow.constant(images[first:last])).numpy()
+
+    return run, np.concatenate, {"tensorflow": tensorflow.__version__}
 
 
 RUNTIMES = {
     "ort": ort,
     "torch": torch,
-    "torch-channels-last": lambda file, threads: torch(file, threads, channels_last=True),
+    "torch-channels-last": lambda *a: torch(*a, channels_last=True),
+    "torch-tf32": lambda *a: torch(*a, channels_last=True, tf32=True),
     "tf": tf,
 }
 
@@ -79,17 +101,19 @@ def main():
     parser.add_argument("images", type=Path, metavar="IMAGES.npy")
     for option in ("batch", "threads", "limit"):
         parser.add_argument(f"--{option}", type=int, metavar="N", default=None if option == "limit" else 1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("f32", "f16", "bf16"), default="f32")
     args = parser.parse_args()
+    if not args.runtime.startswith("torch") and (args.device, args.dtype) != ("cpu", "f32"):
+        parser.error(f"{args.runtime} runs on the CPU and in f32 here")
     images = np.load(args.images)[:args.limit]
-    batches = [images[i : i + args.batch] for i in range(0, len(images), args.batch)]
-    run, versions = RUNTIMES[args.runtime](args.file, args.threads)
+    run, logits_of, versions = RUNTIMES[args.runtime](args.file, images, args)
     start = perf_counter()
-    run(batches[0])
+    logits_of([run(0, args.batch)])
     warm_up_s = perf_counter() - start
     start = perf_counter()
-    logits = [run(batch) for batch in batches]
+    logits = logits_of([run(first, first + args.batch) for first in range(0, len(images), args.batch)])
     seconds = perf_counter() - start
-    logits = np.concatenate(logits)
     print(json.dumps({
         "images": len(images), "warm_up_s": warm_up_s, "seconds": seconds,
         "top1": logits.argmax(1).tolist(), "logit1": logits.max(1).astype(float).tolist(),

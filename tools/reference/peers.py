@@ -15,8 +15,13 @@ peers read an array of images that are cropped already.
 another machine, unless --fresh is given. A group during which other processes used more than a twentieth of the
 processors is measured again, twice at most.
 
+`--only device` measures one device in the types given, beside PyTorch on the same: NCHW and channels last, and in f32 on
+a GPU also with TF32 (off otherwise). It is for GPUs, where the other sections have nothing to compare, but the CPU's
+types can be measured by it as well.
+
 usage: python peers.py prepare [--images N]
-       python peers.py measure [--only networks|scaling]... [--network GLOB]... [--batch N]... [--rounds N]
+       python peers.py measure [--only networks|scaling|device]... [--network GLOB]... [--batch N]... [--rounds N]
+                               [--device NAME] [--dtype TYPE]...
        python peers.py report
 needs: requirements-peers.txt says what, a runtime an environment; WORK/venv/{ort,torch,tf}/bin/python are
        looked for unless --python says otherwise; peers that are not found are left out, but for ort.
@@ -37,10 +42,11 @@ from pathlib import Path
 
 import peers_report
 from layout import REPOSITORY
-from peers_bench import PYTHON_PEERS, RUST_PEERS, Bench, crops_file
+from peers_bench import PYTHON_PEERS, RUST_PEERS, TORCH_DEVICE, Bench, crops_file
 from reference_models import IDS, TABLE
 
-SOURCE_OF = {"tf": "keras", "torch": "timm", "torch-channels-last": "timm"}  # runtimes that read no ONNX
+# Runtimes that read no ONNX.
+SOURCE_OF = {"tf": "keras", "torch": "timm", "torch-channels-last": "timm", "torch-tf32": "timm"}
 # A recipe each, but for the last, which shares that of the second: there are five.
 IN_ONE_PASS = ["timm/xception", "timm/xception41p", "keras/xception", "ppcls/xception41",
                "timm/xception41", "timm/xception65p"]
@@ -60,7 +66,8 @@ def cells(args, bench):
             runtimes = ["ours", "ort"]
             if any(fnmatch.fnmatch(model, g) for g in args.peer_network):
                 source = model.split("/")[0]
-                runtimes += [r for r in found if r in args.peers and SOURCE_OF.get(r, source) == source]
+                runtimes += [r for r in found if r in args.peers and SOURCE_OF.get(r, source) == source
+                             and r != "torch-tf32"]  # on a CPU no different
             wanted += [(runtimes, cell("networks", [model], batch)) for batch in args.batch]
     if "scaling" in args.only:
         one = [args.scaling_network]
@@ -70,6 +77,17 @@ def cells(args, bench):
             scaling += [cell("pass", [model], 16, recipe=recipe) for model in IN_ONE_PASS]
             scaling += [cell("pass", IN_ONE_PASS[:many], 16, recipe=recipe) for many in (2, 4, 6)]
         wanted += [(["ours"], c) for c in scaling]
+    if "device" in args.only:
+        on_gpu = TORCH_DEVICE.get(args.device, "cuda") == "cuda"
+        for model in IDS:
+            if not any(fnmatch.fnmatch(model, g) for g in args.network):
+                continue
+            torch = ["torch", "torch-channels-last"] if model.startswith("timm/") else []
+            for dtype in args.dtype:
+                tf32 = ["torch-tf32"] if torch and on_gpu and dtype == "f32" else []
+                runtimes = ["ours"] + [r for r in torch + tf32 if r in found and r in args.peers]
+                wanted += [(runtimes, cell("device", [model], batch, device=args.device, dtype=dtype))
+                           for batch in args.batch]
     return wanted
 
 
@@ -122,7 +140,7 @@ def identity(args):
 
 def measure(args):
     bench, who = Bench(args), identity(args)
-    if "ort" not in bench.runtimes():
+    if "networks" in args.only and "ort" not in bench.runtimes():
         raise SystemExit(f"no {bench.pythons['ort']}, without which nothing is compared: see requirements-peers.txt")
     for size in {*args.batch, *args.scaling_batch} if "scaling" in args.only else args.batch:
         if args.images % size:
@@ -193,7 +211,8 @@ def main():
                            metavar="FILE", help="default: tools/peers/target/release/peers")
     measuring.add_argument("--python", action="append", default=[], metavar="ort|torch|tf=FILE",
                            help="the interpreter of an environment")
-    measuring.add_argument("--only", action="append", choices=("networks", "scaling"))
+    measuring.add_argument("--only", action="append", choices=("networks", "scaling", "device"),
+                           help="default: networks and scaling")
     measuring.add_argument("--network", action="append", metavar="GLOB", help="default: the twelve of the table")
     measuring.add_argument("--batch", action="append", type=int, metavar="N", help="default: 1 and 16")
     measuring.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
@@ -206,11 +225,15 @@ def main():
     measuring.add_argument("--scaling-batch", action="append", type=int, metavar="N", help="default: 1 2 4 8 16 32")
     measuring.add_argument("--lock", type=Path, metavar="FILE",
                            help="held (flock) while a group is measured, so that other work can wait for it")
+    measuring.add_argument("--device", default="flex", metavar="NAME", help="of --only device, ours; default: %(default)s")
+    measuring.add_argument("--dtype", action="append", choices=("f32", "f16", "bf16"),
+                           help="of --only device; default: f32")
     measuring.add_argument("--fresh", action="store_true", help="forget earlier figures")
     args = parser.parse_args()
     args.only = args.only or ["networks", "scaling"]
     args.network = args.network or TABLE
     args.batch = args.batch or [1, 16]
+    args.dtype = args.dtype or ["f32"]
     args.peers = args.peers or other_peers
     args.peer_network = args.peer_network or ["timm/xception", "keras/xception"]
     args.scaling_batch = args.scaling_batch or [1, 2, 4, 8, 16, 32]

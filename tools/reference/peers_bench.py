@@ -18,8 +18,10 @@ from reference_models import RECIPE
 
 HERE = Path(__file__).resolve().parent
 ENDINGS = {"timm": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
-PYTHON_PEERS = {"ort": "ort", "torch": "torch", "torch-channels-last": "torch", "tf": "tf"}  # runtime: environment
+PYTHON_PEERS = {"ort": "ort", "torch": "torch", "torch-channels-last": "torch", "torch-tf32": "torch",
+                "tf": "tf"}  # runtime: environment
 RUST_PEERS = ("tract", "rten")
+TORCH_DEVICE = {"flex": "cpu", "ndarray": "cpu"}  # by ours; of others PyTorch has CUDA
 BUSY = 0.05  # of the processors, by others
 
 
@@ -96,7 +98,8 @@ class Bench:
         with tempfile.TemporaryDirectory() as out:
             command = [self.ours, "eval", "--data", self.work / "images", "--batch", cell["batch"],
                        "--threads", cell["threads"], "--limit", self.count, "--out", out, "--fresh", "--offline",
-                       "--recipe", cell.get("recipe", "source")]
+                       "--recipe", cell.get("recipe", "source"), "--device", cell.get("device", "flex"),
+                       "--dtype", cell.get("dtype", "f32")]
             for model in cell["models"]:
                 command += ["--model", model]
                 command += ["--weights", f"{model}={self.file(model, ENDINGS[model.split('/')[0]])}"]
@@ -123,6 +126,8 @@ class Bench:
             command = [self.rust, runtime, *tail]
         else:
             command = [self.pythons[PYTHON_PEERS[runtime]], HERE / "peer_process.py", runtime, *tail]
+            if "device" in cell:
+                command += ["--device", TORCH_DEVICE.get(cell["device"], "cuda"), "--dtype", cell["dtype"]]
         printed, took = run(command)
         said = json.loads(printed.strip().splitlines()[-1])
         self.versions[runtime] = said.get("versions") or rust_version(runtime)

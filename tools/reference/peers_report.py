@@ -8,6 +8,7 @@ from statistics import median
 
 NAMES = {
     "ort": "ONNX Runtime", "torch": "PyTorch", "torch-channels-last": "PyTorch, channels last",
+    "torch-tf32": "PyTorch, channels last, TF32",
     "tf": "TensorFlow", "tract": "tract", "rten": "rten",
 }
 
@@ -28,7 +29,8 @@ class Cells:
         for record in data["records"]:
             cell = record["cell"]
             if cell["section"] == section:
-                key = (tuple(cell["models"]), cell["batch"], cell["threads"], cell.get("recipe"))
+                variant = cell.get("recipe") or (cell.get("device"), cell.get("dtype"))
+                key = (tuple(cell["models"]), cell["batch"], cell["threads"], variant)
                 self.rows.setdefault(key, {}).setdefault(record["runtime"], {})[record["round"]] = record
 
     def __iter__(self):
@@ -91,34 +93,52 @@ Geometric mean of the ratios (least to greatest):
 """
 
 
+def beside(first, by):
+    """Rows of one cell: ours, then every other runtime; they begin with the columns `first`."""
+    ours = by["ours"]
+    rows = [(*first, "ours", f"{rate(ours, steady):.2f}", "", f"{rate(ours, whole):.2f}", "", peak(ours), "")]
+    for runtime in NAMES:
+        fine = {n: r for n, r in by.get(runtime, {}).items() if "error" not in r}
+        if fine:
+            same = min(r["same_top1"] for r in fine.values())
+            rows.append((*first, NAMES[runtime], f"{rate(fine, steady):.2f}", f"{ratio(ours, fine, steady):.2f}",
+                         f"{rate(fine, whole):.2f}", f"{ratio(ours, fine, whole):.2f}", peak(fine),
+                         f"{same}/{next(iter(fine.values()))['images']}"))
+        elif runtime in by:
+            error = next(iter(by[runtime].values()))["error"].replace("|", "\\|")[:120]
+            rows.append((*first, NAMES[runtime], f"does not run: {error}", "", "", "", "", ""))
+    return rows
+
+
+BESIDE = ("runtime", "images/s", "ours to it", "whole process", "ours to it", "peak MiB", "same top-1")
+
+
 def others(data):
     rows = []
     for (models, batch, threads, _), by in Cells(data, "networks"):
-        if set(by) <= {"ours", "ort"} or "ours" not in by:
-            continue
-        ours = by["ours"]
-        rows.append((models[0], batch, threads, "ours", f"{rate(ours, steady):.2f}", "", f"{rate(ours, whole):.2f}", "",
-                     peak(ours), ""))
-        for runtime in NAMES:
-            fine = {n: r for n, r in by.get(runtime, {}).items() if "error" not in r}
-            if fine:
-                same = min(r["same_top1"] for r in fine.values())
-                rows.append((models[0], batch, threads, NAMES[runtime], f"{rate(fine, steady):.2f}",
-                             f"{ratio(ours, fine, steady):.2f}", f"{rate(fine, whole):.2f}",
-                             f"{ratio(ours, fine, whole):.2f}", peak(fine),
-                             f"{same}/{next(iter(fine.values()))['images']}"))
-            elif runtime in by:
-                error = next(iter(by[runtime].values()))["error"].replace("|", "\\|")[:120]
-                rows.append((models[0], batch, threads, NAMES[runtime], f"does not run: {error}", "", "", "", "", ""))
+        if "ours" in by and not set(by) <= {"ours", "ort"}:
+            rows += beside((models[0], batch, threads), by)
     if not rows:
         return ""
-    head = ("network", "batch", "threads", "runtime", "images/s", "ours to it", "whole process", "ours to it",
-            "peak MiB", "same top-1")
     return f"""## Other runtimes
 
 Images a second, and ours to theirs.
 
-{table(head, rows)}
+{table(("network", "batch", "threads", *BESIDE), rows)}
+"""
+
+
+def devices(data):
+    rows = []
+    for (models, batch, _, (device, dtype)), by in Cells(data, "device"):
+        rows += beside((models[0], device, dtype, batch), by)
+    if not rows:
+        return ""
+    return f"""## Devices and types
+
+Images a second, and ours to PyTorch's with weights and images in the same type. On a GPU, f32 is f32 unless TF32 is named.
+
+{table(("network", "device", "type", "batch", *BESIDE), rows)}
 """
 
 
@@ -213,5 +233,5 @@ the others without that batch.
 ```sh
 {commands}
 ```
-""", networks(data), others(data), scaling(data)]
+""", networks(data), others(data), devices(data), scaling(data)]
     return "\n".join(p for p in parts if p)

@@ -98,7 +98,8 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
         network.load(&weights).map_err(EvalError::weights(&model.id))?;
         network.fold_norms();
         let probe = TensorData::new(probe, [1, 3, recipe.size, recipe.size]);
-        let (_, stages) = network.observe(Tensor::from_data(probe, placement.burn_device()));
+        let probe = Tensor::from_data(probe, placement.burn_device());
+        let (_, stages) = network.observe(probe, placement.products());
         parity.first_difference = reference::first_difference(entry.name, &stages);
     }
     Ok(parity)

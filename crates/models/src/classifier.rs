@@ -8,6 +8,7 @@ use kernels::{Fused, GraphError, Images, Program, Threads};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
+use crate::execute::Products;
 use crate::network::Network;
 use crate::weights::{Checkpoint, WeightsError};
 
@@ -46,6 +47,11 @@ impl Placement {
     /// What it computes in.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// By which of Burn's operations matrices are multiplied here, where the kernels don't.
+    pub fn products(&self) -> Products {
+        self.dtype.products(self.device)
     }
 
     /// The threads that compute, where the device is the CPU.
@@ -92,6 +98,17 @@ enum Engine {
     Burn { network: Box<dyn Network>, reason: Option<GraphError> },
 }
 
+impl Engine {
+    /// Burn's operations on a network that has its weights.
+    fn burn(mut network: Box<dyn Network>, dtype: Dtype, reason: Option<GraphError>) -> Self {
+        network.fold_norms();
+        if dtype != Dtype::F32 {
+            network.cast(dtype);
+        }
+        Self::Burn { network, reason }
+    }
+}
+
 /// Logits that a device may still be computing.
 pub struct Pending {
     images: usize,
@@ -136,7 +153,7 @@ impl Classifier {
         if !matches!(program, Some(Ok(_))) {
             network.load(checkpoint)?;
         }
-        let Placement { device: device_name, dtype, ref threads, ref burn } = *placement;
+        let Placement { device: device_name, dtype, ref threads, .. } = *placement;
         let engine = match program {
             Some(Ok(program)) => {
                 Engine::Fused(Fused { program: Arc::new(program), threads: Arc::clone(threads) })
@@ -144,15 +161,33 @@ impl Classifier {
             Some(Err(source)) if dtype != Dtype::F32 => {
                 return Err(PlacementError::NoKernels { dtype, device: device_name, source }.into());
             }
-            program => {
-                network.fold_norms();
-                if dtype != Dtype::F32 {
-                    network.cast(dtype);
-                }
-                Engine::Burn { network, reason: program.and_then(Result::err) }
-            }
+            program => Engine::burn(network, dtype, program.and_then(Result::err)),
         };
-        Ok(Self { device: burn.clone(), device_name, dtype, engine })
+        Ok(Self::on(placement, engine))
+    }
+
+    /// As [`Classifier::load`], but Burn's operations compute wherever it is: what the kernels are measured against.
+    /// Burn starts threads of its own, so that those of `placement` stay idle.
+    ///
+    /// # Errors
+    /// [`ClassifierError`]: the checkpoint is not the network's or cannot be read, or the type is one that only the kernels
+    /// have.
+    pub fn load_without_kernels(
+        mut network: Box<dyn Network>,
+        checkpoint: &Checkpoint,
+        placement: &Placement,
+    ) -> Result<Self, ClassifierError> {
+        let Placement { device, dtype, .. } = *placement;
+        if dtype != Dtype::F32 && !device.is_gpu() {
+            return Err(PlacementError::from(DtypeError::Device { dtype, device }).into());
+        }
+        network.load(checkpoint)?;
+        Ok(Self::on(placement, Engine::burn(network, dtype, None)))
+    }
+
+    fn on(placement: &Placement, engine: Engine) -> Self {
+        let Placement { device: device_name, dtype, ref burn, .. } = *placement;
+        Self { device: burn.clone(), device_name, dtype, engine }
     }
 
     /// What computes, for the record: `avx512` for those kernels, `burn` for Burn's operations.
@@ -197,7 +232,8 @@ impl Classifier {
                 if self.dtype != Dtype::F32 {
                     input = input.cast(self.dtype.burn());
                 }
-                Logits::OnDevice(Box::new(network.forward(input)))
+                let products = self.dtype.products(self.device_name);
+                Logits::OnDevice(Box::new(network.forward(input, products)))
             }
         };
         Pending { images: images.count(), logits }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::device::DeviceName;
+use crate::execute::Products;
 
 /// What weights and features are rounded to before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,6 +75,16 @@ impl Dtype {
             (DeviceName::Flex, Self::F32) => Some(Isa::best()),
             (DeviceName::Flex, Self::Bf16) => Isa::best_bf16(),
             _ => None,
+        }
+    }
+
+    /// By which of Burn's operations matrices are multiplied in it on `device`: the fastest that don't round more than the
+    /// type does.
+    pub(crate) fn products(self, device: DeviceName) -> Products {
+        match (device, self) {
+            (DeviceName::Flex | DeviceName::NdArray, _) => Products::AsModules,
+            (DeviceName::Cuda, Self::F32) => Products::AsConvolutions,
+            (DeviceName::Wgpu | DeviceName::Vulkan | DeviceName::Cuda, _) => Products::AsMatrices,
         }
     }
 

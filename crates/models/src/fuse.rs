@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
     use crate::DeviceName;
-    use crate::interpret::Execute;
+    use crate::execute::Execute;
     use crate::layers::batch_norm;
 
     /// A convolution that two read, one of them a normalisation, which must not be folded then.

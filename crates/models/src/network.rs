@@ -7,8 +7,9 @@ use kernels::{GraphError, Isa, Program};
 
 use crate::complexity::{Layer, Trace};
 use crate::dtype::Dtype;
+use crate::execute::{Execute, Products, Stage};
 use crate::fuse::{FuseError, fuse};
-use crate::interpret::{Execute, Interpreter, Stage};
+use crate::interpret::Interpreter;
 use crate::weights::{Checkpoint, Framework, ModuleTensor, WaitingKernels, WeightsError, slots};
 
 /// What a family's file provides; [`Network`] follows from it.
@@ -33,15 +34,15 @@ pub trait Architecture: Module {
 
 /// A network of any family, built and perhaps loaded.
 pub trait Network: Send {
-    /// Logits for a batch.
+    /// Logits for a batch, by Burn's operations.
     ///
     /// # Shapes
     /// - `images`: `[batch, 3, height, width]`, normalised as the model's recipe says
     /// - output: `[batch, classes]`
-    fn forward(&self, images: Tensor<4>) -> Tensor<2>;
+    fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2>;
 
     /// [`Network::forward`] with the statistics of every stage, to find a first difference.
-    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>);
+    fn observe(&self, images: Tensor<4>, products: Products) -> (Tensor<2>, Vec<Stage>);
 
     /// The layers that counting rules look at, in the order of execution, for a square input of
     /// `input_size` pixels. Call it before [`Network::fold_norms`]: afterwards the normalisations,
@@ -88,12 +89,12 @@ pub trait Network: Send {
 }
 
 impl<A: Architecture + Send> Network for A {
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.walk(&mut Execute::default(), images)
+    fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2> {
+        self.walk(&mut Execute::new(products), images)
     }
 
-    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>) {
-        let mut execute = Execute::observing();
+    fn observe(&self, images: Tensor<4>, products: Products) -> (Tensor<2>, Vec<Stage>) {
+        let mut execute = Execute::observing(products);
         let logits = self.walk(&mut execute, images);
         (logits, execute.into_stages())
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-use crate::interpret::Stage;
+use crate::execute::Stage;
 use crate::networks;
 
 /// Each source's answers, by the first part of a network's name.

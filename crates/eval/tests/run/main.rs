@@ -19,11 +19,10 @@ use eval::stored::StoredRun;
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, Shard, evaluate, explain};
-use models::Stage;
 use models::catalog::FigureName;
 use models::complexity::Layer;
 use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
-use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Program};
+use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Products, Program, Stage};
 
 mod explanation;
 mod memory;

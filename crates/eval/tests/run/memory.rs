@@ -9,16 +9,16 @@ struct Cramped {
 }
 
 impl Network for Cramped {
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+    fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2> {
         // `resume_unwind` keeps the test's output quiet.
         if images.dims()[0] > self.most {
             std::panic::resume_unwind(Box::new("out of memory".to_owned()));
         }
-        self.inner.forward(images)
+        self.inner.forward(images, products)
     }
 
-    fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<Stage>) {
-        self.inner.observe(images)
+    fn observe(&self, images: Tensor<4>, products: Products) -> (Tensor<2>, Vec<Stage>) {
+        self.inner.observe(images, products)
     }
 
     fn layers(&self, input_size: usize) -> Vec<Layer> {

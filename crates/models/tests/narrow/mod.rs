@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Tensor, TensorData};
 use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
 use models::weights::unit;
-use models::{Checkpoint, DeviceName, Images, Isa, Network, Threads, WeightsError};
+use models::{Checkpoint, DeviceName, Images, Isa, Network, Products, Threads, WeightsError};
 use serde_json::Value;
 
 /// Side of the seeded input, in pixels.
@@ -53,11 +53,17 @@ pub(crate) fn input() -> Vec<f32> {
     unit("input", 3 * SIZE * SIZE, 0).collect()
 }
 
-/// Logits of the seeded input, by Burn's operations.
+/// Logits of the seeded input, by Burn's operations: whichever multiply matrices, they have to agree.
 pub(crate) fn logits(network: &dyn Network) -> Vec<f32> {
     let images = TensorData::new(input(), [1, 3, SIZE, SIZE]);
-    let images = Tensor::from_data(images, &DeviceName::Flex.init().unwrap());
-    network.forward(images).into_data().iter::<f32>().collect()
+    let images = Tensor::<4>::from_data(images, &DeviceName::Flex.init().unwrap());
+    let by =
+        |products| -> Vec<f32> { network.forward(images.clone(), products).into_data().iter().collect() };
+    let logits = by(Products::AsModules);
+    for others in [Products::AsMatrices, Products::AsConvolutions] {
+        assert_close(&format!("{others:?}"), &by(others), &logits, 1e-4);
+    }
+    logits
 }
 
 /// That there are as many of both, and none is further from its like.
