@@ -138,7 +138,7 @@ def devices(data):
 
 Images a second, and ours to PyTorch's with weights and images in the same type. On a GPU, f32 is f32 unless TF32 is named.
 
-{table(("network", "device", "type", "batch", *BESIDE), rows)}
+{table(("network", "device", "type", "batch", *BESIDE), rows, left=3)}
 """
 
 
