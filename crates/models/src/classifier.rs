@@ -170,19 +170,14 @@ impl Classifier {
     /// Burn starts threads of its own, so that those of `placement` stay idle.
     ///
     /// # Errors
-    /// [`ClassifierError`]: the checkpoint is not the network's or cannot be read, or the type is one that only the kernels
-    /// have.
+    /// [`WeightsError`]: the checkpoint is not the network's or cannot be read.
     pub fn load_without_kernels(
         mut network: Box<dyn Network>,
         checkpoint: &Checkpoint,
         placement: &Placement,
-    ) -> Result<Self, ClassifierError> {
-        let Placement { device, dtype, .. } = *placement;
-        if dtype != Dtype::F32 && !device.is_gpu() {
-            return Err(PlacementError::from(DtypeError::Device { dtype, device }).into());
-        }
+    ) -> Result<Self, WeightsError> {
         network.load(checkpoint)?;
-        Ok(Self::on(placement, Engine::burn(network, dtype, None)))
+        Ok(Self::on(placement, Engine::burn(network, placement.dtype, None)))
     }
 
     fn on(placement: &Placement, engine: Engine) -> Self {

@@ -71,6 +71,20 @@ fn a_classifier_reads_bytes_as_it_reads_their_values() {
 }
 
 #[test]
+fn what_the_kernels_are_measured_against_computes_the_same() {
+    let expected = frozen("timm", "logits");
+    let values = input();
+    let images = Images::Planar { values: &values, channels: 3, size: [SIZE; 2] };
+    let checkpoint = Checkpoint::open(&fixture("narrow-zip.pth")).unwrap();
+    let placement = Placement::new(DeviceName::Flex, Dtype::F32, 1).unwrap();
+    let without =
+        Classifier::load_without_kernels(network("timm", DeviceName::Flex), &checkpoint, &placement).unwrap();
+    assert_eq!((without.engine().as_str(), without.program().is_none()), ("burn", true));
+    assert_close("without kernels", &without.logits(&images)[0], &expected, 2e-4);
+    assert_close("with kernels", &classifier(&placement).logits(&images)[0], &expected, 2e-4);
+}
+
+#[test]
 fn types_that_a_device_lacks_are_refused() {
     let refused = |device, dtype| match Placement::new(device, dtype, 1) {
         Err(error @ PlacementError::Dtype(_)) => error.to_string(),
