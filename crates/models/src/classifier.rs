@@ -1,7 +1,8 @@
 //! A loaded network on its device, ready to classify: by the fused kernels where the device is the CPU
 //! and has them, by the network's own Burn modules everywhere else.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use kernels::{Fused, GraphError, Images, Program, Threads};
@@ -22,12 +23,16 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Checks that this build has `device` and that it computes in `dtype`, and starts `threads` threads.
+    /// Checks that this build has `device`, that it can be opened and that it computes in `dtype`, and starts `threads`
+    /// threads.
     ///
     /// # Errors
     /// [`PlacementError`] if not.
     pub fn new(device: DeviceName, dtype: Dtype, threads: usize) -> Result<Self, PlacementError> {
         let burn = device.init()?;
+        if device.is_gpu() {
+            open(&burn).map_err(|reason| PlacementError::Unavailable { device, reason })?;
+        }
         dtype.check(device, &burn)?;
         let started = Threads::new(threads);
         let threads = started.map_err(|source| PlacementError::Threads { count: threads, source })?;
@@ -255,6 +260,23 @@ impl Classifier {
     }
 }
 
+/// Opens a device. Burn does so when it is first used, and panics where there is none, in a thread of its own and then
+/// in ours: the first to panic knows the reason, so that it is kept and not printed.
+fn open(device: &Device) -> Result<(), String> {
+    let reason = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&reason);
+    let hook = take_hook();
+    set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or("it gives no reason");
+        let mut first = keep.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| said.lines().next().unwrap_or_default().to_owned());
+    }));
+    let opened = catch_unwind(AssertUnwindSafe(|| Tensor::<1>::zeros([1], device).into_data()));
+    set_hook(hook);
+    let first = reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+    opened.map(|_| ()).map_err(|_| first.unwrap_or_else(|| "it gives no reason".to_owned()))
+}
+
 /// Turns bytes, `[images, height, width, channels]`, into the numbers of the channels' tables,
 /// `[images, channels, height, width]`, on `device`. Looked up and not computed, so that a device that
 /// divides in its own way gets the same bits.
@@ -294,6 +316,16 @@ pub enum PlacementError {
     /// The build lacks the device.
     #[error(transparent)]
     Device(#[from] DeviceNameError),
+    /// The machine lacks the device.
+    #[error(
+        "the device `{device}` cannot be opened: {reason}. Is there a GPU, and its driver? `flex` computes on the CPU"
+    )]
+    Unavailable {
+        /// The device.
+        device: DeviceName,
+        /// Burn's reason.
+        reason: String,
+    },
     /// The device lacks the type.
     #[error(transparent)]
     Dtype(#[from] DtypeError),
@@ -322,6 +354,13 @@ pub enum PlacementError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_is_there_is_opened() {
+        for name in [DeviceName::Flex, DeviceName::NdArray] {
+            assert_eq!(open(&name.init().unwrap_or_else(|error| panic!("{error}"))), Ok(()), "{name}");
+        }
+    }
 
     #[test]
     fn a_device_looks_up_the_bits_that_the_host_does() {
