@@ -7,14 +7,15 @@
 #        BATCH=N     images at once; default: 64
 #        PEERS=DIR   what tools/reference/peers.py calls WORK (tools/reference/README.md says how to fill it): more images
 #                    than the embedded sample has, and PyTorch; default: target/peers
-# exit code: 0 when parity holds in f32 for every network; 1 when it does not, after everything else has run
+# exit code: 0 when parity holds in f32 for every network; 1 when it does not, after everything else has run; 2 when
+#            something fails
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 case "${1:-}" in
   wgpu | vulkan | cuda) device=$1 ;;
   *)
-    sed -n '5,11s/^# \{0,1\}//p' tools/gpu.sh >&2
+    sed -n '5,12s/^# \{0,1\}//p' tools/gpu.sh >&2
     exit 2
     ;;
 esac
@@ -50,7 +51,7 @@ for dtype in f16 bf16; do
 done
 
 echo "== flips: the CPU in f32 against $device in ${dtypes[*]}"
-evaluated=()
+evaluated=() measured=()
 for id in "${ids[@]}"; do
   if [ ! -d "$peers/images" ]; then
     evaluated+=(--model "$id")
@@ -59,10 +60,15 @@ for id in "${ids[@]}"; do
   weights=$(find "$peers" -maxdepth 1 -name "${id//\//-}.*" ! -name '*.onnx' | head -n 1)
   if [ -n "$weights" ]; then
     evaluated+=(--model "$id" --weights "$id=$weights")
+    measured+=("$id")
   else
     echo "   no weights of $id in $peers: left out"
   fi
 done
+if [ "${#evaluated[@]}" -eq 0 ]; then
+  echo "$peers has images, but no weights of these models: fill it, or give another PEERS" >&2
+  exit 2
+fi
 [ ! -d "$peers/images" ] || evaluated+=(--data "$peers/images")
 keep run-flex.txt "$ours" eval "${evaluated[@]}" --out "$out/flex" --fresh --offline
 for dtype in "${dtypes[@]}"; do
@@ -80,7 +86,7 @@ elif [ "$images" -lt "$batch" ]; then
 else
   echo "== images/s beside PyTorch"
   options=()
-  for id in "${ids[@]}"; do options+=(--network "$id"); done
+  for id in "${measured[@]}"; do options+=(--network "$id"); done
   for dtype in "${dtypes[@]}"; do options+=(--dtype "$dtype"); done
   "$python" tools/reference/peers.py measure --only device --device "$device" --batch "$batch" --work "$peers" \
     --images $((images / batch * batch)) --ours "$ours" --json "$out/performance.json" \

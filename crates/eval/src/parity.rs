@@ -99,7 +99,7 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
         network.fold_norms();
         let probe = TensorData::new(probe, [1, 3, recipe.size, recipe.size]);
         let probe = Tensor::from_data(probe, placement.burn_device());
-        let (_, stages) = network.observe(probe, placement.products());
+        let (_, stages) = network.observe(probe, Dtype::F32.products(placement.device()));
         parity.first_difference = reference::first_difference(entry.name, &stages);
     }
     Ok(parity)

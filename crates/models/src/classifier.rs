@@ -9,7 +9,6 @@ use kernels::{Fused, GraphError, Images, Program, Threads};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
-use crate::execute::Products;
 use crate::network::Network;
 use crate::weights::{Checkpoint, WeightsError};
 
@@ -52,11 +51,6 @@ impl Placement {
     /// What it computes in.
     pub fn dtype(&self) -> Dtype {
         self.dtype
-    }
-
-    /// By which of Burn's operations matrices are multiplied here, where the kernels don't.
-    pub fn products(&self) -> Products {
-        self.dtype.products(self.device)
     }
 
     /// The threads that compute, where the device is the CPU.
@@ -260,21 +254,27 @@ impl Classifier {
     }
 }
 
-/// Opens a device. Burn does so when it is first used, and panics where there is none, in a thread of its own and then
-/// in ours: the first to panic knows the reason, so that it is kept and not printed.
+/// Opens a device, which Burn does when it is first used. Where there is none it panics, in a thread of its own and then in
+/// ours.
 fn open(device: &Device) -> Result<(), String> {
-    let reason = Arc::new(Mutex::new(None));
-    let keep = Arc::clone(&reason);
+    reason_of_panic(|| Tensor::<1>::zeros([1], device).into_data()).map(|_| ())
+}
+
+/// What `work` computes, or the first line of the first panic on the way, whichever thread it was in: later ones only say
+/// that that thread is gone. None of them is printed.
+fn reason_of_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let first = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&first);
     let hook = take_hook();
     set_hook(Box::new(move |panic| {
-        let said = panic.payload_as_str().unwrap_or("it gives no reason");
-        let mut first = keep.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| said.lines().next().unwrap_or_default().to_owned());
+        let said =
+            panic.payload_as_str().and_then(|said| said.lines().next()).unwrap_or("it gives no reason");
+        keep.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| said.to_owned());
     }));
-    let opened = catch_unwind(AssertUnwindSafe(|| Tensor::<1>::zeros([1], device).into_data()));
+    let result = catch_unwind(AssertUnwindSafe(work));
     set_hook(hook);
-    let first = reason.lock().unwrap_or_else(PoisonError::into_inner).take();
-    opened.map(|_| ()).map_err(|_| first.unwrap_or_else(|| "it gives no reason".to_owned()))
+    let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+    result.map_err(|_| reason.unwrap_or_else(|| "it gives no reason".to_owned()))
 }
 
 /// Turns bytes, `[images, height, width, channels]`, into the numbers of the channels' tables,
@@ -356,10 +356,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_is_there_is_opened() {
-        for name in [DeviceName::Flex, DeviceName::NdArray] {
-            assert_eq!(open(&name.init().unwrap_or_else(|error| panic!("{error}"))), Ok(()), "{name}");
-        }
+    fn the_first_panic_is_the_reason() {
+        assert_eq!(reason_of_panic(|| 1), Ok(1));
+        let in_two_threads = || {
+            let gone = std::thread::spawn(|| panic!("no adapter found\nand more")).join().is_err();
+            assert!(!gone, "the device's thread is gone");
+        };
+        assert_eq!(reason_of_panic(in_two_threads), Err("no adapter found".to_owned()));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Dtype {
 
     /// By which of Burn's operations matrices are multiplied in it on `device`: the fastest that don't round more than the
     /// type does.
-    pub(crate) fn products(self, device: DeviceName) -> Products {
+    pub fn products(self, device: DeviceName) -> Products {
         match (device, self) {
             (DeviceName::Flex | DeviceName::NdArray, _) => Products::AsModules,
             (DeviceName::Cuda, Self::F32) => Products::AsConvolutions,
