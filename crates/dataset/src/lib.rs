@@ -26,11 +26,13 @@
 //! | [`labels`] | the 1,000 classes and the 50,000 validation labels |
 //! | `census` | what is in the files of a data set |
 //! | `thumbnail` | small pictures for reports |
+//! | [`guard`] | the boundary around readers of foreign bytes |
 //! | `open` | what lies at a path: layouts, label lists, their errors |
 //! | `names` | parts of names, and which files nobody means |
 
 mod census;
 mod decode;
+pub mod guard;
 mod image;
 pub mod labels;
 mod names;

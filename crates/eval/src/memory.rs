@@ -2,9 +2,9 @@
 //! a word, so it is asked before; a device of its own refuses, which can be caught and retried.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use dataset::guard::guarded;
 use models::complexity::Layer;
 
 use crate::plan::{Plan, PlannedModel};
@@ -28,10 +28,7 @@ pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel) -> Option<usi
 
 /// What `compute` gives, or the words of its panic: a device that gives up, most often for want of memory, panics.
 pub(crate) fn caught<T>(compute: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(compute)).map_err(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason").to_owned()
-    })
+    guarded(compute)
 }
 
 /// How many images of a network fit into memory at once, at least one; `None` where that cannot be told.

@@ -16,14 +16,14 @@ use std::io::{self, BufRead, Read};
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use super::ycbcr::{Planes, Subsampling};
-use super::{Colour, DecodeError, Decoded, Format, Pixels, check_size, exif, guarded};
+use super::{Colour, DecodeError, Decoded, Format, Pixels, check_size, decode_guarded, exif};
 use crate::RgbImage;
 
 const FORMAT: Format = Format::Jpeg;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let ran_out = Cell::new(false);
-    let outcome = guarded(FORMAT, || decode_unguarded(bytes, &ran_out));
+    let outcome = decode_guarded(FORMAT, || decode_unguarded(bytes, &ran_out));
     // Whatever else happened, a file that was read past its end is truncated first of all.
     if ran_out.get() {
         return Err(DecodeError::Truncated { format: FORMAT });

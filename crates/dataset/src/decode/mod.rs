@@ -15,9 +15,9 @@ mod zune;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::RgbImage;
+use crate::guard::guarded_or;
 
 /// Larger images are refused before anything is allocated, in pixels: Pillow's own limit
 /// (`2 * Image.MAX_IMAGE_PIXELS`), beyond which it raises `DecompressionBombError`.
@@ -216,15 +216,13 @@ impl Decoded {
 }
 
 /// Makes a panic of a decoder, which only a damaged file can cause, an error like others.
-fn guarded(
+fn decode_guarded(
     format: Format,
     decode: impl FnOnce() -> Result<Decoded, DecodeError>,
 ) -> Result<Decoded, DecodeError> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the decoder gave up");
+    guarded_or(decode, |words| {
         let reason = words.trim_start_matches("libjpeg fatal error: ").to_owned();
-        Err(DecodeError::Corrupt { format, reason })
+        DecodeError::Corrupt { format, reason }
     })
 }
 
@@ -243,7 +241,7 @@ mod tests {
     #[test]
     fn a_panic_is_a_corrupt_file() {
         let message = |decode: fn() -> Result<Decoded, DecodeError>| {
-            guarded(Format::Png, decode).expect_err("a panic").to_string()
+            decode_guarded(Format::Png, decode).expect_err("a panic").to_string()
         };
         // `resume_unwind` keeps the test's output quiet.
         let panicked = message(|| std::panic::resume_unwind(Box::new("out of bounds")));
@@ -251,6 +249,6 @@ mod tests {
         let panicked = message(|| std::panic::resume_unwind(Box::new("index 3".to_owned())));
         assert_eq!(panicked, "corrupt PNG file: index 3");
         let panicked = message(|| std::panic::resume_unwind(Box::new(7)));
-        assert_eq!(panicked, "corrupt PNG file: the decoder gave up");
+        assert_eq!(panicked, "corrupt PNG file: it gave no reason");
     }
 }

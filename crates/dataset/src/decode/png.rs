@@ -7,13 +7,13 @@ use std::io::{self, Cursor};
 
 use png::{BitDepth, ColorType, DecodingError, Limits, Transformations};
 
-use super::{Colour, DecodeError, Decoded, Format, MAX_PIXELS, Pixels, check_size, exif, guarded};
+use super::{Colour, DecodeError, Decoded, Format, MAX_PIXELS, Pixels, check_size, decode_guarded, exif};
 use crate::RgbImage;
 
 const FORMAT: Format = Format::Png;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
-    guarded(FORMAT, || decode_unguarded(bytes))
+    decode_guarded(FORMAT, || decode_unguarded(bytes))
 }
 
 fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
