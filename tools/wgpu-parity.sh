@@ -18,4 +18,4 @@ export VK_DRIVER_FILES="$driver" VK_ICD_FILENAMES="$driver"
 # The loader asks for it on behalf of windows, which there are none of.
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 [ $# -gt 0 ] || set -- timm/xception
-exec cargo run --release --package xtask --features wgpu -- parity --device wgpu "$@"
+exec cargo xtask parity --device wgpu "$@"

@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RECIPE", default_value = "source")]
     recipe: String,
 
-    /// Where to compute: flex or ndarray; wgpu, vulkan or cuda when built with that feature
+    /// Where to compute: flex; ndarray, wgpu, vulkan or cuda, which `cargo xtask` builds in when it is named
     #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
     device: DeviceName,
 

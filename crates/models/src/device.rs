@@ -14,7 +14,7 @@ pub enum DeviceName {
     /// Burn's `flex`: pure Rust on the CPU, the default.
     #[default]
     Flex,
-    /// Burn's `ndarray`: slow, kept as the independent cross-check.
+    /// Burn's `ndarray`: slow, kept as the independent cross-check (feature `ndarray`).
     NdArray,
     /// Any GPU by WebGPU (feature `wgpu`).
     Wgpu,
@@ -35,7 +35,7 @@ pub enum DeviceNameError {
     },
     /// The device exists, but this build leaves it out.
     #[error(
-        "this build leaves the device `{name}` out; it has {}. Build it in: cargo run --release --package xtask --features {name} -- ...",
+        "this build leaves the device `{name}` out; it has {}. `cargo xtask ... --device {name}` builds it in by itself, `cargo build --features {name}` does too",
         compiled()
     )]
     NotCompiled {
@@ -78,6 +78,7 @@ impl DeviceName {
             Self::Flex => Ok(Device::flex()),
             // Deprecated by Burn, and wanted here for what it is: another implementation of every
             // operation, against which the default one is checked.
+            #[cfg(feature = "ndarray")]
             #[allow(deprecated)]
             Self::NdArray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]

@@ -8,12 +8,15 @@ use crate::tidy::Tree;
 
 /// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels`, and `dataset`
 /// under all but `kernels`.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("benches", &["dataset", "kernels", "models"]),
     ("dataset", &[]),
     ("eval", &["dataset", "models"]),
     ("kernels", &[]),
-    ("models", &["dataset", "kernels"]),
+    ("launch", &[]),
+    // Itself, with a feature that only its tests need.
+    ("models", &["dataset", "kernels", "models", "workspace-hack"]),
+    ("workspace-hack", &[]),
     ("xtask", &["dataset", "eval", "models"]),
 ];
 
