@@ -213,7 +213,7 @@ fn a_prefix_that_cannot_be_taken_off_is_named() {
         renamed(&path, all_but(prefix));
         let message = refusal(&path);
         assert!(message.contains(&format!("names with `{prefix}` in front")), "{message}");
-        assert!(message.contains("loss.scale") && !message.contains("another network"), "{message}");
+        assert!(message.contains("; loss.scale not,") && !message.contains("another network"), "{message}");
     }
     renamed(&path, |name| format!("backbone.{name}"));
     let message = refusal(&path);

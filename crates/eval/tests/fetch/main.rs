@@ -334,7 +334,7 @@ fn a_part_of_another_version_is_never_joined() {
     let script: Vec<Answer> =
         (0..20).map(|index| if index % 2 == 0 { Answer::Truncated(50_000) } else { wrong.clone() }).collect();
     let fetched = fetch(&script, true);
-    assert!(fetched.result.unwrap_err().contains("a part of another version"));
+    assert!(fetched.result.is_err() && fetched.requests.len() < 10, "{:?}", fetched.requests.len());
 }
 
 #[test]

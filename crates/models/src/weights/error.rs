@@ -30,28 +30,28 @@ pub struct Prefixed {
     pub prefix: String,
     /// Number of the file's tensors that are named so.
     pub tensors: usize,
-    /// Number of tensors in the file.
-    pub of: usize,
+    /// Names of the file's other tensors.
+    pub others: Vec<String>,
 }
 
 impl fmt::Display for Prefixed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { prefix, tensors, of } = self;
-        let which = if tensors == of {
-            "All tensors have this network's names".to_owned()
-        } else {
-            format!("{tensors} of the file's {of} tensors have this network's names")
+        let Self { prefix, tensors, others } = self;
+        let which = match others.len() {
+            0 => "All tensors have this network's names".to_owned(),
+            others => {
+                format!("{tensors} of the file's {} tensors have this network's names", tensors + others)
+            }
         };
+        write!(f, "{which} with `{prefix}` in front, as a program that wraps the network saves them")?;
+        if !others.is_empty() {
+            write!(f, "; {} not, and a prefix that only some names have is not taken off", some(others))?;
+        }
+        let wrapped = prefix.trim_end_matches('.');
         write!(
             f,
-            "{which} with `{prefix}` in front, as a program that wraps the network saves them. Save the network alone (in \
-             PyTorch `torch.save(wrapper.{}.state_dict(), FILE)`)",
-            prefix.trim_end_matches('.')
-        )?;
-        match tensors == of {
-            true => write!(f, ", or rename the tensors"),
-            false => write!(f, "; a prefix that only some names have is not taken off"),
-        }
+            ". Save the network alone (in PyTorch `torch.save(wrapper.{wrapped}.state_dict(), FILE)`), or rename the tensors"
+        )
     }
 }
 
@@ -165,7 +165,7 @@ pub enum WeightsError {
     },
 
     /// The tensors are not those of the network.
-    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes, prefixed.as_ref()))]
+    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes, prefixed.as_deref()))]
     Mismatch {
         /// Where the tensors come from.
         origin: String,
@@ -180,7 +180,7 @@ pub enum WeightsError {
         /// Tensors of another shape.
         shapes: Vec<ShapeMismatch>,
         /// What stands before the network's names in the file.
-        prefixed: Option<Prefixed>,
+        prefixed: Option<Box<Prefixed>>,
     },
 
     /// Names and shapes fit, but data cannot be read or is of another kind.

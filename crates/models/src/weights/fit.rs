@@ -151,7 +151,7 @@ fn check(origin: &str, found: &BTreeMap<String, PackTensor>, slots: &[Slot]) -> 
 
 /// The prefix that most of the file's tensors have before a name of the network, if those are as many as would fill half of
 /// it: fewer are chance.
-fn prefixed(found: &BTreeMap<String, PackTensor>, known: &HashSet<&str>) -> Option<Prefixed> {
+fn prefixed(found: &BTreeMap<String, PackTensor>, known: &HashSet<&str>) -> Option<Box<Prefixed>> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for name in found.keys() {
         let mut ends = name.match_indices('.').map(|(dot, _)| dot + 1);
@@ -160,9 +160,12 @@ fn prefixed(found: &BTreeMap<String, PackTensor>, known: &HashSet<&str>) -> Opti
         }
     }
     let (prefix, count) = counts.into_iter().max_by_key(|&(_, count)| count)?;
+    if 2 * count < known.len() {
+        return None;
+    }
     // Counters of batch normalisations are named as all others.
-    let tensors = found.keys().filter(|name| name.starts_with(prefix)).count();
-    (2 * count >= known.len()).then(|| Prefixed { prefix: prefix.to_owned(), tensors, of: found.len() })
+    let others: Vec<String> = found.keys().filter(|name| !name.starts_with(prefix)).cloned().collect();
+    Some(Box::new(Prefixed { prefix: prefix.to_owned(), tensors: found.len() - others.len(), others }))
 }
 
 /// `tensor` of a checkpoint as Burn wants it for `slot`. Half precision is widened: networks compute in
