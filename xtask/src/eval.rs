@@ -10,7 +10,7 @@ use dataset::labels::LabelSet;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::run_dir::{Identity, RunDir};
-use eval::weights::WeightsArg;
+use eval::weights::{Evidence, WeightsArg, WeightsSource};
 use eval::{Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
@@ -230,6 +230,11 @@ fn introduce(plan: &Plan) {
         let (device, dtype, engine) =
             (plan.placement.device(), plan.placement.dtype(), planned.classifier.engine());
         note(&format!("{id}: recipe {recipe}, weights {weights}, device {device} ({engine}), {dtype}"));
+        if let WeightsSource::File { evidence: Evidence { name_prefix: Some(prefix), .. }, .. } =
+            &planned.weights
+        {
+            note(&format!("{id}: all names in its checkpoint begin with `{prefix}`, which was taken off"));
+        }
     }
 }
 

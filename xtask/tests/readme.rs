@@ -22,7 +22,7 @@ struct Run {
 
 const AS_IS: &str = "nothing is added";
 
-const RUN: [Run; 15] = [
+const RUN: [Run; 16] = [
     Run { has: &["--help"], add: &[], why: AS_IS },
     Run {
         has: &["eval", "--data", "--weights"],
@@ -43,6 +43,7 @@ const RUN: [Run; 15] = [
         why: "a stand-in has none of the published hashes",
     },
     Run { has: &["weights", "verify"], add: &[FIRST_SEEN], why: "what was fetched" },
+    Run { has: &["weights", "forget"], add: &[], why: AS_IS },
     Run { has: &["merge"], add: &[], why: AS_IS },
     Run { has: &["compare"], add: &[], why: AS_IS },
     Run { has: &["score"], add: &[], why: AS_IS },
@@ -149,7 +150,7 @@ impl Reader {
         for command in commands.iter().filter(|command| command[0..2] == ["cargo", "xtask"]) {
             if let Some(file) = value(command, "--weights").filter(|value| value.contains('.')) {
                 if !weights.exists() {
-                    write_weights(&weights);
+                    fs::write(&weights, seeded_checkpoint(MODEL)).unwrap();
                 }
                 let _ = fs::remove_file(path(file));
                 fs::hard_link(&weights, path(file)).unwrap();
@@ -160,7 +161,7 @@ impl Reader {
                 fs::write(path(file), entries).unwrap();
             }
         }
-        Self { folder, mirror: serve(narrow_paddle_file()) }
+        Self { folder, mirror: serve(seeded_checkpoint(FIRST_SEEN)) }
     }
 
     fn has(&self, path: &str) -> bool {
@@ -248,10 +249,10 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A whole network's checkpoint, by safetensors.
-fn write_weights(path: &Path) {
+/// A whole checkpoint of the network of the model `id`, by safetensors: formats are told by content.
+fn seeded_checkpoint(id: &str) -> Vec<u8> {
     let catalog = Catalog::built_in();
-    let entry = catalog.models().iter().find(|model| model.id == MODEL).unwrap().network();
+    let entry = catalog.models().iter().find(|model| model.id == id).unwrap().network();
     let network = entry.init(&DeviceName::Flex.init().unwrap());
     let seeded = models::weights::seeded(network.as_ref(), entry.name).unwrap();
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded
@@ -262,12 +263,7 @@ fn write_weights(path: &Path) {
         safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), bytes).unwrap()
     };
     let views = tensors.iter().map(|(name, shape, bytes)| (name, view(shape, bytes)));
-    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
-}
-
-/// A file as PaddleClas publishes them, of a narrow network.
-fn narrow_paddle_file() -> Vec<u8> {
-    fs::read(repository().join("crates/models/tests/fixtures/narrow-paddle26.pdparams")).unwrap()
+    safetensors::serialize(views, None).unwrap()
 }
 
 /// A mirror that has `file` under every name.

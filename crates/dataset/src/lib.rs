@@ -27,6 +27,7 @@
 //! | `census` | what is in the files of a data set |
 //! | `thumbnail` | small pictures for reports |
 //! | [`guard`] | the boundary around readers of foreign bytes |
+//! | [`regular`] | regular files, opened once; pipes and devices are refused |
 //! | `open` | what lies at a path: layouts, label lists, their errors |
 //! | `names` | parts of names, and which files nobody means |
 
@@ -39,6 +40,7 @@ mod names;
 mod normalise;
 mod open;
 mod recipe;
+pub mod regular;
 mod resample;
 mod thumbnail;
 

@@ -96,7 +96,7 @@ impl ModelRecord {
             network: subject.model.network.clone(),
             recipe: subject.recipe.to_owned(),
             recipe_note: subject.model.recipe_note.clone(),
-            weights: subject.weights.clone(),
+            weights: subject.weights.against(subject.model.weights.as_ref()),
             images: hits.images,
             unlabelled: hits.unlabelled,
             errors: hits.errors,
@@ -246,7 +246,10 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
     }
     match subject.weights {
         WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
-        WeightsSource::File { published: false, .. } if subject.model.weights.is_some() => {
+        // By the catalog at hand, whatever a stored run was told by its own.
+        weights
+            if subject.model.weights.is_some() && !weights.is_published(subject.model.weights.as_ref()) =>
+        {
             obstacles.push("weights other than the published file".to_owned());
         }
         // An entry that names no published file, such as that of one's own checkpoint, documents the file that is given.
@@ -272,8 +275,12 @@ mod tests {
         let catalog = Catalog::built_in();
         let conditions =
             Conditions { dataset: &dataset, shard: None, tolerance: AccuracyTolerance::new(None, &catalog) };
-        let weights =
-            WeightsSource::File { path: "own.pth".into(), sha256: "0".repeat(64), published: false };
+        let weights = WeightsSource::File {
+            path: "own.pth".into(),
+            sha256: "0".repeat(64),
+            published: false,
+            evidence: crate::weights::Evidence::default(),
+        };
         let mut model = catalog.select("timm/xception").unwrap()[0].clone();
         let found = |model: &Model| {
             let counted = judge_counts(model, [0, 0]);

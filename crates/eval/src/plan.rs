@@ -15,7 +15,7 @@ use crate::EvalError;
 use crate::provenance::Environment;
 use crate::record::{AccuracyTolerance, DatasetRecord};
 use crate::shard::Shard;
-use crate::weights::{self, Located, WeightsArg, WeightsSource};
+use crate::weights::{self, Cache, Opened, WeightsArg, WeightsSource};
 
 /// What a run on the embedded sample names as its data.
 pub(crate) const SAMPLE: &str = "embedded sample";
@@ -155,26 +155,32 @@ impl Plan {
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
         let located = weights::locate(weights, &selected)?;
+        let opened = selected.iter().zip(&located).map(|(model, located)| located.open(model));
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let cache = Cache::from_environment();
         // Files are hashed while they are loaded.
-        let (sources, loaded) = thread::scope(|scope| {
-            let (models, located) = (&selected, &located);
+        let (identified, loaded) = thread::scope(|scope| {
+            let (models, opened, cache) = (&selected, &opened, &cache);
             let identify = move || -> Result<Vec<_>, EvalError> {
-                models.iter().zip(located).map(|(model, located)| located.identify(model)).collect()
+                models.iter().zip(opened).map(|(model, opened)| opened.identify(cache, model)).collect()
             };
-            let sources = scope.spawn(identify);
-            let load = |(model, located): (&&Model, &Located)| Loaded::new(model, located, &placement);
-            let loaded: Result<Vec<_>, EvalError> = models.iter().zip(located).map(load).collect();
-            (sources.join().unwrap_or_else(|panic| resume_unwind(panic)), loaded)
+            let identified = scope.spawn(identify);
+            let load = |(model, opened): (&&Model, &Opened)| {
+                Loaded::new(model, opened, &placement).map_err(|error| opened.not_loaded(model, error))
+            };
+            let loaded: Result<Vec<_>, EvalError> = models.iter().zip(opened).map(load).collect();
+            (identified.join().unwrap_or_else(|panic| resume_unwind(panic)), loaded)
         });
         // That a file is not the published one says more than what loading made of it.
-        let (sources, loaded) = (sources?, loaded?);
+        let (identified, loaded) = (identified?, loaded?);
+        let files = selected.iter().zip(&opened).zip(identified).zip(&loaded);
+        let sources = files.map(|(((model, opened), identified), loaded)| {
+            opened.record(&cache, model, identified, loaded.name_prefix.clone())
+        });
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
         let parts = selected.iter().zip(recipes).zip(sources).zip(loaded);
-        let models = parts.map(|(((model, recipe), weights), Loaded { layers, classifier })| PlannedModel {
-            model: (*model).clone(),
-            recipe,
-            weights,
-            layers,
-            classifier,
+        let models = parts.map(|(((model, recipe), weights), Loaded { layers, classifier, .. })| {
+            PlannedModel { model: (*model).clone(), recipe, weights, layers, classifier }
         });
         let models = models.collect();
         Ok(Self {
@@ -227,16 +233,20 @@ fn absolute(path: &Path) -> String {
 struct Loaded {
     layers: Vec<Layer>,
     classifier: Classifier,
+    /// What was taken off the names in its checkpoint.
+    name_prefix: Option<String>,
 }
 
 impl Loaded {
-    fn new(model: &Model, weights: &Located, placement: &Placement) -> Result<Self, EvalError> {
+    fn new(model: &Model, weights: &Opened, placement: &Placement) -> Result<Self, EvalError> {
         let entry = model.network();
         let network = entry.init(placement.burn_device());
         let layers = network.layers(model.counted_at());
-        let checkpoint = weights.open(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+        let checkpoint =
+            weights.checkpoint(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+        let name_prefix = checkpoint.prefix().map(str::to_owned);
         let classifier =
             Classifier::load(network, &checkpoint, placement).map_err(EvalError::classifier(&model.id))?;
-        Ok(Self { layers, classifier })
+        Ok(Self { layers, classifier, name_prefix })
     }
 }

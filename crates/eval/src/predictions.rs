@@ -68,10 +68,13 @@ impl PredictionLog {
 /// # Errors
 /// [`EvalError::Unreadable`], and [`EvalError::DamagedStoredRun`] with the line.
 pub fn read(path: &Path) -> Result<Vec<Prediction>, EvalError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
+    let bytes = dataset::regular::read(path, MAX_LOG_BYTES)
+        .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     parse(&bytes).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
 }
+
+/// Logs are read whole; one of 50,000 images has 6 MB.
+const MAX_LOG_BYTES: u64 = 4 << 30;
 
 fn record(row: &Prediction) -> [String; COLUMNS] {
     let mut cells = std::array::from_fn(|_| String::new());

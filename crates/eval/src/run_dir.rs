@@ -6,7 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use dataset::Dataset;
+use dataset::{Dataset, regular};
 use models::Dtype;
 
 use crate::EvalError;
@@ -84,6 +84,9 @@ impl Identity {
             .map(|(before, now)| (before.0.as_str(), before.1.as_str(), now.1.as_str()))
     }
 }
+
+/// More than `run.json` has for a hundred models.
+const MAX_RECORD_BYTES: u64 = 1 << 30;
 
 /// An open run directory. Only one process holds one at a time.
 #[derive(Debug)]
@@ -258,7 +261,7 @@ fn in_its_folder(file: PathBuf) -> Result<PathBuf, EvalError> {
 
 pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
     let path = layout::record(path);
-    let text = match fs::read(&path) {
+    let text = match regular::read(&path, MAX_RECORD_BYTES) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);

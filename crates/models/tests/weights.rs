@@ -5,6 +5,7 @@
 
 mod narrow;
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use models::weights::{ModuleTensor, Role, unit};
@@ -140,6 +141,126 @@ fn what_is_no_checkpoint_is_told_by_its_content() {
     }
     let message = Checkpoint::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("cannot read the weights"), "{message}");
+}
+
+/// Tensors of `narrow.safetensors` by other names.
+fn renamed(path: &Path, name: impl Fn(&str) -> String) {
+    let bytes = std::fs::read(fixture("narrow.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let views = file.iter().map(|(key, view)| (name(key), view));
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// `narrow-zip.pth` with `prefix` before every name of its state dict.
+fn prefixed_pth(path: &Path, prefix: &str) {
+    let names: Vec<String> =
+        Checkpoint::open(&fixture("narrow-zip.pth")).unwrap().tensors().map(|it| it.name.clone()).collect();
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(fixture("narrow-zip.pth")).unwrap()).unwrap();
+    let mut out = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).unwrap();
+        let name = member.name().unwrap().into_owned();
+        let mut bytes = Vec::new();
+        member.read_to_end(&mut bytes).unwrap();
+        if name.ends_with("data.pkl") {
+            for name in &names {
+                // BINUNICODE: X, the length in four bytes, the text.
+                let text =
+                    |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+                let (old, new) = (text(name), text(&format!("{prefix}{name}")));
+                let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+                bytes.splice(at..at + old.len(), new);
+            }
+        }
+        out.start_file(name, options).unwrap();
+        out.write_all(&bytes).unwrap();
+    }
+    out.finish().unwrap();
+}
+
+#[test]
+fn what_wrappers_put_before_every_name_is_taken_off_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefixes =
+        ["module.", "_orig_mod.", "model.", "net.", "module._orig_mod.", "model.net.module.", "model.model."];
+    for prefix in prefixes {
+        let safetensors = folder.path().join("x.safetensors");
+        renamed(&safetensors, |name| format!("{prefix}{name}"));
+        let pth = folder.path().join("x.pth");
+        prefixed_pth(&pth, prefix);
+        for path in [safetensors, pth] {
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            assert_eq!(checkpoint.prefix(), Some(prefix), "{}", path.display());
+            assert!(!checkpoint.origin().contains('('), "names are no dictionary: {}", checkpoint.origin());
+            let network = narrow::load("timm", &path).unwrap_or_else(|error| panic!("{prefix}: {error}"));
+            assert_logits(network.as_ref(), "logits", prefix);
+        }
+    }
+    assert_eq!(Checkpoint::open(&fixture("narrow-zip.pth")).unwrap().prefix(), None);
+    assert_eq!(Checkpoint::open(&fixture("narrow-ckpt-model.pth")).unwrap().prefix(), None);
+}
+
+#[test]
+fn a_prefix_that_cannot_be_taken_off_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    // One name is left out: nothing that lies beside the network is dropped in silence.
+    let all_but = |prefix: &'static str| {
+        move |name: &str| if name == "fc.bias" { "loss.scale".to_owned() } else { format!("{prefix}{name}") }
+    };
+    for prefix in ["model.", "state_dict.", "_orig_mod.", "backbone.", "student.encoder."] {
+        renamed(&path, all_but(prefix));
+        let message = refusal(&path);
+        assert!(message.contains(&format!("names with `{prefix}` in front")), "{message}");
+        assert!(message.contains("; loss.scale not,") && !message.contains("another network"), "{message}");
+    }
+    renamed(&path, |name| format!("backbone.{name}"));
+    let message = refusal(&path);
+    assert!(message.contains("All tensors have this network's names with `backbone.` in front"), "{message}");
+}
+
+#[test]
+fn a_torchscript_file_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scripted.pt");
+    for members in [
+        &["scripted/data.pkl", "scripted/code/__torch__/timm/models/xception.py", "scripted/constants.pkl"][..],
+        &["archive/data.pkl", "archive/code/__torch__.py"],
+        &["old/model.json", "old/tensors/0"],
+    ] {
+        let mut out = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+        for member in members {
+            out.start_file(*member, zip::write::SimpleFileOptions::default()).unwrap();
+            out.write_all(b"\x80\x02}.").unwrap();
+        }
+        out.finish().unwrap();
+        let message = refusal(&path);
+        assert!(message.contains("scripted.pt is a TorchScript file"), "{message}");
+        assert!(message.contains("torch.jit.load(\"scripted.pt\").state_dict()"), "{message}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_before_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&fifo, &link).unwrap();
+    for (path, expected) in [
+        (socket.as_path(), "it is a socket"),
+        (&fifo, "it is a pipe (fifo)"),
+        (&link, "it is a pipe (fifo)"),
+        (Path::new("/dev/zero"), "it is a device"),
+        (folder.path(), "it is a folder"),
+    ] {
+        let message = Checkpoint::open(path).unwrap_err().to_string();
+        assert!(message.contains(&format!("{}: {expected}", path.display())), "{message}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod interruption;
 mod main_job;
 mod refusals;
 mod verbs;
+mod weights;
 
 const EXIT_WRONG: i32 = 2;
 const EXIT_INTERRUPTED: i32 = 130;

@@ -77,7 +77,10 @@ fn cached_weights_are_listed_and_verified() {
     weights(&select).assert().code(EXIT_WRONG).stdout(contains("not here"));
     let file = cache.path().join("Xception41_pretrained.pdparams");
     fs::write(&file, "abc").unwrap();
-    weights(&select).assert().success().stdout(contains("never seen before"));
+    weights(&select)
+        .assert()
+        .code(EXIT_WRONG)
+        .stdout(contains("never seen before, and no checkpoint of its network"));
     fs::write(cache.path().join("xception-43020ad28.pth"), "abc").unwrap();
     weights(&["verify", "timm/xception"])
         .assert()

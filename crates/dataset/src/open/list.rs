@@ -9,6 +9,7 @@ use std::path::Path;
 use super::DatasetError;
 use super::order::{self, Order};
 use crate::labels::{self, CLASSES, VAL_IMAGES, wnid_to_index};
+use crate::regular;
 
 /// A list's content, checked as far as that can be done without the images.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,12 +62,12 @@ pub(super) fn read(path: &Path) -> Result<List, DatasetError> {
     if bytes > MAX_BYTES {
         return Err(DatasetError::NotAList { path: path.to_owned(), bytes });
     }
-    parse(path, &fs::read(path).map_err(unreadable)?)
+    parse(path, &regular::read(path, MAX_BYTES).map_err(unreadable)?)
 }
 
 /// Whether a file's first line could be one of a list: `labels.txt` often holds class names instead.
 pub(super) fn looks_like_one(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return true };
+    let Ok(bytes) = regular::read(path, MAX_BYTES) else { return true };
     let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let Ok(first) = std::str::from_utf8(first) else { return true };
     split(1, first).is_some_and(|line| label_value(line.label).is_some())

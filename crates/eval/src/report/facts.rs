@@ -41,11 +41,13 @@ pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String
 pub(super) fn weights(source: &WeightsSource, code: fn(&str) -> String) -> String {
     match source {
         WeightsSource::Seeded => "seeded".to_owned(),
-        WeightsSource::File { path, sha256, published } => {
+        WeightsSource::File { path, sha256, published, evidence } => {
             let which = if *published { "published" } else { "not the published file" };
             // The folder is of one machine; run.json has it.
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            format!("{}, {which}, SHA-256 {}", code(&name), code(sha256))
+            let prefix = evidence.name_prefix.as_ref();
+            let taken_off = prefix.map(|prefix| format!(", {} taken off its names", code(prefix)));
+            format!("{}, {which}, SHA-256 {}{}", code(&name), code(sha256), taken_off.unwrap_or_default())
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Files of predictions that other programs wrote: which form one has, and what it predicts for each image.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use dataset::labels::{self, CLASSES};
+use dataset::regular;
 
 use crate::EvalError;
 use crate::metrics::TOP_K;
 use crate::predictions;
+
+/// Predictions are read whole; those of 50,000 images have 6 MB, with their probabilities a hundred times that.
+const MAX_BYTES: u64 = 4 << 30;
 
 /// How a file of predictions is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +65,8 @@ pub struct Predictions {
 /// [`EvalError::Predictions`] with the line, when it is of no known form, names an image twice, or a class
 /// that there is not; [`EvalError::Unreadable`].
 pub fn read(path: &Path) -> Result<Predictions, EvalError> {
-    let bytes = fs::read(path).map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
+    let bytes = regular::read(path, MAX_BYTES)
+        .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     let refused = |reason: String| EvalError::Predictions { path: path.to_owned(), reason };
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();

@@ -1,16 +1,27 @@
-//! The folder that keeps published weights: where it is, who may write, and what was first seen in it.
+//! The folder that keeps published weights: what lies where in it, who may write, and what was first seen in it.
+//!
+//! A file is kept by its address, so that two addresses never share bytes. The built-in catalog's files lie under their own
+//! names, which are unique there and where people put them by hand; those of other catalogs in a folder an address.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use dataset::regular::{self, RegularFile};
+use models::Catalog;
 use models::catalog::PublishedWeights;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::check::{Check, Fingerprint, check};
+use super::check::{Check, Fingerprint, check, hex};
 
 /// Remembers the files that the catalog has no hash for, by what they were when first seen.
-const FIRST_SEEN: &str = "first-seen.json";
+pub(super) const FIRST_SEEN: &str = "first-seen.json";
+
+/// More than any such record has.
+const MAX_RECORD_BYTES: u64 = 64 << 20;
 
 /// A folder of published weights.
 #[derive(Debug, Clone)]
@@ -23,6 +34,36 @@ pub struct Cache {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+}
+
+/// An entry of the record of first sights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sight {
+    #[serde(flatten)]
+    file: Fingerprint,
+    /// Where it is published; absent in records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+/// What [`Cache::forget`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// SHA-256 that was expected until then.
+    pub sha256: String,
+    /// What became of the cached file.
+    pub cached: ForgottenFile,
+}
+
+/// What became of a cached file whose first sight was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForgottenFile {
+    /// There was none.
+    Absent,
+    /// It was the file that was first seen, and lies here now.
+    SetAside(PathBuf),
+    /// It was another, and stayed.
+    Kept,
 }
 
 impl Cache {
@@ -41,23 +82,42 @@ impl Cache {
         Self { folder }
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file's name in the cache, with `/` between its parts: the key by which everything there is known.
+    pub fn key(weights: &PublishedWeights) -> String {
+        if is_built_in(weights) {
+            return weights.file.clone();
+        }
+        // Half of the digits: nobody finds two addresses that share them.
+        let digest = hex(&Sha256::digest(weights.url.as_bytes())[..16]);
+        format!("url-{digest}/{}", weights.file)
+    }
+
     /// Where a file is, or would be.
-    pub fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
+    pub fn path(&self, weights: &PublishedWeights) -> PathBuf {
+        self.folder.join(Self::key(weights))
     }
 
     /// Where a file is while it is downloaded.
-    pub fn part(&self, file: &str) -> PathBuf {
-        self.folder.join(format!("{file}.part"))
+    pub fn part(&self, weights: &PublishedWeights) -> PathBuf {
+        self.folder.join(Self::key(weights) + ".part")
     }
 
-    /// Waits until no other process fetches `file`; `wait` is called if that takes any time.
+    /// Waits until no other process fetches the file; `wait` is called if that takes any time.
     ///
     /// # Errors
     /// When the folder cannot be made or its file system does not lock.
-    pub fn lock(&self, file: &str, wait: impl FnOnce()) -> io::Result<Lock> {
-        fs::create_dir_all(&self.folder)?;
-        let path = self.folder.join(format!("{file}.lock"));
+    pub fn lock(&self, weights: &PublishedWeights, wait: impl FnOnce()) -> io::Result<Lock> {
+        self.lock_key(&Self::key(weights), wait)
+    }
+
+    fn lock_key(&self, key: &str, wait: impl FnOnce()) -> io::Result<Lock> {
+        let path = self.folder.join(format!("{key}.lock"));
+        fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -70,12 +130,12 @@ impl Cache {
         Ok(Lock { _file: lock })
     }
 
-    /// Compares the cached file with the catalog, or with what was first seen.
+    /// Compares the cached file of the model `id` with the catalog, or with what was first seen.
     ///
     /// # Errors
     /// When the file or the record of first sights cannot be read.
-    pub fn check(&self, weights: &PublishedWeights) -> io::Result<(Fingerprint, Check)> {
-        self.check_file(weights, &self.path(&weights.file))
+    pub fn check(&self, id: &str, weights: &PublishedWeights) -> io::Result<(Fingerprint, Check)> {
+        self.check_file(id, weights, &RegularFile::open(&self.path(weights))?)
     }
 
     /// The same for a file anywhere.
@@ -84,11 +144,12 @@ impl Cache {
     /// As [`Cache::check`].
     pub(crate) fn check_file(
         &self,
+        id: &str,
         weights: &PublishedWeights,
-        path: &Path,
+        file: &RegularFile,
     ) -> io::Result<(Fingerprint, Check)> {
-        let found = Fingerprint::for_check(path, weights)?;
-        let verdict = self.judge(weights, &found)?;
+        let found = Fingerprint::for_check(file, weights)?;
+        let verdict = self.judge(id, weights, &found)?;
         Ok((found, verdict))
     }
 
@@ -96,18 +157,33 @@ impl Cache {
     ///
     /// # Errors
     /// When the record of first sights cannot be read; the message names it and says what to do.
-    pub(super) fn judge(&self, weights: &PublishedWeights, found: &Fingerprint) -> io::Result<Check> {
-        Ok(check(weights, found, self.first_seen()?.get(&weights.file)))
+    pub(super) fn judge(
+        &self,
+        id: &str,
+        weights: &PublishedWeights,
+        found: &Fingerprint,
+    ) -> io::Result<Check> {
+        if weights.has_hash() {
+            return Ok(check(weights, found, None));
+        }
+        let seen = self.first_seen()?;
+        let first = seen.get(&Self::key(weights)).map(|sight| &sight.file);
+        Ok(match (check(weights, found, first), first) {
+            (Check::Differs(reason), Some(_)) => {
+                Check::Differs(format!("{reason}, as {} says{}", self.record().display(), way_out(id)))
+            }
+            (verdict, _) => verdict,
+        })
     }
 
-    /// The folder.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// The record of first sights.
+    pub(super) fn record(&self) -> PathBuf {
+        self.folder.join(FIRST_SEEN)
     }
 
-    fn first_seen(&self) -> io::Result<BTreeMap<String, Fingerprint>> {
-        let path = self.path(FIRST_SEEN);
-        let text = match fs::read(&path) {
+    fn first_seen(&self) -> io::Result<BTreeMap<String, Sight>> {
+        let path = self.record();
+        let text = match regular::read(&path, MAX_RECORD_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             read => read,
         };
@@ -118,20 +194,91 @@ impl Cache {
         })
     }
 
-    /// From now on, `file` is expected to be what it is now.
+    /// From now on, the file is expected to be what it is now.
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub(crate) fn trust(&self, file: &str, fingerprint: &Fingerprint) -> io::Result<()> {
+    pub(crate) fn trust(&self, weights: &PublishedWeights, fingerprint: &Fingerprint) -> io::Result<()> {
         // One record for all files, so it has a lock of its own.
-        let _lock = self.lock(FIRST_SEEN, || ())?;
+        let _lock = self.lock_key(FIRST_SEEN, || ())?;
         let mut seen = self.first_seen()?;
-        seen.entry(file.to_owned()).or_insert_with(|| fingerprint.clone());
-        let path = self.path(FIRST_SEEN);
+        if let Some(sight) = seen.get(&Self::key(weights)) {
+            return match sight.file.sha256 == fingerprint.sha256 {
+                true => Ok(()),
+                false => Err(io::Error::other("another process has recorded another file meanwhile")),
+            };
+        }
+        let sight = Sight { file: fingerprint.clone(), url: Some(weights.url.clone()) };
+        seen.insert(Self::key(weights), sight);
+        self.write_first_seen(&seen)
+    }
+
+    fn write_first_seen(&self, seen: &BTreeMap<String, Sight>) -> io::Result<()> {
+        let path = self.record();
         let new = path.with_extension("json.new");
         let mut out = File::create(&new)?;
-        out.write_all(&serde_json::to_vec_pretty(&seen).map_err(io::Error::other)?)?;
+        out.write_all(&serde_json::to_vec_pretty(seen).map_err(io::Error::other)?)?;
         out.sync_all()?;
         fs::rename(new, path)
     }
+
+    /// Forgets what the file was when it was first seen; `None` if nothing was recorded of it.
+    ///
+    /// Nothing is deleted. A cached file that is the one that was first seen is set aside, because it would be the
+    /// first one seen again; another one, which somebody has put there since, stays and is recorded when it is used.
+    ///
+    /// # Errors
+    /// When the record or the cached file cannot be read or written; the record is the last to change.
+    pub fn forget(&self, weights: &PublishedWeights) -> io::Result<Option<Forgotten>> {
+        let key = Self::key(weights);
+        if !self.first_seen()?.contains_key(&key) {
+            return Ok(None);
+        }
+        let _file = self.lock_key(&key, || ())?;
+        let _record = self.lock_key(FIRST_SEEN, || ())?;
+        let mut seen = self.first_seen()?;
+        let Some(Sight { file: first, .. }) = seen.remove(&key) else { return Ok(None) };
+        let path = self.path(weights);
+        let at = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let cached = match RegularFile::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => ForgottenFile::Absent,
+            Err(error) => return Err(at(error)),
+            Ok(file) => match Fingerprint::of(&file).map_err(at)?.sha256 == first.sha256 {
+                true => ForgottenFile::SetAside(set_aside(&path).map_err(at)?),
+                false => ForgottenFile::Kept,
+            },
+        };
+        self.write_first_seen(&seen)?;
+        Ok(Some(Forgotten { sha256: first.sha256, cached }))
+    }
+}
+
+/// What to do where a file is not the one that was first seen.
+fn way_out(id: &str) -> String {
+    format!(
+        "; if the new file is the right one, `cargo xtask weights forget {id}` makes the cache forget the old one"
+    )
+}
+
+/// Renames the file at `path` to a name that nothing has yet.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = (1..).map(|number| match number {
+        1 => path.with_added_extension("forgotten"),
+        number => path.with_added_extension(format!("forgotten-{number}")),
+    });
+    let free = aside.into_iter().find(|aside| aside.symlink_metadata().is_err());
+    let free = free.ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(path, &free)?;
+    Ok(free)
+}
+
+/// Whether it is one of the built-in catalog's files: by its address and its name.
+fn is_built_in(weights: &PublishedWeights) -> bool {
+    static BUILT_IN: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    let built_in = BUILT_IN.get_or_init(|| {
+        let catalog = Catalog::built_in();
+        let weights = catalog.models().iter().filter_map(|model| model.weights.clone());
+        weights.map(|weights| (weights.url, weights.file)).collect()
+    });
+    built_in.iter().any(|(url, file)| (url, file) == (&weights.url, &weights.file))
 }

@@ -1,11 +1,10 @@
 //! Whether a file is the published one.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 
+use dataset::regular::RegularFile;
 use md5::Md5;
-use models::catalog::PublishedWeights;
+use models::catalog::{MIN_SHA256_DIGITS, PublishedWeights};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,21 +25,20 @@ impl Fingerprint {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn of(path: &Path) -> io::Result<Self> {
-        Self::read(path, None)
+    pub fn of(file: &RegularFile) -> io::Result<Self> {
+        Self::read(file, None)
     }
 
     /// Reads the file once, for whatever the catalog tells the published one by.
-    pub(super) fn for_check(path: &Path, weights: &PublishedWeights) -> io::Result<Self> {
-        Self::read(path, weights.md5.as_ref().map(|_| Md5::new()))
+    pub(super) fn for_check(file: &RegularFile, weights: &PublishedWeights) -> io::Result<Self> {
+        Self::read(file, weights.md5.as_ref().map(|_| Md5::new()))
     }
 
-    fn read(path: &Path, mut md5: Option<Md5>) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+    fn read(file: &RegularFile, mut md5: Option<Md5>) -> io::Result<Self> {
         let (mut sha256, mut bytes) = (Sha256::new(), 0);
         let mut buffer = vec![0; 1 << 20];
         loop {
-            let read = match file.read(&mut buffer) {
+            let read = match file.read_at(&mut buffer, bytes) {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -56,7 +54,7 @@ impl Fingerprint {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -73,6 +71,12 @@ pub enum Check {
     Differs(String),
 }
 
+/// Whether a SHA-256 has these first digits, as many as tell a file at least.
+pub(super) fn begins_with(sha256: &str, prefix: &str) -> bool {
+    let digits = sha256.get(..prefix.len());
+    prefix.len() >= MIN_SHA256_DIGITS && digits.is_some_and(|digits| digits.eq_ignore_ascii_case(prefix))
+}
+
 /// Compares a file with what the catalog says of the published one, or else with the one `first_seen`.
 pub(super) fn check(
     weights: &PublishedWeights,
@@ -87,7 +91,7 @@ pub(super) fn check(
     }
     if let Some(prefix) = &weights.sha256_prefix {
         known = true;
-        if !file.sha256.starts_with(prefix) {
+        if !begins_with(&file.sha256, prefix) {
             return Check::Differs(format!(
                 "its SHA-256 is {}, which should begin with {prefix}",
                 file.sha256

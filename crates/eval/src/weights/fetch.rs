@@ -1,21 +1,35 @@
 //! Downloads published weights, so that a bad network costs time and never a wrong or half file.
 //!
 //! Bytes go to `<file>.part` and are kept when something fails; the next attempt, or the next process,
-//! asks for the rest only (`Range`, guarded by `If-Range`). A file gets its name when it is whole and
-//! checked, in one step.
+//! asks for the rest only (`Range`, guarded by `If-Range`), and takes it only as a part of the same version. A file gets its
+//! name when it is whole and checked, in one step. Where no hash is published, whatever loads as the network's checkpoint
+//! is taken for the file, and nothing else: an error message with status 200 or a body that ends early must not become
+//! what is expected from then on.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use dataset::regular::RegularFile;
 use models::catalog::PublishedWeights;
-use serde::{Deserialize, Serialize};
-use ureq::http::{HeaderMap, StatusCode, header};
+use ureq::http::{StatusCode, header};
 
 use super::cache::Cache;
 use super::check::{Check, Fingerprint};
+use super::part::{PartOf, content_range, discard, header_text, length, open_at, remove, resumable, sidecar};
+
+/// A published file that is asked for.
+pub struct Wanted<'a> {
+    /// The model that it is for.
+    pub id: &'a str,
+    /// Where it is and how it is told.
+    pub weights: &'a PublishedWeights,
+    /// Whether a file is a checkpoint of the model's network, and else why not. Asked where no hash tells the file.
+    pub loads: &'a dyn Fn(&Arc<RegularFile>) -> Result<(), String>,
+}
 
 /// How a download is watched.
 pub trait Transfer {
@@ -64,16 +78,6 @@ enum Attempt {
     Again { reason: String, after: Option<Duration> },
 }
 
-/// Kept beside a part file: what it is a part of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct PartOf {
-    url: String,
-    /// Entity tag or date, without which a server may have put another file there since.
-    validator: Option<String>,
-    /// Size of the whole.
-    total: Option<u64>,
-}
-
 impl Downloader {
     /// The policy, with the mirror that the environment names.
     pub fn from_environment() -> Self {
@@ -96,67 +100,89 @@ impl Downloader {
     pub fn fetch(
         &self,
         cache: &Cache,
-        weights: &PublishedWeights,
+        wanted: &Wanted<'_>,
         transfer: &mut dyn Transfer,
     ) -> Result<Check, String> {
-        let path = cache.path(&weights.file);
+        let weights = wanted.weights;
+        let path = cache.path(weights);
         let at = |error: io::Error| format!("{}: {error}", path.display());
         let _lock = cache
-            .lock(&weights.file, || {
+            .lock(weights, || {
                 transfer.note(&format!("{}: waiting for another process that fetches it", weights.file));
             })
             .map_err(at)?;
         if path.exists() {
-            let (found, verdict) = cache.check(weights).map_err(at)?;
+            let file = Arc::new(RegularFile::open(&path).map_err(at)?);
+            let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
             match verdict {
-                Check::Differs(reason) => transfer.note(&format!(
-                    "{}: what is cached is not the published file ({reason}); fetching it again",
-                    weights.file
-                )),
-                Check::Unknown => return self.trust(cache, weights, &found),
-                told => return Ok(told),
+                Told::As(Check::Differs(reason)) | Told::Useless { reason, recorded: false } => {
+                    transfer.note(&format!(
+                        "{}: what is cached is not the published file ({reason}); fetching it again",
+                        weights.file
+                    ));
+                }
+                // Its own record would refuse any other file.
+                Told::Useless { reason, recorded: true } => {
+                    return Err(format!(
+                        "{} {reason}, and {} says that it is the file that was first seen; `cargo xtask weights forget {}` \
+                         makes the cache forget it",
+                        path.display(),
+                        cache.record().display(),
+                        wanted.id
+                    ));
+                }
+                Told::As(Check::Unknown) => return trust(cache, weights, &found),
+                Told::As(told) => return Ok(told),
             }
         }
-        self.fetch_locked(cache, weights, transfer)
+        self.fetch_locked(cache, wanted, transfer)
     }
 
     fn fetch_locked(
         &self,
         cache: &Cache,
-        weights: &PublishedWeights,
+        wanted: &Wanted<'_>,
         transfer: &mut dyn Transfer,
     ) -> Result<Check, String> {
-        let part = cache.part(&weights.file);
+        let weights = wanted.weights;
+        let part = cache.part(weights);
         let at = |error: io::Error| format!("{}: {error}", part.display());
-        let mut corrupt = None;
+        let mut wrong = String::new();
         // A file that arrives whole and wrong is fetched once more from its start: a proxy may have
         // damaged it, or a resumed part may not have been of this file.
         for _ in 0..2 {
             let result = self.transfer(&part, weights, transfer);
             transfer.finish();
             result?;
-            let (found, verdict) = cache.check_file(weights, &part).map_err(at)?;
-            if let Check::Differs(reason) = verdict {
-                transfer.note(&format!("{}: what arrived is not the published file: {reason}", weights.file));
+            let file = Arc::new(RegularFile::open(&part).map_err(at)?);
+            let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
+            drop(file);
+            let told = match verdict {
+                Told::As(Check::Differs(reason)) => {
+                    transfer
+                        .note(&format!("{}: what arrived is not the published file: {reason}", weights.file));
+                    wrong = reason;
+                    None
+                }
+                Told::Useless { reason, .. } => {
+                    transfer.note(&format!("{}: what arrived {reason}", weights.file));
+                    wrong = format!("what it gives {reason}");
+                    None
+                }
+                Told::As(told) => Some(told),
+            };
+            let Some(told) = told else {
                 discard(&part).map_err(at)?;
-                corrupt = Some(reason);
                 continue;
-            }
-            fs::rename(&part, cache.path(&weights.file)).map_err(at)?;
+            };
+            fs::rename(&part, cache.path(weights)).map_err(at)?;
             remove(&sidecar(&part)).map_err(at)?;
-            return match verdict {
-                Check::Unknown => self.trust(cache, weights, &found),
+            return match told {
+                Check::Unknown => trust(cache, weights, &found),
                 told => Ok(told),
             };
         }
-        let reason = corrupt.unwrap_or_default();
-        Err(format!("{} does not give the published file: {reason}", self.address(weights)))
-    }
-
-    fn trust(&self, cache: &Cache, weights: &PublishedWeights, found: &Fingerprint) -> Result<Check, String> {
-        let record = cache.trust(&weights.file, found);
-        record.map_err(|error| format!("{}: {error}", cache.path(&weights.file).display()))?;
-        Ok(Check::Unknown)
+        Err(format!("{} does not give the published file: {wrong}", self.address(weights)))
     }
 
     /// Attempts until the part file is whole.
@@ -167,7 +193,7 @@ impl Downloader {
         transfer: &mut dyn Transfer,
     ) -> Result<(), String> {
         let url = self.address(weights);
-        let (mut failures, mut before) = (0, length(part));
+        let (mut failures, mut furthest) = (0, length(part));
         loop {
             let (reason, after) = match self.attempt(&url, part, weights, transfer)? {
                 Attempt::Whole => return Ok(()),
@@ -175,9 +201,9 @@ impl Downloader {
             };
             transfer.finish();
             let now = length(part);
-            // As long as each attempt brings more, the network is bad and not broken.
-            failures = if now > before { 1 } else { failures + 1 };
-            before = now;
+            // As long as each attempt gets further than any before, the network is bad and not broken.
+            failures = if now > furthest { 1 } else { failures + 1 };
+            furthest = furthest.max(now);
             if failures >= self.attempts {
                 return Err(format!("{url}: {reason}, in {failures} attempts; what has arrived is kept"));
             }
@@ -211,6 +237,7 @@ impl Downloader {
         let again = |reason: String| Ok(Attempt::Again { reason, after: None });
         let part_before = resumable(part, url);
         let have = if part_before.is_some() { length(part) } else { 0 };
+        let part_before = part_before.filter(|_| have > 0);
         if part_before.as_ref().is_some_and(|it| it.total == Some(have)) {
             // Whole already: the process ended before it could give the file its name.
             return Ok(Attempt::Whole);
@@ -226,7 +253,7 @@ impl Downloader {
                 .build(),
         );
         let mut request = agent.get(url).header(header::ACCEPT_ENCODING, "identity");
-        if let Some(validator) = part_before.and_then(|it| it.validator).filter(|_| have > 0) {
+        if let Some(validator) = part_before.as_ref().and_then(|it| it.validator.as_ref()) {
             request = request.header(header::RANGE, format!("bytes={have}-"));
             request = request.header(header::IF_RANGE, validator);
         }
@@ -240,15 +267,25 @@ impl Downloader {
         let headers = response.headers();
         let text = |name| header_text(headers, name);
         let length_of_body = text(header::CONTENT_LENGTH).and_then(|value| value.parse::<u64>().ok());
-        let (start, total) = match response.status() {
-            StatusCode::OK => (0, length_of_body),
-            StatusCode::PARTIAL_CONTENT => match content_range(text(header::CONTENT_RANGE)) {
-                Some((start, total)) if start == have => (start, total),
-                _ => {
-                    discard(part).map_err(disk)?;
-                    return again("the server sent another part than was asked for".to_owned());
+        let (start, end, total) = match response.status() {
+            StatusCode::OK => (0, None, length_of_body),
+            StatusCode::PARTIAL_CONTENT => {
+                let part_of = |total| PartOf::of_answer(url, headers, total);
+                match (content_range(text(header::CONTENT_RANGE)), &part_before) {
+                    (Some(range), Some(before))
+                        if range.start == have && part_of(range.total).is_of_the_version_of(before) =>
+                    {
+                        (have, Some(range.end), range.total.or(before.total))
+                    }
+                    _ => {
+                        discard(part).map_err(disk)?;
+                        return again(
+                            "the server sent a part of another version, or another part, than was asked for"
+                                .to_owned(),
+                        );
+                    }
                 }
-            },
+            }
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 discard(part).map_err(disk)?;
                 return again("the server has no such part".to_owned());
@@ -269,9 +306,7 @@ impl Downloader {
                 "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
             ));
         }
-        let validator =
-            text(header::ETAG).filter(|tag| !tag.starts_with("W/")).or(text(header::LAST_MODIFIED));
-        let part_of = PartOf { url: url.to_owned(), validator: validator.map(str::to_owned), total };
+        let part_of = PartOf::of_answer(url, headers, total);
 
         let mut file = open_at(part, start).map_err(disk)?;
         if start == 0 {
@@ -298,61 +333,52 @@ impl Downloader {
             position += read as u64;
             transfer.received(read as u64);
         }
-        if let Some(total) = total.filter(|&total| total != position) {
-            if position > total {
+        // A part may end before the whole does; what is after it is asked for next.
+        if let Some(expected) = end.into_iter().chain(total).find(|&expected| expected != position) {
+            if position > expected {
                 discard(part).map_err(disk)?;
             }
-            return again(format!("the transfer ended after {position} of {total} bytes"));
+            return again(format!("the transfer ended after {position} of {expected} bytes"));
         }
         file.sync_all().map_err(disk)?;
         Ok(Attempt::Whole)
     }
 }
 
-/// What lies in the part file, if it can be gone on with.
-fn resumable(part: &Path, url: &str) -> Option<PartOf> {
-    let part_of: PartOf = serde_json::from_slice(&fs::read(sidecar(part)).ok()?).ok()?;
-    (part_of.validator.is_some() && part_of.url == url && part.exists()).then_some(part_of)
+/// What is said of a file that is here.
+enum Told {
+    As(Check),
+    /// The catalog has nothing to tell it by, and it is no checkpoint of the network: why, and whether the cache expects
+    /// it all the same, as older versions recorded whatever came.
+    Useless {
+        reason: String,
+        recorded: bool,
+    },
 }
 
-fn sidecar(part: &Path) -> PathBuf {
-    part.with_added_extension("json")
-}
-
-/// Bytes in a file, 0 if it is not there.
-fn length(path: &Path) -> u64 {
-    path.metadata().map_or(0, |metadata| metadata.len())
-}
-
-/// The part file, ready to be written from `start` on.
-fn open_at(part: &Path, start: u64) -> io::Result<File> {
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(part)?;
-    file.set_len(start)?;
-    file.seek(io::SeekFrom::Start(start))?;
-    Ok(file)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Compares the file with what the catalog says; where that is nothing, the file has to load as the network's checkpoint.
+fn checked(cache: &Cache, wanted: &Wanted<'_>, file: &Arc<RegularFile>) -> io::Result<(Fingerprint, Told)> {
+    let (found, check) = cache.check_file(wanted.id, wanted.weights, file)?;
+    let told = match check {
+        Check::Unknown | Check::AsFirstSeen => match (wanted.loads)(file) {
+            Ok(()) => Told::As(check),
+            Err(reason) => Told::Useless {
+                reason: format!("is no checkpoint of {}'s network ({reason})", wanted.id),
+                recorded: check == Check::AsFirstSeen,
+            },
+        },
+        check => Told::As(check),
+    };
+    if !file.is_unchanged()? {
+        return Err(io::Error::other("it was changed while it was read; let nothing else write there"));
     }
+    Ok((found, told))
 }
 
-/// Forgets what was received.
-fn discard(part: &Path) -> io::Result<()> {
-    remove(part)?;
-    remove(&sidecar(part))
-}
-
-fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// `bytes 200-999/1000`, whose total may be `*`.
-fn content_range(value: Option<&str>) -> Option<(u64, Option<u64>)> {
-    let (range, total) = value?.strip_prefix("bytes ")?.split_once('/')?;
-    Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()))
+fn trust(cache: &Cache, weights: &PublishedWeights, found: &Fingerprint) -> Result<Check, String> {
+    let record = cache.trust(weights, found);
+    record.map_err(|error| format!("{}: {error}", cache.record().display()))?;
+    Ok(Check::Unknown)
 }
 
 /// Seconds, or a date.
@@ -369,10 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_understood() {
-        assert_eq!(content_range(Some("bytes 200-999/1000")), Some((200, Some(1000))));
-        assert_eq!(content_range(Some("bytes 200-999/*")), Some((200, None)));
-        assert_eq!(content_range(Some("items 1-2/3")), None);
+    fn a_wait_is_understood() {
         assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
         assert!(retry_after("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1 << 30));
         assert_eq!(retry_after("Fri, 31 Dec 1999 23:59:59 GMT"), None);

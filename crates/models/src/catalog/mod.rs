@@ -5,16 +5,17 @@
 
 mod error;
 mod figures;
+mod published;
 
-use std::fs;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use dataset::Recipe;
+use dataset::{Recipe, regular};
 use serde::Deserialize;
 
 pub use error::CatalogError;
 pub use figures::{Counted, Documented, Erratum, Figure, FigureName, Tolerance};
+pub use published::{MIN_SHA256_DIGITS, PublishedWeights};
 
 use crate::networks::{self, NetworkEntry};
 
@@ -22,6 +23,9 @@ static BUILT_IN: &str = include_str!("../../../../datasets/catalog.toml");
 
 /// The recipe with which the card itself evaluated every network, whatever its source used.
 pub const CARD_RECIPE: &str = "card-342-bilinear";
+
+/// Catalogs are read whole; the built-in one has 8 kB.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Sides of a square input, in pixels, for which layers are counted: small enough for no overflow and
 /// large enough for every network's windows.
@@ -81,22 +85,6 @@ fn in_table() -> bool {
     true
 }
 
-/// Where the published weights are, and how to tell them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedWeights {
-    /// Address.
-    pub url: String,
-    /// File name.
-    pub file: String,
-    /// First hexadecimal digits of the file's SHA-256, as torch-hub names end in.
-    pub sha256_prefix: Option<String>,
-    /// MD5 that Keras publishes.
-    pub md5: Option<String>,
-    /// Size in bytes.
-    pub bytes: Option<u64>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CatalogFile {
@@ -122,15 +110,16 @@ impl Catalog {
     /// [`CatalogError`] for a file that cannot be read, has an unknown key, names an unknown network, recipe
     /// or rule, repeats an id, or gives two published files one name.
     pub fn add_file(&mut self, path: &Path) -> Result<(), CatalogError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| CatalogError::Io { path: path.to_owned(), source })?;
+        let text = regular::read_text(path, MAX_BYTES)
+            .map_err(|source| CatalogError::Io { path: path.to_owned(), source })?;
         self.add(&text, &path.display().to_string())
     }
 
     fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let file: CatalogFile = toml::from_str(text)
             .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
-        for model in file.models {
+        for mut model in file.models {
+            model.weights.iter_mut().for_each(PublishedWeights::normalise);
             if let Some(reason) = model.fault().or_else(|| self.clash(&model)) {
                 return Err(CatalogError::Entry { origin: origin.to_owned(), id: model.id, reason });
             }
@@ -147,13 +136,16 @@ impl Catalog {
 
     /// What `model` must not share with those that are there.
     fn clash(&self, model: &Model) -> Option<String> {
-        // By the name of its files: `a/b-c` and `a-b/c` would share a prediction log.
-        if self.models.iter().any(|other| other.file_stem() == model.file_stem()) {
+        // By the name of its files: `a/b-c` and `a-b/c` would share a prediction log, as `A/b` and `a/b` on some systems.
+        if self.models.iter().any(|other| other.file_stem().eq_ignore_ascii_case(&model.file_stem())) {
             return Some("the id, or the name of its files, exists already; choose another".to_owned());
         }
-        // The cache knows published files by their names.
+        // A folder of weights (`--weights DIR`) knows published files by their names, which some file systems compare
+        // without regard to case.
         let weights = model.weights.as_ref()?;
-        let same_name = |other: &&Model| other.weights.as_ref().is_some_and(|it| it.file == weights.file);
+        let same_name = |other: &&Model| {
+            other.weights.as_ref().is_some_and(|it| it.file.eq_ignore_ascii_case(&weights.file))
+        };
         let other = self.models.iter().find(same_name).filter(|other| other.weights != model.weights)?;
         Some(format!(
             "its weights have the file name of those of {}, `{}`, but another address or hash; give one of them another `file`",
@@ -273,6 +265,9 @@ impl Model {
         let tolerances = figures.iter().filter_map(|figure| self.tolerance.of(*figure));
         if tolerances.into_iter().any(|tolerance| !(0.0..=1e6).contains(&tolerance)) {
             return Some("a tolerance must be a number from 0 on, in the figure's unit".to_owned());
+        }
+        if let Some(reason) = self.weights.as_ref().and_then(PublishedWeights::fault) {
+            return Some(reason);
         }
         if self.input_size != recipe.size {
             return Some(format!(

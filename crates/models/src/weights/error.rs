@@ -23,6 +23,38 @@ impl fmt::Display for ShapeMismatch {
     }
 }
 
+/// Names that are the network's after a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefixed {
+    /// What stands before them, such as `backbone.`.
+    pub prefix: String,
+    /// Number of the file's tensors that are named so.
+    pub tensors: usize,
+    /// Names of the file's other tensors.
+    pub others: Vec<String>,
+}
+
+impl fmt::Display for Prefixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { prefix, tensors, others } = self;
+        let which = match others.len() {
+            0 => "All tensors have this network's names".to_owned(),
+            others => {
+                format!("{tensors} of the file's {} tensors have this network's names", tensors + others)
+            }
+        };
+        write!(f, "{which} with `{prefix}` in front, as a program that wraps the network saves them")?;
+        if !others.is_empty() {
+            write!(f, "; {} not, and a prefix that only some names have is not taken off", some(others))?;
+        }
+        let wrapped = prefix.trim_end_matches('.');
+        write!(
+            f,
+            ". Save the network alone (in PyTorch `torch.save(wrapper.{wrapped}.state_dict(), FILE)`), or rename the tensors"
+        )
+    }
+}
+
 /// Why weights could not be loaded.
 #[derive(Debug, Error)]
 pub enum WeightsError {
@@ -46,6 +78,29 @@ pub enum WeightsError {
         path: PathBuf,
         /// What its first bytes look like.
         looks_like: String,
+    },
+
+    /// A file of `torch.jit.save`.
+    #[error(
+        "{} is a TorchScript file, which holds a program and not only weights; nothing of it was executed. In PyTorch, \
+         save the weights alone: `torch.save(torch.jit.load(\"{}\").state_dict(), \"weights.pth\")`",
+        path.display(),
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
+    )]
+    TorchScript {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The file was written to, or another took its place, while it was read.
+    #[error(
+        "{} was changed while it was read, so nobody can say which weights these were. Use a file that nobody writes to, \
+         and give the command again",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
     },
 
     /// The format was recognised but the file contradicts itself.
@@ -110,7 +165,7 @@ pub enum WeightsError {
     },
 
     /// The tensors are not those of the network.
-    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes))]
+    #[error("{}", mismatch(origin, *expected, *matching, missing, unexpected, shapes, prefixed.as_deref()))]
     Mismatch {
         /// Where the tensors come from.
         origin: String,
@@ -124,6 +179,8 @@ pub enum WeightsError {
         unexpected: Vec<String>,
         /// Tensors of another shape.
         shapes: Vec<ShapeMismatch>,
+        /// What stands before the network's names in the file.
+        prefixed: Option<Box<Prefixed>>,
     },
 
     /// Names and shapes fit, but data cannot be read or is of another kind.
@@ -177,6 +234,7 @@ fn mismatch(
     missing: &[String],
     unexpected: &[String],
     shapes: &[ShapeMismatch],
+    prefixed: Option<&Prefixed>,
 ) -> String {
     let mut text = format!("{origin} does not fit the network ({matching} of {expected} tensors do)");
     if !missing.is_empty() {
@@ -190,7 +248,9 @@ fn mismatch(
         text += &format!("; wrong shape: {}", some(&shapes));
     }
     // Hundreds of strange names mean another network; a few mean an edited checkpoint.
-    if missing.len() + unexpected.len() > expected / 4 {
+    if let Some(prefixed) = prefixed {
+        text += &format!(". {prefixed}");
+    } else if missing.len() + unexpected.len() > expected / 4 {
         text += ". It looks like a checkpoint of another network: choose the model it belongs to";
     } else {
         text += ". Use the checkpoint of exactly this network, with its 1000 classes";

@@ -7,8 +7,9 @@ use burn::module::ParamId;
 use burn::tensor::{DType, Shape, TensorData};
 use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
 use burn_store::{ApplyResult, ModuleSnapshot, ModuleStore, bridge};
+use dataset::guard::guarded_or;
 
-use super::error::{ShapeMismatch, WeightsError};
+use super::error::{Prefixed, ShapeMismatch, WeightsError};
 use super::module_tensors::{Role, Slot};
 
 /// The only tensors that a PyTorch checkpoint may hold beyond the network's: how often each batch
@@ -144,7 +145,27 @@ fn check(origin: &str, found: &BTreeMap<String, PackTensor>, slots: &[Slot]) -> 
         missing,
         unexpected,
         shapes,
+        prefixed: prefixed(found, &known),
     })
+}
+
+/// The prefix that most of the file's tensors have before a name of the network, if those are as many as would fill half of
+/// it: fewer are chance.
+fn prefixed(found: &BTreeMap<String, PackTensor>, known: &HashSet<&str>) -> Option<Box<Prefixed>> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in found.keys() {
+        let mut ends = name.match_indices('.').map(|(dot, _)| dot + 1);
+        if let Some(end) = ends.find(|&end| known.contains(&name[end..])) {
+            *counts.entry(&name[..end]).or_default() += 1;
+        }
+    }
+    let (prefix, count) = counts.into_iter().max_by_key(|&(_, count)| count)?;
+    if 2 * count < known.len() {
+        return None;
+    }
+    // Counters of batch normalisations are named as all others.
+    let others: Vec<String> = found.keys().filter(|name| !name.starts_with(prefix)).cloned().collect();
+    Some(Box::new(Prefixed { prefix: prefix.to_owned(), tensors: found.len() - others.len(), others }))
 }
 
 /// `tensor` of a checkpoint as Burn wants it for `slot`. Half precision is widened: networks compute in
@@ -153,7 +174,7 @@ fn place(tensor: PackTensor, slot: &Slot, unusable: &Arc<Mutex<Vec<String>>>) ->
     let (slot, unusable) = (slot.clone(), Arc::clone(unusable));
     let shape = Shape::from(slot.shape.clone());
     bridge::deferred(slot.path.clone(), DType::F32, shape, None, move || {
-        let data = bridge::to_data(&tensor)?;
+        let data = guarded_or(|| bridge::to_data(&tensor), PackError::ValidationError)?;
         if !data.dtype().is_float() {
             let reason = format!("{} holds {:?}, not floating-point numbers", tensor.name, data.dtype());
             return Err(PackError::ValidationError(reason));

@@ -14,10 +14,12 @@ mod module_tensors;
 mod paddle;
 mod pickle;
 mod pytorch;
+mod safetensors;
 mod seeded;
+mod torchscript;
 
 pub use checkpoint::Checkpoint;
-pub use error::{ShapeMismatch, WeightsError};
+pub use error::{Prefixed, ShapeMismatch, WeightsError};
 pub(crate) use fit::WaitingKernels;
 pub use framework::Framework;
 pub(crate) use module_tensors::slots;

@@ -5,14 +5,13 @@
 //! parameter's name and the array (`paddle.save` of anything else since 2.1). See [`super::pickle`] for
 //! how little of a pickle is understood, on purpose.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{DType, Shape, TensorData, f16};
 use burn_store::bridge;
 use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
+use dataset::regular::{Cursor, RegularFile};
 
 use super::error::WeightsError;
 use super::framework::gather;
@@ -32,25 +31,23 @@ pub(super) fn looks_like_paddle(start: &[u8]) -> bool {
 }
 
 /// The arrays of a file by their names in the network, data unread.
-pub(super) fn open(path: &Path) -> Result<Vec<PackTensor>, WeightsError> {
-    let io_error = |source| WeightsError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io_error)?;
-    let size = file.metadata().map_err(io_error)?.len();
-    read(path, BufReader::new(file), size).map_err(|error| match error {
-        PickleError::Io(source) => WeightsError::Io { path: path.to_owned(), source },
+pub(super) fn open(file: &Arc<RegularFile>) -> Result<Vec<PackTensor>, WeightsError> {
+    let path = || file.path().to_owned();
+    read(file).map_err(|error| match error {
+        PickleError::Io(source) => WeightsError::Io { path: path(), source },
         PickleError::Malformed(reason) => {
-            WeightsError::Damaged { path: path.to_owned(), format: "a Paddle file (.pdparams)", reason }
+            WeightsError::Damaged { path: path(), format: "a Paddle file (.pdparams)", reason }
         }
-        PickleError::Refused(reason) => WeightsError::Refused { path: path.to_owned(), reason },
+        PickleError::Refused(reason) => WeightsError::Refused { path: path(), reason },
     })
 }
 
-fn read(path: &Path, input: BufReader<File>, size: u64) -> Result<Vec<PackTensor>, PickleError> {
-    let (mut pickle, root) = Pickle::parse(input, size)?;
+fn read(file: &Arc<RegularFile>) -> Result<Vec<PackTensor>, PickleError> {
+    let input = BufReader::new(Cursor::new(Arc::clone(file)));
+    let (mut pickle, root) = Pickle::parse(input, file.size_bytes())?;
     let Object::Dict(entries) = pickle.object(root).clone() else {
         return Err(PickleError::Refused("it is not a dictionary of arrays".to_owned()));
     };
-    let path: Arc<Path> = path.into();
     let mut tensors: Vec<PackTensor> = Vec::with_capacity(entries.len());
     let mut names = std::collections::HashSet::new();
     for (key, value) in entries {
@@ -72,13 +69,13 @@ fn read(path: &Path, input: BufReader<File>, size: u64) -> Result<Vec<PackTensor
         if !names.insert(name.clone()) {
             return Err(PickleError::Malformed(format!("it has `{name}` twice")));
         }
-        tensors.push(tensor(&path, name, array.clone())?);
+        tensors.push(tensor(file, name, array.clone())?);
     }
     Ok(tensors)
 }
 
 /// The array of an entry: the value itself, or the second of a tuple.
-fn array(pickle: &Pickle<BufReader<File>>, value: Id) -> Option<&Array> {
+fn array(pickle: &Pickle<BufReader<Cursor>>, value: Id) -> Option<&Array> {
     match pickle.object(value) {
         Object::Array(array) => Some(array),
         Object::Tuple(pair) => match (pickle.object(*pair.first()?), pickle.object(*pair.get(1)?)) {
@@ -89,7 +86,7 @@ fn array(pickle: &Pickle<BufReader<File>>, value: Id) -> Option<&Array> {
     }
 }
 
-fn tensor(path: &Arc<Path>, name: String, array: Array) -> Result<PackTensor, PickleError> {
+fn tensor(file: &Arc<RegularFile>, name: String, array: Array) -> Result<PackTensor, PickleError> {
     let width: u64 = match array.dtype.as_str() {
         "f2" => 2,
         "f4" => 4,
@@ -114,24 +111,24 @@ fn tensor(path: &Arc<Path>, name: String, array: Array) -> Result<PackTensor, Pi
     if !plausible {
         return Err(contradicts());
     }
-    let (path, shape) = (Arc::clone(path), Shape::from(array.shape.clone()));
+    let (file, shape) = (Arc::clone(file), Shape::from(array.shape.clone()));
     Ok(bridge::deferred(name, DType::F32, shape, None, move || {
-        let raw = bytes_of(&path, span, bytes as usize)
-            .map_err(|error| PackError::IoError(format!("{}: {error}", path.display())))?;
+        let raw = bytes_of(&file, span, bytes as usize)
+            .map_err(|error| PackError::IoError(format!("{}: {error}", file.path().display())))?;
         let values = floats(&raw, width);
         Ok(TensorData::new(in_c_order(values, &array), array.shape.clone()))
     }))
 }
 
 /// The bytes at `span`, `len` of them once decoded.
-fn bytes_of(path: &Path, span: Span, len: usize) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(span.offset))?;
+fn bytes_of(file: &Arc<RegularFile>, span: Span, len: usize) -> io::Result<Vec<u8>> {
     if !span.latin1 {
         let mut bytes = vec![0; len];
-        file.read_exact(&mut bytes)?;
+        file.read_exact_at(&mut bytes, span.offset)?;
         return Ok(bytes);
     }
+    let mut file = Cursor::new(Arc::clone(file));
+    file.seek(SeekFrom::Start(span.offset))?;
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "an array's text does not stand for bytes");
     let mut bytes = Vec::with_capacity(len);
     let mut text = BufReader::with_capacity(1 << 16, file.take(span.len)).bytes();

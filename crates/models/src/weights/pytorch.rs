@@ -3,13 +3,15 @@
 //! Burn's reader parses the zip, legacy and tar containers without executing what the pickle names
 //! and gives every tensor by its dotted path. What is left to do here is what timm's
 //! `load_state_dict` (`timm/models/helpers.py`) does: choose among the state dicts of a training
-//! checkpoint, and take `module.` off.
+//! checkpoint.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn_store::bridge;
 use burn_store::burn_pack::Tensor as PackTensor;
 use burn_store::pytorch_reader::{PytorchError, PytorchReader};
+use dataset::regular::RegularFile;
 
 use super::checkpoint::Checkpoint;
 use super::error::WeightsError;
@@ -19,8 +21,11 @@ use super::error::WeightsError;
 const STATE_KEYS: [&str; 4] = ["state_dict_ema", "model_ema", "state_dict", "model"];
 
 /// Opens a file written by `torch.save`.
-pub(super) fn open(path: &Path) -> Result<Checkpoint, WeightsError> {
-    let reader = PytorchReader::new(path).map_err(|error| match error {
+pub(super) fn open(file: &Arc<RegularFile>) -> Result<Checkpoint, WeightsError> {
+    let path = file.path();
+    // The reader opens files itself.
+    let name = file.name_for_libraries();
+    let reader = PytorchReader::new(&name).map_err(|error| match error {
         PytorchError::InvalidFormat(reason) if reason.starts_with("not a PyTorch checkpoint") => {
             WeightsError::UnknownFormat {
                 path: path.to_owned(),
@@ -33,13 +38,24 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, WeightsError> {
             reason: error.to_string(),
         },
     })?;
-    unwrap_state(path, reader.into_tensors().into_values().map(bridge::from_pytorch).collect())
+    // From here on it reads by the handle that it has opened.
+    let tensors = reader.into_tensors().into_values().map(bridge::from_pytorch).collect();
+    let state = find_state(path, &name, tensors);
+    // Where names are all there is to open a file by, another may have come in between.
+    match file.is_at(&name) {
+        true => state,
+        false => Err(WeightsError::Changed { path: path.to_owned() }),
+    }
 }
 
-/// Keeps the weights among all tensors of a file and names them as the network does.
-pub(super) fn unwrap_state(path: &Path, tensors: Vec<PackTensor>) -> Result<Checkpoint, WeightsError> {
+/// Keeps the weights among all tensors of a file. `name` is what the file is opened by.
+fn find_state(path: &Path, name: &Path, tensors: Vec<PackTensor>) -> Result<Checkpoint, WeightsError> {
     let within = |key: &str, name: &str| name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
-    let key = STATE_KEYS.into_iter().find(|key| tensors.iter().any(|tensor| within(key, &tensor.name)));
+    // By its tensors' dotted paths alone, a dictionary under `model` is not told from names that begin with `model.`.
+    let is_dictionary = |key: &str| PytorchReader::read_pickle_data(name, Some(key)).is_ok();
+    let key = STATE_KEYS
+        .into_iter()
+        .find(|key| tensors.iter().any(|tensor| within(key, &tensor.name)) && is_dictionary(key));
     let mut origin = path.display().to_string();
     let mut state = tensors;
     if let Some(key) = key {
@@ -49,10 +65,6 @@ pub(super) fn unwrap_state(path: &Path, tensors: Vec<PackTensor>) -> Result<Chec
     }
     if state.is_empty() {
         return Err(WeightsError::NoTensors { path: path.to_owned() });
-    }
-    const PARALLEL: &str = "module.";
-    if state.iter().all(|tensor| tensor.name.starts_with(PARALLEL)) {
-        state.iter_mut().for_each(|tensor| tensor.name.replace_range(..PARALLEL.len(), ""));
     }
     Ok(Checkpoint::new(origin, state))
 }

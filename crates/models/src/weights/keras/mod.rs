@@ -9,14 +9,14 @@
 mod align;
 
 use std::error::Error;
-use std::fs::File as DiskFile;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Shape, TensorData};
 use burn_store::bridge;
 use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
+use dataset::regular::{Cursor, RegularFile};
 use hdf5_pure::{AttrValue, Dataset, File, FormatError, Group, Source};
 use zip::{CompressionMethod, ZipArchive};
 
@@ -58,19 +58,24 @@ pub(super) struct KerasFile {
 }
 
 /// Whether a file is HDF5, or an archive of Keras 3's. PyTorch's files are archives too.
-pub(super) fn looks_like_keras(start: &[u8], path: &Path) -> bool {
-    start.starts_with(SIGNATURE) || (start.starts_with(ARCHIVE) && archived(path).is_some())
+pub(super) fn looks_like_keras(start: &[u8], file: &Arc<RegularFile>) -> bool {
+    start.starts_with(SIGNATURE) || (start.starts_with(ARCHIVE) && archived(file).is_some())
 }
 
-/// The archive at `path` and the number of the weights in it; `None` where it is no archive, or not of Keras's.
-fn archived(path: &Path) -> Option<(ZipArchive<DiskFile>, usize)> {
-    let archive = ZipArchive::new(DiskFile::open(path).ok()?).ok()?;
+/// The archive in `file` and the number of the weights in it; `None` where it is no archive, or not of Keras's.
+fn archived(file: &Arc<RegularFile>) -> Option<(ZipArchive<Cursor>, usize)> {
+    let archive = ZipArchive::new(Cursor::new(Arc::clone(file))).ok()?;
     let index = archive.index_for_name(ARCHIVED)?;
     Some((archive, index))
 }
 
-/// The HDF5 file that is a member of an archive of `size` bytes.
-fn open_archived(mut archive: ZipArchive<DiskFile>, index: usize, size: u64) -> Result<File, ReadError> {
+/// The HDF5 file that is a member of the archive in `file`.
+fn open_archived(
+    file: &Arc<RegularFile>,
+    mut archive: ZipArchive<Cursor>,
+    index: usize,
+) -> Result<File, ReadError> {
+    let size = file.size_bytes();
     let damaged = |error: &dyn Error| ReadError::Contradiction(error.to_string());
     let contradiction = || ReadError::Contradiction("its directory contradicts its size".to_owned());
     let member = archive.by_index_raw(index).map_err(|error| damaged(&error))?;
@@ -80,8 +85,7 @@ fn open_archived(mut archive: ZipArchive<DiskFile>, index: usize, size: u64) -> 
         CompressionMethod::Stored => {
             let end = start.and_then(|start| start.checked_add(len));
             let start = start.filter(|_| end.is_some_and(|end| end <= size)).ok_or_else(contradiction)?;
-            let file = Mutex::new(archive.into_inner());
-            Ok(File::from_source(Part { file, start, len })?)
+            Ok(File::from_source(Part { file: Arc::clone(file), start, len })?)
         }
         // Keras does not do so, but who packs an archive again does. HDF5 is read here and there, which compressed
         // bytes do not allow, so they are held in memory.
@@ -100,9 +104,9 @@ fn open_archived(mut archive: ZipArchive<DiskFile>, index: usize, size: u64) -> 
     }
 }
 
-/// A part of a file, which HDF5 sees as all there is.
+/// A part of a file, or all of it, which HDF5 sees as all there is.
 struct Part {
-    file: Mutex<DiskFile>,
+    file: Arc<RegularFile>,
     start: u64,
     len: u64,
 }
@@ -117,25 +121,23 @@ impl Source for Part {
         if end.is_none_or(|end| end > self.len) {
             return Err(FormatError::UnexpectedEof { expected: buf.len(), available: 0 });
         }
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.start + offset))
-            .and_then(|_| file.read_exact(buf))
-            .map_err(|error| FormatError::Source(error.to_string()))
+        let read = self.file.read_exact_at(buf, self.start + offset);
+        read.map_err(|error| FormatError::Source(error.to_string()))
     }
 }
 
 impl KerasFile {
-    pub(super) fn open(path: &Path) -> Result<Self, WeightsError> {
+    pub(super) fn open(file: &Arc<RegularFile>) -> Result<Self, WeightsError> {
+        let (path, size) = (file.path(), file.size_bytes());
         let damaged = |reason: String| WeightsError::Damaged {
             path: path.to_owned(),
             format: "HDF5 as Keras writes it",
             reason,
         };
-        let io_error = |source| WeightsError::Io { path: path.to_owned(), source };
-        let size = path.metadata().map_err(io_error)?.len();
-        let file = match archived(path) {
-            Some((archive, index)) => open_archived(archive, index, size),
-            None => File::open_streaming(path).map_err(ReadError::Format),
+        let file = match archived(file) {
+            Some((archive, index)) => open_archived(file, archive, index),
+            None => File::from_source(Part { file: Arc::clone(file), start: 0, len: size })
+                .map_err(ReadError::Format),
         };
         let layers = file.and_then(|file| Reader { file: Arc::new(file), size }.layers());
         let layers = layers.map_err(|error| match error {
