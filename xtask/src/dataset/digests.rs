@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::some;
 
@@ -27,7 +27,7 @@ pub(super) fn write(path: &Path, digests: &Digests) -> anyhow::Result<()> {
     for (image, digest) in digests {
         csv.write_record([image, digest])?;
     }
-    let bytes = csv.into_inner().context("digests cannot be put together")?;
+    let bytes = csv.into_inner().map_err(|error| anyhow!("digests cannot be put together: {error}"))?;
     fs::write(path, bytes).with_context(|| format!("{}: the digests cannot be written", path.display()))
 }
 

@@ -135,10 +135,12 @@ impl Chunk {
         }
     }
 
-    /// Looks at a page's header, which `thrift` is at the beginning of.
-    pub(super) fn check_page<R: std::io::Read>(&self, mut thrift: Thrift<R>) -> Result<(), ParquetError> {
+    /// Looks at the page's header that `from` begins with, where the file has `left` bytes. Says how many of them it is.
+    pub(super) fn check_page(&self, from: impl std::io::Read, left: u64) -> Result<u64, ParquetError> {
+        let mut thrift = Thrift::new(from, left);
         let header = Header::read(&mut thrift).map_err(ParquetError::General)?;
-        self.check_header(&header, thrift.left()).map_err(ParquetError::General)
+        self.check_header(&header, thrift.left()).map_err(ParquetError::General)?;
+        Ok(left - thrift.left())
     }
 
     /// `left` bytes follow the header.

@@ -19,7 +19,6 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::bounds::{self, Chunk};
 use super::deltas::BoundedPages;
 use super::schema::Reason;
-use super::thrift::Thrift;
 use crate::guard::guarded_or;
 use crate::open::reopen::{self, Reopened};
 
@@ -357,9 +356,10 @@ struct PageHeader {
 impl Read for PageHeader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.reader.is_none() {
-            let header = BufReader::new(self.file.at(self.start)?);
-            self.chunk.check_page(Thrift::new(header, self.left)).map_err(io::Error::other)?;
-            self.reader = Some(BufReader::new(self.file.at(self.start)?));
+            let mut reader = BufReader::new(self.file.at(self.start)?);
+            let bytes = self.chunk.check_page(&mut reader, self.left).map_err(io::Error::other)?;
+            reader.seek_relative(-i64::try_from(bytes).map_err(io::Error::other)?)?;
+            self.reader = Some(reader);
         }
         match &mut self.reader {
             Some(reader) => reader.read(buffer),
