@@ -187,7 +187,7 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Find
         };
         line("sizes", &format!("{widths}; {low} to {high} high, median {middle}{prescaled}"));
     }
-    let twice: Vec<String> = census.duplicates.iter().map(|group| group.join(" = ")).collect();
+    let twice: Vec<String> = census.duplicates.iter().map(|group| joined(group, " = ")).collect();
     line(
         "duplicates",
         &match twice.len() {
@@ -243,7 +243,12 @@ fn classes(per_class: &[usize]) -> String {
 }
 
 fn some(names: &[String]) -> String {
-    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    joined(names, ", ")
+}
+
+/// The first few names.
+fn joined(names: &[String], separator: &str) -> String {
+    let mut text = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(separator);
     if names.len() > SHOWN {
         let _ = write!(text, " and {} more", names.len() - SHOWN);
     }
