@@ -3,6 +3,8 @@
 //!
 //! `MUTATIONS` and `MUTATION_SEED` in the environment make it longer and another one.
 
+#![allow(clippy::print_stdout, reason = "a long run says how far it is")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
