@@ -12,6 +12,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 
 mod data;
+mod cluster;
 mod interruption;
 mod main_job;
 mod refusals;
