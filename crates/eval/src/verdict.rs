@@ -98,19 +98,26 @@ pub fn judge_count<R: CountingRule>(
     if rounds_to(&documented.figure, documented.decimals()) {
         return Judgement { verdict: Verdict::Reproduced, reason: words };
     }
-    let corrected =
-        |it: &Erratum| within(&it.corrected).is_some() || rounds_to(&it.corrected, it.corrected.decimals());
-    of_erratum(erratum, corrected, words)
+    let corrected = |it: &Erratum| {
+        let reproduced = within(&it.corrected).is_some() || rounds_to(&it.corrected, it.corrected.decimals());
+        reproduced.then(|| words.clone())
+    };
+    of_erratum(erratum, corrected, words.clone())
 }
 
 /// What an accuracy or a difference may lie off by the arithmetic of f64 alone.
 const ROUNDING: f64 = 1e-9;
 
-/// The verdict on a figure whose print is not reproduced: an erratum where the figure that should have been printed is.
-fn of_erratum(erratum: Option<&Erratum>, reproduced: impl Fn(&Erratum) -> bool, words: String) -> Judgement {
+/// The verdict on a figure whose print is not reproduced, for the reason `words`: an erratum where the figure that should
+/// have been printed is, which `reproduced` says with its reason.
+fn of_erratum(
+    erratum: Option<&Erratum>,
+    reproduced: impl Fn(&Erratum) -> Option<String>,
+    words: String,
+) -> Judgement {
     let Some(erratum) = erratum else { return Judgement { verdict: Verdict::NotReproduced, reason: words } };
     let (corrected, why) = (erratum.corrected.as_str(), &erratum.reason);
-    if reproduced(erratum) {
+    if let Some(words) = reproduced(erratum) {
         let reason = format!("{why}; {corrected}, as corrected, is reproduced ({words})");
         Judgement { verdict: Verdict::Erratum, reason }
     } else {
@@ -147,11 +154,12 @@ pub fn judge_accuracy(
     }
     let difference_pp = |printed: &Figure| percentage(hits, images) - printed.value();
     let within = |printed: &Figure| difference_pp(printed).abs() <= tolerance_pp + ROUNDING;
-    let reason = format!("{:+.3} pp, tolerance {tolerance_pp} pp", difference_pp(documented));
+    let reason = |printed: &Figure| format!("{:+.3} pp, tolerance {tolerance_pp} pp", difference_pp(printed));
     if within(documented) {
-        return Judgement { verdict: Verdict::Reproduced, reason };
+        return Judgement { verdict: Verdict::Reproduced, reason: reason(documented) };
     }
-    of_erratum(erratum, |erratum| within(&erratum.corrected), reason)
+    let corrected = |it: &Erratum| within(&it.corrected).then(|| reason(&it.corrected));
+    of_erratum(erratum, corrected, reason(documented))
 }
 
 #[cfg(test)]
@@ -226,10 +234,12 @@ mod tests {
     fn an_erratum_of_an_accuracy_is_held_to_the_tolerance() {
         let documented = Figure::try_from("97.000".to_owned()).unwrap();
         let erratum = erratum(FigureName::Top1Pct, "79.000");
-        let judge = |hits, obstacle| {
-            judge_accuracy(&documented, hits, 50_000, 0.05, obstacle, Some(&erratum)).verdict
-        };
+        let judged =
+            |hits, obstacle| judge_accuracy(&documented, hits, 50_000, 0.05, obstacle, Some(&erratum));
+        let judge = |hits, obstacle| judged(hits, obstacle).verdict;
         assert_eq!(judge(39_525, None), Verdict::Erratum);
+        let reason = "digits transposed; 79.000, as corrected, is reproduced (+0.050 pp, tolerance 0.05 pp)";
+        assert_eq!(judged(39_525, None).reason, reason);
         assert_eq!(judge(39_526, None), Verdict::NotReproduced);
         assert_eq!(judge(50, None), Verdict::NotReproduced);
         assert_eq!(judge(48_500, None), Verdict::Reproduced);
