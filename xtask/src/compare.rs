@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use dataset::labels::described;
-use eval::compare::{Comparison, ModelComparison};
+use eval::compare::{Comparison, Flips, ModelComparison, Over};
 use eval::metrics::percentage;
 use eval::record::AccuracyTolerance;
 use eval::report::Style;
@@ -13,7 +13,7 @@ use eval::stored::StoredRun;
 use models::Catalog;
 use models::catalog::FigureName;
 
-use crate::conclusion::show;
+use crate::conclusion::{require, require_comparable, show};
 use crate::options::{CatalogArgs, tolerance};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
@@ -28,9 +28,9 @@ const SHOWN: usize = 10;
 /// Against the documented table, accuracies are counted from the prediction logs again and judged by the
 /// catalog, so that another --tolerance or --catalog needs no new evaluation.
 ///
-/// Against another run, the images that changed sides are named; McNemar's exact p says how likely flips
-/// so uneven are if both runs are equally good. The exit code is 1 when an accuracy differs by more than
-/// the tolerance, in either direction.
+/// Against another run, the images that changed sides are named, by top-1 and by top-5; McNemar's exact p says how likely
+/// flips so uneven are if both runs are equally good. The exit code is 1 when an accuracy differs by more than
+/// the tolerance, in either direction. Both runs have to be over the same images.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A run directory
@@ -45,9 +45,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
     tolerance: Option<f64>,
 
-    /// Write every image that changed sides to a CSV file
+    /// Write every image that changed sides to a CSV file; its column k is 1 where the best class did, 5 where the best five
     #[arg(long, value_name = "FILE")]
     flips: Option<PathBuf>,
+
+    /// Compare runs over different images all the same, by the images that both have
+    #[arg(long)]
+    shared: bool,
+
+    /// Exit with 1 where a documented accuracy, FLOPs or parameters could not be compared; against a run, where a model or an
+    /// image is in only one of them
+    #[arg(long)]
+    require_comparable: bool,
 
     #[command(flatten)]
     catalog: CatalogArgs,
@@ -62,10 +71,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
                 "--flips goes with --against RUN: the documented table does not say which images are right"
             );
         }
-        return show(&run.judged(&catalog, args.tolerance)?, "");
+        if args.shared {
+            anyhow::bail!("--shared goes with --against RUN: the documented table is about all images");
+        }
+        let record = run.judged(&catalog, args.tolerance)?;
+        return require_comparable(args.require_comparable, &record, show(&record, "")?);
     }
     let against = StoredRun::open(&args.against)?;
-    let comparison = eval::compare::compare(&run, &against)?;
+    let over = if args.shared { Over::Shared } else { Over::All };
+    let comparison = eval::compare::compare(&run, &against, over)?;
     let gates: Vec<Gate> = (comparison.models.iter())
         .map(|model| Gate::of(&model.id, AccuracyTolerance::new(args.tolerance, &catalog), &catalog))
         .collect();
@@ -74,7 +88,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     output::print(&text(&comparison, &gates))?;
     let differs = comparison.models.iter().zip(&gates).any(|(model, gate)| !gate.holds(model));
-    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+    require(
+        args.require_comparable,
+        &not_compared(&comparison),
+        if differs { EXIT_DIFFERS } else { EXIT_HOLDS },
+    )
+}
+
+/// What only one of the runs has.
+fn not_compared(comparison: &Comparison) -> Vec<String> {
+    let apart = comparison.models.iter().filter(|model| !model.over_the_same_images());
+    let images = apart.map(|model| {
+        let ModelComparison { id, images, against_images, shared, .. } = model;
+        format!("{id}: {shared} images are in both runs, of {images} and {against_images}")
+    });
+    comparison.only_in_one.iter().cloned().chain(images).collect()
 }
 
 /// How far a model's accuracies may lie from the other run's, in percentage points.
@@ -111,15 +139,19 @@ fn text(comparison: &Comparison, gates: &[Gate]) -> String {
     for (model, gate) in comparison.models.iter().zip(gates) {
         let pct =
             |hits| format!("{:.3} % ({hits}/{})", percentage(hits, model.hits.images), model.hits.images);
-        let (gained, lost) = model.gained_and_lost();
+        let flips = |flips: &Flips| {
+            let (gained, lost) = flips.gained_and_lost();
+            (format!("+{gained} -{lost}"), format!("{:.3}", flips.mcnemar_p()))
+        };
+        let (top1, top5) = (flips(&model.top1), flips(&model.top5));
         table.add_row([
             model.id.clone(),
             "top-1".to_owned(),
             pct(model.hits.top1),
             pct(model.against_hits.top1),
             format!("{:+.3} pp", model.top1_change_pp()),
-            format!("+{gained} -{lost}"),
-            format!("{:.3}", model.mcnemar_p),
+            top1.0,
+            top1.1,
             gate_words(model.top1_change_pp(), gate.top1_pp),
         ]);
         table.add_row([
@@ -128,8 +160,8 @@ fn text(comparison: &Comparison, gates: &[Gate]) -> String {
             pct(model.hits.top5),
             pct(model.against_hits.top5),
             format!("{:+.3} pp", model.top5_change_pp()),
-            String::new(),
-            String::new(),
+            top5.0,
+            top5.1,
             gate_words(model.top5_change_pp(), gate.top5_pp),
         ]);
     }
@@ -146,23 +178,28 @@ fn text(comparison: &Comparison, gates: &[Gate]) -> String {
 /// What changed for one model, in words.
 fn describe(text: &mut String, model: &ModelComparison) {
     if model.top5_changed == 0 {
-        let _ = writeln!(text, "{}: the same five classes in the same order for every image.", model.id);
+        let shared = model.shared;
+        let same = "the same five classes in the same order for every image";
+        let _ = writeln!(text, "{}: {same}, {shared} in all.", model.id);
         return;
     }
     let _ = writeln!(
         text,
-        "{}: another best class for {} images, other five or another order for {}.",
-        model.id, model.best_class_changed, model.top5_changed
+        "{}: of {} images, another best class for {}, other five or another order for {}.",
+        model.id, model.shared, model.best_class_changed, model.top5_changed
     );
     let class = |class: Option<u16>| class.map_or_else(|| "no prediction".to_owned(), described);
-    for flip in model.flips.iter().take(SHOWN) {
-        let side = if flip.gained { "gained" } else { "lost" };
-        let (here, there) = (class(flip.class), class(flip.against_class));
-        let _ =
-            writeln!(text, "  {side} {}: {here}, was {there}; label {}", flip.image, described(flip.label));
-    }
-    if model.flips.len() > SHOWN {
-        let _ = writeln!(text, "  and {} more; --flips FILE writes all", model.flips.len() - SHOWN);
+    for (figure, flips) in [("top-1", &model.top1.0), ("top-5", &model.top5.0)] {
+        for flip in flips.iter().take(SHOWN) {
+            let side = if flip.gained { "gained" } else { "lost" };
+            let (image, here, there) = (&flip.image, class(flip.class), class(flip.against_class));
+            let label = described(flip.label);
+            let _ = writeln!(text, "  {figure} {side} {image}: {here}, was {there}; label {label}");
+        }
+        if flips.len() > SHOWN {
+            let more = flips.len() - SHOWN;
+            let _ = writeln!(text, "  and {more} more by {figure}; --flips FILE writes all");
+        }
     }
     for change in model.classes.iter().take(SHOWN) {
         let difference = change.hits as i64 - change.against_hits as i64;
@@ -176,18 +213,21 @@ fn describe(text: &mut String, model: &ModelComparison) {
 
 fn write_flips(path: &Path, comparison: &Comparison) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_path(path)?;
-    writer.write_record(["id", "image", "label", "class", "against_class", "change"])?;
+    writer.write_record(["id", "image", "label", "class", "against_class", "change", "k"])?;
     let class = |class: Option<u16>| class.map(|class| class.to_string()).unwrap_or_default();
     for model in &comparison.models {
-        for flip in &model.flips {
-            writer.write_record([
-                model.id.clone(),
-                flip.image.clone(),
-                flip.label.to_string(),
-                class(flip.class),
-                class(flip.against_class),
-                if flip.gained { "gained" } else { "lost" }.to_owned(),
-            ])?;
+        for (k, flips) in [("1", &model.top1), ("5", &model.top5)] {
+            for flip in &flips.0 {
+                writer.write_record([
+                    model.id.as_str(),
+                    flip.image.as_str(),
+                    &flip.label.to_string(),
+                    &class(flip.class),
+                    &class(flip.against_class),
+                    if flip.gained { "gained" } else { "lost" },
+                    k,
+                ])?;
+            }
         }
     }
     writer.flush()?;

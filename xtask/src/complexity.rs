@@ -1,32 +1,38 @@
-//! `complexity`: FLOPs and parameters by every counting rule, beside the documented ones.
+//! `complexity`: FLOPs and parameters beside the documented ones, a line a figure, or by every counting rule.
 
 use clap::builder::PossibleValuesParser;
 use eval::judge::complexity_figures;
+use eval::record::FigureRecord;
 use eval::report::Style;
 use eval::verdict::Verdict;
-use models::Model;
 use models::catalog::FigureName;
 use models::complexity::{FlopsRule, ParamsRule};
+use models::{Model, Network};
 
 use crate::options::Select;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
-/// Counts FLOPs and parameters by every rule that sources use
+/// Counts FLOPs and parameters, beside the documented ones: a line a figure
 ///
-/// Counts follow from the network's description; no weights are needed. The documented figures stand
-/// beside the rule that the catalog gives for them, with a verdict.
+/// Counts follow from the network's description; no weights are needed. Each figure is counted by the rule that the
+/// catalog gives for it, at the size that the source counted at. --all-rules shows what every rule that sources use counts,
+/// at every size that matters; --rule, what one of them does.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
 
-    /// Side of the square input in pixels [default: 224, the model's and the documented one]
+    /// Side of the square input in pixels [default: the documented one; with --rule and --all-rules 224, too, and the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(32..=8192))]
     input_size: Option<u16>,
 
     /// Only this counting rule
     #[arg(long, value_name = "R", value_parser = PossibleValuesParser::new(rule_names()))]
     rule: Option<String>,
+
+    /// Every counting rule
+    #[arg(long, conflicts_with = "rule")]
+    all_rules: bool,
 }
 
 fn rule_names() -> Vec<&'static str> {
@@ -36,11 +42,25 @@ fn rule_names() -> Vec<&'static str> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.select.catalog.load()?;
     let selection = eval::plan::select(&catalog, &args.select.patterns())?;
-    let mut table =
-        Style::Terminal.table(&["model", "rule", "input", "count", "documented", "verdict", "meaning"]);
+    let device = models::DeviceName::default().init()?;
+    let by_rules = args.all_rules || args.rule.is_some();
+    let header: &[&str] = if by_rules {
+        &["model", "rule", "input", "count", "documented", "verdict", "meaning"]
+    } else {
+        &["model", "figure", "documented", "counted", "verdict", "count", "why"]
+    };
+    let mut table = Style::Terminal.table(header);
     let mut differs = false;
     for model in &selection {
-        for row in rows(args, model)? {
+        let network = model.network().init(&device);
+        if !by_rules {
+            for (index, figure) in figures(args, model, network.as_ref()).iter().enumerate() {
+                differs |= figure.verdict == Verdict::NotReproduced;
+                table.add_row(figure_cells(model, index, figure));
+            }
+            continue;
+        }
+        for row in rows(args, model, network.as_ref()) {
             differs |= row.verdict == Some(Verdict::NotReproduced);
             table.add_row([
                 model.id.clone(),
@@ -58,6 +78,48 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
+/// FLOPs and parameters by the documented rules, judged where they are counted at the documented size.
+fn figures(args: &Args, model: &Model, network: &dyn Network) -> [FigureRecord; 2] {
+    let counted_at = model.counted_at();
+    let size = args.input_size.map_or(counted_at, usize::from);
+    if size == counted_at {
+        let [mut flops, params] = complexity_figures(model, &network.layers(size));
+        flops.reason = explained(&flops, size, model);
+        return [flops, params];
+    }
+    // As the model counted at another size, which nobody documented.
+    let mut elsewhere = model.clone();
+    elsewhere.input_size = size;
+    if let Some(flops) = &mut elsewhere.documented.flops_g {
+        flops.input_size = Some(size);
+    }
+    let [mut flops, params] = complexity_figures(&elsewhere, &network.layers(size));
+    if flops.documented.is_some() {
+        flops.verdict = Verdict::NotComparable;
+        flops.reason = format!("{}; documented at {counted_at}x{counted_at}", flops.rule.unwrap_or_default());
+        flops.rule = None;
+    }
+    [flops, params]
+}
+
+fn figure_cells(model: &Model, index: usize, figure: &FigureRecord) -> [String; 7] {
+    let (name, unit) = if figure.figure == FigureName::FlopsG { ("FLOPs", "G") } else { ("params", "M") };
+    let why = match (&figure.documented, &figure.rule) {
+        (None, Some(rule)) => format!("{rule}; {}", figure.reason),
+        _ => figure.reason.clone(),
+    };
+    [
+        // Once a model, as in a run's table.
+        if index == 0 { model.id.clone() } else { String::new() },
+        name.to_owned(),
+        figure.documented.as_ref().map_or_else(|| "-".to_owned(), |printed| format!("{printed} {unit}")),
+        figure.counted().map_or_else(String::new, |counted| format!("{counted:.3} {unit}")),
+        figure.verdict.to_string(),
+        figure.count.map_or_else(String::new, |count| count.to_string()),
+        why,
+    ]
+}
+
 /// One count.
 struct Row {
     rule: &'static str,
@@ -69,9 +131,7 @@ struct Row {
     verdict: Option<Verdict>,
 }
 
-fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
-    let device = models::DeviceName::default().init()?;
-    let network = model.network().init(&device);
+fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<Row> {
     let (documented, counted_at) = (&model.documented, model.counted_at());
     let [flops, params] = complexity_figures(model, &network.layers(counted_at));
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
@@ -88,7 +148,7 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
             let here = size == counted_at && documented.flops_g.as_ref().is_some_and(|it| it.rule == rule);
             rows.push(Row {
                 rule: rule.name(),
-                meaning: if here { explained(rule, size, model) } else { rule.meaning().to_owned() },
+                meaning: if here { explained(&flops, size, model) } else { rule.meaning().to_owned() },
                 input_size: Some(size),
                 count: rule.count(&network.layers(size)),
                 documented: printed(here, &flops.documented, flops.figure),
@@ -101,23 +161,22 @@ fn rows(args: &Args, model: &Model) -> anyhow::Result<Vec<Row>> {
         let here = documented.params_m.as_ref().is_some_and(|it| it.rule == rule);
         rows.push(Row {
             rule: rule.name(),
-            meaning: rule.meaning().to_owned(),
+            meaning: if here { params.reason.clone() } else { rule.meaning().to_owned() },
             input_size: None,
             count: rule.count(&layers),
             documented: printed(here, &params.documented, params.figure),
             verdict: here.then_some(params.verdict),
         });
     }
-    Ok(rows)
+    rows
 }
 
-/// The rule behind a documented figure, with the size that a reader would not guess.
-fn explained(rule: FlopsRule, size: usize, model: &Model) -> String {
-    let mut text = format!("{} at {size}x{size}", rule.meaning());
-    if size != model.input_size {
-        text += &format!(", not {}", model.input_size);
+/// The reason of the verdict on documented FLOPs, with the size that a reader would not guess.
+fn explained(flops: &FigureRecord, size: usize, model: &Model) -> String {
+    if size == model.input_size {
+        return flops.reason.clone();
     }
-    text
+    format!("{}; the model is evaluated at {1}x{1}", flops.reason, model.input_size)
 }
 
 fn printed(here: bool, documented: &Option<String>, figure: FigureName) -> Option<String> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use eval::Outcome;
-use eval::record::RunRecord;
+use eval::record::{ModelRecord, RunRecord};
 use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
 use eval::verdict::Verdict;
 
@@ -42,4 +42,21 @@ pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
     output::step_summary(&markdown(record));
     let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+}
+
+/// `--require-comparable`: `code`, or that of a check that failed where something that `record` should say was not
+/// compared, which is printed.
+pub(crate) fn require_comparable(required: bool, record: &RunRecord, code: u8) -> anyhow::Result<u8> {
+    let missing: Vec<String> = record.models.iter().flat_map(ModelRecord::not_compared).collect();
+    require(required, &missing, code)
+}
+
+/// The same of what is `missing`, a line each. A run that was interrupted has not been judged yet.
+pub(crate) fn require(required: bool, missing: &[String], code: u8) -> anyhow::Result<u8> {
+    if !required || missing.is_empty() || ![EXIT_HOLDS, EXIT_DIFFERS].contains(&code) {
+        return Ok(code);
+    }
+    let lines: String = missing.iter().map(|line| format!("  {line}\n")).collect();
+    output::print(&format!("Not compared, which --require-comparable does not allow:\n{lines}"))?;
+    Ok(EXIT_DIFFERS)
 }

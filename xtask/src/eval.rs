@@ -15,7 +15,7 @@ use eval::{EvalError, Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
 use crate::EXIT_INTERRUPTED;
-use crate::conclusion::conclude;
+use crate::conclusion::{conclude, require_comparable};
 use crate::options::{CatalogArgs, tolerance};
 use crate::output::note;
 use crate::process::{checkout, command_line, processors, stop_on_signal};
@@ -119,6 +119,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
     tolerance: Option<f64>,
 
+    /// Exit with 1 where a documented figure could not be compared, or a model has no documented accuracy: a gate must
+    /// not be green because nothing was measured
+    #[arg(long)]
+    require_comparable: bool,
+
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -179,6 +184,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         explained = explain_all(&plan, &dir, &mut outcome.record, images.get(), &stop)?;
     }
     let code = conclude(&outcome, dir.path())?;
+    let code = require_comparable(args.require_comparable, &outcome.record, code)?;
     Ok(if explained { code } else { EXIT_INTERRUPTED })
 }
 

@@ -11,17 +11,20 @@ use eval::score::{Judged, Score};
 use eval::verdict::{Judgement, Verdict};
 use models::catalog::FigureName;
 
+use crate::conclusion::require;
 use crate::options::{CatalogArgs, tolerance};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made
 ///
-/// FILE is a prediction log of this program; a CSV file of image,class rows (more classes a row, the
-/// best first, give top-5); or the five lines an image that VastModelZOO's eval_topk.py prints. Classes are
+/// FILE is a prediction log of this program; a CSV file of image,class rows (five classes a row, the
+/// best first, give top-5), or one whose heading names its columns (image, label, prediction or class1 to class5); or
+/// the five lines an image that VastModelZOO's eval_topk.py prints. Classes are
 /// indices 0..999 in sorted WNID order, or WNIDs; class names are never looked at, since they are not
 /// unique.
 ///
-/// Images named ILSVRC2012_val_NNNNNNNN have known labels; others need --labels, or --data.
+/// Images named ILSVRC2012_val_NNNNNNNN have known labels; others need --labels, --data, or a column with them. Labels
+/// that are given have to be there for every image.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The predictions
@@ -48,6 +51,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true, requires = "model")]
     tolerance: Option<f64>,
 
+    /// Exit with 1 where an accuracy that the model is documented with could not be compared
+    #[arg(long)]
+    require_comparable: bool,
+
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -67,14 +74,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let score = eval::score::score(&predictions, known.as_ref(), label_set)?;
 
     let mut text = format!("{} ({})\n", predictions.path.display(), predictions.format.name());
+    text += &format!("labels: {}\n", eval::score::label_source(&predictions, known.is_some()));
     text += &lines(&score);
     if let Some(diagnosis) = &score.diagnosis {
         text += &format!("{diagnosis}\n");
     }
     let mut differs = false;
+    let mut missing = Score::not_compared(documented, &[]);
     if let Some(model) = documented {
         let judged = score.judged(model, AccuracyTolerance::new(args.tolerance, &catalog));
-        if judged.is_empty() {
+        missing = Score::not_compared(documented, &judged);
+        if judged.is_empty() && !args.require_comparable {
             bail!("{}: the catalog documents no accuracy that these predictions have", model.id);
         }
         for Judged { figure, documented, judgement: Judgement { verdict, reason } } in judged {
@@ -85,7 +95,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         }
     }
     output::print(&text)?;
-    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+    require(args.require_comparable, &missing, if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
 fn lines(score: &Score) -> String {

@@ -22,13 +22,36 @@ pub struct ModelComparison {
     pub best_class_changed: usize,
     /// Images whose five best classes, or their order, differ.
     pub top5_changed: usize,
-    /// Images of which one run is right and the other wrong, by name.
-    pub flips: Vec<Flip>,
-    /// The probability of flips so uneven, or more so, if both runs were equally good: McNemar's exact
-    /// test of top-1, two-sided.
-    pub mcnemar_p: f64,
+    /// How many images the first run has.
+    pub images: usize,
+    /// How many images the run that it is compared with has.
+    pub against_images: usize,
+    /// How many images both have: those that are compared.
+    pub shared: usize,
+    /// Images whose best class is right in one run and wrong in the other.
+    pub top1: Flips,
+    /// Images that have a right one among the five best classes in one run and none in the other.
+    pub top5: Flips,
     /// Classes with a different number of top-1 hits, the largest change first.
     pub classes: Vec<ClassChange>,
+}
+
+/// The images that changed sides, by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Flips(pub Vec<Flip>);
+
+impl Flips {
+    /// How many the first run wins, and loses.
+    pub fn gained_and_lost(&self) -> (usize, usize) {
+        let gained = self.0.iter().filter(|flip| flip.gained).count();
+        (gained, self.0.len() - gained)
+    }
+
+    /// The probability of flips so uneven, or more so, if both runs were equally good: McNemar's exact test, two-sided.
+    pub fn mcnemar_p(&self) -> f64 {
+        let (gained, lost) = self.gained_and_lost();
+        mcnemar_exact_p(gained as u64, lost as u64)
+    }
 }
 
 /// An image that changed sides.
@@ -70,10 +93,9 @@ impl ModelComparison {
         percentage(self.hits.top5, self.hits.images) - percentage(self.against_hits.top5, self.hits.images)
     }
 
-    /// Flips that the first run wins, and loses.
-    pub fn gained_and_lost(&self) -> (usize, usize) {
-        let gained = self.flips.iter().filter(|flip| flip.gained).count();
-        (gained, self.flips.len() - gained)
+    /// Whether both runs measured the same images.
+    pub fn over_the_same_images(&self) -> bool {
+        self.shared == self.images && self.shared == self.against_images
     }
 }
 
@@ -82,16 +104,27 @@ impl ModelComparison {
 pub struct Comparison {
     /// Models that both have, in the first run's order.
     pub models: Vec<ModelComparison>,
+    /// Models that only one of them has, and which.
+    pub only_in_one: Vec<String>,
     /// What a reader should know, a sentence each: models and images that only one has, other conditions.
     pub notes: Vec<String>,
 }
 
-/// Compares `run` with `against`, over the models and images that both have.
+/// Over which images two runs are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// All images of both runs, which have to be the same: what a part says of the whole cannot be told.
+    All,
+    /// The images that both have.
+    Shared,
+}
+
+/// Compares `run` with `against`, over the models that both have.
 ///
 /// # Errors
-/// [`EvalError::NotTheSameTask`] when they have no model or image in common, or label an image
-/// differently; those of [`StoredRun::rows`].
-pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalError> {
+/// [`EvalError::NotTheSameTask`] when they have no model or image in common, label an image differently, have no
+/// labelled image, or are compared over all images and have different ones; those of [`StoredRun::rows`].
+pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Comparison, EvalError> {
     let different = |reason: String| EvalError::NotTheSameTask {
         path: run.path.clone(),
         against: against.path.clone(),
@@ -106,10 +139,12 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
     let ids = |record: &crate::record::RunRecord| -> Vec<String> {
         record.models.iter().map(|model| model.id.clone()).collect()
     };
+    let mut only_in_one = Vec::new();
     for (ids, others, path) in [(ids(here), ids(there), &run.path), (ids(there), ids(here), &against.path)] {
         let only: Vec<&str> = ids.iter().filter(|id| !others.contains(id)).map(String::as_str).collect();
         if !only.is_empty() {
-            notes.push(format!("Only in {}: {}.", path.display(), only.join(", ")));
+            notes.push(format!("Only in {}, and not compared: {}.", path.display(), only.join(", ")));
+            only_in_one.extend(only.iter().map(|id| format!("{id}: only in {}", path.display())));
         }
     }
     if here.device != there.device {
@@ -143,24 +178,46 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
         if pairs.is_empty() {
             return Err(different("they have no image in common".to_owned()));
         }
-        let apart = rows.len() + other_rows.len() - 2 * pairs.len();
-        if apart > 0 {
-            let common = pairs.len();
-            notes.push(format!("{}: {apart} images are in one run only; {common} are compared.", model.id));
+        let mut found = compare_rows(&model.id, &pairs, here.dataset.label_set);
+        (found.images, found.against_images) = (rows.len(), other_rows.len());
+        if found.hits.images == 0 {
+            let set = here.dataset.label_set.name();
+            return Err(different(format!("by the label set {set}, none of their images has a label")));
         }
-        models.push(compare_rows(&model.id, &pairs, here.dataset.label_set));
+        if !found.over_the_same_images() {
+            let ModelComparison { images, against_images, shared, .. } = found;
+            let parts = format!("{shared} of {images} images here are among the {against_images} there");
+            match over {
+                Over::All => {
+                    return Err(different(format!(
+                        "they are over different images ({parts}), and what the others would say cannot be told. \
+                         Evaluate both over the same images, or compare those that both have with --shared"
+                    )));
+                }
+                Over::Shared => notes.push(format!("{}: {parts}; only those are compared.", model.id)),
+            }
+        } else if here.dataset.images == there.dataset.images
+            && here.dataset.fingerprint != there.dataset.fingerprint
+        {
+            let note = "The images have the same names and labels, and different sizes: they are not the same files.";
+            if !notes.iter().any(|it| it == note) {
+                notes.push(note.to_owned());
+            }
+        }
+        models.push(found);
     }
     if models.is_empty() {
         return Err(different("they have no model in common".to_owned()));
     }
-    Ok(Comparison { models, notes })
+    Ok(Comparison { models, only_in_one, notes })
 }
 
 fn compare_rows(id: &str, pairs: &[(&Prediction, &Prediction)], label_set: LabelSet) -> ModelComparison {
     let best = |row: &Prediction| row.outcome.as_ref().ok().map(|top| top.classes[0]);
     let five = |row: &Prediction| row.outcome.as_ref().ok().map(|top| top.classes);
     let (mut hits, mut against_hits) = (Hits::default(), Hits::default());
-    let (mut best_class_changed, mut top5_changed, mut flips) = (0, 0, Vec::new());
+    let (mut best_class_changed, mut top5_changed) = (0, 0);
+    let (mut top1_flips, mut top5_flips) = (Flips::default(), Flips::default());
     let mut classes: BTreeMap<u16, ClassChange> = BTreeMap::new();
     for (row, other) in pairs {
         let truth = label_set.truth(&row.image, &row.label);
@@ -179,13 +236,19 @@ fn compare_rows(id: &str, pairs: &[(&Prediction, &Prediction)], label_set: Label
         change.images += 1;
         change.hits += u64::from(here);
         change.against_hits += u64::from(there);
-        if here != there {
-            let (image, label) = (row.image.clone(), row.label);
-            flips.push(Flip { image, label, class, against_class, gained: here });
+        let any_right =
+            |row: &Prediction| five(row).is_some_and(|five| five.iter().any(|it| truth.contains(it)));
+        let sides = [((here, there), &mut top1_flips), ((any_right(row), any_right(other)), &mut top5_flips)];
+        for ((here, there), flips) in sides {
+            if here != there {
+                let (image, label) = (row.image.clone(), row.label);
+                flips.0.push(Flip { image, label, class, against_class, gained: here });
+            }
         }
     }
-    flips.sort_by(|a, b| a.image.cmp(&b.image));
-    let gained = flips.iter().filter(|flip| flip.gained).count();
+    for flips in [&mut top1_flips, &mut top5_flips] {
+        flips.0.sort_by(|a, b| a.image.cmp(&b.image));
+    }
     let mut classes: Vec<ClassChange> =
         classes.into_values().filter(|change| change.hits != change.against_hits).collect();
     // Stable: classes with the same change stay in their order.
@@ -196,8 +259,11 @@ fn compare_rows(id: &str, pairs: &[(&Prediction, &Prediction)], label_set: Label
         against_hits,
         best_class_changed,
         top5_changed,
-        mcnemar_p: mcnemar_exact_p(gained as u64, (flips.len() - gained) as u64),
-        flips,
+        images: pairs.len(),
+        against_images: pairs.len(),
+        shared: pairs.len(),
+        top1: top1_flips,
+        top5: top5_flips,
         classes,
     }
 }
@@ -233,14 +299,17 @@ mod tests {
         assert_eq!((found.hits.top1, found.against_hits.top1), (3, 1));
         assert_eq!((found.hits.top5, found.against_hits.top5, found.against_hits.errors), (4, 3, 1));
         assert_eq!((found.best_class_changed, found.top5_changed), (4, 5));
-        assert_eq!(found.gained_and_lost(), (3, 1));
+        assert_eq!(found.top1.gained_and_lost(), (3, 1));
+        // What has no prediction has no right class among five either.
+        let d = Flip { image: "d".to_owned(), label: 7, class: Some(7), against_class: None, gained: true };
+        assert_eq!(found.top5.0, [d]);
         let lost =
             Flip { image: "b".to_owned(), label: 1, class: Some(2), against_class: Some(1), gained: false };
-        assert_eq!(found.flips[1], lost);
-        assert_eq!(found.flips[3].against_class, None);
+        assert_eq!(found.top1.0[1], lost);
+        assert_eq!(found.top1.0[3].against_class, None);
         // Class 1 gained one and lost one.
         assert_eq!(found.classes, [ClassChange { class: 7, images: 2, hits: 2, against_hits: 0 }]);
-        assert!((found.mcnemar_p - 0.625).abs() < 1e-12);
+        assert!((found.top1.mcnemar_p() - 0.625).abs() < 1e-12);
         assert!((found.top1_change_pp() - 40.0).abs() < 1e-9);
     }
 
@@ -250,6 +319,6 @@ mod tests {
         let image = "ILSVRC2012_val_00000001.JPEG";
         let (here, there) = (row(image, 65, Some([65, 2, 3, 4, 5])), row(image, 65, Some([2, 65, 3, 4, 5])));
         let found = compare_rows("timm/xception", &[(&here, &there)], LabelSet::Real);
-        assert_eq!((found.hits.images, found.flips.len(), found.best_class_changed), (0, 0, 1));
+        assert_eq!((found.hits.images, found.top1.0.len(), found.best_class_changed), (0, 0, 1));
     }
 }

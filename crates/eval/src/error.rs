@@ -189,6 +189,22 @@ pub enum EvalError {
         /// The first of them.
         first: String,
     },
+    /// Labels were given, and not for all images.
+    #[error(
+        "{}: {count} of {total} images are not among the labels that were given, the first: {first}; complete the list or the \
+         images, or leave both --labels and --data out, which scores files named ILSVRC2012_val_NNNNNNNN by their known labels",
+        path.display()
+    )]
+    NotListed {
+        /// The file of predictions.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// Of how many.
+        total: usize,
+        /// The first of them.
+        first: String,
+    },
     /// Runs that do not make up one evaluation.
     #[error("cannot merge {}: {reason}", path.display())]
     Merge {

@@ -1,15 +1,15 @@
 //! What rows of predictions and counts of layers say about a model: hits, figures and their verdicts.
 
 use dataset::labels::LabelSet;
-use models::Model;
 use models::catalog::{Counted, Documented, Figure, FigureName};
-use models::complexity::{FlopsRule, Layer, ParamsRule};
+use models::complexity::{CountingRule, FlopsRule, Layer, ParamsRule};
+use models::{Dtype, Model};
 
 use crate::diagnosis::diagnose;
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
 use crate::plan::{Plan, PlannedModel, SAMPLE};
 use crate::predictions::Prediction;
-use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, ImageError, ModelRecord, unit};
+use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, ImageError, ModelRecord};
 use crate::shard::Shard;
 use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
 use crate::weights::WeightsSource;
@@ -23,6 +23,8 @@ pub(crate) struct Conditions<'a> {
     pub(crate) dataset: &'a DatasetRecord,
     pub(crate) shard: Option<Shard>,
     pub(crate) tolerance: AccuracyTolerance,
+    /// The type of numbers that the device computes in.
+    pub(crate) dtype: Dtype,
 }
 
 /// A model as it is measured.
@@ -44,8 +46,12 @@ impl ModelRecord {
         seconds: f64,
         timed_images: u64,
     ) -> Self {
-        let conditions =
-            Conditions { dataset: &plan.dataset_record, shard: plan.shard, tolerance: plan.tolerance };
+        let conditions = Conditions {
+            dataset: &plan.dataset_record,
+            shard: plan.shard,
+            tolerance: plan.tolerance,
+            dtype: plan.placement.dtype(),
+        };
         let subject = Subject {
             model: &planned.model,
             recipe: planned.recipe.name,
@@ -76,7 +82,8 @@ impl ModelRecord {
         if let Some(diagnosis) = &diagnosis {
             for figure in figures.iter_mut().filter(|figure| figure.verdict == Verdict::NotReproduced) {
                 if matches!(figure.figure, FigureName::Top1Pct | FigureName::Top5Pct) {
-                    figure.reason.clone_from(diagnosis);
+                    // What an erratum or the type of numbers has to do with it is in the reason that is there.
+                    figure.reason = format!("{diagnosis}; {}", figure.reason);
                 }
             }
         }
@@ -113,20 +120,33 @@ impl ModelRecord {
     }
 }
 
+impl ModelRecord {
+    /// What could not be compared of what a gate may rest on, a line a figure: every documented figure has to be, and
+    /// an accuracy has to be documented.
+    pub fn not_compared(&self) -> Vec<String> {
+        let is_accuracy = |it: &&FigureRecord| matches!(it.figure, FigureName::Top1Pct | FigureName::Top5Pct);
+        let mut accuracies = self.figures.iter().filter(is_accuracy);
+        let no_accuracy = accuracies.all(|figure| figure.documented.is_none());
+        let missing = self.figures.iter().filter(|figure| {
+            let wanted = figure.documented.is_some() || no_accuracy && is_accuracy(figure);
+            wanted && figure.verdict == Verdict::NotComparable
+        });
+        missing.map(|it| format!("{} {}: {}", self.id, it.figure.name(), it.reason)).collect()
+    }
+}
+
 fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
     let model = subject.model;
     let obstacle = obstacle(conditions, subject, hits.images + hits.unlabelled);
     let documented = &model.documented;
     let accuracy = |figure, count, printed: Option<&Figure>| {
         let judgement = match printed {
-            Some(printed) => judge_accuracy(
-                printed,
-                count,
-                hits.images,
-                conditions.tolerance.of(model, figure),
-                obstacle.as_deref(),
-                model.erratum(figure),
-            ),
+            Some(printed) => {
+                let tolerance_pp = conditions.tolerance.of(model, figure);
+                let (obstacle, erratum) = (obstacle.as_deref(), model.erratum(figure));
+                let judged = judge_accuracy(printed, count, hits.images, tolerance_pp, obstacle, erratum);
+                in_type(judged, conditions.dtype)
+            }
             None => nothing_documented(),
         };
         FigureRecord {
@@ -146,6 +166,14 @@ fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Ve
     ];
     records.extend(subject.counted.clone());
     records
+}
+
+/// `judged`, which says the type of numbers where it is not the usual one.
+fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
+    if dtype == Dtype::default() || judged.verdict == Verdict::NotComparable {
+        return judged;
+    }
+    Judgement { reason: format!("{}; in {dtype}", judged.reason), ..judged }
 }
 
 /// FLOPs and parameters by the documented rules, with verdicts. `layers` are those at the size that
@@ -189,32 +217,38 @@ fn judge_counts(model: &Model, [flops, params]: [u64; 2]) -> [FigureRecord; 2] {
     let (size, (flops_rule, params_rule)) = (model.counted_at(), rules(model));
     let flops_words = format!("{} at {size}x{size}", flops_rule.meaning());
     let params_words = params_rule.meaning().to_owned();
+    let Documented { flops_g, params_m, .. } = &model.documented;
     [
-        counted_figure(FigureName::FlopsG, flops, flops_words, model.documented.flops_g.as_ref(), model),
-        counted_figure(FigureName::ParamsM, params, params_words, model.documented.params_m.as_ref(), model),
+        counted_figure(FigureName::FlopsG, flops, (flops_rule, flops_words), flops_g.as_ref(), model),
+        counted_figure(FigureName::ParamsM, params, (params_rule, params_words), params_m.as_ref(), model),
     ]
 }
 
-fn counted_figure<R>(
+/// Decimals of a count in its printed unit, where its rule's source has no fewer.
+const COUNT_DECIMALS: u32 = 6;
+
+fn counted_figure<R: CountingRule>(
     figure: FigureName,
     count: u64,
-    rule: String,
+    (rule, words): (R, String),
     documented: Option<&Counted<R>>,
     model: &Model,
 ) -> FigureRecord {
-    let unit = unit(figure).unwrap_or(1.0);
+    let unit = R::UNIT as f64;
     let judgement = match documented {
         Some(documented) => {
-            judge_count(documented, count, unit, &rule, model.tolerance.of(figure), model.erratum(figure))
+            judge_count(documented, count, unit, &words, model.tolerance.of(figure), model.erratum(figure))
         }
         None => nothing_documented(),
     };
+    let source = rule.figure(count);
+    let decimals = source.decimals.unwrap_or(COUNT_DECIMALS) as usize;
     FigureRecord {
         figure,
         documented: documented.map(|documented| documented.figure.as_str().to_owned()),
-        reproduced: format!("{:.6}", count as f64 / unit),
+        reproduced: format!("{:.decimals$}", source.count as f64 / unit),
         count: Some(count),
-        rule: Some(rule),
+        rule: Some(words),
         interval_pct: None,
         verdict: judgement.verdict,
         reason: judgement.reason,
@@ -258,6 +292,10 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
     if subject.recipe != subject.model.recipe {
         obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
     }
+    let documented = subject.model.documented.dtype;
+    if conditions.dtype != documented {
+        obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
+    }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
 }
 
@@ -267,28 +305,72 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_entry_without_a_published_file_documents_the_file_that_is_given() {
-        let mut dataset =
-            DatasetRecord::new(&dataset::Dataset::sample(), "val".to_owned(), LabelSet::Original);
-        (dataset.images, dataset.is_ilsvrc2012_val) = (50_000, true);
-        let catalog = Catalog::built_in();
-        let conditions =
-            Conditions { dataset: &dataset, shard: None, tolerance: AccuracyTolerance::new(None, &catalog) };
-        let weights = WeightsSource::File {
+    fn whole_set() -> DatasetRecord {
+        let sample = dataset::Dataset::sample();
+        let dataset = DatasetRecord::new(&sample, "val".to_owned(), LabelSet::Original);
+        DatasetRecord { images: 50_000, is_ilsvrc2012_val: true, ..dataset }
+    }
+
+    fn conditions(dataset: &DatasetRecord, dtype: Dtype) -> Conditions<'_> {
+        let tolerance = AccuracyTolerance::new(None, &Catalog::built_in());
+        Conditions { dataset, shard: None, tolerance, dtype }
+    }
+
+    fn own_file() -> WeightsSource {
+        WeightsSource::File {
             path: "own.pth".into(),
             sha256: "0".repeat(64),
             published: false,
             evidence: crate::weights::Evidence::default(),
-        };
-        let mut model = catalog.select("timm/xception").unwrap()[0].clone();
-        let found = |model: &Model| {
-            let counted = judge_counts(model, [0, 0]);
-            let subject = Subject { model, recipe: &model.recipe, weights: &weights, counted };
-            obstacle(conditions, &subject, 50_000)
-        };
+        }
+    }
+
+    fn subject<'a>(model: &'a Model, weights: &'a WeightsSource) -> Subject<'a> {
+        Subject { model, recipe: &model.recipe, weights, counted: judge_counts(model, [0, 0]) }
+    }
+
+    fn xception() -> Model {
+        Catalog::built_in().select("timm/xception").unwrap()[0].clone()
+    }
+
+    #[test]
+    fn an_entry_without_a_published_file_documents_the_file_that_is_given() {
+        let (dataset, weights, mut model) = (whole_set(), own_file(), xception());
+        let found =
+            |model: &Model| obstacle(conditions(&dataset, Dtype::F32), &subject(model, &weights), 50_000);
         assert_eq!(found(&model).as_deref(), Some("weights other than the published file"));
         model.weights = None;
         assert_eq!(found(&model), None);
+    }
+
+    #[test]
+    fn accuracies_are_compared_in_the_documented_type_of_numbers_only() {
+        let (dataset, weights, mut model) = (whole_set(), own_file(), xception());
+        model.weights = None;
+        let judged = |model: &Model, dtype| {
+            let hits = Hits { images: 50_000, top1: 39_525, top5: 47_196, ..Hits::default() };
+            let figures = figures(conditions(&dataset, dtype), &subject(model, &weights), &hits);
+            (figures[0].verdict, figures[0].reason.clone())
+        };
+        let said = |verdict, reason: &str| (verdict, reason.to_owned());
+        let exact = "+0.000 pp, tolerance 0.05 pp";
+        assert_eq!(judged(&model, Dtype::F32), said(Verdict::Reproduced, exact));
+        let other = said(Verdict::NotComparable, "computed in bf16 instead of f32");
+        assert_eq!(judged(&model, Dtype::Bf16), other);
+        model.documented.dtype = Dtype::Bf16;
+        assert_eq!(judged(&model, Dtype::Bf16), said(Verdict::Reproduced, &format!("{exact}; in bf16")));
+        for dtype in [Dtype::F32, Dtype::F16] {
+            let other = said(Verdict::NotComparable, &format!("computed in {dtype} instead of bf16"));
+            assert_eq!(judged(&model, dtype), other);
+        }
+    }
+
+    #[test]
+    fn figures_agree_in_every_file_where_a_rule_rounds_on_its_way() {
+        let figures = judge_counts(&xception(), [9_198_849_216, 22_855_952]);
+        assert_eq!(figures.each_ref().map(|it| it.reproduced.as_str()), ["9.198", "22.855952"]);
+        assert_eq!(figures.each_ref().map(|it| it.count), [Some(9_198_849_216), Some(22_855_952)]);
+        assert_eq!(figures.each_ref().map(FigureRecord::counted), [Some(9.198), Some(22.855952)]);
+        assert_eq!(figures[0].reason, "2 x thop MACs at 224x224, rounded before doubling");
     }
 }

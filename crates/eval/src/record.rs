@@ -4,6 +4,7 @@
 use dataset::Dataset;
 use dataset::labels::LabelSet;
 use models::catalog::FigureName;
+use models::complexity::{CountingRule, FlopsRule, ParamsRule};
 use models::{Catalog, Dtype, Model};
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +64,7 @@ pub struct RunRecord {
 pub struct AccuracyTolerance {
     /// In percentage points.
     pub tolerance_pp: f64,
-    /// Whether it was asked for (`--tolerance`) and so holds for every model, whatever its catalog entry says.
+    /// Whether it was asked for (`--tolerance`) and so holds for every model, whatever its catalog entry or file says.
     #[serde(default)]
     pub tolerance_over_all: bool,
 }
@@ -77,10 +78,13 @@ impl AccuracyTolerance {
         }
     }
 
-    /// For one figure of `model`, in percentage points.
+    /// For one figure of `model`, in percentage points: what was asked for, else what its entry says, else the file
+    /// that the entry is from.
     pub fn of(self, model: &Model, figure: FigureName) -> f64 {
-        let own = model.tolerance.of(figure).filter(|_| !self.tolerance_over_all);
-        own.unwrap_or(self.tolerance_pp)
+        if self.tolerance_over_all {
+            return self.tolerance_pp;
+        }
+        model.tolerance.of(figure).unwrap_or(model.accuracy_tolerance_pp)
     }
 }
 
@@ -243,7 +247,7 @@ pub struct FigureRecord {
     pub figure: FigureName,
     /// As the source prints it, if it does.
     pub documented: Option<String>,
-    /// As measured or counted here.
+    /// As measured or counted here; by a rule that rounds on its way, with the decimals that it leaves.
     pub reproduced: String,
     /// The count itself, for counted figures; absent in runs from before it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,20 +265,17 @@ pub struct FigureRecord {
 }
 
 impl FigureRecord {
-    /// What was counted, in the unit that the figure is printed in; nothing for an accuracy.
-    pub(crate) fn counted(&self) -> Option<f64> {
-        let unit = unit(self.figure)?;
-        // Without the count, its print with six decimals is the nearest there is.
-        self.count.map(|count| count as f64 / unit).or_else(|| self.reproduced.parse().ok())
-    }
-}
-
-/// What the print of a counted figure is a multiple of.
-pub(crate) fn unit(figure: FigureName) -> Option<f64> {
-    match figure {
-        FigureName::Top1Pct | FigureName::Top5Pct => None,
-        FigureName::FlopsG => Some(1e9),
-        FigureName::ParamsM => Some(1e6),
+    /// The figure as its rule's source has it, in the unit that it is printed in; nothing for an accuracy.
+    pub fn counted(&self) -> Option<f64> {
+        let unit = match self.figure {
+            FigureName::Top1Pct | FigureName::Top5Pct => return None,
+            FigureName::FlopsG => FlopsRule::UNIT as f64,
+            FigureName::ParamsM => ParamsRule::UNIT as f64,
+        };
+        // Where the print is the count's, the count has more digits; else the rule rounds on its way.
+        let exact = self.count.map(|count| count as f64 / unit);
+        let exact = exact.filter(|exact| format!("{exact:.6}") == self.reproduced);
+        exact.or_else(|| self.reproduced.parse().ok())
     }
 }
 

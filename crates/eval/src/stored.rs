@@ -104,8 +104,12 @@ impl StoredRun {
             let reason = format!("{} lacks figures", there.id);
             return Err(EvalError::DamagedStoredRun { path: layout::record(&self.path), reason });
         };
-        let conditions =
-            Conditions { dataset: &record.dataset, shard: record.shard, tolerance: record.tolerance };
+        let conditions = Conditions {
+            dataset: &record.dataset,
+            shard: record.shard,
+            tolerance: record.tolerance,
+            dtype: record.dtype,
+        };
         let counted = judge_counts_again(model, [flops, params]);
         let subject = Subject { model, recipe: &there.recipe, weights: &there.weights, counted };
         Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))

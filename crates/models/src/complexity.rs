@@ -6,7 +6,7 @@
 //! against the tools' own counts in `datasets/reference/complexity.json`.
 //!
 //! ```
-//! use models::complexity::{FlopsRule, ParamsRule};
+//! use models::complexity::{CountingRule, FlopsRule, ParamsRule};
 //! use models::{Catalog, DeviceName};
 //!
 //! let catalog = Catalog::built_in();
@@ -14,9 +14,10 @@
 //! // No weights are needed: layers follow from shapes.
 //! let network = model.network().init(&DeviceName::Flex.init()?);
 //!
-//! // The documented 9.198 and 22.856 are what thop counts, at 224 pixels.
+//! // The documented 9.198 and 22.856 are what thop counts, at 224 pixels; 9.198 is twice the 4.599 that it prints.
 //! let layers = network.layers(224);
 //! assert_eq!(FlopsRule::ThopFlops.count(&layers), 9_198_849_216);
+//! assert_eq!(FlopsRule::ThopFlops.figure(9_198_849_216).count, 9_198_000_000);
 //! assert_eq!(ParamsRule::Thop.count(&layers), 22_855_952);
 //! // What an image of 299 pixels costs.
 //! assert_eq!(FlopsRule::Macs.count(&network.layers(299)), 8_357_403_496);
@@ -85,16 +86,94 @@ pub enum FlopsRule {
     /// for the affine part), and each output of the adaptive pool its window's additions and one
     /// division.
     ThopMacs,
-    /// Twice [`FlopsRule::ThopMacs`], which timm-derived tables print as FLOPs.
+    /// Twice [`FlopsRule::ThopMacs`], which timm-derived tables print as FLOPs. They double what `thop` prints, which is
+    /// rounded to three decimals in G ([`CountingRule::figure`]).
     ThopFlops,
     /// `paddle.flops`: as `thop`, but a normalised element counts two.
     PaddleFlops,
+}
+
+/// A rule by which sources count, and what they make of a count before they print it.
+pub trait CountingRule: Copy {
+    /// What printed figures are a multiple of.
+    const UNIT: u64;
+
+    /// What a source that counts by this rule has for a `count`.
+    fn figure(self, count: u64) -> SourceFigure;
+
+    /// What is to be said of how it comes about, if anything is.
+    fn made_by(self) -> Option<&'static str>;
+}
+
+/// A count as a source has it before it is printed with so many decimals as a table wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceFigure {
+    /// The figure, in the base unit.
+    pub count: u64,
+    /// How many decimals it has in the printed unit, where the source rounded it to so many.
+    pub decimals: Option<u32>,
+}
+
+/// `thop` prints MACs in G with so many decimals, and tables double what it prints.
+const THOP_DECIMALS: u32 = 3;
+
+impl CountingRule for FlopsRule {
+    const UNIT: u64 = 1_000_000_000;
+
+    /// ```
+    /// use models::complexity::{CountingRule, FlopsRule};
+    ///
+    /// // 4.599424608 G of MACs are printed as 4.599, which is doubled.
+    /// let figure = FlopsRule::ThopFlops.figure(9_198_849_216);
+    /// assert_eq!((figure.count, figure.decimals), (9_198_000_000, Some(3)));
+    /// let figure = FlopsRule::Flops.figure(9_198_849_216);
+    /// assert_eq!((figure.count, figure.decimals), (9_198_849_216, None));
+    /// ```
+    fn figure(self, count: u64) -> SourceFigure {
+        match self {
+            Self::ThopFlops => {
+                let step = Self::UNIT / 10_u64.pow(THOP_DECIMALS);
+                let macs = count / 2;
+                // A count of a damaged record may be any; it must not overflow.
+                let rounded = macs / step + u64::from(macs % step >= step / 2);
+                let count = rounded.saturating_mul(2 * step);
+                SourceFigure { count, decimals: Some(THOP_DECIMALS) }
+            }
+            _ => SourceFigure { count, decimals: None },
+        }
+    }
+
+    fn made_by(self) -> Option<&'static str> {
+        (self == Self::ThopFlops).then_some("rounded before doubling")
+    }
+}
+
+impl CountingRule for ParamsRule {
+    const UNIT: u64 = 1_000_000;
+
+    fn figure(self, count: u64) -> SourceFigure {
+        SourceFigure { count, decimals: None }
+    }
+
+    fn made_by(self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl FlopsRule {
     /// All rules, in the order in which they are shown.
     pub const ALL: [Self; 6] =
         [Self::Macs, Self::Flops, Self::Fvcore, Self::ThopMacs, Self::ThopFlops, Self::PaddleFlops];
+
+    /// Their names, in that order.
+    pub const NAMES: [&str; 6] = [
+        Self::Macs.name(),
+        Self::Flops.name(),
+        Self::Fvcore.name(),
+        Self::ThopMacs.name(),
+        Self::ThopFlops.name(),
+        Self::PaddleFlops.name(),
+    ];
 
     /// The count for one image.
     pub fn count(self, layers: &[Layer]) -> u64 {
@@ -116,7 +195,7 @@ impl FlopsRule {
     }
 
     /// The name on the command line and in the catalog.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Macs => "macs",
             Self::Flops => "flops",
@@ -178,6 +257,10 @@ impl ParamsRule {
     /// All rules, in the order in which they are shown.
     pub const ALL: [Self; 3] = [Self::Trainable, Self::WithRunningStatistics, Self::Thop];
 
+    /// Their names, in that order.
+    pub const NAMES: [&str; 3] =
+        [Self::Trainable.name(), Self::WithRunningStatistics.name(), Self::Thop.name()];
+
     /// The count.
     pub fn count(self, layers: &[Layer]) -> u64 {
         let per_channel = match self {
@@ -196,7 +279,7 @@ impl ParamsRule {
     }
 
     /// The name on the command line and in the catalog.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Trainable => "trainable",
             Self::WithRunningStatistics => "with-running-statistics",

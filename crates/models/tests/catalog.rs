@@ -44,7 +44,7 @@ fn the_documented_table_is_complete() {
     };
     assert!(catalog.table().all(is_complete));
     let xception65 = catalog.select("timm/xception65").unwrap()[0];
-    assert!(xception65.erratum(FigureName::FlopsG).is_some());
+    assert_eq!(xception65.erratum(FigureName::FlopsG).unwrap().corrected.as_str(), "15.214");
     assert_eq!(xception65.documented.flops_g.as_ref().unwrap().figure.as_str(), "15.241");
 }
 
@@ -110,6 +110,226 @@ fn a_users_entry_is_added_and_checked() {
         let message = message(&text);
         assert!(message.contains(expected), "{message}");
     }
+}
+
+/// A user's entry with these lines behind its own.
+fn refused(lines: &str) -> String {
+    let error = match add(&format!("{OWN}{lines}")) {
+        Ok(_) => panic!("taken: {lines}"),
+        Err(error) => error,
+    };
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let message = format!("{error}: {source}");
+    // What only this program's author knows.
+    for word in
+        ["struct", "expected", "usize", "u32", "u64", "f64", "invalid type", "variant", "sequence", "map"]
+    {
+        assert!(!message.contains(word), "`{word}` for {lines}: {message}");
+    }
+    assert!(message.contains("catalog.toml"), "{message}");
+    message
+}
+
+fn documented(keys: &str) -> String {
+    format!("[models.documented]\n{keys}\n")
+}
+
+#[test]
+fn figures_have_to_be_possible() {
+    let flops = |keys: &str| documented(&format!("flops_g = {{ rule = \"macs\", {keys} }}"));
+    let params = |keys: &str| documented(&format!("params_m = {{ rule = \"thop\", {keys} }}"));
+    let tolerance = |keys: &str| {
+        let figures =
+            "flops_g = { figure = \"9.2\", rule = \"macs\" }\nparams_m = { figure = \"4\", rule = \"thop\" }";
+        format!("tolerance = {{ {keys} }}\n{}", documented(figures))
+    };
+    for (lines, expected) in [
+        (documented("top1_pct = \"170\""), "`documented.top1_pct` is 170; an accuracy is 0 to 100 per cent"),
+        (documented("top5_pct = \"100.001\""), "`documented.top5_pct` is 100.001; an accuracy is"),
+        (documented("top1_pct = \"79.0000001\""), "it can have 6 decimals at most"),
+        (documented("top1_pct = \"94.5\"\ntop5_pct = \"79.0\""), "top-1 cannot be above top-5"),
+        (documented("top1_pct = \"9999999999999999999999\""), "has at most 20 digits"),
+        (documented("top1_pct = \"-1\""), "`-1` is not a decimal number"),
+        (documented("top1_pct = \"1e1\""), "`1e1` is not a decimal number"),
+        (documented("top1_pct = \"nan\""), "`nan` is not a decimal number"),
+        (flops("figure = \"0.000\""), "`documented.flops_g` is 0.000; FLOPs are more than 0"),
+        (flops("figure = \"99999999999\""), "`documented.flops_g` is 99999999999; FLOPs are"),
+        (flops("figure = \"1.0000000001\""), "it can have 9 decimals at most"),
+        (params("figure = \"0\""), "`documented.params_m` is 0; parameters are more than 0"),
+        (params("figure = \"1.0000001\""), "it can have 6 decimals at most"),
+        (
+            flops("figure = \"9.198\", decimals = 400"),
+            "`documented.flops_g.decimals` is 400, but 9.198 has 3 decimals",
+        ),
+        (
+            params("figure = \"22.9\", decimals = 2"),
+            "`documented.params_m.decimals` is 2, but 22.9 has 1 decimals",
+        ),
+        (params("figure = \"22.910\", decimals = 1"), "other digits than zeros follow in 22.910"),
+        (flops("figure = \"9.198\", decimals = 0"), "other digits than zeros follow in 9.198"),
+        (
+            tolerance("top1_pct = 99999"),
+            "`tolerance.top1_pct` is 99999; it must be a number of percentage points from 0 to 100",
+        ),
+        (tolerance("top5_pct = -0.01"), "`tolerance.top5_pct` is -0.01; it must be"),
+        (tolerance("top5_pct = nan"), "`tolerance.top5_pct` is NaN; it must be"),
+        (tolerance("flops_g = 4.6"), "`tolerance.flops_g` is 4.6; it must be a number from 0 on"),
+        (tolerance("params_m = inf"), "`tolerance.params_m` is inf; it must be a number from 0 on"),
+    ] {
+        let message = refused(&lines);
+        assert!(message.contains(expected), "{message}");
+        assert!(message.contains("model `mine/finetuned`"), "{message}");
+    }
+    for lines in [
+        documented("top1_pct = \"0\"\ntop5_pct = \"100\""),
+        documented("top1_pct = \"79.05\"\ntop5_pct = \"79.050\""),
+        flops("figure = \"9.200\", decimals = 1"),
+        params("figure = \"22.000\", decimals = 0"),
+        tolerance("top1_pct = 1, top5_pct = 0.5, flops_g = 4.5, params_m = 0"),
+    ] {
+        add(&format!("{OWN}{lines}")).unwrap();
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
+    for (lines, expected) in [
+        (
+            documented("flops_g = \"9.198\""),
+            "`documented.flops_g` is \"9.198\", and must be keys with values: flops_g = { figure",
+        ),
+        (
+            documented("top1_pct = 79.05"),
+            "`documented.top1_pct` is 79.05, and must be in quotes, with every digit that is printed",
+        ),
+        (documented("top1_pct = [1]"), "`documented.top1_pct` is a list, and must be in quotes"),
+        (
+            documented("flops_g = { figure = \"9.198\" }"),
+            "`documented.flops_g.rule` is missing; write rule = \"thop-flops\"",
+        ),
+        (
+            documented("flops_g = { rule = \"macs\" }"),
+            "`documented.flops_g.figure` is missing; write figure =",
+        ),
+        (
+            documented("flops_g = { figure = \"1\", rule = \"mac\" }"),
+            "`documented.flops_g.rule` is `mac`, which there is not; there are macs, flops",
+        ),
+        (
+            documented("params_m = { figure = \"1\", rule = 3 }"),
+            "`documented.params_m.rule` is 3, and must be one of trainable, with-running-statistics, thop in quotes",
+        ),
+        (
+            documented("flops_g = { figure = \"1\", rule = \"macs\", decimals = -1 }"),
+            "`documented.flops_g.decimals` is -1, and must be a whole number from 0 on",
+        ),
+        (
+            documented("flops_g = { figure = \"1\", rule = \"macs\", decimals = \"1\" }"),
+            "`documented.flops_g.decimals` is \"1\", and must be a whole number",
+        ),
+        (
+            documented("dtype = \"f8\""),
+            "`documented.dtype` is `f8`, which there is not; there are f32, f16, bf16",
+        ),
+        ("tolerance = 0.1\n".to_owned(), "`tolerance` is 0.1, and must be keys with values: tolerance = {"),
+        (
+            "tolerance = { top1_pct = \"0.1\" }\n".to_owned(),
+            "`tolerance.top1_pct` is \"0.1\", and must be a number without quotes",
+        ),
+        ("in_table = \"no\"\n".to_owned(), "`in_table` is \"no\", and must be true or false"),
+        ("weights = \"model.pth\"\n".to_owned(), "`weights` is \"model.pth\", and must be keys with values"),
+        ("documented = \"79\"\n".to_owned(), "`documented` is \"79\", and must be keys with values"),
+        (
+            "errata = \"flops\"\n".to_owned(),
+            "`errata` is \"flops\", and must be keys with values, in two pairs of brackets",
+        ),
+    ] {
+        let message = refused(&lines);
+        assert!(message.contains(expected) && message.contains("model `mine/finetuned`"), "{message}");
+    }
+    for (text, expected) in [
+        ("models = 3\n".to_owned(), "an entry begins with the line [[models]], in two pairs of brackets"),
+        (
+            "[models]\nid = \"a/b\"\n".to_owned(),
+            "an entry begins with the line [[models]], in two pairs of brackets",
+        ),
+        (
+            "accuracy_tolerance_pp = \"0.1\"\n".to_owned(),
+            "`accuracy_tolerance_pp` is \"0.1\", and must be a number without quotes",
+        ),
+        (OWN.replace("id = \"mine/finetuned\"\n", ""), "model `entry 1`: `id` is missing; write id ="),
+        (
+            OWN.replace("299", "\"299\""),
+            "model `mine/finetuned`: `input_size` is \"299\", and must be a whole number",
+        ),
+        (
+            OWN.replace("\"timm-xception\"", "7"),
+            "model `mine/finetuned`: `network` is 7, and must be text in quotes",
+        ),
+        (OWN.replace("recipe =", "recipes ="), "model `mine/finetuned`: `recipe` is missing; write recipe ="),
+    ] {
+        let message = add(&text).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn an_erratum_has_a_corrected_figure() {
+    let erratum = |lines: &str| {
+        let figures = "top1_pct = \"79.0\"\ntop5_pct = \"94.0\"\nflops_g = { figure = \"15.241\", rule = \"thop-flops\", input_size = 224 }";
+        format!("{}[[models.errata]]\nreason = \"digits transposed\"\n{lines}", documented(figures))
+    };
+    for (lines, expected) in [
+        (
+            "figure = \"flops_g\"",
+            "`errata.corrected` is missing; write corrected = \"15.214\", the figure that should have been printed",
+        ),
+        ("figure = \"flops_g\"\ncorrected = 15.214", "`errata.corrected` is 15.214, and must be in quotes"),
+        (
+            "figure = \"flops\"\ncorrected = \"15.214\"",
+            "`errata.figure` is `flops`, which there is not; there are top1_pct",
+        ),
+        (
+            "figure = \"params_m\"\ncorrected = \"15.214\"",
+            "there is an erratum of `params_m`, which is not documented",
+        ),
+        ("figure = \"flops_g\"\ncorrected = \"15\"", "corrects 15.241 to 15, which has fewer decimals"),
+        ("figure = \"flops_g\"\ncorrected = \"0.000\"", "is 0.000; FLOPs are more than 0"),
+        ("figure = \"flops_g\"\ncorrected = \"15.2410\"", "corrects 15.241 to itself"),
+        ("figure = \"top1_pct\"\ncorrected = \"179.0\"", "is 179.0; an accuracy is 0 to 100 per cent"),
+        (
+            "figure = \"top1_pct\"\ncorrected = \"97.0\"",
+            "top1_pct is 97.0 and top5_pct 94.0; top-1 cannot be above top-5",
+        ),
+        (
+            "figure = \"flops_g\"\ncorrected = \"15.214\"\n[[models.errata]]\nreason = \"again\"\nfigure = \"flops_g\"\ncorrected = \"15.215\"",
+            "there are two errata of `flops_g`",
+        ),
+    ] {
+        let message = refused(&erratum(lines));
+        assert!(message.contains(expected), "{message}");
+    }
+    add(&format!("{OWN}{}", erratum("figure = \"flops_g\"\ncorrected = \"15.214\""))).unwrap();
+}
+
+/// A user's file must not change how another's entries are judged.
+#[test]
+fn a_files_tolerance_holds_for_its_own_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut catalog = Catalog::built_in();
+    let entry = |id: &str| OWN.replace("mine/finetuned", id);
+    for (name, text) in [
+        ("loose.toml", format!("accuracy_tolerance_pp = 50\n{}", entry("loose/x"))),
+        ("none.toml", entry("none/x")),
+        ("exact.toml", format!("accuracy_tolerance_pp = 0.0\n{}", entry("exact/x"))),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        catalog.add_file(&path).unwrap();
+    }
+    let of = |id| catalog.select(id).unwrap()[0].accuracy_tolerance_pp;
+    assert_eq!(["timm/xception", "loose/x", "none/x", "exact/x"].map(of), [0.05, 50.0, 0.05, 0.0]);
+    assert_eq!(catalog.accuracy_tolerance_pp(), 0.05);
 }
 
 #[test]

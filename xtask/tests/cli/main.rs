@@ -13,6 +13,7 @@ use predicates::str::contains;
 
 mod data;
 mod cluster;
+mod gates;
 mod interruption;
 mod main_job;
 mod refusals;

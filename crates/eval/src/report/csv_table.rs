@@ -1,5 +1,6 @@
 //! `results.csv`: a row a model.
 
+use models::Dtype;
 use models::catalog::FigureName;
 use serde::Serialize;
 
@@ -34,11 +35,21 @@ struct Row<'a> {
 /// The content of `results.csv`. But for the two columns of times it depends only on the figures.
 pub fn results_csv(record: &RunRecord) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
+    let device = device(record);
     for model in &record.models {
-        writer.serialize(row(model, &record.device)).expect("writing to memory does not fail");
+        writer.serialize(row(model, &device)).expect("writing to memory does not fail");
     }
     let bytes = writer.into_inner().expect("writing to memory does not fail");
     String::from_utf8(bytes).expect("every cell is UTF-8")
+}
+
+/// The device's name, with the type of numbers where it is not the usual one.
+fn device(record: &RunRecord) -> String {
+    if record.dtype == Dtype::default() {
+        record.device.clone()
+    } else {
+        format!("{}/{}", record.device, record.dtype)
+    }
 }
 
 fn row<'a>(model: &'a ModelRecord, device: &'a str) -> Row<'a> {

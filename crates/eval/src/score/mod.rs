@@ -1,10 +1,12 @@
 //! Accuracy of predictions that were made elsewhere, scored by class index against known labels.
 //!
-//! Three forms of file are read: this project's prediction log, `image,class` rows, and the five lines an
-//! image of VastModelZOO's `eval_topk.py`. Class names in a file are never looked at: they are not unique.
+//! Four forms of file are read: this project's prediction log, `image,class` rows, a table whose heading says which column
+//! is what, and the five lines an image of VastModelZOO's `eval_topk.py`. Class names in a file are never looked at: they are not unique.
 
+mod columns;
 mod read;
 
+pub use columns::Columns;
 use dataset::KnownLabels;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};
 use models::Model;
@@ -16,7 +18,7 @@ use crate::diagnosis::diagnose;
 use crate::metrics::{Hits, TOP_K, percentage};
 use crate::plan::check_label_set;
 use crate::record::AccuracyTolerance;
-use crate::verdict::{Judgement, judge_accuracy};
+use crate::verdict::{Judgement, Verdict, judge_accuracy};
 
 /// What the predictions are worth.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,6 +70,34 @@ impl Score {
         };
         top1.into_iter().chain(top5).map(judged).collect()
     }
+
+    /// What of the accuracies that `model` is documented with was not compared, a line each: all of them have to be, and
+    /// there has to be one. `judged` is what [`Self::judged`] says.
+    pub fn not_compared(model: Option<&Model>, judged: &[Judged]) -> Vec<String> {
+        let Some(model) = model else {
+            return vec!["no model was named (--model ID), so there is no documented accuracy".to_owned()];
+        };
+        let documented = &model.documented;
+        let figures = [
+            (FigureName::Top1Pct, documented.top1_pct.is_some()),
+            (FigureName::Top5Pct, documented.top5_pct.is_some()),
+        ];
+        let none = figures.iter().all(|(_, documented)| !documented);
+        let reason = |(figure, is_documented): (FigureName, bool)| {
+            let found = judged.iter().find(|judged| judged.figure == figure);
+            match found.map(|judged| &judged.judgement) {
+                Some(judgement) => {
+                    (judgement.verdict == Verdict::NotComparable).then(|| (figure, judgement.reason.clone()))
+                }
+                None if is_documented => {
+                    Some((figure, "the file has fewer than five classes an image".to_owned()))
+                }
+                None => none.then(|| (figure, "nothing documented".to_owned())),
+            }
+        };
+        let missing = figures.into_iter().filter_map(reason);
+        missing.map(|(figure, reason)| format!("{} {}: {reason}", model.id, figure.name())).collect()
+    }
 }
 
 /// What is to be said of a documented accuracy.
@@ -81,30 +111,33 @@ pub struct Judged {
     pub judgement: Judgement,
 }
 
-/// Scores `predictions` by `label_set`. `known` labels images by name, for those that are not named
-/// `ILSVRC2012_val_NNNNNNNN`; the labels that a prediction log holds are used last.
+/// Scores `predictions` by `label_set`. Where `known` labels are given, only they count, and they have to be complete;
+/// else images named `ILSVRC2012_val_NNNNNNNN` have known labels, and others those that the file gives them.
 ///
 /// # Errors
-/// [`EvalError::NoLabel`] when an image has no label, or [`EvalError::NoRealLabels`] by the ReaL labels.
+/// [`EvalError::NoLabel`] or [`EvalError::NotListed`] when an image has no label, [`EvalError::NoRealLabels`] by the ReaL
+/// labels, [`EvalError::Predictions`] when a table's labels contradict the known ones.
 pub fn score(
     predictions: &Predictions,
     known: Option<&KnownLabels>,
     label_set: LabelSet,
 ) -> Result<Score, EvalError> {
-    let label_of = |ranked: &Ranked| {
-        let name = ranked.image.as_str();
-        let listed = known.and_then(|known| known.get(name));
-        listed.or_else(|| labels::val_label(name)).or(ranked.label)
+    let label_of = |ranked: &Ranked| match known {
+        Some(known) => known.get(&ranked.image),
+        None => labels::val_label(&ranked.image).or(ranked.label),
     };
     let labelled: Vec<(&Ranked, u16)> =
         predictions.images.iter().filter_map(|ranked| Some((ranked, label_of(ranked)?))).collect();
     if let Some(first) = predictions.images.iter().find(|ranked| label_of(ranked).is_none()) {
-        return Err(EvalError::NoLabel {
-            path: predictions.path.clone(),
-            count: predictions.images.len() - labelled.len(),
-            total: predictions.images.len(),
-            first: first.image.clone(),
+        let (path, total, first) = (predictions.path.clone(), predictions.images.len(), first.image.clone());
+        let count = total - labelled.len();
+        return Err(match known {
+            Some(_) => EvalError::NotListed { path, count, total, first },
+            None => EvalError::NoLabel { path, count, total, first },
         });
+    }
+    if known.is_none() {
+        check_order_of_classes(predictions)?;
     }
     check_label_set(label_set, predictions.images.iter().map(|ranked| ranked.image.as_str()))?;
     let mut hits = Hits::default();
@@ -123,6 +156,41 @@ pub fn score(
         diagnosis: diagnose(&labelled.iter().filter_map(best).collect::<Vec<_>>()),
         obstacle: obstacle(&labelled, label_set),
     })
+}
+
+/// A table whose labels are not the known ones counts classes in another way, and so may its predictions. A log is this
+/// program's, whose classes are known.
+fn check_order_of_classes(predictions: &Predictions) -> Result<(), EvalError> {
+    let Format::Table(columns) = &predictions.format else { return Ok(()) };
+    let Some(column) = columns.label_name() else { return Ok(()) };
+    let both = |ranked: &'_ Ranked| Some((labels::val_label(&ranked.image)?, ranked.label?));
+    let pairs = predictions.images.iter().filter_map(|ranked| Some((ranked, both(ranked)?)));
+    let total = pairs.clone().count();
+    let mut contradicting = pairs.filter(|(_, (known, here))| known != here);
+    let Some((first, (known, here))) = contradicting.next() else { return Ok(()) };
+    let reason = format!(
+        "line {}: `{column}` says {here} for {}, whose label is {known}; {} of {total} labels contradict the known ones. Classes \
+         are 0 to 999 in sorted WNID order, so look how the file counts them; leave the column out if its predictions are right",
+        first.line,
+        first.image,
+        1 + contradicting.count()
+    );
+    Err(EvalError::Predictions { path: predictions.path.clone(), reason })
+}
+
+/// Where the labels come from by which [`score`] scores, for people.
+pub fn label_source(predictions: &Predictions, known: bool) -> String {
+    if known {
+        return "from what was given with --labels or --data".to_owned();
+    }
+    let by_number =
+        predictions.images.iter().filter(|it| labels::val_file_number(&it.image).is_some()).count();
+    let from_file = predictions.images.len() - by_number;
+    match (by_number, from_file) {
+        (_, 0) => "known by the file numbers".to_owned(),
+        (0, _) => "from the file".to_owned(),
+        _ => format!("{by_number} known by the file numbers, {from_file} from the file"),
+    }
 }
 
 /// What keeps an accuracy over these images from being held against one over the validation set.
@@ -195,7 +263,9 @@ mod tests {
         let all = images(1..=VAL_IMAGES);
         let comparable = score(&all, None, LabelSet::Original).unwrap();
         assert_eq!((comparable.top1_hits, comparable.obstacle.clone()), (VAL_IMAGES as u64, None));
-        let one = listed(&format!("{} {}\n", name(7), (class(7) + 1) % 1000));
+        let other = |number| (class(number) + u16::from(number == 7)) % 1000;
+        let list: String = (1..=VAL_IMAGES).map(|it| format!("{} {}\n", name(it), other(it))).collect();
+        let one = listed(&list);
         let obstacle = |known, label_set, predictions: &Predictions| {
             score(predictions, known, label_set).unwrap().obstacle.unwrap()
         };
@@ -237,6 +307,57 @@ mod tests {
         let score = score(&predictions, None, LabelSet::Real).unwrap();
         let obstacle = score.obstacle.clone();
         assert_eq!(score, Score { images: 1, unlabelled: 1, top1_hits: 1, obstacle, ..Score::default() });
+    }
+
+    #[test]
+    fn labels_that_are_given_are_complete_or_refused() {
+        let (format, images) = parse(&format!("{A}.JPEG,65\n{B}.JPEG,970\n")).unwrap();
+        let predictions = Predictions { path: "p.csv".into(), format, images };
+        let part = listed(&format!("{A}.JPEG 65\n"));
+        let error = score(&predictions, Some(&part), LabelSet::Original).unwrap_err().to_string();
+        assert!(error.contains("1 of 2 images are not among the labels that were given"), "{error}");
+        assert!(error.contains(&format!("the first: {B}.JPEG")), "{error}");
+        let whole = listed(&format!("{A}.JPEG 66\n{B}.JPEG 970\n"));
+        assert_eq!(score(&predictions, Some(&whole), LabelSet::Original).unwrap().top1_hits, 1);
+    }
+
+    #[test]
+    fn a_label_is_never_taken_for_the_prediction() {
+        let text = format!("image,label,prediction\n{A}.JPEG,65,1\n{B}.JPEG,970,2\n");
+        assert_eq!(scored(&text), Score { images: 2, ..Score::default() });
+        // Images that nobody knows have the labels of the table.
+        let text = "file,true,pred\na.JPEG,5,5\nb.JPEG,6,5\n";
+        assert_eq!(scored(text), Score { images: 2, top1_hits: 1, ..Score::default() });
+        // Labels from 1.
+        let (format, images) = parse(&format!("image,label,prediction\n{A}.JPEG,66,66\n")).unwrap();
+        let predictions = Predictions { path: "p.csv".into(), format, images };
+        let error = score(&predictions, None, LabelSet::Original).unwrap_err().to_string();
+        assert!(error.contains("line 2: `label` says 66 for") && error.contains("1 of 1 labels"), "{error}");
+    }
+
+    #[test]
+    fn what_was_not_compared_is_named() {
+        let catalog = models::Catalog::built_in();
+        let model = catalog.select("timm/xception").unwrap()[0];
+        let tolerance = AccuracyTolerance::new(None, &catalog);
+        let missing = |score: &Score, model: &Model| {
+            Score::not_compared(Some(model), &score.judged(model, tolerance)).join("\n")
+        };
+        let whole = Score { images: 50_000, top1_hits: 39_525, ..Score::default() };
+        assert_eq!(
+            missing(&whole, model),
+            "timm/xception top5_pct: the file has fewer than five classes an image"
+        );
+        let five = Score { top5_hits: Some(47_196), ..whole };
+        assert_eq!(missing(&five, model), "");
+        let part = Score { obstacle: Some("100 images".to_owned()), ..five.clone() };
+        assert_eq!(
+            missing(&part, model),
+            "timm/xception top1_pct: 100 images\ntimm/xception top5_pct: 100 images"
+        );
+        let undocumented = Model { documented: models::catalog::Documented::default(), ..model.clone() };
+        assert!(missing(&five, &undocumented).starts_with("timm/xception top1_pct: nothing documented"));
+        assert_eq!(Score::not_compared(None, &[]).len(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dataset::labels::{self, CLASSES};
 use dataset::regular;
 
+use super::columns::{self, Columns};
 use crate::EvalError;
 use crate::metrics::TOP_K;
 use crate::predictions;
@@ -14,23 +15,26 @@ use crate::predictions;
 const MAX_BYTES: u64 = 4 << 30;
 
 /// How a file of predictions is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
     /// This project's prediction log.
     Log,
-    /// `image,class` rows, or more classes a row, the best first.
+    /// `image,class` rows, or five classes a row, the best first.
     Rows,
+    /// Rows under a heading that says which column is what.
+    Table(Columns),
     /// `{path}: Relay top-{i} id: {n}, prob: {p}, class name: {name}`, five lines an image.
     VastModelZoo,
 }
 
 impl Format {
     /// For people.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::Log => "prediction log of this program",
-            Self::Rows => "image,class rows",
-            Self::VastModelZoo => "VastModelZOO's eval_topk.py",
+            Self::Log => "prediction log of this program".to_owned(),
+            Self::Rows => "image,class rows".to_owned(),
+            Self::Table(columns) => columns.described(),
+            Self::VastModelZoo => "VastModelZOO's eval_topk.py".to_owned(),
         }
     }
 }
@@ -104,7 +108,7 @@ pub(super) fn parse(text: &str) -> Result<(Format, Vec<Ranked>), String> {
     if first.contains(RELAY) {
         return vast_model_zoo(text).map(|images| (Format::VastModelZoo, images));
     }
-    rows(text).map(|images| (Format::Rows, images))
+    rows(text)
 }
 
 /// Windows separates folders by a backslash.
@@ -157,26 +161,24 @@ fn relay(line: &str) -> Option<(&str, usize, &str)> {
     Some((line[..at].trim(), rank.trim().parse().ok()?, rest.split(',').next()?.trim()))
 }
 
-/// `image,class[,class...]`, with or without a heading.
-fn rows(text: &str) -> Result<Vec<Ranked>, String> {
+/// `image,class` or `image,class,class,class,class,class`, or what a heading says.
+fn rows(text: &str) -> Result<(Format, Vec<Ranked>), String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut images: Vec<Ranked> = Vec::new();
+    let mut format = Format::Rows;
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(index + 1, |position| position.line() as usize);
-        let mut cells = record.iter().map(str::trim);
-        let image = cells.next().unwrap_or_default();
-        let cells: Vec<&str> = cells.collect();
-        if cells.is_empty() || image.is_empty() {
-            return Err(format!("line {line}: a row is `image,class`, with more classes if there are more"));
+        let cells: Vec<&str> = record.iter().map(str::trim).collect();
+        if index == 0 && is_heading(&cells) {
+            format = Format::Table(Columns::of(&cells).map_err(|reason| format!("line {line}: {reason}"))?);
+            continue;
         }
-        let classes: Result<Vec<u16>, String> = cells.iter().map(|cell| class_index(cell)).collect();
-        let classes = match classes {
-            Ok(classes) => classes,
-            Err(_) if index == 0 && is_heading(image, &cells) => continue,
-            Err(reason) => return Err(format!("line {line}: {reason}")),
+        let ranked = match &format {
+            Format::Table(columns) => table_row(columns, &cells, line),
+            _ => bare_row(&cells, line),
         };
-        let ranked = Ranked { image: slashed(image), classes, label: None, line };
+        let ranked = ranked.map_err(|reason| format!("line {line}: {reason}"))?;
         distinct(&ranked)?;
         if let Some(first) = images.first().filter(|first| first.classes.len() != ranked.classes.len()) {
             let (here, there) = (ranked.classes.len(), first.classes.len());
@@ -184,15 +186,55 @@ fn rows(text: &str) -> Result<Vec<Ranked>, String> {
         }
         images.push(ranked);
     }
-    Ok(images)
+    Ok((format, images))
 }
 
-/// Whether a first row names columns: nothing in it is a class, and what stands for the image is none. Else it
-/// is a row with a mistake in it.
-fn is_heading(image: &str, cells: &[&str]) -> bool {
+/// A row under a heading.
+fn table_row(columns: &Columns, cells: &[&str], line: usize) -> Result<Ranked, String> {
+    if cells.len() != columns.count() {
+        return Err(format!("{} cells, where the heading has {}", cells.len(), columns.count()));
+    }
+    let image = columns.image(cells);
+    if image.is_empty() {
+        return Err("the image has no name".to_owned());
+    }
+    let classes = columns.classes(cells).into_iter().map(class_index).collect::<Result<_, _>>()?;
+    let label = columns.label(cells).map(|(cell, name)| {
+        class_index(cell).map_err(|reason| {
+            format!("{reason}; that is in `{name}`, so leave that column out if it is not needed")
+        })
+    });
+    Ok(Ranked { image: slashed(image), classes, label: label.transpose()?, line })
+}
+
+/// A row in a file without a heading.
+fn bare_row(cells: &[&str], line: usize) -> Result<Ranked, String> {
+    let [image, classes @ ..] = cells else { return Err(BARE.to_owned()) };
+    if classes.is_empty() || image.is_empty() {
+        return Err(BARE.to_owned());
+    }
+    let classes: Vec<u16> = classes.iter().map(|cell| class_index(cell)).collect::<Result<_, _>>()?;
+    if ![1, TOP_K].contains(&classes.len()) {
+        return Err(format!(
+            "{} numbers follow the image, and nothing says which is the prediction (one may be the label). Put a heading above \
+             them, such as image,label,prediction or image,class1,class2,class3",
+            classes.len()
+        ));
+    }
+    Ok(Ranked { image: slashed(image), classes, label: None, line })
+}
+
+const BARE: &str =
+    "a row is `image,class`, or five classes with the best first; other columns need a heading";
+
+/// Whether a first row names columns: one has the name of the image's, or nothing in it is a class and what stands for
+/// the image is none. Else it is a row with a mistake in it.
+fn is_heading(cells: &[&str]) -> bool {
+    let [image, others @ ..] = cells else { return false };
     let is_file =
         || Path::new(image).extension().is_some() || labels::val_file_number(&slashed(image)).is_some();
-    cells.iter().all(|cell| class_index(cell).is_err() && !is_number(cell)) && !is_file()
+    let no_class = || others.iter().all(|cell| class_index(cell).is_err() && !is_number(cell));
+    columns::names_an_image(cells) || !others.is_empty() && no_class() && !is_file()
 }
 
 fn is_number(text: &str) -> bool {
@@ -256,12 +298,32 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_says_which_column_is_the_prediction() {
+        for text in ["image,label,prediction\na.JPEG,65,1\n", "prediction,true,file\n1,65,a.JPEG\n"] {
+            let (format, images) = parse(text).unwrap();
+            let expected = Ranked { image: "a.JPEG".to_owned(), classes: vec![1], label: Some(65), line: 2 };
+            assert_eq!(images, [expected], "{text}");
+            assert!(format.name().contains("prediction in `prediction`, label in `"), "{}", format.name());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named_by_its_line() {
         for (text, reason) in [
             ("a.JPEG,1\nb.JPEG,1000\n", "line 2: class 1000 is not in 0..999"),
             ("a.JPEG,1\nb.JPEG,crane\n", "line 2: `crane` is no class index and no WNID"),
-            ("a.JPEG,1,2\nb.JPEG,3\n", "line 2: 1 classes, where line 1 has 2"),
-            ("a.JPEG,1,1\n", "line 1: class 1 is predicted twice"),
+            ("a.JPEG,1,2,3,4,5\nb.JPEG,3\n", "line 2: 1 classes, where line 1 has 5"),
+            ("a.JPEG,1,2,3,4,1\n", "line 1: class 1 is predicted twice"),
+            // A label and a prediction, or two predictions.
+            ("a.JPEG,1,2\n", "line 1: 2 numbers follow the image, and nothing says which is the prediction"),
+            ("a.JPEG,1,2,3,4,5,6\n", "line 1: 6 numbers follow the image"),
+            (
+                "image,label\na.JPEG,1\n",
+                "line 1: of the columns `image`, `label`, none says that it is the prediction",
+            ),
+            ("image,label,prediction\na.JPEG,1\n", "line 2: 2 cells, where the heading has 3"),
+            ("image,label,prediction\na.JPEG,crane,1\n", "line 2: `crane` is no class index and no WNID"),
+            ("image,label,prediction\n,1,1\n", "line 2: the image has no name"),
             ("a.JPEG\n", "line 1: a row is `image,class`"),
             ("a.JPEG,1001\n", "line 1: class 1001"),
             // No headings, but rows with a mistake.

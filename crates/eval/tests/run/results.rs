@@ -178,8 +178,9 @@ fn a_run_in_another_type_is_another_run_and_compared_it_says_so() {
     let refused = run(&bf16, f32_run.path()).unwrap_err().to_string();
     assert!(refused.contains("the types of numbers differ (f32 there, bf16 now)"), "{refused}");
     run(&bf16, other.path()).unwrap();
+    assert!(results(other.path()).contains(",seeded,flex/bf16,"), "{}", results(other.path()));
     let [here, there] = [other.path(), f32_run.path()].map(|path| StoredRun::open(path).unwrap());
-    let comparison = eval::compare::compare(&here, &there).unwrap();
+    let comparison = eval::compare::compare(&here, &there, eval::compare::Over::All).unwrap();
     assert_eq!(comparison.notes, ["Types of numbers differ: bf16 and f32."]);
     // Rounded so, logits are near and not the same. Rows are in the order in which images were finished.
     let others = log(other.path());

@@ -48,9 +48,17 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
     assert_eq!(flops(&judged(&documented("9.21"))).0, Verdict::NotReproduced);
     let tolerated = format!("tolerance = {{ flops_g = 0.02 }}\n{}", documented("9.21"));
     assert_eq!(flops(&judged(&tolerated)).0, Verdict::Reproduced);
-    let misprint =
-        format!("{}[[models.errata]]\nfigure = \"flops_g\"\nreason = \"rounded up\"\n", documented("9.21"));
-    assert_eq!(flops(&judged(&misprint)).0, Verdict::Erratum);
+    let misprint = |corrected: &str| {
+        let erratum = format!("figure = \"flops_g\"\ncorrected = \"{corrected}\"\nreason = \"rounded up\"\n");
+        flops(&judged(&format!("{}[[models.errata]]\n{erratum}", documented("9.210"))))
+    };
+    assert_eq!(misprint("9.198").0, Verdict::Erratum);
+    let (verdict, reason) = misprint("9.199");
+    assert_eq!(verdict, Verdict::NotReproduced);
+    assert!(
+        reason.contains("nor is 9.199 reproduced, to which an erratum corrects it (rounded up)"),
+        "{reason}"
+    );
     // What the run counted is no count by another rule.
     let (verdict, reason) = flops(&judged(&documented("9.198").replace("thop-flops", "flops")));
     assert_eq!(verdict, Verdict::NotComparable);
@@ -58,6 +66,24 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
         reason.contains("the catalog's rule is another now") && reason.contains("evaluate again"),
         "{reason}"
     );
+
+    // A run from before the rule rounded: its count says all, whatever was printed of it.
+    let path = out.join("run.json");
+    let mut before: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let figure = before["models"][0]["figures"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .find(|it| it["figure"] == "flops_g");
+    let figure = figure.unwrap().as_object_mut().unwrap();
+    figure.insert("reproduced".to_owned(), "9.198849".into());
+    figure.insert("reason".to_owned(), "2 x thop MACs at 224x224, printed truncated".into());
+    let now = fs::read(&path).unwrap();
+    fs::write(&path, before.to_string()).unwrap();
+    let anew = judged(&documented("9.198"));
+    assert_eq!(flops(&anew), flops(&outcome.record));
+    assert_eq!(anew.models[0].figure(FigureName::FlopsG).unwrap().reproduced, "9.198");
+    fs::write(&path, now).unwrap();
 
     // A merge judges in the same way.
     let merged = |now: &Catalog| {
@@ -84,6 +110,39 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
         assert!(error.contains("mine/x was evaluated with the network timm-xception,"), "{error}");
         assert!(error.contains("the catalog has timm-xception41 for it"), "{error}");
     }
+}
+
+/// What a gate rests on: each documented figure, and an accuracy.
+#[test]
+fn what_was_not_compared_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let network = "timm-xception";
+    let catalog_of = |more: &str| catalog(folder.path(), network, more);
+    let first = catalog_of(&documented("9.198"));
+    run(&plan_of(&first, "mine/x", &Options { limit: Some(1), ..Options::default() }).unwrap(), &out)
+        .unwrap();
+    let missing = |more: &str| {
+        let record = StoredRun::open(&out).unwrap().judged(&catalog_of(more), None).unwrap();
+        record.models[0].not_compared()
+    };
+    // Counts alone are no accuracy.
+    let none = missing(&documented("9.198"));
+    assert_eq!(none, ["mine/x top1_pct: nothing documented", "mine/x top5_pct: nothing documented"]);
+    assert_eq!(missing("").len(), 2);
+    let top1 = format!("{}top1_pct = \"79.0\"\n", documented("9.198"));
+    assert_eq!(missing(&top1), ["mine/x top1_pct: embedded sample; seeded weights"]);
+
+    // The type of numbers is one of the conditions, and results.csv says it.
+    let mut stored = StoredRun::open(&out).unwrap();
+    stored.record.dtype = Dtype::Bf16;
+    let record = stored.judged(&catalog_of(&top1), None).unwrap();
+    let said = "mine/x top1_pct: embedded sample; seeded weights; computed in bf16 instead of f32";
+    assert_eq!(record.models[0].not_compared(), [said]);
+    assert!(eval::report::results_csv(&record).contains(",seeded,flex/bf16,"));
+    let documented = top1.replace("[models.documented]\n", "[models.documented]\ndtype = \"bf16\"\n");
+    let record = stored.judged(&catalog_of(&documented), None).unwrap();
+    assert_eq!(record.models[0].not_compared(), ["mine/x top1_pct: embedded sample; seeded weights"]);
 }
 
 #[test]

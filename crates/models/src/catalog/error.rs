@@ -26,6 +26,14 @@ pub enum CatalogError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// A value outside the entries is not what its key takes.
+    #[error("the catalog {origin}: {reason}")]
+    Key {
+        /// The file, or `built in`.
+        origin: String,
+        /// The key, what is wrong and what would be right.
+        reason: String,
+    },
     /// An entry contradicts itself or another.
     #[error("the catalog {origin}, model `{id}`: {reason}")]
     Entry {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::complexity::{FlopsRule, ParamsRule};
+use crate::dtype::Dtype;
 
 /// What a source prints for a model: any of the figures, or none.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Documented {
     pub flops_g: Option<Counted<FlopsRule>>,
     /// Parameters in units of 1e6, by the source's rule.
     pub params_m: Option<Counted<ParamsRule>>,
+    /// The type of numbers in which the accuracies were measured.
+    #[serde(default)]
+    pub dtype: Dtype,
 }
 
 /// A figure and the rule by which it was counted.
@@ -37,12 +41,18 @@ pub struct Counted<R> {
 #[serde(try_from = "String", into = "String")]
 pub struct Figure(String);
 
-/// A figure that is known to be misprinted.
+/// How many characters a figure may have, which no printed one reaches.
+const LONGEST_FIGURE: usize = 20;
+
+/// A figure that is known to be misprinted. Only a measurement that gives the corrected figure makes a misprint of
+/// the printed one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Erratum {
     /// Which figure.
     pub figure: FigureName,
+    /// What should have been printed, to the digit.
+    pub corrected: Figure,
     /// Why it is taken for a misprint.
     pub reason: String,
 }
@@ -62,8 +72,15 @@ pub enum FigureName {
 }
 
 impl FigureName {
+    /// All figures, in the order of a row.
+    pub const ALL: [Self; 4] = [Self::Top1Pct, Self::Top5Pct, Self::FlopsG, Self::ParamsM];
+
+    /// Their names.
+    pub(super) const NAMES: [&str; 4] =
+        [Self::Top1Pct.name(), Self::Top5Pct.name(), Self::FlopsG.name(), Self::ParamsM.name()];
+
     /// The name in the catalog and in `run.json`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Top1Pct => "top1_pct",
             Self::Top5Pct => "top5_pct",
@@ -115,6 +132,30 @@ impl Figure {
     pub fn decimals(&self) -> u32 {
         self.0.split_once('.').map_or(0, |(_, decimals)| decimals.len() as u32)
     }
+
+    /// The number in units of its decimal number `decimals`, exactly; further decimals are cut off.
+    ///
+    /// ```
+    /// use models::catalog::Figure;
+    ///
+    /// let figure = Figure::try_from("9.198".to_owned())?;
+    /// assert_eq!([figure.in_units_of(1), figure.in_units_of(3), figure.in_units_of(4)], [91, 9_198, 91_980]);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn in_units_of(&self, decimals: u32) -> u128 {
+        let (whole, printed) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        let padded = printed.chars().chain(std::iter::repeat('0')).take(decimals as usize);
+        let digits: String = whole.chars().chain(padded).collect();
+        // The constructor let only so many digits through that they fit.
+        digits.parse().unwrap_or(u128::MAX)
+    }
+
+    /// The figure with its first `decimals` decimals, as text.
+    pub fn cut_to(&self, decimals: u32) -> &str {
+        let point = self.0.find('.').unwrap_or(self.0.len());
+        let end = if decimals == 0 { point } else { point + 1 + decimals as usize };
+        self.0.get(..end).unwrap_or(&self.0)
+    }
 }
 
 impl TryFrom<String> for Figure {
@@ -122,6 +163,9 @@ impl TryFrom<String> for Figure {
 
     fn try_from(text: String) -> Result<Self, String> {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if text.len() > LONGEST_FIGURE {
+            return Err(format!("a figure has at most {LONGEST_FIGURE} digits, such as 79.050"));
+        }
         let valid = match text.split_once('.') {
             Some((whole, decimals)) => digits(whole) && digits(decimals),
             None => digits(&text),
@@ -140,5 +184,11 @@ impl<R> Counted<R> {
     /// Decimals that mean something.
     pub fn decimals(&self) -> u32 {
         self.decimals.unwrap_or_else(|| self.figure.decimals())
+    }
+
+    /// What the source prints, where the table padded it with zeros.
+    pub fn unpadded(&self) -> Option<&str> {
+        let text = self.figure.cut_to(self.decimals());
+        (text != self.figure.as_str()).then_some(text)
     }
 }

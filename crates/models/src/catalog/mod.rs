@@ -3,9 +3,11 @@
 //! Entries are data (`datasets/catalog.toml`, embedded); a user's own file adds to them. A key that
 //! is not known is an error, because a misspelt one would otherwise change what is measured.
 
+mod bounds;
 mod error;
 mod figures;
 mod published;
+mod shape;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -76,9 +78,13 @@ pub struct Model {
     /// Figures that are known to be misprinted.
     #[serde(default)]
     pub errata: Vec<Erratum>,
-    /// How far figures may lie from the printed ones, where that differs from what holds for all.
+    /// How far figures may lie from the printed ones, where that differs from what holds for all of the file.
     #[serde(default)]
     pub tolerance: Tolerance,
+    /// How far an accuracy over all images may lie from the printed one, in percentage points, by the file that the
+    /// entry is from: a user's file never changes how another's entries are judged.
+    #[serde(skip)]
+    pub accuracy_tolerance_pp: f64,
 }
 
 fn in_table() -> bool {
@@ -108,7 +114,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`] for a file that cannot be read, has an unknown key, names an unknown network, recipe
-    /// or rule, repeats an id, or gives two published files one name.
+    /// or rule, documents what cannot be (an accuracy above 100 %, say), repeats an id, or gives two published files
+    /// one name.
     pub fn add_file(&mut self, path: &Path) -> Result<(), CatalogError> {
         let text = regular::read_text(path, MAX_BYTES)
             .map_err(|source| CatalogError::Io { path: path.to_owned(), source })?;
@@ -116,20 +123,24 @@ impl Catalog {
     }
 
     fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
-        let file: CatalogFile = toml::from_str(text)
-            .map_err(|source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
+        let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
+        shape::check(&toml::from_str(text).map_err(syntax)?, origin)?;
+        let file: CatalogFile = toml::from_str(text).map_err(syntax)?;
+        let tolerance_pp = file.accuracy_tolerance_pp.unwrap_or(self.accuracy_tolerance_pp);
+        if !bounds::PER_CENT.contains(&tolerance_pp) {
+            return Err(CatalogError::Tolerance { origin: origin.to_owned(), tolerance: tolerance_pp });
+        }
+        // The first file is the built-in one, whose tolerance holds where another file has none.
+        if self.models.is_empty() {
+            self.accuracy_tolerance_pp = tolerance_pp;
+        }
         for mut model in file.models {
             model.weights.iter_mut().for_each(PublishedWeights::normalise);
+            model.accuracy_tolerance_pp = tolerance_pp;
             if let Some(reason) = model.fault().or_else(|| self.clash(&model)) {
                 return Err(CatalogError::Entry { origin: origin.to_owned(), id: model.id, reason });
             }
             self.models.push(model);
-        }
-        if let Some(tolerance) = file.accuracy_tolerance_pp {
-            if !(0.0..=100.0).contains(&tolerance) {
-                return Err(CatalogError::Tolerance { origin: origin.to_owned(), tolerance });
-            }
-            self.accuracy_tolerance_pp = tolerance;
         }
         Ok(())
     }
@@ -163,7 +174,8 @@ impl Catalog {
         self.models.iter().filter(|model| model.in_table)
     }
 
-    /// How far an accuracy over all images may lie from the printed one, in percentage points.
+    /// How far an accuracy over all images may lie from the printed one where a file says nothing else, in percentage
+    /// points: the built-in catalog's.
     pub fn accuracy_tolerance_pp(&self) -> f64 {
         self.accuracy_tolerance_pp
     }
@@ -261,11 +273,6 @@ impl Model {
                 INPUT_SIZES.end()
             ));
         }
-        let figures = [FigureName::Top1Pct, FigureName::Top5Pct, FigureName::FlopsG, FigureName::ParamsM];
-        let tolerances = figures.iter().filter_map(|figure| self.tolerance.of(*figure));
-        if tolerances.into_iter().any(|tolerance| !(0.0..=1e6).contains(&tolerance)) {
-            return Some("a tolerance must be a number from 0 on, in the figure's unit".to_owned());
-        }
         if let Some(reason) = self.weights.as_ref().and_then(PublishedWeights::fault) {
             return Some(reason);
         }
@@ -275,6 +282,6 @@ impl Model {
                 self.input_size, recipe.name, recipe.size
             ));
         }
-        None
+        bounds::fault(self)
     }
 }
