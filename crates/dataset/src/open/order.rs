@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use super::Item;
+use super::{Item, LabelSource};
 use crate::labels::{self, wnid_to_index};
 
 /// The classes whose ILSVRC2012_IDs are 1, 2 and 3 (kit fox, English setter, Siberian husky), as in the
@@ -16,6 +16,12 @@ const FIRST_IDS: [&str; 3] = ["n02119789", "n02100735", "n02110185"];
 /// Images beyond the first of their number in the list: each could contradict a renumbering, so that so
 /// many which do not are no accident.
 const ENOUGH_REPEATS: usize = 20;
+
+/// Images by which labels can be called wrong.
+const ENOUGH: usize = 20;
+
+/// Classes of which each is one too large, so that it is no accident.
+const ENOUGH_FROM_ONE: usize = 5;
 
 /// How a list's labels relate to the known ones. Displays as half a sentence about "its labels".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +70,28 @@ impl fmt::Display for Order {
     }
 }
 
-/// A data set's labels beside the known ones, of the images whose label is known.
-pub(super) fn known(items: &[Item]) -> Vec<(i64, u16)> {
-    items.iter().filter_map(|item| Some((item.label.into(), labels::val_label(&item.name)?))).collect()
+/// A data set's labels beside the known ones, of the images whose label is known. Where labels are the names of WNID folders,
+/// these prove nothing; only file numbers can contradict them.
+pub(super) fn known<'a>(items: &'a [Item], source: &LabelSource) -> Vec<(&'a Item, u16)> {
+    let known = match source {
+        LabelSource::FolderNames => labels::val_label,
+        _ => labels::known_label,
+    };
+    items.iter().filter_map(|item| Some((item, known(&item.name)?))).collect()
+}
+
+/// Labels as they stand, beside the known ones.
+pub(super) fn pairs(known: &[(&Item, u16)]) -> Vec<(i64, u16)> {
+    known.iter().map(|(item, label)| (item.label.into(), *label)).collect()
+}
+
+/// Whether labels are wrong beyond doubt: more than half of twenty and more are not the known ones, or all of five and
+/// more different ones are the known ones and 1. A few that differ may be somebody's corrections.
+pub(super) fn are_certainly_wrong(pairs: &[(i64, u16)]) -> bool {
+    let wrong = pairs.iter().filter(|(raw, known)| *raw != i64::from(*known)).count();
+    let from_one = pairs.iter().all(|(raw, known)| *raw == i64::from(*known) + 1);
+    let classes = || pairs.iter().map(|(_, known)| *known).collect::<HashSet<u16>>().len();
+    (pairs.len() >= ENOUGH && 2 * wrong > pairs.len()) || (from_one && classes() >= ENOUGH_FROM_ONE)
 }
 
 /// Compares labels as a list has them with the known ones of the same images.
@@ -148,6 +173,23 @@ mod tests {
         assert_eq!(diagnosed(|i, _| (i * 7919 % 1000) as i64), Order::Unrelated);
         // Two classes under one number are no renumbering.
         assert_eq!(diagnosed(|_, class| (999 - i64::from(class)) / 2), Order::Unrelated);
+    }
+
+    #[test]
+    fn what_is_certainly_wrong() {
+        let wrong = |of: usize, wrong: usize| -> Vec<(i64, u16)> {
+            (0..of).map(|i| if i < wrong { (i as i64 + 7, i as u16) } else { (i as i64, i as u16) }).collect()
+        };
+        for (of, count, certain) in
+            [(20, 11, true), (20, 10, false), (19, 19, false), (1300, 1300, true), (1300, 3, false)]
+        {
+            assert_eq!(are_certainly_wrong(&wrong(of, count)), certain, "{count} of {of}");
+        }
+        let from_one = |classes: u16| (0..classes).map(|i| (i64::from(i) + 1, i)).collect::<Vec<_>>();
+        assert!(are_certainly_wrong(&from_one(5)) && !are_certainly_wrong(&from_one(4)));
+        // One class in place of its neighbour, however often, is somebody's opinion while they are few.
+        assert!(!are_certainly_wrong(&[(8, 7); 19]));
+        assert!(!are_certainly_wrong(&[]));
     }
 
     #[test]
