@@ -148,7 +148,7 @@ fn mutated_files_are_errors_or_images() {
         assert_eq!(open(seed).expect("whole"), [true; 4]);
     }
     let mut random = Random(number("MUTATION_SEED", 18));
-    let cases = number("MUTATIONS", 6000);
+    let cases = number("MUTATIONS", 4000);
     let (mut refused, mut damaged) = (0, 0);
     for case in 0..cases {
         let mut bytes = seeds[random.below(seeds.len())].clone();

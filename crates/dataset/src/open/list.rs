@@ -110,7 +110,10 @@ pub(super) fn looks_like_one(path: &Path) -> bool {
 pub(super) fn begins_like_one(bytes: &[u8]) -> bool {
     let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let Ok(first) = std::str::from_utf8(first) else { return true };
-    split(1, first.trim_start_matches('\u{feff}')).is_some_and(|line| label_value(line.label).is_some())
+    // One too large may still be a list's; a year is not.
+    let is_label = |value: i64| (0..=CLASSES as i64 + 1).contains(&value);
+    split(1, first.trim_start_matches('\u{feff}'))
+        .is_some_and(|line| label_value(line.label).is_some_and(is_label))
 }
 
 /// Parses a list's `bytes`; `path` is for messages.

@@ -17,10 +17,10 @@ const FIRST_IDS: [&str; 3] = ["n02119789", "n02100735", "n02110185"];
 /// many which do not are no accident.
 const ENOUGH_REPEATS: usize = 20;
 
-/// Images by which labels can be called wrong.
+/// Images by which labels can be said to count from 1.
 const ENOUGH: usize = 20;
 
-/// Classes of which each is one too large, so that it is no accident.
+/// Classes each of which is one too large, so that it is no accident.
 const ENOUGH_FROM_ONE: usize = 5;
 
 /// How a list's labels relate to the known ones. Displays as half a sentence about "its labels".
@@ -85,13 +85,15 @@ pub(super) fn pairs(known: &[(&Item, u16)]) -> Vec<(i64, u16)> {
     known.iter().map(|(item, label)| (item.label.into(), *label)).collect()
 }
 
-/// Whether labels are wrong beyond doubt: more than half of twenty and more are not the known ones, or all of five and
-/// more different ones are the known ones and 1. A few that differ may be somebody's corrections.
+/// Whether labels are wrong beyond doubt: in another order of the classes, or counted from 1. The latter takes twenty
+/// images, or five classes without an exception. Others may be somebody's corrections, or what a network says.
 pub(super) fn are_certainly_wrong(pairs: &[(i64, u16)]) -> bool {
-    let wrong = pairs.iter().filter(|(raw, known)| *raw != i64::from(*known)).count();
-    let from_one = pairs.iter().all(|(raw, known)| *raw == i64::from(*known) + 1);
     let classes = || pairs.iter().map(|(_, known)| *known).collect::<HashSet<u16>>().len();
-    (pairs.len() >= ENOUGH && 2 * wrong > pairs.len()) || (from_one && classes() >= ENOUGH_FROM_ONE)
+    match of(pairs) {
+        Order::FromOne { wrong } => pairs.len() >= ENOUGH || (wrong == 0 && classes() >= ENOUGH_FROM_ONE),
+        Order::Ilsvrc2012Id { .. } | Order::Permuted { .. } => true,
+        Order::Sorted { .. } | Order::Unrelated => false,
+    }
 }
 
 /// Compares labels as a list has them with the known ones of the same images.
@@ -177,19 +179,25 @@ mod tests {
 
     #[test]
     fn what_is_certainly_wrong() {
-        let wrong = |of: usize, wrong: usize| -> Vec<(i64, u16)> {
-            (0..of).map(|i| if i < wrong { (i as i64 + 7, i as u16) } else { (i as i64, i as u16) }).collect()
+        let from_one = |classes: u16, each: u16| -> Vec<(i64, u16)> {
+            (0..classes * each).map(|i| (i64::from(i % classes) + 1, i % classes)).collect()
         };
-        for (of, count, certain) in
-            [(20, 11, true), (20, 10, false), (19, 19, false), (1300, 1300, true), (1300, 3, false)]
+        for (classes, each, certain) in
+            [(5, 1, true), (4, 1, false), (4, 4, false), (4, 5, true), (1, 20, true)]
         {
-            assert_eq!(are_certainly_wrong(&wrong(of, count)), certain, "{count} of {of}");
+            assert_eq!(are_certainly_wrong(&from_one(classes, each)), certain, "{classes} x {each}");
         }
-        let from_one = |classes: u16| (0..classes).map(|i| (i64::from(i) + 1, i)).collect::<Vec<_>>();
-        assert!(are_certainly_wrong(&from_one(5)) && !are_certainly_wrong(&from_one(4)));
-        // One class in place of its neighbour, however often, is somebody's opinion while they are few.
-        assert!(!are_certainly_wrong(&[(8, 7); 19]));
-        assert!(!are_certainly_wrong(&[]));
+        // One exception: of 19 that is not yet certain.
+        let mut pairs = from_one(19, 1);
+        pairs[3].0 = 0;
+        assert!(!are_certainly_wrong(&pairs));
+        pairs.push((20, 19));
+        assert!(are_certainly_wrong(&pairs));
+        // Folders that happen to be there, numbered; and what a network says.
+        let numbered: Vec<(i64, u16)> = (0..30).map(|i| (i % 3, i as u16 % 3 * 100 + 7)).collect();
+        assert!(are_certainly_wrong(&numbered));
+        let answers: Vec<(i64, u16)> = (0..1000).map(|i| (i * 7919 % 1000, i as u16 % 100)).collect();
+        assert!(!are_certainly_wrong(&answers) && !are_certainly_wrong(&[]));
     }
 
     #[test]

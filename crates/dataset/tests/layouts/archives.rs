@@ -187,6 +187,7 @@ fn sparse_members_are_refused_by_name() {
     header.set_path(VAL_1).expect("a name");
     header.set_entry_type(tar::EntryType::GNUSparse);
     header.set_size(0);
+    header.as_gnu_mut().expect("GNU's form").set_real_size(0);
     header.set_cksum();
     let mut archive = tar::Builder::new(Vec::new());
     archive.append(&header, &b""[..]).expect("appended");
