@@ -12,9 +12,10 @@ use models::Catalog;
 
 use crate::EvalError;
 use crate::confidences::ConfidenceLog;
+use crate::merge_images;
 use crate::predictions::{Prediction, PredictionLog};
 use crate::provenance::Environment;
-use crate::record::{RunRecord, State};
+use crate::record::{RunRecord, Session, State};
 use crate::run_dir::{Identity, RunDir};
 use crate::shard::Shard;
 use crate::stored::StoredRun;
@@ -26,17 +27,26 @@ struct Part {
     shard: Shard,
 }
 
+impl Part {
+    /// Its sessions as those of the merged run.
+    fn sessions(&self) -> impl Iterator<Item = Session> {
+        self.run.record.sessions.iter().map(|session| Session { shard: Some(self.shard), ..session.clone() })
+    }
+}
+
 /// Merges `runs`, all the shards of one evaluation in any order, into the run directory `out`. `catalog`
-/// is where their models are documented; `command` is for the record.
+/// is where their models are documented; `data` is where the images lie, which the report shows some of; `command` is for
+/// the record.
 ///
 /// # Errors
 /// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when a run is no shard, when the runs are of different evaluations,
-/// or a shard is missing or there twice; [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
+/// a shard is missing or there twice, or the images at `data` are others; [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
 pub fn merge(
     runs: &[PathBuf],
     out: &Path,
     fresh: bool,
     catalog: &Catalog,
+    data: Option<&Path>,
     command: Vec<String>,
 ) -> Result<RunRecord, EvalError> {
     let mut parts = runs.iter().map(|path| part(path)).collect::<Result<Vec<_>, _>>()?;
@@ -49,7 +59,7 @@ pub fn merge(
     let mut record = RunRecord {
         command,
         environment: Environment::current(),
-        sessions: parts.iter().flat_map(|part| part.run.record.sessions.clone()).collect(),
+        sessions: parts.iter().flat_map(Part::sessions).collect(),
         shard: None,
         models: Vec::new(),
         ..first.clone()
@@ -66,6 +76,7 @@ pub fn merge(
         parts.iter().for_each(|part| confidences.extend(part.run.confidences(&model.id)));
         logs.push((&model.id, rows, confidences));
     }
+    let images = merge_images::images(&record.dataset, data, logs.first().map_or(&[], |(_, rows, _)| rows))?;
     let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
     // The record comes first, as in an evaluation; until it says finished, the rest is not whole.
     dir.write_record(&RunRecord { state: State::Running, ..record.clone() })?;
@@ -79,8 +90,7 @@ pub fn merge(
         ConfidenceLog::open(&path)?.append(confidences)?;
     }
     let rows: Vec<&[Prediction]> = logs.iter().map(|(_, rows, _)| rows.as_slice()).collect();
-    // The images may be on the machines that computed the shards, so there are no thumbnails.
-    dir.write_reports(&record, &rows, None)?;
+    dir.write_reports(&record, &rows, images.as_ref())?;
     dir.write_record(&record)?;
     Ok(record)
 }

@@ -2,7 +2,7 @@
 //! that are whole or not there at all.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use models::Dtype;
 use crate::EvalError;
 use crate::confidences;
 use crate::layout::{self, CONFIDENCES, LOCK, PREDICTIONS, RECORD, REPORTS};
+use crate::lock::{Lock, NotLocked};
 use crate::plan::Plan;
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
@@ -90,8 +91,7 @@ impl Identity {
 pub struct RunDir {
     path: PathBuf,
     before: Option<RunRecord>,
-    // Unlocked when dropped, by the operating system too when the process is killed.
-    _lock: File,
+    lock: Lock,
 }
 
 impl RunDir {
@@ -103,6 +103,20 @@ impl RunDir {
     /// [`EvalError::NotARun`] when it holds something else, [`EvalError::Locked`] when another
     /// process works there, [`EvalError::RunFile`] when it cannot be written.
     pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
+        Self::open_waiting(path, identity, fresh, &mut |_| false)
+    }
+
+    /// The same, but while another process works there, `wait` is asked with its name, several times a second,
+    /// whether to go on waiting for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]. A directory of a different evaluation is not waited for.
+    pub fn open_waiting(
+        path: &Path,
+        identity: &Identity,
+        fresh: bool,
+        wait: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, EvalError> {
         fs::create_dir_all(path).map_err(failed("create", path))?;
         // Other files may lie there too, but nothing that is not a run's is overwritten.
         let made_by_a_run = layout::record(path).exists() || path.join(PREDICTIONS).exists();
@@ -111,13 +125,22 @@ impl RunDir {
             return Err(EvalError::NotARun { path: path.to_owned(), strange });
         }
         let lock_path = path.join(LOCK);
-        let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(EvalError::Locked { path: path.to_owned() }),
-            // A file system without locks still serves one process.
-            Err(TryLockError::Error(_)) => {}
-        }
+        let mut other = None;
+        let lock = Lock::take(&lock_path, &mut |holder| {
+            // Hours of waiting should not end with a refusal that was certain from the beginning. What cannot be read may
+            // be about to be written.
+            let there = if fresh { Ok(None) } else { read_record(path) };
+            other = there.ok().flatten().and_then(|before| other_run(path, &before, identity));
+            other.is_none() && wait(holder)
+        });
+        let lock = match (lock, other) {
+            (_, Some(other)) => return Err(other),
+            (Ok(lock), None) => lock,
+            (Err(NotLocked::HeldBy(holder)), None) => {
+                return Err(EvalError::Locked { path: path.to_owned(), holder });
+            }
+            (Err(NotLocked::Failed(source)), None) => return Err(failed("create", &lock_path)(source)),
+        };
         if fresh {
             clear(path)?;
         }
@@ -130,17 +153,10 @@ impl RunDir {
                         .to_owned(),
             });
         }
-        if let Some(before) = &before
-            && let Some((what, before, now)) = Identity::of_record(before).first_difference(identity)
-        {
-            return Err(EvalError::OtherRun {
-                path: path.to_owned(),
-                what: what.to_owned(),
-                before: before.to_owned(),
-                now: now.to_owned(),
-            });
+        if let Some(other) = before.as_ref().and_then(|before| other_run(path, before, identity)) {
+            return Err(other);
         }
-        Ok(Self { path: path.to_owned(), before, _lock: lock })
+        Ok(Self { path: path.to_owned(), before, lock })
     }
 
     /// The newest unfinished run below `runs` with this identity, by this program on this machine, which
@@ -162,6 +178,11 @@ impl RunDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether no other process can write there now. Where the file system has no locks, nothing keeps it away.
+    pub fn is_guarded(&self) -> bool {
+        self.lock.guards
     }
 
     /// The record of the run that is continued, if there was one.
@@ -246,6 +267,14 @@ impl RunDir {
             failed("write", &path)(source)
         })
     }
+}
+
+/// The error that says in what `before`, the record at `path`, differs from the evaluation at hand, if it does.
+fn other_run(path: &Path, before: &RunRecord, identity: &Identity) -> Option<EvalError> {
+    let before = Identity::of_record(before);
+    let (what, before, now) = before.first_difference(identity)?;
+    let (what, before, now) = (what.to_owned(), before.to_owned(), now.to_owned());
+    Some(EvalError::OtherRun { path: path.to_owned(), what, before, now })
 }
 
 /// `file`, once its folder is there.

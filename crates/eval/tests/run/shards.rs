@@ -29,7 +29,7 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let catalog = Catalog::built_in();
     let merge = |runs: &[&std::path::PathBuf], out: &str| {
         let runs: Vec<_> = runs.iter().map(|&run| run.clone()).collect();
-        eval::merge::merge(&runs, &folder.path().join(out), false, &catalog, vec!["test".to_owned()])
+        eval::merge::merge(&runs, &folder.path().join(out), false, &catalog, None, vec!["test".to_owned()])
     };
     let [one, two, three] = &shards[..] else { panic!("three shards") };
     for round in 0..2 {
