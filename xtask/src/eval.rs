@@ -1,7 +1,7 @@
 //! `eval`: the main job, from files on disk to a table with verdicts.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
@@ -12,7 +12,7 @@ use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::run_dir::{Identity, RunDir};
 use eval::weights::WeightsArg;
-use eval::{Plan, Shard, evaluate, explain, provenance};
+use eval::{EvalError, Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
 use crate::EXIT_INTERRUPTED;
@@ -100,6 +100,11 @@ pub(crate) struct Args {
     #[arg(long)]
     fresh: bool,
 
+    /// While another process writes to --out, wait for it instead of ending with an error. A requeued job may stand beside
+    /// one that a lost node still computes
+    #[arg(long)]
+    wait: bool,
+
     /// Never use the network: published weights that are not cached are an error instead of a download
     #[arg(long)]
     offline: bool,
@@ -163,10 +168,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             unfinished.unwrap_or_else(|| runs.join(name))
         }
     };
-    let dir = RunDir::open(&path, &identity, args.fresh)?;
+    let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
+    let Some(dir) = open(&path, &identity, args.fresh, args.wait, &stop)? else {
+        return Ok(EXIT_INTERRUPTED);
+    };
     introduce(&plan);
 
-    let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
     let mut outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
     let mut explained = true;
     if let (Some(images), false) = (args.explain, outcome.interrupted()) {
@@ -174,6 +181,47 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     }
     let code = conclude(&outcome, dir.path())?;
     Ok(if explained { code } else { EXIT_INTERRUPTED })
+}
+
+/// Opens the run directory; with `wait`, once the process that writes there has ended. None when it was stopped while it
+/// waited.
+fn open(
+    path: &Path,
+    identity: &Identity<'_>,
+    fresh: bool,
+    wait: bool,
+    stop: &AtomicBool,
+) -> anyhow::Result<Option<RunDir>> {
+    let mut waited_for = String::new();
+    let opened = RunDir::open_waiting(path, identity, fresh, &mut |holder| {
+        if wait && waited_for != holder {
+            note(&format!(
+                "Waiting for another evaluation that is writing to {} ({holder}). Ctrl-C ends the waiting.",
+                path.display()
+            ));
+            holder.clone_into(&mut waited_for);
+        }
+        wait && !stop.load(Ordering::Relaxed)
+    });
+    match opened {
+        Err(EvalError::Locked { .. }) if wait && stop.load(Ordering::Relaxed) => {
+            note("Interrupted while waiting; nothing was begun.");
+            Ok(None)
+        }
+        opened => {
+            let dir = opened?;
+            if !waited_for.is_empty() {
+                note(&format!("{} is free; going on.", path.display()));
+            }
+            if wait && !dir.is_guarded() {
+                note(&format!(
+                    "warning: the file system of {} has no locks, so --wait does not notice another evaluation there",
+                    path.display()
+                ));
+            }
+            Ok(Some(dir))
+        }
+    }
 }
 
 /// Tries swaps for each model that is off, and writes what they did into the run's record and reports. False

@@ -279,10 +279,15 @@ pub enum EvalError {
         now: String,
     },
     /// Another process works in the run directory.
-    #[error("another evaluation is writing to {}. Wait for it, or choose another --out", path.display())]
+    #[error(
+        "another evaluation is writing to {} ({holder}). Wait for it (`eval --wait` does), or choose another --out",
+        path.display()
+    )]
     Locked {
         /// The run directory.
         path: PathBuf,
+        /// The other process, as it has named itself.
+        holder: String,
     },
     /// A file of the run directory is not what this version writes.
     #[error(

@@ -190,6 +190,7 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
 
 fn session(plan: &Plan, images_before: usize) -> Session {
     Session {
+        shard: None,
         command: plan.command.clone(),
         environment: plan.environment.clone(),
         batch: plan.batch,

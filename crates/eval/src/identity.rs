@@ -100,32 +100,35 @@ impl<'a> Identity<'a> {
         self.names_sha256.is_some() && self.names_sha256 == other.names_sha256
     }
 
-    /// Whether this evaluation goes on with the run of `before` in the directory `path`. True where files were replaced since
-    /// of which that run has no prediction: whoever mends an image changes its size, and so the fingerprint.
+    /// In what the run of `before` in the directory `path` is another evaluation, if it is. Files that have changed are none.
+    pub(crate) fn other_evaluation(&self, before: &RunRecord, path: &Path) -> Option<EvalError> {
+        let there = Self::of_record(before);
+        let may_be_mended = self.dataset.is_some() && there.has_the_names_of(self);
+        let pairs = there.facts.iter().zip(&self.facts);
+        let mut different = pairs.filter(|(before, now)| before != now && !(may_be_mended && now.0 == DATA));
+        different.next().map(|(before, now)| EvalError::OtherRun {
+            path: path.to_owned(),
+            what: before.0.clone(),
+            before: before.1.clone(),
+            now: now.1.clone(),
+        })
+    }
+
+    /// Whether files of images without a prediction were replaced since the run of `before` in the directory `path`, with
+    /// which this evaluation goes on: whoever mends an image changes its size, and so the fingerprint.
     ///
     /// # Errors
-    /// [`EvalError::OtherRun`] where it is another one; [`EvalError::ImageChanged`] where a file was replaced that the run has
-    /// a prediction of.
+    /// [`EvalError::OtherRun`] where it is another evaluation; [`EvalError::ImageChanged`] where a file was replaced that the
+    /// run has a prediction of.
     pub(crate) fn continues(&self, before: &RunRecord, path: &Path) -> Result<bool, EvalError> {
-        let there = Self::of_record(before);
-        let differs = |(what, before, now): (&str, &str, &str)| EvalError::OtherRun {
-            path: path.to_owned(),
-            what: what.to_owned(),
-            before: before.to_owned(),
-            now: now.to_owned(),
-        };
-        let Some(first) = there.first_difference(self) else { return Ok(false) };
-        let Some(dataset) = self.dataset.filter(|_| first.0 == DATA && there.has_the_names_of(self)) else {
-            return Err(differs(first));
-        };
-        let of_facts =
-            |identity: &Self| identity.facts.iter().filter(|fact| fact.0 != DATA).cloned().collect();
-        let (rest, now): (Vec<_>, Vec<_>) = (of_facts(&there), of_facts(self));
-        if rest != now {
-            return Err(differs(first));
+        if let Some(other) = self.other_evaluation(before, path) {
+            return Err(other);
         }
-        check_predicted(dataset, before, path)?;
-        Ok(true)
+        let is_as_it_was = Self::of_record(before).first_difference(self).is_none();
+        match self.dataset {
+            Some(dataset) if !is_as_it_was => check_predicted(dataset, before, path).map(|()| true),
+            _ => Ok(false),
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use models::Catalog;
 use crate::EvalError;
 use crate::digests::{self, Digest};
 use crate::layout::{CONFIDENCES, DIGESTS, PREDICTIONS};
+use crate::merge_images;
 use crate::predictions::Prediction;
 use crate::provenance::Environment;
-use crate::record::RunRecord;
+use crate::record::{RunRecord, Session};
 use crate::run_dir::{Finished, Identity, RunDir};
 use crate::shard::Shard;
 use crate::stored::StoredRun;
@@ -26,17 +27,27 @@ struct Part {
     shard: Shard,
 }
 
+impl Part {
+    /// Its sessions as those of the merged run.
+    fn sessions(&self) -> impl Iterator<Item = Session> {
+        self.run.record.sessions.iter().map(|session| Session { shard: Some(self.shard), ..session.clone() })
+    }
+}
+
 /// Merges `runs`, all the shards of one evaluation in any order, into the run directory `out`. `catalog`
-/// is where their models are documented; `command` is for the record.
+/// is where their models are documented; `data` is where the images lie, which the report shows some of; `command` is for
+/// the record.
 ///
 /// # Errors
-/// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when `out` is one of the runs, when a run is no shard, when the runs are of different evaluations,
-/// or a shard is missing or there twice; [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
+/// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when `out` is one of the runs, when a run is no shard, when the runs are of
+/// different evaluations, a shard is missing or there twice, or the images at `data` are others;
+/// [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
 pub fn merge(
     runs: &[PathBuf],
     out: &Path,
     fresh: bool,
     catalog: &Catalog,
+    data: Option<&Path>,
     command: Vec<String>,
 ) -> Result<RunRecord, EvalError> {
     check_apart(runs, out)?;
@@ -50,7 +61,7 @@ pub fn merge(
     let mut record = RunRecord {
         command,
         environment: Environment::current(),
-        sessions: parts.iter().flat_map(|part| part.run.record.sessions.clone()).collect(),
+        sessions: parts.iter().flat_map(Part::sessions).collect(),
         shard: None,
         models: Vec::new(),
         ..first.clone()
@@ -71,10 +82,11 @@ pub fn merge(
         confidences.push(predicted.filter_map(|row| of_images.remove_entry(&row.image)).collect());
         rows.push(of_model);
     }
+    let shown = merge_images::images(&record.dataset, data, rows.first().map_or(&[], Vec::as_slice))?;
     let images: Vec<&str> = rows.first().into_iter().flatten().map(|row| row.image.as_str()).collect();
     let known = digests_of(&parts, &images)?;
     let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
-    let mut dir = RunDir::open_keeping(out, &Identity::of_record(&record), fresh)?;
+    let mut dir = RunDir::open_keeping(out, &Identity::of_record(&record), fresh, &mut |_| false)?;
     // Now that it exists, the path may lead elsewhere than it did (`new/../run`).
     check_apart(runs, out)?;
     let finished = Finished {
@@ -82,8 +94,7 @@ pub fn merge(
         rows: &rows,
         confidences: &confidences,
         digests: known.as_ref().map(|known| (images.as_slice(), known)),
-        // The images may be on the machines that computed the shards, so there are no thumbnails.
-        images: None,
+        images: shown.as_ref(),
     };
     // What is there stays until the disk has taken all of the new.
     dir.stage_finished(&finished)?.commit()?;

@@ -90,6 +90,9 @@ impl AccuracyTolerance {
 /// computed it, so going on with a run adds to the record and overwrites nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
+    /// The shard that it computed, where the run was merged from shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The command line.
     pub command: Vec<String>,
     /// Program and machine.

@@ -4,7 +4,7 @@
 //! Whatever else lies in the folder, or in the folders below it, stays; where it is in the way, nothing is written.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::EvalError;
 use crate::confidences;
 use crate::digests::Digest;
 use crate::layout::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS, REPORTS};
+use crate::lock::{self, Lock, NotLocked};
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
 use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, State};
@@ -31,8 +32,7 @@ pub struct RunDir {
     mended: bool,
     /// What an earlier run left that is to be deleted.
     outdated: Vec<PathBuf>,
-    // Unlocked when dropped, by the operating system too when the process is killed.
-    _lock: File,
+    lock: Lock,
 }
 
 impl RunDir {
@@ -44,30 +44,59 @@ impl RunDir {
     /// [`EvalError::InTheWay`] when something else would be overwritten, [`EvalError::ForeignRecord`] when its `run.json` is not
     /// this program's, [`EvalError::Locked`] when another process works there, [`EvalError::RunFile`] when it cannot be written.
     pub fn open(path: &Path, identity: &Identity<'_>, fresh: bool) -> Result<Self, EvalError> {
-        let mut dir = Self::open_keeping(path, identity, fresh)?;
+        Self::open_waiting(path, identity, fresh, &mut |_| false)
+    }
+
+    /// The same, but while another process works there, `wait` is asked with its name, several times a second,
+    /// whether to go on waiting for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]. A directory of a different evaluation is not waited for.
+    pub fn open_waiting(
+        path: &Path,
+        identity: &Identity<'_>,
+        fresh: bool,
+        wait: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, EvalError> {
+        let mut dir = Self::open_keeping(path, identity, fresh, wait)?;
         dir.delete_outdated(std::iter::empty())?;
         Ok(dir)
     }
 
-    /// [`RunDir::open`], where what an earlier run left is deleted by [`RunDir::delete_outdated`].
-    pub(crate) fn open_keeping(path: &Path, identity: &Identity<'_>, fresh: bool) -> Result<Self, EvalError> {
-        // Nothing is made in a folder that is somebody else's.
-        check_the_way(path, identity, own_record(path)?.as_ref())?;
+    /// [`RunDir::open_waiting`], where what an earlier run left is deleted by [`RunDir::delete_outdated`].
+    pub(crate) fn open_keeping(
+        path: &Path,
+        identity: &Identity<'_>,
+        fresh: bool,
+        wait: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, EvalError> {
+        // Nothing is made in a folder that is somebody else's. Another process may be making its first files just now, the
+        // record first, which a second look sees.
+        let is_free = || check_the_way(path, identity, own_record(path)?.as_ref());
+        is_free().or_else(|_| is_free())?;
         fs::create_dir_all(path).map_err(failed("create", path))?;
         let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
-        let lock = lock.map_err(failed("create", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(EvalError::Locked { path: path.to_owned() }),
-            // A file system without locks still serves one process.
-            Err(TryLockError::Error(_)) => {}
-        }
+        let mut other = None;
+        let lock = Lock::take(&lock_path, &mut |holder| {
+            // Hours of waiting should not end with a refusal that was certain from the beginning. What cannot be read may
+            // be about to be written.
+            let there = if fresh { Ok(None) } else { read_record(path) };
+            let there = there.ok().flatten();
+            other = there.and_then(|before| identity.other_evaluation(&before, path));
+            other.is_none() && wait(holder)
+        });
+        let lock = match (lock, other) {
+            (_, Some(other)) => return Err(other),
+            (Ok(lock), None) => lock,
+            (Err(NotLocked::HeldBy(holder)), None) => {
+                return Err(EvalError::Locked { path: path.to_owned(), holder });
+            }
+            (Err(NotLocked::Failed(source)), None) => return Err(failed("create", &lock_path)(source)),
+        };
         // Another process may have written until now.
         let before = own_record(path)?;
         check_the_way(path, identity, before.as_ref())?;
-        let mut dir =
-            Self { path: path.to_owned(), before: None, mended: false, outdated: Vec::new(), _lock: lock };
+        let mut dir = Self { path: path.to_owned(), before: None, mended: false, outdated: Vec::new(), lock };
         // What a process that was killed had begun to write.
         let own = before.as_ref().map(|before| files_of(path, before)).unwrap_or_default();
         own.iter().flat_map(|file| left_behind(file)).for_each(|file| drop(fs::remove_file(file)));
@@ -140,6 +169,11 @@ impl RunDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether no other process can write there now. Where the file system has no locks, nothing keeps it away.
+    pub fn is_guarded(&self) -> bool {
+        self.lock.guards
     }
 
     /// The record of the run that is continued, if there was one.
@@ -335,6 +369,9 @@ fn files_of(path: &Path, record: &RunRecord) -> Vec<PathBuf> {
 /// `before` wrote.
 fn check_the_way(path: &Path, identity: &Identity<'_>, before: Option<&RunRecord>) -> Result<(), EvalError> {
     let own = before.map(|before| files_of(path, before)).unwrap_or_default();
+    if !lock::is_own(&path.join(LOCK)) {
+        return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });
+    }
     for file in layout::files(path, identity.ids()) {
         // A link that leads nowhere is in the way too.
         let Ok(found) = fs::symlink_metadata(&file) else { continue };

@@ -28,8 +28,9 @@ fn tolerance(record: &RunRecord) -> String {
 pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String; 5] {
     let environment = &session.environment;
     let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
+    let shard = session.shard.map_or_else(String::new, |shard| format!("shard {shard}: "));
     [
-        format!("{} to {ended}", session.started_utc),
+        format!("{shard}{} to {ended}", session.started_utc),
         format!("imagenet-eval {}, revision {}", environment.version, code(&environment.git_revision)),
         format!("Burn {}", environment.burn),
         format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
