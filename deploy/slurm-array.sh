@@ -70,6 +70,11 @@ given() {
   return 1
 }
 
+# Refuses what is no number of shards, before it is calculated with. $2 says where it is from.
+check_count() {
+  case $1 in '' | 0* | *[!0-9]* | ???????*) wrong "$2 says $1: a number from 1 to 999999 is needed" ;; esac
+}
+
 # ---- merge
 
 if [ "${1:-}" = merge ]; then
@@ -79,6 +84,7 @@ if [ "${1:-}" = merge ]; then
   find_program
   [ -s "$out/shards" ] || wrong "$out/shards is not there: no task has begun an evaluation in $out. The tasks' logs (slurm-JOB_TASK.out) say why"
   count=$(cat "$out/shards")
+  check_count "$count" "$out/shards"
   shards=() missing=()
   for ((index = 1; index <= count; index++)); do
     if [ -f "$out/shard-$index/run.json" ]; then shards+=("$out/shard-$index"); else missing+=("$index"); fi
@@ -109,7 +115,7 @@ if [ ! -s "$out/shards" ]; then
     fi
     count=$SLURM_ARRAY_TASK_MAX
   fi
-  case $count in '' | 0* | *[!0-9]*) wrong "SHARDS=$count: a number from 1 on is needed" ;; esac
+  check_count "$count" SHARDS
   # Whole or not at all, and the first of several tasks wins.
   echo "$count" >"$out/.shards.${SLURM_JOB_ID:-$$}"
   ln "$out/.shards.${SLURM_JOB_ID:-$$}" "$out/shards" 2>/dev/null ||
@@ -117,6 +123,7 @@ if [ ! -s "$out/shards" ]; then
   rm -f "$out/.shards.${SLURM_JOB_ID:-$$}"
 fi
 kept=$(cat "$out/shards")
+check_count "$kept" "$out/shards"
 [ "${count:-$kept}" = "$kept" ] || wrong "$out is divided into $kept shards ($out/shards), not into $count. Choose another folder"
 count=$kept
 if [ "$index" -lt 1 ] || [ "$index" -gt "$count" ]; then

@@ -6,7 +6,8 @@
 #   tools/slurm.sh [STEP ...]        default: all steps, in their order (see the end of this file)
 #
 # needs: Debian's slurm-wlm and munge (apt-get install slurm-wlm munge), or slurmctld, slurmd and munged from elsewhere; no
-# systemd, no cgroups, no accounting. XTASK names another program than target/release/xtask.
+# systemd, no cgroups, no accounting. XTASK names another program than target/release/xtask, SEEDED_WEIGHTS a built
+# example `seeded_weights`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repository=$PWD
@@ -197,6 +198,7 @@ again() {
 
 weights() {
   local out=$work/own job merge
+  [ -d "$work/array" ] || array
   mkdir "$work/own files"
   if [ -n "${SEEDED_WEIGHTS:-}" ]; then
     "$SEEDED_WEIGHTS" timm/xception "$work/own files/timm-xception.safetensors"

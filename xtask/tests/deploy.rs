@@ -232,10 +232,16 @@ fn a_task_is_a_shard_and_can_be_done_again() {
         let refused = ends(&mut cluster.task(array[0], array, &fresh), 2);
         assert!(refused.contains("into how many shards?"), "{refused}");
     }
-    for wrong in ["0", "-1", "many", "08"] {
+    for wrong in ["0", "-1", "many", "08", "1000000000000", "a[$(touch x)]"] {
         assert!(ends(cluster.task(2, [2, 2, 1], &fresh).env("SHARDS", wrong), 2).contains("a number from 1"));
     }
     assert!(cluster.arguments().is_empty(), "a refused task computes nothing");
+    let kept = cluster.path("a cluster").join("out/shards");
+    fs::write(&kept, "a[$(touch x)]\n").unwrap();
+    for job in [&mut cluster.task(2, THREE, &given), &mut cluster.job(&["merge", "out"])] {
+        assert!(ends(job, 2).contains("out/shards says a[$(touch x)]: a number from 1"));
+    }
+    assert!(!cluster.path("a cluster").join("x").exists());
     ends(cluster.task(2, [2, 2, 1], &fresh).env("SHARDS", "8"), 0);
     assert!(cluster.arguments().contains(&"2/8".to_owned()));
     assert!(ends(&mut cluster.task(1, THREE, &["data", "seeded"]), 2).contains("DATA WEIGHTS OUT"));
