@@ -402,7 +402,7 @@ pub enum PlacementError {
     },
     /// The weights do not fit into memory.
     #[error(
-        "its weights do not fit into memory: {bytes} bytes more were asked for. Give the process more, or evaluate fewer models at once"
+        "a network's weights do not fit into memory: {bytes} bytes more were asked for. Give the process more, or evaluate fewer models at once"
     )]
     Memory {
         /// What was asked for last.
