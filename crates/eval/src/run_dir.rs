@@ -1,6 +1,6 @@
 //! The run directory: who may write to it, whether it belongs to the evaluation at hand, and which files in it are a run's.
 //!
-//! A run writes and deletes its own files and no others: those that [`layout::files`] names for the models of its `run.json`.
+//! A run writes and deletes its own files and no others: those that `layout::files` names for the models of its `run.json`.
 //! Whatever else lies in the folder, or in the folders below it, stays; where it is in the way, nothing is written.
 
 use std::collections::HashMap;
