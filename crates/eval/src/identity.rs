@@ -167,6 +167,6 @@ fn check_predicted(dataset: &Dataset, record: &RunRecord, path: &Path) -> Result
         let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
             handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        handles.into_iter().map(join).collect()
+        handles.into_iter().try_for_each(join)
     })
 }

@@ -65,7 +65,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     let model = match run.model {
         Some(model) => model,
         None => {
-            own = undocumented(unnamed())
+            own = undocumented(&unnamed())
                 .map_err(|reason| EvalError::Predictions { path: predictions.path.clone(), reason })?;
             &own
         }
@@ -162,7 +162,7 @@ fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -
 }
 
 /// A model of which nothing is documented.
-fn undocumented(id: String) -> Result<Model, String> {
+fn undocumented(id: &str) -> Result<Model, String> {
     let entry = serde_json::json!({ "id": id, "network": ELSEWHERE, "recipe": ELSEWHERE, "input_size": 0 });
     serde_json::from_value(entry).map_err(|error| error.to_string())
 }
