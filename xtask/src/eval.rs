@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
+use eval::explain::Explanation;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::run_dir::{Identity, RunDir};
@@ -238,20 +239,33 @@ fn explain_all(
     images: usize,
     stop: &AtomicBool,
 ) -> anyhow::Result<bool> {
-    for (planned, model) in plan.models.iter().zip(&mut record.models) {
+    for (index, planned) in plan.models.iter().enumerate() {
+        let model = &record.models[index];
         if !explain::is_wanted(model) {
             continue;
         }
+        let images = explain::images_tried(plan, images);
+        // What was tried before stays.
+        if model.explanation.as_ref().is_some_and(|explanation| explanation.is_of(images)) {
+            continue;
+        }
         note(&format!("{}: swapping one factor of recipe {} at a time", model.id, model.recipe));
-        let mut count = Count::new(images.min(plan.dataset.items().len()));
+        let mut count = Count::new(images);
         let found = explain::explain(plan, planned, model, images, stop, &mut |_, _| count.image())?;
         count.finish();
-        model.explanation = found.or(model.explanation.take());
+        // Of two that came to no end the one with more images says more.
+        let tried = |explanation: &Option<Explanation>| {
+            explanation.as_ref().map_or(0, |it| if it.stopped_of.is_some() { it.images } else { u64::MAX })
+        };
+        if tried(&found) >= tried(&model.explanation) && found.is_some() {
+            record.models[index].explanation = found;
+            // Each is written as it comes: the next may fail, and costs as much.
+            dir.write_reports_again(record, Some(&plan.dataset))?;
+        }
         if stop.load(Ordering::Relaxed) {
             break;
         }
     }
-    dir.write_reports_again(record, Some(&plan.dataset))?;
     Ok(!stop.load(Ordering::Relaxed))
 }
 

@@ -7,12 +7,14 @@ use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
 use eval::metrics::wilson_interval_pct;
 use eval::record::AccuracyTolerance;
+use eval::score::run::ScoreRun;
 use eval::score::{Judged, Score};
 use eval::verdict::{Judgement, Verdict};
 use models::catalog::FigureName;
 
 use crate::conclusion::require;
 use crate::options::{CatalogArgs, tolerance};
+use crate::process::command_line;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made
@@ -55,6 +57,14 @@ pub(crate) struct Args {
     #[arg(long)]
     require_comparable: bool,
 
+    /// A run directory to write, as eval does: the predictions, results.csv and reports, for `compare`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Start over, deleting what an earlier run left in --out
+    #[arg(long, requires = "out")]
+    fresh: bool,
+
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -93,6 +103,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
                 &format!("{} {name}, documented {} %: {verdict} ({reason})\n", model.id, documented.as_str());
             differs |= verdict == Verdict::NotReproduced;
         }
+    }
+    if let Some(out) = &args.out {
+        let run = ScoreRun {
+            known: known.as_ref(),
+            label_set,
+            model: documented,
+            tolerance: AccuracyTolerance::new(args.tolerance, &catalog),
+            out,
+            fresh: args.fresh,
+            command: command_line(),
+        };
+        eval::score::run::write(&predictions, &run)?;
+        text += &format!("Run directory: {}\n", out.display());
     }
     output::print(&text)?;
     require(args.require_comparable, &missing, if differs { EXIT_DIFFERS } else { EXIT_HOLDS })

@@ -178,6 +178,12 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
         if pairs.is_empty() {
             return Err(different("they have no image in common".to_owned()));
         }
+        let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
+        if pairs.iter().any(|(row, other)| lacks_classes(row) || lacks_classes(other)) {
+            let lacks =
+                "a run has fewer than five classes an image, so its top-5 is a part of what it would be";
+            notes.push(format!("{}: {lacks}.", model.id));
+        }
         let mut found = compare_rows(&model.id, &pairs, here.dataset.label_set);
         (found.images, found.against_images) = (rows.len(), other_rows.len());
         if found.hits.images == 0 {

@@ -87,6 +87,10 @@ impl ModelRecord {
                 }
             }
         }
+        let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
+        if rows.iter().any(lacks_classes) {
+            figures.iter_mut().filter(|figure| figure.figure == FigureName::Top5Pct).for_each(not_known);
+        }
         let mut errors: Vec<ImageError> = rows
             .iter()
             .filter_map(|row| {
@@ -133,6 +137,14 @@ impl ModelRecord {
         });
         missing.map(|it| format!("{} {}: {}", self.id, it.figure.name(), it.reason)).collect()
     }
+}
+
+/// Says of a top-5 accuracy that predictions of fewer classes do not tell it.
+fn not_known(top5: &mut FigureRecord) {
+    top5.reproduced.clear();
+    top5.interval_pct = None;
+    top5.verdict = Verdict::NotComparable;
+    "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }
 
 fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
@@ -287,9 +299,10 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
             obstacles.push("weights other than the published file".to_owned());
         }
         // An entry that names no published file, such as that of one's own checkpoint, documents the file that is given.
-        WeightsSource::File { .. } => {}
+        WeightsSource::File { .. } | WeightsSource::Elsewhere { .. } => {}
     }
-    if subject.recipe != subject.model.recipe {
+    let elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
+    if subject.recipe != subject.model.recipe && !elsewhere {
         obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
     }
     let documented = subject.model.documented.dtype;

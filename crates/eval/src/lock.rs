@@ -77,11 +77,23 @@ fn is_still_at(_file: &File, path: &Path) -> bool {
     fs::exists(path).unwrap_or(false)
 }
 
+/// Whether the file at `path` may be made a lock: there is none, or one that a run has left. It is overwritten.
+pub(crate) fn is_own(path: &Path) -> bool {
+    let Ok(found) = fs::symlink_metadata(path) else { return true };
+    let mut bytes = Vec::new();
+    let mut read = || File::open(path)?.take(HOLDER_BYTES).read_to_end(&mut bytes);
+    // One that nobody has named itself in is empty.
+    found.is_file() && (found.len() == 0 || read().is_ok() && bytes.starts_with(HOLDER.as_bytes()))
+}
+
+/// What the line of a holder begins with.
+const HOLDER: &str = "process ";
+
 fn name_holder(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
     let host = host().map_or_else(String::new, |host| format!(" on {host}"));
-    writeln!(file, "process {}{host}, since {}", std::process::id(), utc_now())
+    writeln!(file, "{HOLDER}{}{host}, since {}", std::process::id(), utc_now())
 }
 
 /// Who holds the lock, by its file; its control characters, if a stranger wrote it, are not for a terminal.

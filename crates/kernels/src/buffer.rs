@@ -3,7 +3,17 @@
 use std::alloc;
 use std::ptr::NonNull;
 
+use thiserror::Error;
+
 use crate::simd::BLOCK;
+
+/// Memory that the system does not give: an error, since a smaller batch may fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("no memory for {bytes} bytes more")]
+pub(crate) struct NoMemory {
+    /// What was asked for; `usize::MAX` for what has no size that could be written down.
+    pub(crate) bytes: usize,
+}
 
 /// A cache line of `f32`.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +28,8 @@ struct Line([f32; BLOCK]);
 pub(crate) struct Buffer {
     data: NonNull<Line>,
     lines: usize,
+    /// What it was allocated with.
+    align: usize,
 }
 
 // SAFETY: a Buffer owns its memory, as a Vec does.
@@ -28,36 +40,36 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     /// At least `len` elements.
     ///
-    /// # Panics
-    /// Aborts where there is no memory, as a Vec does.
-    pub(crate) fn zeroed(len: usize) -> Self {
+    /// # Errors
+    /// [`NoMemory`] where the system gives none, or no address space could hold them.
+    pub(crate) fn zeroed(len: usize) -> Result<Self, NoMemory> {
         let lines = len.div_ceil(BLOCK);
         if lines == 0 {
-            return Self::default();
+            return Ok(Self::default());
         }
-        let layout = Self::layout(lines);
-        // SAFETY: the layout has a size above zero.
-        let data = unsafe { alloc::alloc(layout) };
-        let Some(data) = NonNull::new(data.cast::<Line>()) else { alloc::handle_alloc_error(layout) };
-        if layout.align() == LARGE_PAGE {
-            ask_for_large_pages(data.as_ptr().cast(), layout.size());
+        let size = lines.checked_mul(size_of::<Line>()).ok_or(NoMemory { bytes: usize::MAX })?;
+        // Where memory is scarce, an allocator may have room but none at a large page.
+        let aligns = [LARGE_PAGE, align_of::<Line>()];
+        let aligns = if size >= LARGE_PAGE { &aligns[..] } else { &aligns[1..] };
+        for layout in aligns.iter().filter_map(|&align| alloc::Layout::from_size_align(size, align).ok()) {
+            // SAFETY: the layout has a size above zero.
+            let data = unsafe { alloc::alloc(layout) };
+            let Some(data) = NonNull::new(data.cast::<Line>()) else { continue };
+            if layout.align() == LARGE_PAGE {
+                ask_for_large_pages(data.as_ptr().cast(), size);
+            }
+            // SAFETY: the memory was just allocated for so many lines; zeros are f32.
+            unsafe { data.as_ptr().write_bytes(0, lines) };
+            return Ok(Self { data, lines, align: layout.align() });
         }
-        // SAFETY: the memory was just allocated for so many lines; zeros are f32.
-        unsafe { data.as_ptr().write_bytes(0, lines) };
-        Self { data, lines }
+        Err(NoMemory { bytes: size })
     }
 
     /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`.
-    pub(crate) fn of_channels(values: &[f32], count: usize) -> Self {
-        let mut buffer = Self::zeroed(padded(count));
+    pub(crate) fn of_channels(values: &[f32], count: usize) -> Result<Self, NoMemory> {
+        let mut buffer = Self::zeroed(padded(count))?;
         buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
-        buffer
-    }
-
-    fn layout(lines: usize) -> alloc::Layout {
-        let size = lines * size_of::<Line>();
-        let align = if size >= LARGE_PAGE { LARGE_PAGE } else { align_of::<Line>() };
-        alloc::Layout::from_size_align(size, align).expect("a buffer is smaller than the address space")
+        Ok(buffer)
     }
 
     pub(crate) fn as_ptr(&self) -> *const f32 {
@@ -85,15 +97,16 @@ impl Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { data: NonNull::dangling(), lines: 0 }
+        Self { data: NonNull::dangling(), lines: 0, align: align_of::<Line>() }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.lines > 0 {
+        let layout = alloc::Layout::from_size_align(self.lines * size_of::<Line>(), self.align);
+        if let (true, Ok(layout)) = (self.lines > 0, layout) {
             // SAFETY: allocated in `zeroed` with this layout.
-            unsafe { alloc::dealloc(self.data.as_ptr().cast(), Self::layout(self.lines)) };
+            unsafe { alloc::dealloc(self.data.as_ptr().cast(), layout) };
         }
     }
 }
@@ -112,7 +125,21 @@ fn ask_for_large_pages(data: *mut u8, size: usize) {
 #[cfg(not(target_os = "linux"))]
 fn ask_for_large_pages(_data: *mut u8, _size: usize) {}
 
-/// `channels` as they lie in memory: padded to whole blocks.
+/// `channels` as they lie in memory: padded to whole blocks. As many as there are weights for, so that this cannot wrap.
 pub(crate) const fn padded(channels: usize) -> usize {
     channels.next_multiple_of(BLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_memory_can_hold_is_an_error() {
+        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8, 1 << 58] {
+            let error = Buffer::zeroed(len).unwrap_err();
+            assert!(error.bytes >= len, "{len}: {error}");
+        }
+        assert_eq!(Buffer::zeroed(17).unwrap().as_slice(), [0.0; 32]);
+    }
 }

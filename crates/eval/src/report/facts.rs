@@ -42,6 +42,9 @@ pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String
 pub(super) fn weights(source: &WeightsSource, code: fn(&str) -> String) -> String {
     match source {
         WeightsSource::Seeded => "seeded".to_owned(),
+        WeightsSource::Elsewhere { sha256 } => {
+            format!("not known, predictions made elsewhere, SHA-256 of their file {}", code(sha256))
+        }
         WeightsSource::File { path, sha256, published, evidence } => {
             let which = if *published { "published" } else { "not the published file" };
             // The folder is of one machine; run.json has it.

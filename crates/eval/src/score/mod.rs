@@ -5,6 +5,7 @@
 
 mod columns;
 mod read;
+pub mod run;
 
 pub use columns::Columns;
 use dataset::KnownLabels;

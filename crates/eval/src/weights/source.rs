@@ -27,6 +27,11 @@ pub enum WeightsSource {
         #[serde(flatten)]
         evidence: Evidence,
     },
+    /// Not known: the predictions were made elsewhere.
+    Elsewhere {
+        /// SHA-256 of the predictions.
+        sha256: String,
+    },
 }
 
 /// What a run keeps of a weight file beside its SHA-256. Runs of version 1 kept nothing.
@@ -52,6 +57,7 @@ impl WeightsSource {
         match self {
             Self::Seeded => "seeded".to_owned(),
             Self::File { sha256, .. } => format!("sha256:{}", sha256.get(..16).unwrap_or(sha256)),
+            Self::Elsewhere { .. } => "elsewhere".to_owned(),
         }
     }
 
