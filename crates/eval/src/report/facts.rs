@@ -1,15 +1,30 @@
-//! What the reports say of where a run's numbers are from. `code` marks what a reader has to take letter by letter, as
-//! the report's language does.
+//! What the reports say of where a run's numbers are from, in the report's language.
 
+use super::foreign;
 use crate::record::{AccuracyTolerance, RunRecord, Session};
 use crate::weights::WeightsSource;
 
+/// How a language writes what comes from elsewhere.
+#[derive(Clone, Copy)]
+pub(super) struct Language {
+    /// Plain text.
+    pub(super) text: fn(&str) -> String,
+    /// What a reader has to take letter by letter.
+    pub(super) code: fn(&str) -> String,
+}
+
+/// GitHub's Markdown.
+pub(super) const MARKDOWN: Language = Language { text: foreign::markdown_text, code: foreign::markdown_code };
+
+/// HTML, where the page sets these facts apart by itself.
+pub(super) const HTML: Language = Language { text: foreign::escaped, code: foreign::escaped };
+
 /// Data, labels, device and tolerance of a run, each by its name.
-pub(super) fn of_run(record: &RunRecord, code: fn(&str) -> String) -> [(&'static str, String); 6] {
-    let dataset = &record.dataset;
+pub(super) fn of_run(record: &RunRecord, language: Language) -> [(&'static str, String); 6] {
+    let (dataset, Language { text, code }) = (&record.dataset, language);
     [
-        ("data", format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout)),
-        ("labels", dataset.labels.clone()),
+        ("data", format!("{} ({} images; {})", text(&dataset.path), dataset.images, text(&dataset.layout))),
+        ("labels", text(&dataset.labels)),
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", code(&dataset.fingerprint)),
         ("device", format!("{}, {}", code(&record.device), record.dtype)),
@@ -25,20 +40,24 @@ fn tolerance(record: &RunRecord) -> String {
 }
 
 /// When, by which program and on which machine one process computed.
-pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String; 5] {
-    let environment = &session.environment;
+pub(super) fn of_session(session: &Session, language: Language) -> [String; 5] {
+    let (environment, Language { text, code }) = (&session.environment, language);
     let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
     [
-        format!("{} to {ended}", session.started_utc),
-        format!("imagenet-eval {}, revision {}", environment.version, code(&environment.git_revision)),
-        format!("Burn {}", environment.burn),
-        format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
-        format!("computed by {}; {} threads; batches of {}", session.engine, session.threads, session.batch),
+        text(&format!("{} to {ended}", session.started_utc)),
+        format!("imagenet-eval {}, revision {}", text(&environment.version), code(&environment.git_revision)),
+        format!("Burn {}", text(&environment.burn)),
+        text(&format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform)),
+        text(&format!(
+            "computed by {}; {} threads; batches of {}",
+            session.engine, session.threads, session.batch
+        )),
     ]
 }
 
 /// Where a model's weights come from.
-pub(super) fn weights(source: &WeightsSource, code: fn(&str) -> String) -> String {
+pub(super) fn weights(source: &WeightsSource, language: Language) -> String {
+    let code = language.code;
     match source {
         WeightsSource::Seeded => "seeded".to_owned(),
         WeightsSource::File { path, sha256, published } => {
