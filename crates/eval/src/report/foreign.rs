@@ -60,8 +60,16 @@ pub(super) fn markdown_text(text: &str) -> String {
         index.and_then(|index| letters.get(index)).is_some_and(|c| c.is_alphanumeric())
     };
     let mut out = String::with_capacity(text.len());
+    // Letters that are left of an interval.
+    let mut left = None;
     for (index, &c) in letters.iter().enumerate() {
         let (before, after) = (is_word(index.checked_sub(1)), is_word(Some(index + 1)));
+        if let Some(interval) = numbers_in_brackets(&letters[index..]).or(left) {
+            // It cannot be a link, and reads better as it is.
+            out.push(c);
+            left = interval.checked_sub(1).filter(|&left| left > 0);
+            continue;
+        }
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
@@ -89,6 +97,14 @@ pub(super) fn markdown_text(text: &str) -> String {
         }
     }
     out
+}
+
+/// The length of an interval such as `[0.7, 20.2]` at the beginning of `letters`, where what follows makes no link of it.
+fn numbers_in_brackets(letters: &[char]) -> Option<usize> {
+    let inner = letters.strip_prefix(&['['])?;
+    let length = inner.iter().position(|c| !(c.is_ascii_digit() || ".,- ".contains(*c)))?;
+    let is_number = inner.first()?.is_ascii_digit() && inner[length] == ']';
+    (is_number && !matches!(inner.get(length + 1), Some('(' | '[' | ':'))).then_some(length + 2)
 }
 
 fn entity(out: &mut String, c: char) {
@@ -231,6 +247,16 @@ mod tests {
             assert_eq!(markdown_text(text), text);
         }
         assert_eq!(escaped("a<b & \"c\"\n\u{1}"), "a&lt;b &amp; &quot;c&quot;\\n\\u{1}");
+    }
+
+    #[test]
+    fn numbers_in_brackets_are_no_link() {
+        for text in ["[1](x)", "[1][2]", "[1]: x", "[x]", "[ ] x", "[1", "[]", "![1](x)", "[[1](x)](y)"] {
+            assert!(!markdown_text(text).contains("](") && !markdown_text(text).starts_with("[x"), "{text}");
+        }
+        assert_eq!(markdown_text("[1](x)"), "&#91;1&#93;(x)");
+        assert_eq!(markdown_text("[1, 2][x]"), "&#91;1, 2&#93;&#91;x&#93;");
+        assert_eq!(markdown_text("[1]: <x>"), "&#91;1&#93;: &lt;x&gt;");
     }
 
     #[test]

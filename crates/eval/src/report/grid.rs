@@ -81,19 +81,24 @@ impl Table {
 
     /// The width of each column's widest cell.
     fn natural(&self) -> Vec<usize> {
-        self.widest(UnicodeWidthStr::width)
+        self.widest(UnicodeWidthStr::width, UnicodeWidthStr::width)
+    }
+
+    /// That with the header folded.
+    fn under_folded_header(&self) -> Vec<usize> {
+        self.widest(widest_word, UnicodeWidthStr::width)
     }
 
     /// The width of each column's widest word.
     fn floors(&self) -> Vec<usize> {
-        self.widest(|cell| words(cell).iter().map(|word| word.width()).max().unwrap_or_default())
+        self.widest(widest_word, widest_word)
     }
 
-    fn widest(&self, width: impl Fn(&str) -> usize) -> Vec<usize> {
-        let mut widest: Vec<usize> = self.header.iter().map(|cell| width(cell)).collect();
+    fn widest(&self, of_name: fn(&str) -> usize, of_cell: fn(&str) -> usize) -> Vec<usize> {
+        let mut widest: Vec<usize> = self.header.iter().map(|name| of_name(name)).collect();
         for row in &self.rows {
             for (widest, cell) in widest.iter_mut().zip(row) {
-                *widest = (*widest).max(width(cell));
+                *widest = (*widest).max(of_cell(cell));
             }
         }
         widest
@@ -204,13 +209,15 @@ impl Table {
         Self { rows: Vec::new(), header: Vec::new(), ..self.clone() }
     }
 
-    /// The first of these forms that fits: a row a line; the last column folded; under headings, the last column folded
+    /// The first of these forms that fits: a row a line; the header folded; the last column folded; under headings, the last column folded
     /// or below; every column folded; a cell a line.
     fn terminal(&self) -> Vec<String> {
-        let natural = self.natural();
-        if framed(&natural) <= self.width {
-            return self.framed(&natural);
+        for widths in [self.natural(), self.under_folded_header()] {
+            if framed(&widths) <= self.width {
+                return self.framed(&widths);
+            }
         }
+        let natural = self.under_folded_header();
         let (Some(&last), true) = (natural.last(), natural.len() > 1) else {
             return self
                 .rows
@@ -274,6 +281,10 @@ fn pad(text: &str, width: usize, right: bool) -> String {
 fn indented(text: &str, by: usize, width: usize) -> Vec<String> {
     let room = width.saturating_sub(by).max(1);
     fold(text, room).into_iter().map(|line| format!("{}{line}", " ".repeat(by))).collect()
+}
+
+fn widest_word(cell: &str) -> usize {
+    words(cell).iter().map(|word| word.width()).max().unwrap_or_default()
 }
 
 /// The words of a cell. A number and its unit, and a short interval, are one.

@@ -27,7 +27,11 @@ impl Style {
 /// the table of figures, which has both.
 pub fn summary_table(models: &[ModelRecord], style: Style) -> String {
     let both = summary(models, style, true);
-    if style == Style::Markdown || both.fits() { lines(&both) } else { lines(&summary(models, style, false)) }
+    match style {
+        Style::Markdown => lines(&both),
+        Style::Terminal if both.fits() => format!("Measured / documented:\n{both}\n"),
+        Style::Terminal => format!("Measured:\n{}\n", summary(models, style, false)),
+    }
 }
 
 /// That table with what was measured, and where `documented` is true what is documented.
