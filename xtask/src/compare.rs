@@ -8,7 +8,7 @@ use dataset::labels::described;
 use eval::compare::{Comparison, ModelComparison};
 use eval::metrics::percentage;
 use eval::record::AccuracyTolerance;
-use eval::report::{Style, visible};
+use eval::report::Style;
 use eval::stored::StoredRun;
 use models::Catalog;
 use models::catalog::FigureName;
@@ -107,7 +107,7 @@ fn gate_words(change_pp: f64, tolerance_pp: f64) -> String {
 
 fn text(comparison: &Comparison, gates: &[Gate]) -> String {
     let header = ["model", "figure", "run", "against", "change", "flips", "McNemar's p", "gate"];
-    let mut table = Style::Terminal.table(&header).right(2..7);
+    let mut table = Style::Terminal.table(&header);
     for (model, gate) in comparison.models.iter().zip(gates) {
         let pct =
             |hits| format!("{:.3} % ({hits}/{})", percentage(hits, model.hits.images), model.hits.images);
@@ -158,12 +158,8 @@ fn describe(text: &mut String, model: &ModelComparison) {
     for flip in model.flips.iter().take(SHOWN) {
         let side = if flip.gained { "gained" } else { "lost" };
         let (here, there) = (class(flip.class), class(flip.against_class));
-        let _ = writeln!(
-            text,
-            "  {side} {}: {here}, was {there}; label {}",
-            visible(&flip.image),
-            described(flip.label)
-        );
+        let _ =
+            writeln!(text, "  {side} {}: {here}, was {there}; label {}", flip.image, described(flip.label));
     }
     if model.flips.len() > SHOWN {
         let _ = writeln!(text, "  and {} more; --flips FILE writes all", model.flips.len() - SHOWN);

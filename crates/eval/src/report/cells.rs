@@ -66,8 +66,11 @@ pub(super) fn summary(model: &ModelRecord) -> [SummaryFigure; 4] {
     SUMMARY_FIGURES.map(|name| match model.figure(name) {
         None => SummaryFigure { measured: "-".to_owned(), documented: None, verdict: None },
         Some(figure) => SummaryFigure {
-            // The number that the table of figures begins with, so that both say the same.
-            measured: measured(model, figure).split(' ').next().unwrap_or_default().to_owned(),
+            // The number that the table of figures begins with, so that both say the same; words there are no number.
+            measured: (measured(model, figure).split(' ').next())
+                .filter(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+                .unwrap_or("-")
+                .to_owned(),
             documented: figure.documented.clone(),
             verdict: Some(figure.verdict),
         },

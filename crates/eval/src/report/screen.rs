@@ -4,7 +4,7 @@ use terminal_size::{Width, terminal_size_of};
 
 /// Where nobody says how wide a screen is: in a file, a pipe, the log of a job. A row of figures takes a line there, and only
 /// long reasons are folded.
-const ELSEWHERE: usize = 140;
+const ELSEWHERE: usize = 150;
 
 /// Columns for standard output: `COLUMNS` where it is set, as for other programs; else the terminal's, if it is one.
 pub(super) fn width() -> usize {

@@ -129,7 +129,10 @@ fn no_text_is_markup_in_html_and_xml() {
 
 #[test]
 fn no_text_is_markup_in_markdown() {
-    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    // Outside of tables a bar means nothing.
+    let cells = |line: &str| {
+        if line.starts_with('|') { line.replace("\\|", "").matches('|').count() } else { 0 }
+    };
     let shape = |text: &str| -> Vec<usize> { markdown(&record(text)).lines().map(cells).collect() };
     let plain = shape("x");
     for text in HOSTILE {
@@ -141,7 +144,7 @@ fn no_text_is_markup_in_markdown() {
         let mut is_shell = false;
         for line in report.lines() {
             is_shell ^= line.starts_with("```");
-            let code = is_shell || line.contains("```") || line.contains("``` ") || line.contains('`');
+            let code = is_shell || line.contains('`');
             assert!(code || !line.contains("](") && !line.contains("<b") && !line.contains("<img"), "{line}");
         }
     }
@@ -169,8 +172,12 @@ fn cells_of_results_csv_are_quoted() {
 
 #[test]
 fn a_model_has_a_line_before_its_figures() {
-    let record: RunRecord =
-        serde_json::from_str(include_str!("../../../../reports/sample/run.json")).unwrap();
+    let mut run: Value = serde_json::from_str(include_str!("../../../../reports/sample/run.json")).unwrap();
+    // Without FLOPs, whose rules are not this test's business.
+    for model in run["models"].as_array_mut().unwrap() {
+        model["figures"].as_array_mut().unwrap().retain(|figure| figure["figure"] != "flops_g");
+    }
+    let record: RunRecord = serde_json::from_value(run).unwrap();
     let at = |width: usize| {
         let table =
             |documented| table::summary(&record.models[..2], Style::Terminal, documented).fitted(width);
