@@ -5,9 +5,7 @@ use std::path::Path;
 
 use eval::Outcome;
 use eval::record::RunRecord;
-use eval::report::{
-    Style, explanation_table, figures_table, markdown, summary_lines, summary_table, visible,
-};
+use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
 use eval::verdict::Verdict;
 
 use crate::output::note;
@@ -30,17 +28,20 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Prints a line a model and a line a figure, then `tail`, and gives the exit code that the verdicts ask for. In a GitHub job its
-/// summary shows the report.
+/// Prints a line a model and a line a figure, then `tail`, and gives the exit code that the verdicts ask for. In a
+/// GitHub job its summary shows the report.
 pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
-    let mut text = summary_table(&record.models, Style::Terminal);
+    let mut text = eval::report::summary_table(&record.models, Style::Terminal);
     text += &figures_table(&record.models, Style::Terminal);
     for (model, explanation) in record.models.iter().filter_map(|it| Some((it, it.explanation.as_ref()?))) {
-        text +=
-            &format!("\nWhy: {}\n{}", visible(&model.id), explanation_table(explanation, Style::Terminal));
+        text += &format!(
+            "\nWhy: {}\n{}",
+            eval::report::visible(&model.id),
+            explanation_table(explanation, Style::Terminal)
+        );
     }
     for line in summary_lines(record) {
-        text += &format!("{}\n", visible(&line));
+        text += &format!("{}\n", eval::report::visible(&line));
     }
     output::print(&(text + tail))?;
     output::step_summary(&markdown(record));
