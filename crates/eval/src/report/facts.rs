@@ -41,18 +41,30 @@ fn tolerance(record: &RunRecord) -> String {
 
 /// When, by which program and on which machine one process computed.
 pub(super) fn of_session(session: &Session, language: Language) -> [String; 5] {
-    let (environment, Language { text, code }) = (&session.environment, language);
+    let (session, code) = (&written(session, language.text), language.code);
+    let environment = &session.environment;
     let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
     [
-        text(&format!("{} to {ended}", session.started_utc)),
-        format!("imagenet-eval {}, revision {}", text(&environment.version), code(&environment.git_revision)),
-        format!("Burn {}", text(&environment.burn)),
-        text(&format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform)),
-        text(&format!(
-            "computed by {}; {} threads; batches of {}",
-            session.engine, session.threads, session.batch
-        )),
+        format!("{} to {ended}", session.started_utc),
+        format!("imagenet-eval {}, revision {}", environment.version, code(&environment.git_revision)),
+        format!("Burn {}", environment.burn),
+        format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
+        format!("computed by {}; {} threads; batches of {}", session.engine, session.threads, session.batch),
     ]
+}
+
+/// `session` with its texts in a report's language, but for the revision, which is code.
+fn written(session: &Session, text: fn(&str) -> String) -> Session {
+    let mut written = session.clone();
+    let environment = &mut written.environment;
+    let texts =
+        [&mut environment.version, &mut environment.burn, &mut environment.cpu, &mut environment.platform];
+    for field in
+        texts.into_iter().chain([&mut written.engine, &mut written.started_utc]).chain(&mut written.ended_utc)
+    {
+        *field = text(field);
+    }
+    written
 }
 
 /// Where a model's weights come from.
