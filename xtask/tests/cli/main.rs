@@ -14,6 +14,7 @@ use predicates::str::contains;
 mod interruption;
 mod main_job;
 mod refusals;
+mod screens;
 mod verbs;
 
 const EXIT_WRONG: i32 = 2;
@@ -22,6 +23,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(arguments).env_remove("IMAGENET_DATA").env("IMAGENET_EVAL_CACHE", "/nonexistent/cache");
+    command.env_remove("COLUMNS");
     command
 }
 
