@@ -159,7 +159,7 @@ impl Table {
         };
         let mut lines = indented(&self.header[0], 0, self.width);
         lines.extend(line(&self.header));
-        self.under_headings(lines, line)
+        self.under_headings(lines, "", line)
     }
 
     /// A cell a line, behind the name of its column.
@@ -183,18 +183,23 @@ impl Table {
             }
             lines
         };
-        self.under_headings(Vec::new(), line)
+        self.under_headings(Vec::new(), &format!("{} ", self.header[0]), line)
     }
 
-    /// The rows after `head`, each group under its first cell.
-    fn under_headings(&self, head: Vec<String>, line: impl Fn(&[String]) -> Vec<String>) -> Vec<String> {
+    /// The rows after `head`, each group under its first cell, before which stands `name`.
+    fn under_headings(
+        &self,
+        head: Vec<String>,
+        name: &str,
+        line: impl Fn(&[String]) -> Vec<String>,
+    ) -> Vec<String> {
         let mut lines = head;
         let mut heading = "";
         let rule = lines.len();
         for row in &self.rows {
             if !row[0].is_empty() && row[0] != heading {
                 heading = &row[0];
-                lines.extend(indented(heading, 0, self.width));
+                lines.extend(indented(&format!("{name}{heading}"), 0, self.width));
             }
             lines.extend(line(row));
         }
