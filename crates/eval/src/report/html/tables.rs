@@ -134,7 +134,7 @@ pub(super) fn agreement(page: &mut String, record: &RunRecord, rows: &[&[Predict
     let title = "Images for which two models have the same best class, in per cent";
     let _ = write!(
         page,
-        "<h2>Agreement between models</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table class=\"sort matrix\">\n<caption>{title}</caption>\n<thead><tr><td></td>"
+        "<h2>Agreement between models</h2>\n<p class=\"soft\">{title}</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table class=\"sort matrix\">\n<thead><tr><td></td>"
     );
     for model in &record.models {
         let _ = write!(page, "<th scope=\"col\"><span>{}</span></th>", escaped(&model.id));
