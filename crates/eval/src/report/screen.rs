@@ -1,7 +1,5 @@
 //! How wide what is printed may be.
 
-use terminal_size::{Width, terminal_size_of};
-
 /// Where nobody says how wide a screen is: in a file, a pipe, the log of a job. A row of figures takes a line there, and only
 /// long reasons are folded.
 const ELSEWHERE: usize = 150;
@@ -9,8 +7,18 @@ const ELSEWHERE: usize = 150;
 /// Columns for standard output: `COLUMNS` where it is set, as for other programs; else the terminal's, if it is one.
 pub(super) fn width() -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-    let terminal = || terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns));
     chosen(asked, terminal)
+}
+
+/// The columns of the terminal that standard output goes to. Asked directly, since some know their width and no height.
+#[cfg(unix)]
+fn terminal() -> Option<usize> {
+    rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn terminal() -> Option<usize> {
+    None
 }
 
 /// Tables need some columns; what claims to be narrower is folded by the terminal.
