@@ -28,15 +28,20 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Prints the figures, then `tail`, and gives the exit code that the verdicts ask for. In a GitHub job its
-/// summary shows the report.
+/// Prints a line a model and a line a figure, then `tail`, and gives the exit code that the verdicts ask for. In a
+/// GitHub job its summary shows the report.
 pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
-    let mut text = figures_table(&record.models, Style::Terminal);
+    let mut text = eval::report::summary_table(&record.models, Style::Terminal);
+    text += &figures_table(&record.models, Style::Terminal);
     for (model, explanation) in record.models.iter().filter_map(|it| Some((it, it.explanation.as_ref()?))) {
-        text += &format!("\nWhy: {}\n{}", model.id, explanation_table(explanation, Style::Terminal));
+        text += &format!(
+            "\nWhy: {}\n{}",
+            eval::report::visible(&model.id),
+            explanation_table(explanation, Style::Terminal)
+        );
     }
     for line in summary_lines(record) {
-        text += &format!("{line}\n");
+        text += &format!("{}\n", eval::report::visible(&line));
     }
     output::print(&(text + tail))?;
     output::step_summary(&markdown(record));

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, value_parser};
 use dataset::labels::{CLASSES, VAL_IMAGES};
 use dataset::{Census, Dataset, LabelCheck, LabelSource};
+use eval::report::visible;
 use indicatif::BinaryBytes;
 
 use crate::output::note;
@@ -144,7 +145,7 @@ fn problems(census: &Census, labels: &LabelCheck, source: &LabelSource) -> Vec<S
 fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Findings) -> String {
     let mut text = String::new();
     let mut line = |name: &str, fact: &str| {
-        let _ = writeln!(text, "{name:<13}{fact}");
+        let _ = writeln!(text, "{name:<13}{}", visible(fact));
     };
     let which = match dataset.is_complete_ilsvrc2012_val() {
         true => "the whole ILSVRC2012 validation set, by name".to_owned(),
@@ -207,7 +208,7 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Find
         line("complete", "each of the 50,000 images once, with its known label, decodable");
     }
     for warning in dataset.warnings() {
-        let _ = writeln!(text, "warning: {warning}");
+        let _ = writeln!(text, "warning: {}", visible(warning));
     }
     for problem in &findings.problems {
         let _ = writeln!(text, "problem: {problem}");

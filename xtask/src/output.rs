@@ -1,8 +1,10 @@
-//! Printing that survives a closed pipe (`cargo xtask ... | head`), which the standard macros do not.
+//! Printing that survives a closed pipe (`cargo xtask ... | head`), which the standard macros do not, and in which names of
+//! files and messages from elsewhere are text: no command to a terminal, nor to the runner of a GitHub job.
 
 use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
+use eval::report::visible;
 
 /// Prints to standard output.
 ///
@@ -10,7 +12,7 @@ use anyhow::Context;
 /// When standard output cannot be written for another reason than that nobody reads it any more.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(inert(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
@@ -29,9 +31,9 @@ pub(crate) fn step_summary(report: &str) {
 }
 
 /// Prints a line to standard error, where all goes that is not a result. That nobody reads it, or its
-/// disk is full, is no reason to end an evaluation.
+/// disk is full, is no reason to end an evaluation. Further lines are moved in, so that each that is not is ours.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", inert(line).replace('\n', "\n  "));
 }
 
 /// Prints an error with its causes. Library errors name their cause themselves, so a cause that has
@@ -44,4 +46,35 @@ pub(crate) fn error(error: &anyhow::Error) {
         }
     }
     note(&format!("error: {text}"));
+}
+
+/// `text` with everything but its ends of lines made visible. This program prints no command itself: whatever is one came
+/// with a name, a message or a note.
+fn inert(text: &str) -> String {
+    text.split('\n').map(inert_line).collect::<Vec<_>>().join("\n")
+}
+
+fn inert_line(line: &str) -> String {
+    let shown = visible(line);
+    let start = shown.len() - shown.trim_start().len();
+    // What a line begins with that GitHub's runner takes for a command: `::add-mask::`, `##[group]`.
+    for command in ["::", "##["] {
+        if let Some(rest) = shown[start..].strip_prefix(command) {
+            let (first, more) = command.split_at(1);
+            return format!("{}{}{more}{rest}", &shown[..start], first.escape_unicode());
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_printed_is_a_command() {
+        assert_eq!(inert("a\n\u{1b}[31mb\u{9b}2J\u{202e}\n"), "a\n\\u{1b}[31mb\\u{9b}2J\\u{202e}\n");
+        assert_eq!(inert("  ::error::x\n##[group]y\na::b"), "  \\u{3a}:error::x\n\\u{23}#[group]y\na::b");
+        assert_eq!(inert("\u{2502} plain \u{2500}"), "\u{2502} plain \u{2500}");
+    }
 }

@@ -17,6 +17,7 @@ mod gates;
 mod interruption;
 mod main_job;
 mod refusals;
+mod screens;
 mod verbs;
 mod weights;
 
@@ -26,6 +27,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 fn xtask(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(arguments).env_remove("IMAGENET_DATA").env("IMAGENET_EVAL_CACHE", "/nonexistent/cache");
+    command.env_remove("COLUMNS");
     command
 }
 

@@ -5,9 +5,17 @@ use models::catalog::FigureName;
 use crate::explain::{Explanation, SwapRecord};
 use crate::metrics::percentage;
 use crate::record::{FigureRecord, ModelRecord};
+use crate::verdict::Verdict;
 
 /// The columns of the table of figures.
 pub(super) const FIGURES: [&str; 6] = ["model", "figure", "documented", "measured", "verdict", "why"];
+
+/// The columns of the table with a line a model; each figure is measured, then documented.
+pub(super) const SUMMARY: [&str; 6] = ["model", "verdict", "top-1, %", "top-5, %", "FLOPs, G", "params, M"];
+
+/// The figures of that table, in its order.
+const SUMMARY_FIGURES: [FigureName; 4] =
+    [FigureName::Top1Pct, FigureName::Top5Pct, FigureName::FlopsG, FigureName::ParamsM];
 
 /// The columns of the table of swaps.
 pub(super) const SWAPS: [&str; 7] =
@@ -47,6 +55,30 @@ pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
     let interval =
         figure.interval_pct.map_or_else(String::new, |[low, high]| format!(" [{low:.1}, {high:.1}]"));
     format!("{} {unit} ({hits}/{}){interval}", figure.reproduced, model.images)
+}
+
+/// A figure in the table with a line a model: numbers without units.
+pub(super) struct SummaryFigure {
+    pub(super) measured: String,
+    pub(super) documented: Option<String>,
+    /// None where the model has no such figure.
+    pub(super) verdict: Option<Verdict>,
+}
+
+/// A model's figures in the table with a line a model, in the order of [`SUMMARY`]'s last columns.
+pub(super) fn summary(model: &ModelRecord) -> [SummaryFigure; 4] {
+    SUMMARY_FIGURES.map(|name| match model.figure(name) {
+        None => SummaryFigure { measured: "-".to_owned(), documented: None, verdict: None },
+        Some(figure) => SummaryFigure {
+            // The number that the table of figures begins with, so that both say the same; words there are no number.
+            measured: (measured(model, figure).split(' ').next())
+                .filter(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+                .unwrap_or("-")
+                .to_owned(),
+            documented: figure.documented.clone(),
+            verdict: Some(figure.verdict),
+        },
+    })
 }
 
 /// The rows of the table of swaps; the first is the recipe as it is.

@@ -1,15 +1,30 @@
-//! What the reports say of where a run's numbers are from. `code` marks what a reader has to take letter by letter, as
-//! the report's language does.
+//! What the reports say of where a run's numbers are from, in the report's language.
 
+use super::foreign;
 use crate::record::{AccuracyTolerance, RunRecord, Session};
 use crate::weights::WeightsSource;
 
+/// How a language writes what comes from elsewhere.
+#[derive(Clone, Copy)]
+pub(super) struct Language {
+    /// Plain text.
+    pub(super) text: fn(&str) -> String,
+    /// What a reader has to take letter by letter.
+    pub(super) code: fn(&str) -> String,
+}
+
+/// GitHub's Markdown.
+pub(super) const MARKDOWN: Language = Language { text: foreign::markdown_text, code: foreign::markdown_code };
+
+/// HTML, where the page sets these facts apart by itself.
+pub(super) const HTML: Language = Language { text: foreign::escaped, code: foreign::escaped };
+
 /// Data, labels, device and tolerance of a run, each by its name.
-pub(super) fn of_run(record: &RunRecord, code: fn(&str) -> String) -> [(&'static str, String); 6] {
-    let dataset = &record.dataset;
+pub(super) fn of_run(record: &RunRecord, language: Language) -> [(&'static str, String); 6] {
+    let (dataset, Language { text, code }) = (&record.dataset, language);
     [
-        ("data", format!("{} ({} images; {})", dataset.path, dataset.images, dataset.layout)),
-        ("labels", dataset.labels.clone()),
+        ("data", format!("{} ({} images; {})", text(&dataset.path), dataset.images, text(&dataset.layout))),
+        ("labels", text(&dataset.labels)),
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", code(&dataset.fingerprint)),
         ("device", format!("{}, {}", code(&record.device), record.dtype)),
@@ -25,7 +40,8 @@ fn tolerance(record: &RunRecord) -> String {
 }
 
 /// When, by which program and on which machine one process computed.
-pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String; 5] {
+pub(super) fn of_session(session: &Session, language: Language) -> [String; 5] {
+    let (session, code) = (&written(session, language.text), language.code);
     let environment = &session.environment;
     let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
     let shard = session.shard.map_or_else(String::new, |shard| format!("shard {shard}: "));
@@ -38,8 +54,23 @@ pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String
     ]
 }
 
+/// `session` with its texts in a report's language, but for the revision, which is code.
+fn written(session: &Session, text: fn(&str) -> String) -> Session {
+    let mut written = session.clone();
+    let environment = &mut written.environment;
+    let texts =
+        [&mut environment.version, &mut environment.burn, &mut environment.cpu, &mut environment.platform];
+    for field in
+        texts.into_iter().chain([&mut written.engine, &mut written.started_utc]).chain(&mut written.ended_utc)
+    {
+        *field = text(field);
+    }
+    written
+}
+
 /// Where a model's weights come from.
-pub(super) fn weights(source: &WeightsSource, code: fn(&str) -> String) -> String {
+pub(super) fn weights(source: &WeightsSource, language: Language) -> String {
+    let code = language.code;
     match source {
         WeightsSource::Seeded => "seeded".to_owned(),
         WeightsSource::Elsewhere { sha256 } => {

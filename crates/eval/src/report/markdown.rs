@@ -2,23 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::facts;
-use super::table::{Style, explanation_table, figures_table, summary_lines};
+use super::facts::{self, MARKDOWN};
+use super::foreign::{markdown_text, shell_command};
+use super::table::{Style, explanation_table, figures_table, summary_lines, summary_table};
 use crate::record::{RunRecord, Session};
 
 /// The content of `report.md`.
 pub fn markdown(record: &RunRecord) -> String {
     let mut text = String::from("# Evaluation report\n\n");
     for line in summary_lines(record) {
-        text += &format!("- {line}\n");
+        let _ = writeln!(text, "- {}", markdown_text(&line));
     }
+    text += "\n## Summary\n\nA row a model: measured / documented.\n\n";
+    text += &summary_table(&record.models, Style::Markdown);
     text += "\n## Figures\n\n";
     text += &figures_table(&record.models, Style::Markdown);
     text += "\nAccuracies are hits over all images, unreadable ones included; intervals are 95 % Wilson intervals. ";
     text += "FLOPs and parameters are counted by the rule in the last column.\n";
     for model in &record.models {
         let Some(explanation) = &model.explanation else { continue };
-        let _ = writeln!(text, "\n## Why: {}\n\n{}.\n", model.id, sentence(&explanation.conclusion()));
+        let _ = writeln!(
+            text,
+            "\n## Why: {}\n\n{}.\n",
+            markdown_text(&model.id),
+            markdown_text(&sentence(&explanation.conclusion()))
+        );
         text += &explanation_table(explanation, Style::Markdown);
     }
     text += "\n## Models\n\n";
@@ -32,10 +40,10 @@ pub fn markdown(record: &RunRecord) -> String {
         "images/s",
     ]);
     for model in &record.models {
-        table.add_row([
-            model.id.clone(),
-            model.recipe.clone(),
-            facts::weights(&model.weights, code),
+        table.add_markup([
+            markdown_text(&model.id),
+            markdown_text(&model.recipe),
+            facts::weights(&model.weights, MARKDOWN),
             model.images.to_string(),
             model.errors.to_string(),
             format!("{:.1}", model.seconds),
@@ -44,7 +52,7 @@ pub fn markdown(record: &RunRecord) -> String {
     }
     text += &table.to_string();
     text += "\n\n## Provenance\n\n";
-    for (name, fact) in facts::of_run(record, code) {
+    for (name, fact) in facts::of_run(record, MARKDOWN) {
         let _ = writeln!(text, "- {name}: {fact}");
     }
     for (index, session) in record.sessions.iter().enumerate() {
@@ -63,39 +71,8 @@ fn sentence(words: &str) -> String {
 fn session_lines(number: usize, session: &Session) -> String {
     let mut text = format!("\n### Session {number}, from image {} on\n\n", session.images_before + 1);
     let _ = writeln!(text, "```sh\n{}\n```\n", shell_command(&session.command));
-    for fact in facts::of_session(session, code) {
+    for fact in facts::of_session(session, MARKDOWN) {
         let _ = writeln!(text, "- {fact}");
     }
     text
-}
-
-fn code(text: &str) -> String {
-    format!("`{text}`")
-}
-
-/// A command line as a person would give it to a shell again.
-fn shell_command(arguments: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quoted: Vec<String> = arguments
-        .iter()
-        .map(|argument| {
-            if !argument.is_empty() && argument.chars().all(plain) {
-                argument.clone()
-            } else {
-                format!("'{}'", argument.replace('\'', r"'\''"))
-            }
-        })
-        .collect();
-    quoted.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_can_be_repeated() {
-        let arguments = ["cargo", "xtask", "--model", "timm/*", "--data", "it's here"].map(str::to_owned);
-        assert_eq!(shell_command(&arguments), r"cargo xtask --model 'timm/*' --data 'it'\''s here'");
-    }
 }

@@ -1,11 +1,8 @@
-//! The table with verdicts, for a terminal or for Markdown: a line a figure, documented beside
-//! measured.
-
-use std::ops::Range;
-
-use comfy_table::{CellAlignment, Table, presets};
+//! The tables of a run, for a terminal or for Markdown: a line a model, then a line a figure, documented beside measured.
 
 use super::cells;
+use super::grid::Table;
+use super::screen;
 use crate::explain::Explanation;
 use crate::provenance::differing_builds;
 use crate::record::{ModelRecord, RunRecord};
@@ -14,7 +11,7 @@ use crate::verdict::Verdict;
 /// Where a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// In a terminal.
+    /// In a terminal, or wherever standard output goes; tables fit its width.
     Terminal,
     /// In a Markdown file.
     Markdown,
@@ -23,19 +20,37 @@ pub enum Style {
 impl Style {
     /// An empty table with this header.
     pub fn table(self, header: &[&str]) -> Table {
-        let mut table = Table::new();
-        table.load_preset(match self {
-            Self::Terminal => presets::UTF8_BORDERS_ONLY,
-            Self::Markdown => presets::ASCII_MARKDOWN,
-        });
-        table.set_header(header);
-        table
+        Table::new(self, screen::width(), header)
     }
+}
+
+/// A line a model: the verdict on its row, and its figures. Where a line has no room for them, those documented are left to
+/// the table of figures, which has both.
+pub fn summary_table(models: &[ModelRecord], style: Style) -> String {
+    let both = summary(models, style, true);
+    match style {
+        Style::Markdown => lines(&both),
+        Style::Terminal if both.fits() => format!("Measured / documented:\n{both}\n"),
+        Style::Terminal => format!("Measured:\n{}\n", summary(models, style, false)),
+    }
+}
+
+/// That table with what was measured, and where `documented` is true what is documented.
+pub(super) fn summary(models: &[ModelRecord], style: Style, documented: bool) -> Table {
+    let mut table = style.table(&cells::SUMMARY).right(2..cells::SUMMARY.len());
+    for model in models {
+        let figures = cells::summary(model).into_iter().map(|figure| match figure.documented {
+            Some(printed) if documented => format!("{} / {printed}", figure.measured),
+            _ => figure.measured,
+        });
+        table.add_row([model.id.clone(), model.verdict.to_string()].into_iter().chain(figures));
+    }
+    table
 }
 
 /// A line a figure of every model.
 pub fn figures_table(models: &[ModelRecord], style: Style) -> String {
-    let mut table = style.table(&cells::FIGURES);
+    let mut table = style.table(&cells::FIGURES).right(2..4);
     for model in models {
         for (index, figure) in model.figures.iter().enumerate() {
             table.add_row([
@@ -49,25 +64,20 @@ pub fn figures_table(models: &[ModelRecord], style: Style) -> String {
             ]);
         }
     }
-    lines(table, 2..4)
+    lines(&table)
 }
 
 /// What each swap of `eval --explain` did, a line a swap; the first line is the recipe as it is.
 pub fn explanation_table(explanation: &Explanation, style: Style) -> String {
-    let mut table = style.table(&cells::SWAPS);
-    table.add_rows(cells::swaps(explanation));
-    lines(table, 2..cells::SWAPS.len())
+    let mut table = style.table(&cells::SWAPS).right(2..cells::SWAPS.len());
+    for row in cells::swaps(explanation) {
+        table.add_row(row);
+    }
+    lines(&table)
 }
 
-/// A table with these columns to the right.
-fn lines(mut table: Table, right: Range<usize>) -> String {
-    for column in right {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    // A trailing space a line is what the presets leave.
-    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+fn lines(table: &Table) -> String {
+    format!("{table}\n")
 }
 
 /// What a reader must know beside the table, a sentence each.

@@ -8,6 +8,8 @@ use super::super::escaped;
 #[derive(Debug, Clone)]
 pub(super) struct Point {
     pub(super) name: String,
+    /// Its number in the legend, which a narrow screen shows instead of the name.
+    pub(super) ordinal: usize,
     pub(super) x: f64,
     pub(super) documented: Option<f64>,
     /// Measured, with its interval.
@@ -16,10 +18,11 @@ pub(super) struct Point {
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 380.0;
-const LEFT: f64 = 56.0;
-const RIGHT: f64 = 16.0;
+// Margins with room for the large letters of a narrow screen.
+const LEFT: f64 = 84.0;
+const RIGHT: f64 = 28.0;
 const TOP: f64 = 16.0;
-const BOTTOM: f64 = 44.0;
+const BOTTOM: f64 = 60.0;
 
 /// A range that holds values with a little room, from one tick to another.
 struct Axis {
@@ -93,34 +96,58 @@ impl Area {
     }
 }
 
+/// Letters of a plot: how wide one is on average, and how far lines are apart.
+#[derive(Debug, Clone, Copy)]
+struct Letters {
+    width: f64,
+    line: f64,
+}
+
+/// Names, of ten pixels.
+const NAMES: Letters = Letters { width: 5.7, line: 11.0 };
+
+/// Numbers in the legend, of twenty pixels.
+const ORDINALS: Letters = Letters { width: 11.5, line: 20.0 };
+
 /// Where a name goes beside its point, at (x, y), without covering another name or point if that can be: the place
 /// of its beginning, and its area.
-fn place_name(name: &str, x: f64, y: f64, taken: &[Area]) -> ((f64, f64), Area) {
-    // Ten-pixel letters are about half as wide.
-    const LETTER: f64 = 5.7;
-    const LINE: f64 = 11.0;
-    let width = LETTER * name.chars().count() as f64;
+fn place_name(name: &str, letters: Letters, x: f64, y: f64, taken: &[Area]) -> ((f64, f64), Area) {
+    let width = letters.width * name.chars().count() as f64;
+    // Half of what stands above the line, so that a name is as high as its point.
+    let (line, middle) = (letters.line, 0.36 * letters.line);
     let places = (0..5).flat_map(|step| {
-        let step = LINE * f64::from(step);
+        let step = line * f64::from(step);
         [
-            (x + 10.0, y + 4.0 + step),
-            (x - 10.0 - width, y + 4.0 + step),
-            (x + 10.0, y + 4.0 - step),
-            (x - 10.0 - width, y + 4.0 - step),
+            (x + 10.0, y + middle + step),
+            (x - 10.0 - width, y + middle + step),
+            (x + 10.0, y + middle - step),
+            (x - 10.0 - width, y + middle - step),
         ]
     });
     let area = |(left, baseline): (f64, f64)| Area {
         left,
         right: left + width,
-        top: baseline - 0.8 * LINE,
-        bottom: baseline + 0.2 * LINE,
+        top: baseline - 0.8 * line,
+        bottom: baseline + 0.2 * line,
     };
     let free = |place: &(f64, f64)| {
         let area = area(*place);
         area.is_inside() && !taken.iter().any(|other| area.overlaps(other))
     };
-    let place = places.into_iter().find(free).unwrap_or((x + 10.0, y + 4.0));
+    // Where all places are taken it covers something, but is not cut.
+    let inside = (x + 10.0).min(WIDTH - width).max(LEFT);
+    let place = places.into_iter().find(free).unwrap_or((inside, y + middle));
     (place, area(place))
+}
+
+/// A name that has a place in the plot; the point's title has all of it.
+fn shortened(name: &str) -> String {
+    const LONGEST: usize = 40;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    let start: String = name.chars().take(LONGEST - 1).collect();
+    format!("{start}\u{2026}")
 }
 
 /// `title` names the plot for those who cannot see it; the table beside it has every number.
@@ -155,13 +182,13 @@ pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
             svg,
             "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{}\"/><text class=\"tick\" x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             HEIGHT - BOTTOM,
-            HEIGHT - BOTTOM + 16.0,
+            HEIGHT - BOTTOM + 22.0,
             x_axis.label(tick)
         );
     }
     let _ = writeln!(
         svg,
-        "<text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text><text class=\"axis\" x=\"14\" y=\"{}\" text-anchor=\"middle\" transform=\"rotate(-90 14 {})\">top-1, %</text>",
+        "<text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text><text class=\"axis\" x=\"18\" y=\"{}\" text-anchor=\"middle\" transform=\"rotate(-90 18 {})\">top-1, %</text>",
         (LEFT + WIDTH - RIGHT) / 2.0,
         HEIGHT - 8.0,
         escaped(x_label),
@@ -189,23 +216,27 @@ pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
             );
         }
     }
-    let mut taken: Vec<Area> = (points.iter())
+    let marks: Vec<Area> = (points.iter())
         .flat_map(|point| {
             let values = [point.documented, point.measured.map(|(value, _)| value)];
             values.into_iter().flatten().map(|value| Area::around(x(point.x), y(value)))
         })
         .collect();
-    for point in points {
-        let Some(value) = point.documented.or(point.measured.map(|(value, _)| value)) else { continue };
-        let (at, area) = place_name(&point.name, x(point.x), y(value), &taken);
-        let _ = writeln!(
-            svg,
-            "<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            at.0,
-            at.1,
-            escaped(&point.name)
-        );
-        taken.push(area);
+    for (class, letters) in [("name", NAMES), ("ordinal", ORDINALS)] {
+        let mut taken = marks.clone();
+        for point in points {
+            let Some(value) = point.documented.or(point.measured.map(|(value, _)| value)) else { continue };
+            let name = if class == "name" { shortened(&point.name) } else { point.ordinal.to_string() };
+            let (at, area) = place_name(&name, letters, x(point.x), y(value), &taken);
+            let _ = writeln!(
+                svg,
+                "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                at.0,
+                at.1,
+                escaped(&name)
+            );
+            taken.push(area);
+        }
     }
     svg += "</svg>\n";
     svg
@@ -232,7 +263,7 @@ mod tests {
     fn names_of_close_points_do_not_cover_each_other() {
         let mut taken: Vec<Area> = (0..6).map(|n| Area::around(300.0 + f64::from(n), 150.0)).collect();
         for n in 0..6 {
-            let (_, area) = place_name("ppcls/xception65", 300.0 + f64::from(n), 150.0, &taken);
+            let (_, area) = place_name("ppcls/xception65", NAMES, 300.0 + f64::from(n), 150.0, &taken);
             assert!(!taken.iter().any(|other| area.overlaps(other)), "name {n}");
             taken.push(area);
         }

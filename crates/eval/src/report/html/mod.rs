@@ -18,7 +18,7 @@ use self::calibration::Calibration;
 use self::chart::{Point, scatter};
 use self::predictions::{Thumbnails, predictions};
 use self::provenance::provenance;
-use self::tables::{agreement, figures, why};
+use self::tables::{agreement, figures, summary, why};
 use super::table::summary_lines;
 use super::{cells, escaped};
 use crate::metrics::{percentage, wilson_interval_pct};
@@ -31,6 +31,8 @@ use crate::weights::WeightsSource;
 const TELLING: u64 = 500;
 
 const STYLE: &str = include_str!("style.css");
+
+const SCRIPT: &str = include_str!("script.js");
 
 /// The content of `report.html`. `rows` and `confidences` (the probability of the best class by image) are those of
 /// each of the record's models; `images` is the data where it is at hand.
@@ -45,6 +47,7 @@ pub fn html(
     page += "<meta name=\"color-scheme\" content=\"light dark\">\n<title>imagenet-eval report</title>\n";
     let _ = write!(page, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n");
     banner(&mut page, record);
+    summary(&mut page, record);
     figures(&mut page, record);
     why(&mut page, record);
     charts(&mut page, record);
@@ -56,7 +59,7 @@ pub fn html(
     }
     agreement(&mut page, record, rows);
     provenance(&mut page, record);
-    page += "</main>\n</body>\n</html>\n";
+    let _ = write!(page, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     page
 }
 
@@ -94,7 +97,7 @@ fn banner(page: &mut String, record: &RunRecord) {
 
 fn charts(page: &mut String, record: &RunRecord) {
     let points = |cost: FigureName| -> Vec<Point> {
-        record.models.iter().filter_map(|model| point(model, cost)).collect()
+        record.models.iter().enumerate().filter_map(|(index, model)| point(index + 1, model, cost)).collect()
     };
     let plots = [
         ("FLOPs", "FLOPs, G", points(FigureName::FlopsG)),
@@ -113,7 +116,11 @@ fn charts(page: &mut String, record: &RunRecord) {
     for (name, label, points) in plots {
         *page += &scatter(&format!("Top-1 accuracy against {name}"), label, &points);
     }
-    *page += "</div>\n";
+    *page += "</div>\n<ol class=\"legend\">\n";
+    for model in &record.models {
+        let _ = writeln!(page, "<li>{}</li>", escaped(&model.id));
+    }
+    *page += "</ol>\n";
 }
 
 fn calibrations(
@@ -150,13 +157,15 @@ fn is_telling(model: &ModelRecord) -> bool {
     model.weights != WeightsSource::Seeded && model.images >= TELLING
 }
 
-fn point(model: &ModelRecord, cost: FigureName) -> Option<Point> {
+/// A model's place in a plot; `ordinal` is its number in the legend, from 1.
+fn point(ordinal: usize, model: &ModelRecord, cost: FigureName) -> Option<Point> {
     let top1 = model.figure(FigureName::Top1Pct)?;
     let measured = is_telling(model).then(|| {
         let interval = wilson_interval_pct(model.top1_hits, model.images);
         (percentage(model.top1_hits, model.images), interval)
     });
     Some(Point {
+        ordinal,
         name: model.id.clone(),
         x: model.figure(cost)?.counted()?,
         documented: top1.documented.as_ref().and_then(|printed| printed.parse().ok()),

@@ -2,24 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::super::{escaped, facts};
+use super::super::facts::{self, HTML};
+use super::super::foreign::{escaped, shell_command};
 use crate::record::RunRecord;
 
 pub(super) fn provenance(page: &mut String, record: &RunRecord) {
     *page += "<h2>Provenance</h2>\n<dl>\n";
+    // Values are HTML already.
     let mut fact = |name: &str, value: &str| {
-        let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escaped(name), escaped(value));
+        let name = if name.is_empty() { String::new() } else { format!("<dt>{}</dt>", escaped(name)) };
+        let _ = writeln!(page, "{name}<dd>{value}</dd>");
     };
-    for (name, value) in facts::of_run(record, str::to_owned) {
+    for (name, value) in facts::of_run(record, HTML) {
         fact(name, &value);
     }
     for model in &record.models {
-        let weights = facts::weights(&model.weights, str::to_owned);
-        fact(&model.id, &format!("recipe {}; weights {weights}", model.recipe));
+        let weights = facts::weights(&model.weights, HTML);
+        fact(&model.id, &format!("recipe {}; weights {weights}", escaped(&model.recipe)));
     }
     for (index, session) in record.sessions.iter().enumerate() {
-        fact(&format!("session {}", index + 1), &session.command.join(" "));
-        for value in facts::of_session(session, str::to_owned) {
+        fact(&format!("session {}", index + 1), &escaped(&shell_command(&session.command)));
+        for value in facts::of_session(session, HTML) {
             fact("", &value);
         }
     }

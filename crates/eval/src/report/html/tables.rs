@@ -1,4 +1,5 @@
-//! Tables of the page: figures with their verdicts, swaps, agreement between models.
+//! Tables of the page: models and figures with their verdicts, swaps, agreement between models. A script sorts them; on a
+//! narrow screen the style makes cards of their rows, in which cells say by `data-label` what they are.
 
 use std::fmt::Write as _;
 
@@ -9,40 +10,82 @@ use crate::predictions::Prediction;
 use crate::record::RunRecord;
 use crate::verdict::Verdict;
 
+/// From so many columns on, a narrow screen shows a row as a card.
+const CARD_COLUMNS: usize = 4;
+
+/// A row a model: its verdict, and each figure measured and documented.
+pub(super) fn summary(page: &mut String, record: &RunRecord) {
+    *page += "<h2>Summary</h2>\n<div class=\"wide\"><table class=\"sort cards summary\">\n<caption>A row a model: measured / documented</caption>\n";
+    header(page, &cells::SUMMARY, 2);
+    *page += "<tbody>\n";
+    for model in &record.models {
+        let _ = write!(
+            page,
+            "<tr><th scope=\"row\">{}</th><td class=\"verdict {}\" data-key=\"{}\">{}</td>",
+            escaped(&model.id),
+            class_of(model.verdict),
+            severity(model.verdict),
+            model.verdict
+        );
+        for (figure, label) in cells::summary(model).iter().zip(&cells::SUMMARY[2..]) {
+            let class = figure.verdict.map_or("", class_of);
+            let _ = write!(
+                page,
+                "<td class=\"number\" data-label=\"{label}\"><b class=\"{class}\">{}</b>",
+                escaped(&figure.measured)
+            );
+            if let Some(documented) = &figure.documented {
+                let _ = write!(page, " <span class=\"documented soft\">/ {}</span>", escaped(documented));
+            }
+            *page += "</td>";
+        }
+        *page += "</tr>\n";
+    }
+    *page += "</tbody></table></div>\n";
+}
+
 /// Documented beside measured, a row a figure.
 pub(super) fn figures(page: &mut String, record: &RunRecord) {
-    *page += "<h2>Figures</h2>\n<div class=\"wide\"><table>\n<caption>Documented beside measured, with the rule that explains each figure</caption>\n";
-    *page += "<thead><tr>";
-    for column in cells::FIGURES {
-        let _ = write!(page, "<th scope=\"col\">{column}</th>");
-    }
-    *page += "</tr></thead>\n";
+    *page += "<h2>Figures</h2>\n<div class=\"wide\"><table class=\"sort cards figures\">\n<caption>Documented beside measured, with the rule that explains each figure</caption>\n";
+    header(page, &cells::FIGURES, 2);
+    *page += "<tbody>\n";
     for model in &record.models {
-        *page += "<tbody>\n";
         for (index, figure) in model.figures.iter().enumerate() {
-            *page += "<tr>";
-            if index == 0 {
-                let _ = write!(
-                    page,
-                    "<th scope=\"rowgroup\" rowspan=\"{}\">{}</th>",
-                    model.figures.len(),
-                    escaped(&model.id)
-                );
-            }
+            let class = if index == 0 { "first" } else { "again" };
+            let _ = write!(
+                page,
+                "<tr class=\"{class}\"><th scope=\"row\"><span>{}</span></th><td class=\"figure\">{}</td>",
+                escaped(&model.id),
+                cells::naming(figure.figure).0
+            );
+            let _ = write!(
+                page,
+                "<td class=\"number documented\" data-label=\"documented\">{}</td><td class=\"number measured\" data-label=\"measured\">{}</td>",
+                escaped(&cells::documented(figure)),
+                escaped(&cells::measured(model, figure))
+            );
             let _ = writeln!(
                 page,
-                "<td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td><span class=\"verdict {}\">{}</span></td><td>{}</td></tr>",
-                cells::naming(figure.figure).0,
-                escaped(&cells::documented(figure)),
-                escaped(&cells::measured(model, figure)),
+                "<td class=\"outcome\" data-key=\"{}\"><span class=\"verdict {}\">{}</span></td><td class=\"why\">{}</td></tr>",
+                severity(figure.verdict),
                 class_of(figure.verdict),
                 figure.verdict,
                 escaped(&figure.reason)
             );
         }
-        *page += "</tbody>\n";
     }
-    *page += "</table></div>\n";
+    *page += "</tbody></table></div>\n";
+}
+
+/// Column names; those from `numbers` on, of the tables above, have numbers below them where `number` says so in the cells.
+fn header(page: &mut String, names: &[&str], numbers: usize) {
+    *page += "<thead><tr>";
+    for (column, name) in names.iter().enumerate() {
+        let right = column >= numbers && !["verdict", "why"].contains(name);
+        let class = if right { " class=\"number\"" } else { "" };
+        let _ = write!(page, "<th scope=\"col\"{class}>{name}</th>");
+    }
+    *page += "</tr></thead>\n";
 }
 
 fn class_of(verdict: Verdict) -> &'static str {
@@ -51,6 +94,16 @@ fn class_of(verdict: Verdict) -> &'static str {
         Verdict::NotReproduced => "bad",
         Verdict::Erratum => "odd",
         Verdict::NotComparable => "mute",
+    }
+}
+
+/// What verdicts are sorted by: what needs a look first.
+fn severity(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::NotReproduced => 0,
+        Verdict::Erratum => 1,
+        Verdict::NotComparable => 2,
+        Verdict::Reproduced => 3,
     }
 }
 
@@ -78,7 +131,11 @@ pub(super) fn agreement(page: &mut String, record: &RunRecord, rows: &[&[Predict
     if rows.len() < 2 {
         return;
     }
-    *page += "<h2>Agreement between models</h2>\n<div class=\"wide\"><table class=\"matrix\">\n<caption>Images for which two models have the same best class, in per cent</caption>\n<thead><tr><td></td>";
+    let title = "Images for which two models have the same best class, in per cent";
+    let _ = write!(
+        page,
+        "<h2>Agreement between models</h2>\n<p class=\"soft\">{title}</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table class=\"sort matrix\">\n<thead><tr><td></td>"
+    );
     for model in &record.models {
         let _ = write!(page, "<th scope=\"col\"><span>{}</span></th>", escaped(&model.id));
     }
@@ -100,13 +157,17 @@ pub(super) fn list(page: &mut String, title: &str, header: &[&str], rows: impl I
     if rows.peek().is_none() {
         return;
     }
-    let _ = write!(page, "<table class=\"list\"><caption>{}</caption><thead><tr>", escaped(title));
+    let cards = if header.len() >= CARD_COLUMNS { " cards" } else { "" };
+    let _ =
+        write!(page, "<table class=\"list sort{cards}\"><caption>{}</caption><thead><tr>", escaped(title));
     for column in header {
-        let _ = write!(page, "<th scope=\"col\">{column}</th>");
+        let _ = write!(page, "<th scope=\"col\">{}</th>", escaped(column));
     }
     *page += "</tr></thead><tbody>\n";
     for row in rows {
-        let cells: String = row.into_iter().map(|cell| format!("<td>{cell}</td>")).collect();
+        let cells = header.iter().zip(row);
+        let cells: String =
+            cells.map(|(name, cell)| format!("<td data-label=\"{}\">{cell}</td>", escaped(name))).collect();
         let _ = writeln!(page, "<tr>{cells}</tr>");
     }
     *page += "</tbody></table>\n";
