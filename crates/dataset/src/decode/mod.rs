@@ -39,7 +39,7 @@ pub enum Decoder {
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Baseline or progressive JPEG.
+    /// Sequential or progressive JPEG.
     Jpeg,
     /// PNG of at most 8 bits a channel.
     Png,
@@ -111,10 +111,9 @@ pub enum DecodeError {
         /// The decoder's words.
         reason: String,
     },
-    /// A progressive JPEG without all the scans that its coefficients need.
+    /// A JPEG without all the scans that its coefficients need.
     #[error(
-        "progressive JPEG file with missing scans: PIL and OpenCV smooth over what is not there, each version in \
-         its own way"
+        "JPEG file with missing scans: a part of every pixel is not there (PIL and OpenCV show what is, smoothed)"
     )]
     MissingScans,
     /// A variant that is not read, though PIL or OpenCV may.

@@ -155,9 +155,9 @@ impl<'a> Header<'a> {
                         self.jfif = true;
                         let (major, minor) = (segment[5], segment[6]);
                         if major != 1 {
-                            stream.warnings.add(|| {
-                                format!("Warning: unknown JFIF revision number {major}.{minor:02}")
-                            });
+                            stream
+                                .warnings
+                                .add(|| format!("Warning: unknown JFIF revision number {major}.{minor:02}"));
                         }
                     }
                 }
@@ -209,7 +209,8 @@ impl<'a> Header<'a> {
             let feature = format!("{count} colour components");
             return Err(DecodeError::Unsupported { format: Format::Jpeg, feature });
         }
-        let factors = || rest.chunks_exact(3).map(|part| (usize::from(part[1] >> 4), usize::from(part[1] & 15)));
+        let factors =
+            || rest.chunks_exact(3).map(|part| (usize::from(part[1] >> 4), usize::from(part[1] & 15)));
         if factors().any(|(across, down)| !(1..=4).contains(&across) || !(1..=4).contains(&down)) {
             return Err(corrupt("Bogus sampling factors"));
         }

@@ -34,7 +34,10 @@ const HARMLESS: u64 = 2040;
 
 /// The samples of a block from its coefficients in natural order: the vector code's, and the C code's where they differ.
 #[inline(always)]
-pub(super) fn samples(coefficients: &[i16; BLOCK], quantisation: &[u16; BLOCK]) -> (Samples, Option<Samples>) {
+pub(super) fn samples(
+    coefficients: &[i16; BLOCK],
+    quantisation: &[u16; BLOCK],
+) -> (Samples, Option<Samples>) {
     let mut rows: Rows = [[0; 8]; 8];
     let mut sum = 0;
     for (row, (c, q)) in rows.iter_mut().zip(coefficients.chunks_exact(8).zip(quantisation.chunks_exact(8))) {

@@ -49,7 +49,9 @@ impl NullaryFnOnce for Inverse<'_> {
         let stride = component.blocks_across * 8;
         let mut samples = vec![0; stride * component.blocks_down * 8];
         let rows = samples.chunks_exact_mut(stride * 8);
-        for (down, (rows, blocks)) in rows.zip(component.coefficients.chunks_exact(component.stride * BLOCK)).enumerate() {
+        for (down, (rows, blocks)) in
+            rows.zip(component.coefficients.chunks_exact(component.stride * BLOCK)).enumerate()
+        {
             for (x, block) in blocks.as_chunks().0.iter().take(component.blocks_across).enumerate() {
                 let (vector, c) = idct::samples(block, table);
                 for (y, row) in vector.iter().enumerate() {
@@ -78,10 +80,7 @@ impl Plane {
 
 /// The pixels of the image, three bytes each, or four where it has four components: Pillow's, and OpenCV's where damage
 /// makes them differ.
-pub(super) fn pixels(
-    frame: &Frame,
-    transform: Transform,
-) -> Result<(Vec<u8>, Option<Vec<u8>>), DecodeError> {
+pub(super) fn pixels(frame: &Frame, transform: Transform) -> Result<(Vec<u8>, Option<Vec<u8>>), DecodeError> {
     let arch = Arch::new();
     let (mut planes, mut differing) = (Vec::new(), Vec::new());
     for component in &frame.components {

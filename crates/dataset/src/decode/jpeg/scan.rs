@@ -131,7 +131,8 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
 
 /// Refuses what `per_scan_setup` refuses.
 fn check_unit(frame: &Frame, scan: &Scan) -> Result<(), DecodeError> {
-    let blocks = |&(index, ..): &(usize, u8, u8)| frame.components[index].across * frame.components[index].down;
+    let blocks =
+        |&(index, ..): &(usize, u8, u8)| frame.components[index].across * frame.components[index].down;
     if scan.parts.len() > 1 && scan.parts.iter().map(blocks).sum::<usize>() > MAX_BLOCKS_IN_UNIT {
         return Err(corrupt("Sampling factors too large for interleaved scan"));
     }

@@ -35,7 +35,15 @@ pub(super) struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, marker: 0, discarded: 0, ran_out: false, ahead: 0, warnings: Warnings::default() }
+        Self {
+            bytes,
+            at: 0,
+            marker: 0,
+            discarded: 0,
+            ran_out: false,
+            ahead: 0,
+            warnings: Warnings::default(),
+        }
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, DecodeError> {

@@ -74,12 +74,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Chunks<'_>, DecodeError> {
             "IEND" => break,
             "IDAT" => chunks.pixels.extend_from_slice(data),
             "PLTE" => chunks.palette = data,
-            // libpng looks at the two letters in this way.
-            "eXIf"
-                if chunks.exif.is_none()
-                    && data.len() > 1
-                    && (matches!(data[1], b'M' | b'I') || data[0] == data[1]) =>
-            {
+            "eXIf" if chunks.exif.is_none() && data.len() > 1 => {
+                // libpng looks at the two letters in this way, and loses its place where they are others.
+                if !matches!(data[1], b'M' | b'I') && data[0] != data[1] {
+                    return Err(refused(name, "OpenCV refuses its byte order"));
+                }
                 chunks.exif = Some(data);
             }
             _ => {}

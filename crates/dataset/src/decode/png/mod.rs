@@ -32,7 +32,9 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let mut opencv = None;
     let (pixels, colour) = match chunks.colour {
         chunks::Colour::Rgb if storage.channels == 3 => (samples, Colour::Rgb),
-        chunks::Colour::Rgb => (samples.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(), Colour::Rgb),
+        chunks::Colour::Rgb => {
+            (samples.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(), Colour::Rgb)
+        }
         chunks::Colour::Grey => {
             let white = (255 / ((1_u16 << storage.depth) - 1)) as u8;
             let grey = samples.iter().step_by(storage.channels);

@@ -12,15 +12,8 @@ const TRUNCATED: DecodeError = DecodeError::Truncated { format: Format::Png };
 const MOST_FROM_A_BYTE: usize = 1032;
 
 /// First column and row, and steps from one to the next, of the seven passes.
-const ADAM7: [[usize; 4]; 7] = [
-    [0, 0, 8, 8],
-    [4, 0, 8, 8],
-    [0, 4, 4, 8],
-    [2, 0, 4, 4],
-    [0, 2, 2, 4],
-    [1, 0, 2, 2],
-    [0, 1, 1, 2],
-];
+const ADAM7: [[usize; 4]; 7] =
+    [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 
 /// How the pixels are stored.
 #[derive(Clone, Copy)]
