@@ -1,5 +1,8 @@
 //! `dataset check`: what lies at a path, before hours are spent on it.
 
+mod complete;
+mod digests;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -11,7 +14,7 @@ use indicatif::BinaryBytes;
 use crate::output::note;
 use crate::process::{processors, stop_on_signal};
 use crate::progress::Count;
-use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};
 
 /// Looks at images and labels before hours are spent on them
 #[derive(clap::Args)]
@@ -25,7 +28,8 @@ enum Action {
     /// Counts, classes, labels and their order, undecodable files, colour modes, EXIF orientation, sizes,
     /// duplicates, and the fingerprint that goes into every report
     ///
-    /// The exit code is 2 when files cannot be decoded, or labels contradict the known ones.
+    /// The exit code is 2 when files cannot be decoded, labels contradict the known ones, or images are not those of the run
+    /// that they are held against; 1 when only --complete is not met.
     Check(Check),
 }
 
@@ -39,6 +43,19 @@ struct Check {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
+    /// Exit with 1, and say what is missing, unless this is the whole validation set: 50,000 images named
+    /// ILSVRC2012_val_..., each once, with the known labels, decodable
+    #[arg(long)]
+    complete: bool,
+
+    /// Compare each image's bytes with those that a run read (its digests.csv), or with a file of --write-digests
+    #[arg(long, value_name = "RUN")]
+    against: Option<PathBuf>,
+
+    /// Write the SHA-256 of each image's bytes to a file, as a run writes digests.csv
+    #[arg(long, value_name = "FILE")]
+    write_digests: Option<PathBuf>,
+
     /// Threads that decode [default: one a processor]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -49,6 +66,8 @@ const SHOWN: usize = 5;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let Action::Check(check) = &args.action;
+    // Read before hours are spent on the images.
+    let then = check.against.as_deref().map(digests::read).transpose()?;
     let dataset = Dataset::open(&check.path, check.labels.as_deref())?;
     let stop = stop_on_signal("Stopping.")?;
     let mut count = Count::new(dataset.items().len());
@@ -60,9 +79,46 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         return Ok(EXIT_INTERRUPTED);
     };
     let labels = dataset.label_check();
-    let problems = problems(&census, &labels, dataset.label_source());
-    output::print(&text(&dataset, &census, &labels, &problems))?;
-    Ok(if problems.is_empty() { EXIT_HOLDS } else { EXIT_WRONG })
+    let mut findings = Findings {
+        problems: problems(&census, &labels, dataset.label_source()),
+        missing: check.complete.then(|| complete::missing(&dataset, &census)),
+        ..Findings::default()
+    };
+    let now = digests::of(&census.digests);
+    if let Some((path, then)) = then {
+        let differences = digests::differences(&then, &now);
+        findings.against = Some(match differences.is_empty() {
+            true => format!("the same {} images as {}", then.len(), path.display()),
+            false => format!("not the images of {}", path.display()),
+        });
+        if !differences.is_empty() {
+            findings.problems.push(format!(
+                "images are not those that {} tells of: {}. Get them again, or begin a new run.",
+                path.display(),
+                differences.join(", ")
+            ));
+        }
+    }
+    if let Some(path) = &check.write_digests {
+        digests::write(path, &now)?;
+    }
+    output::print(&text(&dataset, &census, &labels, &findings))?;
+    Ok(match (findings.problems.is_empty(), findings.missing.is_none_or(|missing| missing.is_empty())) {
+        (false, _) => EXIT_WRONG,
+        (true, false) => EXIT_DIFFERS,
+        (true, true) => EXIT_HOLDS,
+    })
+}
+
+/// What is said of a data set beside its description.
+#[derive(Default)]
+struct Findings {
+    /// What has to be mended, a sentence each.
+    problems: Vec<String>,
+    /// What the whole validation set has beside it, a sentence each, if that was asked.
+    missing: Option<Vec<String>>,
+    /// How the images compare with a run's, if that was asked.
+    against: Option<String>,
 }
 
 /// What has to be mended before an accuracy means anything, a sentence each.
@@ -85,7 +141,7 @@ fn problems(census: &Census, labels: &LabelCheck, source: &LabelSource) -> Vec<S
     problems
 }
 
-fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[String]) -> String {
+fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Findings) -> String {
     let mut text = String::new();
     let mut line = |name: &str, fact: &str| {
         let _ = writeln!(text, "{name:<13}{fact}");
@@ -99,7 +155,8 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[Str
     line("labels", &dataset.label_source().to_string());
     line("order", &order(labels));
     line("classes", &classes(&census.per_class));
-    line("decoded", &format!("{} of {}", census.images - census.undecodable.len(), census.images));
+    let decoded = census.images - census.undecodable.len();
+    line("decoded", &format!("{decoded} of {}", census.images));
     for (name, reason) in census.undecodable.iter().take(SHOWN) {
         line("", &format!("{name}: {reason}"));
     }
@@ -121,7 +178,14 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[Str
         let [low, middle, high] = sides.width;
         let widths = format!("{low} to {high} pixels wide, median {middle}");
         let [low, middle, high] = sides.height;
-        line("sizes", &format!("{widths}; {low} to {high} high, median {middle}"));
+        let prescaled = match (sides.width, sides.height) {
+            // One image has one size whatever was done to it.
+            ([low, _, high], [lowest, _, highest]) if low == high && lowest == highest && decoded > 1 => {
+                format!("; prescaled: all are {low}x{lowest}, the validation set's files have many sizes")
+            }
+            _ => String::new(),
+        };
+        line("sizes", &format!("{widths}; {low} to {high} high, median {middle}{prescaled}"));
     }
     let twice: Vec<String> = census.duplicates.iter().map(|group| group.join(" = ")).collect();
     line(
@@ -136,13 +200,22 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[Str
         },
     );
     line("fingerprint", &dataset.fingerprint());
+    if let Some(against) = &findings.against {
+        line("against", against);
+    }
+    if findings.missing.as_ref().is_some_and(Vec::is_empty) {
+        line("complete", "each of the 50,000 images once, with its known label, decodable");
+    }
     for warning in dataset.warnings() {
         let _ = writeln!(text, "warning: {warning}");
     }
-    for problem in problems {
+    for problem in &findings.problems {
         let _ = writeln!(text, "problem: {problem}");
     }
-    if problems.is_empty() {
+    for missing in findings.missing.iter().flatten() {
+        let _ = writeln!(text, "incomplete: {missing}");
+    }
+    if findings.problems.is_empty() && findings.missing.as_ref().is_none_or(Vec::is_empty) {
         text += "Nothing has to be mended.\n";
     }
     text
@@ -150,8 +223,9 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, problems: &[Str
 
 fn order(labels: &LabelCheck) -> String {
     match (labels.known, labels.wrong) {
-        (0, _) => "cannot be checked: no image is named like a validation file".to_owned(),
-        (known, 0) => format!("agrees with the known labels of {known} validation files"),
+        (0, _) => "cannot be checked: no image is named like a validation file, and no list is held against WNID folders".to_owned(),
+        (known, 0) if labels.by_folder == 0 => format!("agrees with the known labels of {known} validation files"),
+        (known, 0) => format!("agrees with the known labels of {known} images ({} by WNID folder)", labels.by_folder),
         (known, wrong) => {
             format!("{wrong} of {known} labels are not the known ones; they are {}", labels.order)
         }

@@ -33,6 +33,8 @@ pub struct Census {
     pub contradictory_duplicates: usize,
     /// How many images each class has.
     pub per_class: Vec<usize>,
+    /// SHA-256 of the bytes of each file that could be read, decodable or not.
+    pub digests: Vec<(String, [u8; 32])>,
 }
 
 /// Smallest, median and largest, in pixels.
@@ -48,6 +50,7 @@ pub struct Sides {
 struct Found {
     index: usize,
     bytes: u64,
+    /// Of what was read.
     content: Option<[u8; 32]>,
     decoded: Result<Image, String>,
 }
@@ -124,7 +127,11 @@ impl Census {
             census.bytes += one.bytes;
             census.per_class[usize::from(item.label)] += 1;
             if let Some(content) = one.content {
-                by_content.entry(content).or_default().push(one.index);
+                census.digests.push((item.name.clone(), content));
+                // Files without a byte have no content in common.
+                if one.bytes > 0 {
+                    by_content.entry(content).or_default().push(one.index);
+                }
             }
             let image = match one.decoded {
                 Ok(image) => image,
@@ -172,7 +179,7 @@ fn look(dataset: &Dataset, index: usize) -> Result<Found, DatasetError> {
         orientation: decoded.orientation(),
         size: decoded.size(),
     });
-    let content = (!bytes.is_empty()).then(|| Sha256::digest(&bytes).into());
+    let content = Some(Sha256::digest(&bytes).into());
     Ok(Found { index, bytes: bytes.len() as u64, content, decoded })
 }
 

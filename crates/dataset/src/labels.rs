@@ -168,6 +168,21 @@ pub fn val_label(name: &str) -> Option<u16> {
     val_file_number(name).map(|number| ilsvrc2012_val()[number - 1])
 }
 
+/// The class that an image's name is known to mean: by the number of a validation file, else by the WNID of the folder
+/// that it lies in, which is as certain.
+///
+/// ```
+/// use dataset::labels::known_label;
+///
+/// assert_eq!(known_label("val/ILSVRC2012_val_00000001.JPEG"), Some(65));
+/// assert_eq!(known_label("n01440764/x.JPEG"), Some(0));
+/// assert_eq!(known_label("x.JPEG"), None);
+/// ```
+#[must_use]
+pub fn known_label(name: &str) -> Option<u16> {
+    val_label(name).or_else(|| name.rsplit('/').skip(1).find_map(wnid_to_index))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

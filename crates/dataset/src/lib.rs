@@ -46,6 +46,6 @@ pub use census::{Census, Sides};
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, Warnings};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
-pub use open::{Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
+pub use open::{ArchiveProblem, Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
 pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};
 pub use thumbnail::thumbnail_jpeg;

@@ -168,6 +168,35 @@ fn a_file_that_grows_or_goes_stops_the_run() {
     assert!(!dataset.read(0).expect_err("gone").concerns_one_image());
 }
 
+#[test]
+fn a_file_that_is_replaced_stops_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.parquet");
+    let copy = || fs::copy(fixture("wnids.parquet"), &path).expect("copied");
+    copy();
+    let dataset = Dataset::open(&path, None).expect("a data set");
+    dataset.read(0).expect("readable");
+    // The same length and, for once, the same content: another file all the same.
+    fs::remove_file(&path).expect("removed");
+    fs::write(folder.path().join("occupies the inode"), "").expect("written");
+    copy();
+    let error = dataset.read(0).expect_err("replaced");
+    assert!(error.to_string().contains("the file has changed since the run began"), "{error}");
+    assert!(!error.concerns_one_image());
+}
+
+#[test]
+fn a_shard_may_call_itself_one_of_any_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x-00000-of-00100000000000000.parquet");
+    fs::copy(fixture("wnids.parquet"), &path).expect("copied");
+    let dataset = Dataset::open(folder.path(), None).expect("a data set");
+    assert_eq!(
+        dataset.warnings(),
+        ["99999999999999 of 100000000000000 shards are not there: 00001, 00002, 00003, ..."]
+    );
+}
+
 /// Whatever the damage: an error or bytes, never a panic.
 #[test]
 fn damaged_files_are_errors() {

@@ -4,13 +4,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tar::EntryType;
 
-use super::scan::{self, Arrangement, Found};
-use super::{DatasetError, error::examples};
+use super::archive_problem::ArchiveProblem;
+use super::reopen::Reopened;
+use super::scan::{self, Arrangement, Found, Strays};
+use super::{DatasetError, error::examples, list};
+use crate::guard::guarded_or;
 use crate::{labels, names};
 
 /// Tar archives are made of blocks of so many bytes.
@@ -26,44 +29,121 @@ struct Span {
 /// An archive's images by their names, which are relative to the folder that all of them share.
 #[derive(Debug)]
 pub(super) struct Archive {
-    path: PathBuf,
+    file: Reopened,
     members: HashMap<String, Span>,
 }
 
-/// The images of the archive at `path`, and how they are arranged in it.
-pub(super) fn open(path: &Path) -> Result<(Archive, Found), DatasetError> {
-    let members = members(path)?;
-    if members.is_empty() {
-        return Err(DatasetError::ArchiveWithoutImages { path: path.to_owned() });
+/// A list of labels that lies in an archive.
+#[derive(Debug)]
+pub(super) struct ListInside {
+    /// The archive's path and the list's name in it, for messages.
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    /// From the list's folder down to the images' folder, with `/` at the end, or empty.
+    pub(super) below: String,
+}
+
+/// Members of an archive by their names.
+struct Members {
+    images: HashMap<String, Span>,
+    others: HashMap<String, Span>,
+}
+
+/// The images of the archive at `path`, how they are arranged in it, and a list of labels, if it holds one.
+pub(super) fn open(path: &Path) -> Result<(Archive, Found, Option<ListInside>), DatasetError> {
+    let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
+    let failed = |problem| DatasetError::Archive { path: path.to_owned(), problem };
+    let (file, handle) = Reopened::open(path).map_err(unreadable)?;
+    let Members { images, others } = guarded_or(
+        || members(path, handle, file.len()),
+        |reason| failed(ArchiveProblem::Damaged { reason }),
+    )?;
+    file.check_now().map_err(unreadable)?;
+    if images.is_empty() {
+        return Err(failed(ArchiveProblem::WithoutImages));
     }
-    let shared = shared_folder(members.keys());
-    let members: HashMap<String, Span> =
-        members.into_iter().map(|(name, span)| (name[shared.len()..].to_owned(), span)).collect();
+    let shared = shared_folder(images.keys());
+    let inside = list_inside(path, &file, &shared, &others)?;
+    let mut members: HashMap<String, Span> =
+        images.into_iter().map(|(name, span)| (name[shared.len()..].to_owned(), span)).collect();
     let mut names: Vec<String> = members.keys().cloned().collect();
     names.sort_unstable();
     scan::check_names(path, &names)?;
-    let arrangement = arrangement(path, &names)?;
-    let found = Found::new(path.to_owned(), names, arrangement);
-    Ok((Archive { path: path.to_owned(), members }, found))
+    let strays = take_strays(path, &mut names);
+    for name in strays.iter().flat_map(|strays| &strays.names) {
+        members.remove(name);
+    }
+    let arrangement = arrangement(path, &names, inside.is_some())?;
+    let found = Found { strays, ..Found::new(path.to_owned(), names, arrangement) };
+    Ok((Archive { file, members }, found, inside))
 }
 
-/// The images, by their names in the archive.
-fn members(path: &Path) -> Result<HashMap<String, Span>, DatasetError> {
+/// Takes images that lie beside class folders out of `names`, where the folders are meant.
+fn take_strays(path: &Path, names: &mut Vec<String>) -> Option<Strays> {
+    let (loose, rest): (Vec<String>, Vec<String>) =
+        names.iter().cloned().partition(|name| !name.contains('/'));
+    let by_class = |name: &&String| {
+        name.split_once('/').is_some_and(|(folder, _)| labels::wnid_to_index(folder).is_some())
+    };
+    let in_folders = rest.iter().filter(by_class).count();
+    (!loose.is_empty() && scan::are_strays(&loose, in_folders)).then(|| {
+        *names = rest;
+        Strays { folder: path.to_owned(), names: loose }
+    })
+}
+
+/// A list in the archive's first folder or in one of those down to `shared`, the images'.
+fn list_inside(
+    path: &Path,
+    file: &Reopened,
+    shared: &str,
+    others: &HashMap<String, Span>,
+) -> Result<Option<ListInside>, DatasetError> {
+    let folders = std::iter::once(0).chain(shared.match_indices('/').map(|(at, _)| at + 1));
+    for (folder, below) in folders.map(|at| shared.split_at(at)) {
+        for list in list::NAMES {
+            let name = format!("{folder}{list}");
+            let Some(span) = others.get(&name).filter(|span| span.len <= list::MAX_BYTES) else { continue };
+            let path = path.join(&name);
+            let bytes = file
+                .read(span.offset, span.len)
+                .map_err(|cause| DatasetError::Unreadable { path: path.clone(), cause })?;
+            if !list::may_be_another(list) || list::begins_like_one(&bytes) {
+                return Ok(Some(ListInside { path, bytes, below: below.to_owned() }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The members of the archive at `path`, opened as `file`, by their names in it.
+fn members(path: &Path, file: File, size: u64) -> Result<Members, DatasetError> {
     let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
-    let damaged = |reason: String| DatasetError::ArchiveDamaged { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
+    let failed = |problem| DatasetError::Archive { path: path.to_owned(), problem };
+    let damaged = |reason: String| failed(ArchiveProblem::Damaged { reason });
     let mut archive = tar::Archive::new(file);
     // Links may lead to any file, so that the others are kept too.
     let (mut images, mut others) = (HashMap::new(), HashMap::new());
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(unreadable)? {
-        let entry = entry.map_err(|error| {
+        let mut entry = entry.map_err(|error| {
             damaged(format!("after {} images its next header is broken: {error}", images.len()))
         })?;
-        end = entry.raw_file_position().saturating_add(entry.size());
-        let name = entry.path().map_err(|error| damaged(error.to_string()))?.into_owned();
         let kind = entry.header().entry_type();
+        let sparse = sparse(&mut entry).map_err(|error| damaged(error.to_string()))?;
+        // A sparse file has a length that is not that of its bytes here.
+        let stored = if kind.is_gnu_sparse() {
+            entry.header().entry_size().map_err(|error| damaged(error.to_string()))?
+        } else {
+            entry.size()
+        };
+        end = entry.raw_file_position().saturating_add(stored);
+        let name = match &sparse {
+            Sparse::Named(name) => PathBuf::from(name),
+            Sparse::No | Sparse::Yes => {
+                entry.path().map_err(|error| damaged(error.to_string()))?.into_owned()
+            }
+        };
         if kind.is_dir() {
             continue;
         }
@@ -82,6 +162,12 @@ fn members(path: &Path) -> Result<HashMap<String, Span>, DatasetError> {
         } else {
             Ok(Span { offset: entry.raw_file_position(), len: entry.size() })
         };
+        if sparse != Sparse::No {
+            if is_image {
+                return Err(failed(ArchiveProblem::Sparse { name: text }));
+            }
+            continue;
+        }
         if !is_image {
             if let (Ok(span), true) = (span, is_content(kind)) {
                 others.insert(text, span);
@@ -89,12 +175,12 @@ fn members(path: &Path) -> Result<HashMap<String, Span>, DatasetError> {
             continue;
         }
         if !is_content(kind) {
-            return Err(DatasetError::ArchiveNotAFile { path: path.to_owned(), name: text });
+            return Err(failed(ArchiveProblem::NotAFile { name: text }));
         }
         let span = match span {
             Ok(span) => span,
             Err(target) => {
-                return Err(DatasetError::ArchiveLink { path: path.to_owned(), name: text, target });
+                return Err(failed(ArchiveProblem::Link { name: text, target }));
             }
         };
         if span.offset.checked_add(span.len).is_none_or(|end| end > size) {
@@ -106,7 +192,7 @@ fn members(path: &Path) -> Result<HashMap<String, Span>, DatasetError> {
         match images.get(&text) {
             // A file that GNU tar was given twice is a link to itself.
             Some(first) if *first == span => {}
-            Some(_) => return Err(DatasetError::ArchiveDuplicate { path: path.to_owned(), name: text }),
+            Some(_) => return Err(failed(ArchiveProblem::Duplicate { name: text })),
             None => {
                 images.insert(text, span);
             }
@@ -120,12 +206,40 @@ fn members(path: &Path) -> Result<HashMap<String, Span>, DatasetError> {
             images.len()
         )));
     }
-    Ok(images)
+    Ok(Members { images, others })
 }
 
-/// A member's name as links and lists write it.
+/// Whether a member's content is stored without its holes.
+#[derive(Debug, PartialEq, Eq)]
+enum Sparse {
+    No,
+    Yes,
+    /// The real name stands apart; the member's own is `GNUSparseFile.N/...`.
+    Named(String),
+}
+
+/// By its kind, or, in archives of POSIX's form (PAX), by keywords in front of it.
+fn sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Sparse> {
+    let mut sparse = if entry.header().entry_type().is_gnu_sparse() { Sparse::Yes } else { Sparse::No };
+    for extension in entry.pax_extensions()?.into_iter().flatten() {
+        let extension = extension?;
+        match extension.key_bytes() {
+            b"GNU.sparse.name" => {
+                sparse = Sparse::Named(String::from_utf8_lossy(extension.value_bytes()).into_owned());
+            }
+            // `SCHILY.realsize` is what star writes.
+            key if sparse == Sparse::No && (key.starts_with(b"GNU.sparse.") || key == b"SCHILY.realsize") => {
+                sparse = Sparse::Yes;
+            }
+            _ => {}
+        }
+    }
+    Ok(sparse)
+}
+
+/// A member's name as links and lists write it. What unpacks an archive leaves a `/` in front out.
 fn plain(name: &str) -> String {
-    name.trim_start_matches("./").to_owned()
+    names::normal(name).trim_start_matches('/').to_owned()
 }
 
 /// Whether an entry has content: its own, or that of the file which it is another name of.
@@ -149,7 +263,8 @@ fn shared_folder<'a>(mut names: impl Iterator<Item = &'a String>) -> String {
     shared
 }
 
-fn arrangement(path: &Path, names: &[String]) -> Result<Arrangement, DatasetError> {
+/// Where a list tells the labels, folders may have any depth.
+fn arrangement(path: &Path, names: &[String], listed: bool) -> Result<Arrangement, DatasetError> {
     let folder =
         |name: &'_ String| name.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
     let folders: BTreeSet<String> = names.iter().map(folder).collect();
@@ -160,12 +275,16 @@ fn arrangement(path: &Path, names: &[String]) -> Result<Arrangement, DatasetErro
             Ok(Arrangement::ByClass(folders.len()))
         }
         () if all(|folder| scan::class_number(folder).is_some()) => Ok(Arrangement::ByNumber(folders.len())),
-        () if folders.iter().any(|folder| folder.is_empty() || folder.contains('/')) => {
-            Err(DatasetError::ArchiveMixed {
+        () if !listed && folders.iter().any(|folder| folder.is_empty() || folder.contains('/')) => {
+            Err(DatasetError::Archive {
                 path: path.to_owned(),
-                examples: examples(
-                    folders.iter().map(|folder| if folder.is_empty() { "(none)" } else { folder.as_str() }),
-                ),
+                problem: ArchiveProblem::Mixed {
+                    examples: examples(
+                        folders
+                            .iter()
+                            .map(|folder| if folder.is_empty() { "(none)" } else { folder.as_str() }),
+                    ),
+                },
             })
         }
         () => Ok(Arrangement::ByFolder(folders.len())),
@@ -176,12 +295,7 @@ impl Archive {
     /// The whole content of an image.
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let span = self.members.get(name).ok_or(io::ErrorKind::NotFound)?;
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(span.offset))?;
-        let mut bytes = Vec::new();
-        // Not more than there is, should the archive have been replaced by another.
-        file.take(span.len).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 == span.len { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        self.file.read(span.offset, span.len)
     }
 
     pub(super) fn offset_of(&self, name: &str) -> Option<u64> {

@@ -15,22 +15,11 @@ use super::error::examples;
 use super::finish::finish;
 use super::kind::Kind;
 use super::list::{self, Entry, List};
-use super::matching::{Index, Match, match_entries};
+use super::matching::{Bases, Index, Match, match_entries};
 use super::parquet;
 use super::scan::{self, Arrangement, Found};
 use super::{Dataset, DatasetError, Item, LabelSource, Layout, Store};
 use crate::{labels, names};
-
-/// Names under which label lists of validation sets go.
-const LIST_NAMES: [&str; 7] = [
-    "val.txt",
-    "val_list.txt",
-    "val_map.txt",
-    "labels.txt",
-    "LOC_val_solution.csv",
-    "ILSVRC2012_validation_ground_truth.txt",
-    "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt",
-];
 
 pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, DatasetError> {
     let kind = fs::metadata(path).map_err(|cause| match cause.kind() {
@@ -69,12 +58,18 @@ pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, Datase
 }
 
 fn open_archive(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError> {
-    let (archive, found) = archive::open(path)?;
+    let (archive, found, inside) = archive::open(path)?;
     let layout = Layout::Tar { inside: Box::new(layout(&found)) };
-    let dataset = match named {
-        Some(list) => labelled_by_list(found, layout, list, list::read(list)?),
-        None if matches!(found.arrangement, Arrangement::ByFolder(_)) => Err(scan::unknown_folders(&found)),
-        None => labelled_by_what_is_beside(found, layout, path),
+    let dataset = match (named, inside) {
+        (Some(list), _) => labelled_by_list(found, layout, list, list::read(list)?),
+        (None, Some(inside)) => {
+            let list = list::parse(&inside.path, &inside.bytes)?;
+            labelled_by(found, layout, &inside.path, list, &Bases::in_archive(&inside.below))
+        }
+        (None, None) if matches!(found.arrangement, Arrangement::ByFolder(_)) => {
+            Err(scan::unknown_folders(&found))
+        }
+        (None, None) => labelled_by_what_is_beside(found, layout, path),
     }?;
     Ok(Dataset { store: Store::Tar(Arc::new(archive)), ..dataset })
 }
@@ -85,7 +80,7 @@ fn open_parquet(path: &Path, shards: &[PathBuf], named: Option<&Path>) -> Result
     let opened = parquet::open(path, shards, named.is_none())?;
     let mut dataset = match (named, opened.labelled) {
         (Some(list), _) => labelled_by_list(opened.found, layout, list, list::read(list)?),
-        (None, Some((column, items))) => Ok(finish(opened.found, items, layout, LabelSource::Column(column))),
+        (None, Some((column, items))) => finish(opened.found, items, layout, LabelSource::Column(column)),
         (None, None) => labelled_by_what_is_beside(opened.found, layout, path),
     }?;
     dataset.warnings.extend(opened.warnings);
@@ -121,7 +116,7 @@ fn labelled_by_what_is_beside(found: Found, layout: Layout, path: &Path) -> Resu
     // A list beside the folder may belong to something else; it counts if it names an image here.
     let (reason, broken) = match list::read(&path) {
         Ok(list @ (List::Named(_) | List::Kaggle(_)))
-            if names_one(list.entries(), &Index::new(&found, &path)) =>
+            if names_one(list.entries(), &Index::new(&found, &Bases::of(&path, &found.root))) =>
         {
             return labelled_by_list(found, layout, &path, list);
         }
@@ -173,15 +168,23 @@ fn open_list(path: &Path, named: Option<&Path>) -> Result<Dataset, DatasetError>
 /// The images that the list at `path` names.
 fn listed_images(path: &Path, entries: &[Entry]) -> Result<(Found, Layout), DatasetError> {
     let root = scan::folder_of(path).to_owned();
-    let mut names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    refuse_ways_through_links(path, &root, entries)?;
+    let bases = Bases::of(path, &root);
+    // The shortest is the one below the root, so that an absolute name and a relative one are the same.
+    let below = |entry: &Entry| bases.names(&entry.name).min_by_key(|name| name.len()).map(str::to_owned);
+    let mut names: Vec<String> = entries.iter().filter_map(below).collect();
     names.sort_unstable();
     names.dedup();
-    // `join` lets an absolute name stand, so that a list may point anywhere.
+    // `join` lets an absolute name stand, so that a list may point anywhere. A link to nothing is there: it is that
+    // image's error.
+    let is_there =
+        |path: PathBuf| fs::metadata(&path).is_ok_and(|found| !found.is_dir()) || scan::is_dead_link(&path);
     let absent: Vec<&str> =
-        names.iter().filter(|name| !root.join(name).is_file()).map(String::as_str).collect();
+        names.iter().filter(|name| !is_there(root.join(name))).map(String::as_str).collect();
     if absent.is_empty() {
         scan::check_names(&root, &names)?;
-        Ok((Found::new(root, names, Arrangement::Flat), Layout::ListFile))
+        let dead_links = names.iter().filter(|name| scan::is_dead_link(&root.join(name))).cloned().collect();
+        Ok((Found { dead_links, ..Found::new(root, names, Arrangement::Flat) }, Layout::ListFile))
     } else if absent.len() == names.len() {
         // Not one is where the list says: perhaps its folder holds them in another arrangement.
         images_below(&root)
@@ -194,6 +197,23 @@ fn listed_images(path: &Path, entries: &[Entry]) -> Result<(Found, Layout), Data
             examples: examples(absent),
         })
     }
+}
+
+/// A name's plain form is what it says only where there are no links on its way.
+fn refuse_ways_through_links(path: &Path, root: &Path, entries: &[Entry]) -> Result<(), DatasetError> {
+    for entry in entries {
+        let Some(written) = &entry.written else { continue };
+        let Ok(whole) = root.join(written).canonicalize() else { continue };
+        if root.join(&entry.name).canonicalize().ok() != Some(whole) {
+            return Err(DatasetError::ListedThroughLink {
+                path: path.to_owned(),
+                line: entry.line,
+                written: written.clone(),
+                plain: entry.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The images of `folder` in any arrangement, for a list to label.
@@ -218,10 +238,9 @@ fn layout(found: &Found) -> Layout {
 }
 
 fn list_in(folder: &Path) -> Option<PathBuf> {
-    LIST_NAMES
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file() && (!path.ends_with("labels.txt") || list::looks_like_one(path)))
+    list::NAMES.iter().map(|name| (name, folder.join(name))).find_map(|(name, path)| {
+        (path.is_file() && (!list::may_be_another(name) || list::looks_like_one(&path))).then_some(path)
+    })
 }
 
 /// WNID folders, or numbers in file names.
@@ -249,12 +268,24 @@ fn labelled_by_name(found: Found, layout: Layout, beside: Option<Unused>) -> Res
         Arrangement::ByNumber(_) => LabelSource::FolderNumbers,
         Arrangement::Flat | Arrangement::ByFolder(_) => LabelSource::BuiltIn,
     };
-    let mut dataset = finish(found, items, layout, label_source);
+    let mut dataset = finish(found, items, layout, label_source)?;
     dataset.warnings.extend(beside.filter(|list| list.broken).map(|list| list.note));
     Ok(dataset)
 }
 
 fn labelled_by_list(found: Found, layout: Layout, path: &Path, list: List) -> Result<Dataset, DatasetError> {
+    let bases = Bases::of(path, &found.root);
+    labelled_by(found, layout, path, list, &bases)
+}
+
+/// By the `list` from `path`, whose names may begin with one of `bases`.
+fn labelled_by(
+    found: Found,
+    layout: Layout,
+    path: &Path,
+    list: List,
+    bases: &Bases,
+) -> Result<Dataset, DatasetError> {
     let mut label_source = LabelSource::List(path.to_owned());
     let items = match list {
         List::GroundTruth => {
@@ -263,13 +294,13 @@ fn labelled_by_list(found: Found, layout: Layout, path: &Path, list: List) -> Re
         }
         List::Bare(labels) => bare(&found, path, &labels)?,
         List::Named(_) | List::Kaggle(_) => {
-            let labels = match_entries(&found, path, &list)?;
+            let labels = match_entries(&found, path, &list, bases)?;
             let item =
                 |(name, label): (&String, Option<u16>)| Some(Item { name: name.clone(), label: label? });
             found.names.iter().zip(labels).filter_map(item).collect()
         }
     };
-    Ok(finish(found, items, layout, label_source))
+    finish(found, items, layout, label_source)
 }
 
 /// The ground truth has been found equal to the known labels, so those are used.
@@ -294,7 +325,9 @@ fn ground_truth(found: &Found, path: &Path) -> Result<Vec<Item>, DatasetError> {
     })
 }
 
-/// Labels without names go to the images in the order of their file names, whatever the folder.
+/// Labels without names go to the images in the order of their file names. Where these lie in folders, that may be an order
+/// of folders first, as torchvision's `ImageFolder` has it, or of file names, as in the flat folder that they were
+/// in once: taken is what both say, or the one that agrees with every known label.
 fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<Item>, DatasetError> {
     if labels.len() != found.names.len() {
         return Err(DatasetError::CountMismatch {
@@ -304,10 +337,29 @@ fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<Item>, Dataset
             images: found.names.len(),
         });
     }
-    let mut names: Vec<&String> = found.names.iter().collect();
-    names.sort_by_key(|name| names::file_name(name));
-    let mut items: Vec<Item> =
-        names.into_iter().zip(labels).map(|(name, &label)| Item { name: name.clone(), label }).collect();
-    items.sort_unstable();
-    Ok(items)
+    let labelled = |key: fn(&str) -> (&str, &str)| {
+        let mut names: Vec<&String> = found.names.iter().collect();
+        names.sort_by_key(|name| key(name));
+        let item = |(name, &label): (&String, &u16)| Item { name: name.clone(), label };
+        let mut items: Vec<Item> = names.into_iter().zip(labels).map(item).collect();
+        items.sort_unstable();
+        items
+    };
+    let by_files = labelled(|name| (names::file_name(name), name));
+    let by_folders = labelled(|name| name.rsplit_once('/').unwrap_or(("", name)));
+    let differing = by_folders.iter().zip(&by_files).find(|(one, other)| one.label != other.label);
+    let Some((one, other)) = differing else { return Ok(by_files) };
+    let agrees =
+        |items: &[Item]| items.iter().all(|item| labels::known_label(&item.name) == Some(item.label));
+    match (agrees(&by_folders), agrees(&by_files)) {
+        (true, _) => Ok(by_folders),
+        (_, true) => Ok(by_files),
+        _ => Err(DatasetError::BareOverFolders {
+            list: path.to_owned(),
+            path: found.root.clone(),
+            name: one.name.clone(),
+            by_folders: one.label,
+            by_files: other.label,
+        }),
+    }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::archive_problem::ArchiveProblem;
 use crate::labels::CLASSES;
 
 /// Why a path is not a data set.
@@ -108,68 +109,13 @@ pub enum DatasetError {
         /// Its length.
         bytes: u64,
     },
-    /// A tar archive that is cut off or broken.
-    #[error(
-        "{}: the archive is damaged: {reason}; get it again (ILSVRC2012_img_val.tar has 6744924160 bytes, MD5 \
-         29b22e2961454d5413ddabcf34fc5622)", path.display()
-    )]
-    ArchiveDamaged {
+    /// A tar archive that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Archive {
         /// The archive.
         path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A link in a tar archive whose target is not in it.
-    #[error(
-        "{}: {name} is a link to {target}, and no file before it in this archive has that name; make the archive again \
-         with tar --hard-dereference, or unpack it and give the folder", path.display()
-    )]
-    ArchiveLink {
-        /// The archive.
-        path: PathBuf,
-        /// The image.
-        name: String,
-        /// What it is a link to.
-        target: String,
-    },
-    /// A symbolic link or a device in a tar archive, under an image's name.
-    #[error(
-        "{}: {name} is a symbolic link or a device in this archive, not a file; make the archive again with tar \
-         --dereference, or unpack it and give the folder", path.display()
-    )]
-    ArchiveNotAFile {
-        /// The archive.
-        path: PathBuf,
-        /// The image.
-        name: String,
-    },
-    /// Two members of one name in a tar archive.
-    #[error(
-        "{}: {name} is in this archive more than once (was the archive appended to?); unpack it, which keeps the last, \
-         and give the folder", path.display()
-    )]
-    ArchiveDuplicate {
-        /// The archive.
-        path: PathBuf,
-        /// The image.
-        name: String,
-    },
-    /// A tar archive without images.
-    #[error("{}: no images (.jpg, .jpeg, .png) in this archive; give the archive of the validation images", path.display())]
-    ArchiveWithoutImages {
-        /// The archive.
-        path: PathBuf,
-    },
-    /// A tar archive whose images lie in folders of several levels.
-    #[error(
-        "{}: images lie in folders of several levels in this archive ({examples}); unpack it and give the folder \
-         that is meant", path.display()
-    )]
-    ArchiveMixed {
-        /// The archive.
-        path: PathBuf,
-        /// The first few folders.
-        examples: String,
+        /// What is wrong. Not a `#[source]`: the message has it already.
+        problem: ArchiveProblem,
     },
     /// A parquet file that cannot be used.
     #[error("{}: cannot be used as a parquet file of images: {reason}", path.display())]
@@ -308,6 +254,96 @@ pub enum DatasetError {
         /// Which, for people.
         order: String,
     },
+    /// Labels that contradict known ones so often that every figure would be nonsense.
+    #[error(
+        "the labels from {labels} are not the known ones for {wrong} of {known} images (known by file number or WNID folder): \
+         {name} is {label} there, known {known_label}; they are {order}. {remedy}"
+    )]
+    LabelsWrong {
+        /// Where they come from, for people.
+        labels: String,
+        /// How many contradict.
+        wrong: usize,
+        /// Of how many that are known.
+        known: usize,
+        /// What they are instead, for people.
+        order: String,
+        /// The first image with a wrong label.
+        name: String,
+        /// Its label.
+        label: u16,
+        /// What it is known to be.
+        known_label: u16,
+        /// A sentence.
+        remedy: &'static str,
+    },
+    /// Labels without names for images in several folders.
+    #[error(
+        "{}: has labels without names, and the images in {} lie in folders, where an order of names may go by folders or by \
+         file names: {name} has label {by_folders} by the one and {by_files} by the other; write a line \"NAME LABEL\" an image",
+        list.display(), path.display()
+    )]
+    BareOverFolders {
+        /// The list.
+        list: PathBuf,
+        /// The folder.
+        path: PathBuf,
+        /// The first image whose label depends on it.
+        name: String,
+        /// Its label when images are sorted by folder and then by name.
+        by_folders: u16,
+        /// Its label when images are sorted by file name, whatever the folder.
+        by_files: u16,
+    },
+    /// A listed name that goes into a folder, which is a link, and back.
+    #[error(
+        "{}, line {line}: {written} goes through a link and back, so that it is another file than {plain}; write the \
+         plain path", path.display()
+    )]
+    ListedThroughLink {
+        /// The list.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// As the list has it.
+        written: String,
+        /// What it looks like.
+        plain: String,
+    },
+    /// A pipe or a device in place of a list.
+    #[error("{}: is not a regular file (a pipe or device?); save the list as a file, and give that", path.display())]
+    ListNotAFile {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Images that are links, none of which leads to a file.
+    #[error(
+        "{}: all {count} images are links to files that are not there: {examples}; is a disk not mounted?", path.display()
+    )]
+    DeadLinks {
+        /// The folder.
+        path: PathBuf,
+        /// How many images there are.
+        count: usize,
+        /// The first few names.
+        examples: String,
+    },
+    /// An image that was a link to nothing when the data set was opened. It is that image's error.
+    #[error(
+        "{}: cannot be read: it is a link to a file that is not there; put the file there, or remove the link", path.display()
+    )]
+    DeadLink {
+        /// The image.
+        path: PathBuf,
+    },
+    /// A panic within a reader, which is an error like any other of a damaged file.
+    #[error("{}: cannot be read: {reason} (an error within the program; is the file damaged?)", path.display())]
+    ReaderFailed {
+        /// What was given.
+        path: PathBuf,
+        /// The panic's words.
+        reason: String,
+    },
     /// A line of Kaggle's list that is not as Kaggle writes them.
     #[error(
         "{}, line {line}: {text:?} is not \"ImageId,WNID x0 y0 x1 y1\", as the other lines of LOC_val_solution.csv; \
@@ -426,7 +462,7 @@ impl DatasetError {
     #[must_use]
     pub fn concerns_one_image(&self) -> bool {
         match self {
-            Self::NotAFile { .. } | Self::NoContent { .. } => true,
+            Self::NotAFile { .. } | Self::NoContent { .. } | Self::DeadLink { .. } => true,
             Self::Unreadable { cause, .. } => cause.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
         }
@@ -448,9 +484,11 @@ fn permission_hint(cause: &io::Error) -> &'static str {
     }
 }
 
+/// How many names a message shows.
+pub(super) const SHOWN: usize = 3;
+
 /// The first few names, for a message.
 pub(super) fn examples<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 3;
     let mut names = names.into_iter();
     let mut text = names.by_ref().take(SHOWN).collect::<Vec<_>>().join(", ");
     if names.next().is_some() {

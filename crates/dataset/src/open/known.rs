@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use super::{Dataset, DatasetError, list};
+use super::finish::refuse_wrong_labels;
+use super::{Dataset, DatasetError, Item, LabelSource, list};
 use crate::names;
 
 /// Labels of images by their names, from a list or from a data set.
@@ -32,12 +33,16 @@ impl KnownLabels {
     ///
     /// # Errors
     /// [`DatasetError`] as [`Dataset::open`]; [`DatasetError::ListWithoutNames`] for bare labels,
-    /// [`DatasetError::DuplicateName`] for two lines that contradict each other.
+    /// [`DatasetError::DuplicateName`] for two lines that contradict each other, [`DatasetError::LabelsWrong`] where names
+    /// say other classes.
     pub fn from_list(path: &Path) -> Result<Self, DatasetError> {
         let list = list::read(path)?;
         if list.entries().is_empty() {
             return Err(DatasetError::ListWithoutNames { path: path.to_owned() });
         }
+        let item = |entry: &super::list::Entry| Item { name: entry.name.clone(), label: entry.label };
+        let items: Vec<Item> = list.entries().iter().map(item).collect();
+        refuse_wrong_labels(&items, &LabelSource::List(path.to_owned()))?;
         let mut known = Self::default();
         let mut lines: HashMap<&str, (usize, u16)> = HashMap::new();
         for entry in list.entries() {
@@ -81,6 +86,7 @@ impl KnownLabels {
     /// The label of an image, with `/` between the folders of its name.
     #[must_use]
     pub fn get(&self, image: &str) -> Option<u16> {
+        let image = &*names::normal(image);
         let file = names::file_name(image);
         // Kaggle's names have no extension.
         let by_file = || self.by_file.get(file).or_else(|| self.by_file.get(names::stem(file)));

@@ -3,12 +3,14 @@
 //! beside: Kaggle's `LOC_val_solution.csv`, and the development kit's ground truth, whose
 //! ILSVRC2012_IDs are translated.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 use super::DatasetError;
 use super::order::{self, Order};
 use crate::labels::{self, CLASSES, VAL_IMAGES, wnid_to_index};
+use crate::names;
 
 /// A list's content, checked as far as that can be done without the images.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,9 +39,36 @@ impl List {
 pub(super) struct Entry {
     /// Counted from 1.
     pub(super) line: usize,
-    /// With `/` between folders and no `./` in front.
+    /// In the normal form, with `/` between folders.
     pub(super) name: String,
+    /// As it is written, where that goes into a folder and back, so that a link would lead elsewhere.
+    pub(super) written: Option<String>,
     pub(super) label: u16,
+}
+
+impl Entry {
+    fn new(line: usize, name: &str, label: u16) -> Self {
+        let name = name.replace('\\', "/");
+        let written = names::climbs_back(&name).then(|| name.clone());
+        Self { line, name: names::normal(&name), written, label }
+    }
+}
+
+/// Names under which label lists of validation sets go.
+pub(super) const NAMES: [&str; 8] = [
+    "val.txt",
+    "val_list.txt",
+    "val_map.txt",
+    "labels.txt",
+    "dataset.txt",
+    "LOC_val_solution.csv",
+    "ILSVRC2012_validation_ground_truth.txt",
+    "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt",
+];
+
+/// Whether something else than a list often goes by this name too.
+pub(super) fn may_be_another(name: &str) -> bool {
+    matches!(name, "labels.txt" | "dataset.txt")
 }
 
 /// The first line of Kaggle's `LOC_val_solution.csv`.
@@ -53,27 +82,42 @@ struct Line<'a> {
 }
 
 /// Lists are read whole; one of the 50,000 files has 2 MB, an archive of them 6 GB.
-const MAX_BYTES: u64 = 64 << 20;
+pub(super) const MAX_BYTES: u64 = 64 << 20;
 
 pub(super) fn read(path: &Path) -> Result<List, DatasetError> {
     let unreadable = |cause| DatasetError::Unreadable { path: path.to_owned(), cause };
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > MAX_BYTES {
-        return Err(DatasetError::NotAList { path: path.to_owned(), bytes });
+    let found = fs::metadata(path).map_err(unreadable)?;
+    // Looked at before it is opened: a pipe without a writer would hold that up for ever.
+    if !found.is_file() && !found.is_dir() {
+        return Err(DatasetError::ListNotAFile { path: path.to_owned() });
     }
-    parse(path, &fs::read(path).map_err(unreadable)?)
+    if found.len() > MAX_BYTES {
+        return Err(DatasetError::NotAList { path: path.to_owned(), bytes: found.len() });
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(unreadable)?;
+    parse(path, &bytes)
 }
 
 /// Whether a file's first line could be one of a list: `labels.txt` often holds class names instead.
 pub(super) fn looks_like_one(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return true };
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+    read.is_err() || begins_like_one(&bytes)
+}
+
+/// [`looks_like_one`], by the content.
+pub(super) fn begins_like_one(bytes: &[u8]) -> bool {
     let first = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let Ok(first) = std::str::from_utf8(first) else { return true };
-    split(1, first).is_some_and(|line| label_value(line.label).is_some())
+    // One too large may still be a list's; a year is not.
+    let is_label = |value: i64| (0..=CLASSES as i64 + 1).contains(&value);
+    split(1, first.trim_start_matches('\u{feff}'))
+        .is_some_and(|line| label_value(line.label).is_some_and(is_label))
 }
 
 /// Parses a list's `bytes`; `path` is for messages.
-fn parse(path: &Path, bytes: &[u8]) -> Result<List, DatasetError> {
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<List, DatasetError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
@@ -102,11 +146,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<List, DatasetError> {
     if !named {
         return Ok(List::Bare(labels));
     }
-    let entries = lines.iter().zip(labels).map(|(line, label)| Entry {
-        line: line.number,
-        name: clean(line.name.unwrap_or_default()),
-        label,
-    });
+    let entries = lines
+        .iter()
+        .zip(labels)
+        .map(|(line, label)| Entry::new(line.number, line.name.unwrap_or_default(), label));
     Ok(List::Named(entries.collect()))
 }
 
@@ -124,11 +167,6 @@ fn split(number: usize, line: &str) -> Option<Line<'_>> {
         }
         None => Line { number, name: None, label: line },
     })
-}
-
-fn clean(name: &str) -> String {
-    let name = name.replace('\\', "/");
-    name.trim_start_matches("./").to_owned()
 }
 
 fn label_value(label: &str) -> Option<i64> {
@@ -157,7 +195,7 @@ fn values(path: &Path, lines: &[Line<'_>]) -> Result<Vec<(usize, i64)>, DatasetE
 fn known(lines: &[Line<'_>], values: &[(usize, i64)]) -> Vec<(i64, u16)> {
     let all = lines.len() == VAL_IMAGES;
     let known = lines.iter().enumerate().map(|(index, line)| match line.name {
-        Some(name) => labels::val_label(&clean(name)),
+        Some(name) => labels::known_label(&Entry::new(line.number, name, 0).name),
         None if all => labels::ilsvrc2012_val().get(index).copied(),
         None => None,
     });
@@ -200,7 +238,7 @@ fn kaggle(path: &Path, text: &str) -> Result<Vec<Entry>, DatasetError> {
         }
         let parsed = line.split_once(',').and_then(|(name, boxes)| {
             let label = wnid_to_index(boxes.trim().trim_matches('"').split(' ').next()?)?;
-            Some(Entry { line: line_number, name: name.trim().to_owned(), label })
+            Some(Entry::new(line_number, name.trim(), label))
         });
         let Some(entry) = parsed.filter(|entry| !entry.name.is_empty()) else {
             let (path, text) = (path.to_owned(), line.trim().to_owned());
@@ -242,6 +280,12 @@ mod tests {
         }
         assert_eq!(pairs("val\\a.JPEG n01440764\n"), [("val/a.JPEG".to_owned(), 0)]);
         assert_eq!(parsed("3\n7\n\n"), Ok(List::Bare(vec![3, 7])));
+    }
+
+    #[test]
+    fn a_name_has_one_form() {
+        let expected = vec![("x/a.JPEG".to_owned(), 3); 4];
+        assert_eq!(pairs("x/a.JPEG 3\n./x//a.JPEG 3\ny/../x/a.JPEG 3\n.\\x\\a.JPEG 3\n"), expected);
     }
 
     #[test]

@@ -9,14 +9,16 @@ use super::list::{Entry, List};
 use super::scan::{self, Found};
 use crate::names;
 
-/// The label of every image, in the order of `found.names`, where the list has one.
+/// The label of every image, in the order of `found.names`, where the list has one. Lines that name an image twice count
+/// once, however they write its name.
 pub(super) fn match_entries(
     found: &Found,
     path: &Path,
     list: &List,
+    bases: &Bases,
 ) -> Result<Vec<Option<u16>>, DatasetError> {
     let entries = list.entries();
-    let index = Index::new(found, path);
+    let index = Index::new(found, bases);
     let mut matched: Vec<Option<&Entry>> = vec![None; found.names.len()];
     let mut absent = Vec::new();
     for entry in entries {
@@ -77,8 +79,43 @@ pub(super) struct Index<'a> {
     by_file: HashMap<&'a str, Vec<usize>>,
     /// File names less their extension, as Kaggle writes them.
     by_stem: HashMap<&'a str, Vec<usize>>,
-    /// From the list's folder down to the images' folder, with `/` at the end, if it lies below.
-    prefix: Option<String>,
+    bases: &'a Bases,
+}
+
+/// What stands before an image's name in a list that names it from elsewhere, with `/` at the end.
+#[derive(Debug, Default)]
+pub(super) struct Bases(Vec<String>);
+
+impl Bases {
+    /// For the list at `list`, of images below `root`: the way from the list's folder down to `root`, and `root` itself.
+    pub(super) fn of(list: &Path, root: &Path) -> Self {
+        let mut bases = Vec::new();
+        let whole_root = root.canonicalize().ok();
+        if let Some((folder, root)) = scan::folder_of(list).canonicalize().ok().zip(whole_root.as_deref())
+            && let Ok(below) = root.strip_prefix(folder)
+        {
+            let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
+            bases.extend(parts.map(|parts| format!("{}/", parts.join("/"))));
+        }
+        let absolute = std::path::absolute(root).ok();
+        for root in [absolute, whole_root].into_iter().flatten() {
+            bases.extend(root.to_str().map(|root| format!("{}/", root.trim_end_matches('/'))));
+        }
+        bases.retain(|base| base != "/");
+        Self(bases)
+    }
+
+    /// For a list in an archive, from whose folder `below` leads down to the images.
+    pub(super) fn in_archive(below: &str) -> Self {
+        Self(vec![below.to_owned()])
+    }
+
+    /// What a name can mean below the images' folder.
+    pub(super) fn names<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let below =
+            self.0.iter().filter(|base| !base.is_empty()).filter_map(|base| name.strip_prefix(base.as_str()));
+        std::iter::once(name).chain(below)
+    }
 }
 
 pub(super) enum Match<'a> {
@@ -88,8 +125,8 @@ pub(super) enum Match<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// Of the images that are `found`, for the list at `list`.
-    pub(super) fn new(found: &'a Found, list: &Path) -> Self {
+    /// Of the images that are `found`, for a list whose names begin with one of `bases` or none.
+    pub(super) fn new(found: &'a Found, bases: &'a Bases) -> Self {
         let mut by_file: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut by_stem: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, name) in found.names.iter().enumerate() {
@@ -98,20 +135,11 @@ impl<'a> Index<'a> {
             by_stem.entry(names::stem(file)).or_default().push(index);
         }
         let by_name = found.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-        let from_folder = || {
-            let folder = scan::folder_of(list).canonicalize().ok()?;
-            let root = found.root.canonicalize().ok()?;
-            let below = root.strip_prefix(folder).ok()?;
-            let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
-            Some(parts?.iter().map(|part| format!("{part}/")).collect())
-        };
-        Self { by_name, by_file, by_stem, prefix: from_folder() }
+        Self { by_name, by_file, by_stem, bases }
     }
 
     pub(super) fn find(&self, name: &str) -> Match<'_> {
-        let from_list = self.prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
-        let exact = [Some(name), from_list].into_iter().flatten().find_map(|name| self.by_name.get(name));
-        if let Some(&image) = exact {
+        if let Some(&image) = self.bases.names(name).find_map(|name| self.by_name.get(name)) {
             return Match::One(image);
         }
         let file = names::file_name(name);

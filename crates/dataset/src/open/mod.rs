@@ -1,11 +1,13 @@
 //! What lies at a path: images, their labels, and how sure one can be of both.
 //!
 //! Code map: `kind` tells what a file is, `scan` finds image files, `archive` those in a tar, `parquet` those in Hugging
-//! Face's shards, `list` reads label files, `matching` says which image a line means, `detect` puts images and labels
-//! together (and holds the rules), `finish` warns of what may surprise, `order` tells a list's order of classes, `known`
-//! labels images by their names alone, `sample` is the embedded data set, `error` says what went wrong.
+//! Face's shards, `reopen` reads parts of such files and sees that they are the same ones, `list` reads label files,
+//! `matching` says which image a line means, `detect` puts images and labels together (and holds the rules), `finish`
+//! warns of what may surprise, `prescaled` of files that all have one size, `order` tells a list's order of classes, `known`
+//! labels images by their names alone, `sample` is the embedded data set, `error` and `archive_problem` say what went wrong.
 
 mod archive;
+mod archive_problem;
 mod detect;
 mod error;
 mod finish;
@@ -15,10 +17,13 @@ mod list;
 mod matching;
 mod order;
 mod parquet;
+mod prescaled;
+mod reopen;
 mod sample;
 mod scan;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,8 +33,10 @@ use archive::Archive;
 use parquet::Shards;
 use sha2::{Digest, Sha256};
 
+use crate::guard::guarded_or;
 use crate::labels;
 
+pub use archive_problem::ArchiveProblem;
 pub use error::DatasetError;
 pub use known::KnownLabels;
 
@@ -164,7 +171,9 @@ impl LabelSource {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::List(_) | Self::GroundTruth(_) => "Leave the list out, or mend it.",
+            Self::List(_) | Self::GroundTruth(_) => {
+                "Leave the list out, or mend it: a label is a class index 0..999 in sorted WNID order."
+            }
             Self::FolderNames => {
                 "Put each file into the folder of its class, or give the right labels with --labels FILE."
             }
@@ -180,8 +189,10 @@ impl LabelSource {
 /// How a data set's labels compare with the known ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelCheck {
-    /// Images whose label is known: ILSVRC2012 validation files, by their number.
+    /// Images whose label is known: ILSVRC2012 validation files by their number, others by the WNID of their folder.
     pub known: usize,
+    /// Those of them that are known by their folder.
+    pub by_folder: usize,
     /// Those that the data set labels otherwise.
     pub wrong: usize,
     /// What the data set's labels are, for people: class indices, counted from 1, permuted, ...
@@ -196,8 +207,14 @@ pub struct Dataset {
     layout: Layout,
     label_source: LabelSource,
     warnings: Vec<String>,
+    /// Images that were links to nothing when the data set was opened. One that leads nowhere later is a disk that went
+    /// away.
+    dead_links: HashSet<String>,
     store: Store,
 }
+
+/// An image file is read whole. The largest of the validation set has 14 MB.
+const MAX_IMAGE_BYTES: u64 = 1 << 30;
 
 /// What holds the images' bytes.
 #[derive(Debug, Clone)]
@@ -214,7 +231,7 @@ impl Dataset {
     /// finds every image a label. `labels` names a list file that is used instead of anything found by looking.
     ///
     /// Understood are: a flat folder with a list in or beside it (`val.txt`, `val_list.txt`,
-    /// `val_map.txt`, `labels.txt`, Kaggle's `LOC_val_solution.csv`, the development kit's
+    /// `val_map.txt`, `labels.txt`, `dataset.txt`, Kaggle's `LOC_val_solution.csv`, the development kit's
     /// `ILSVRC2012_validation_ground_truth.txt`); a flat folder of `ILSVRC2012_val_*` files, whose labels
     /// are known; a folder a class, named by WNID, or by class index as in ImageNetV2; any of these one
     /// of the usual levels down (`val`, `ILSVRC2012_img_val`, `ILSVRC/Data/CLS-LOC/val`, ...); a tar
@@ -238,7 +255,12 @@ impl Dataset {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(path: &Path, labels: Option<&Path>) -> Result<Self, DatasetError> {
-        detect::open(path, labels)
+        let open = || {
+            let mut dataset = detect::open(path, labels)?;
+            dataset.warnings.extend(prescaled::warning(&dataset));
+            Ok(dataset)
+        };
+        guarded_or(open, |reason| DatasetError::ReaderFailed { path: path.to_owned(), reason })
     }
 
     /// The data set embedded in this program: 24 drawn images, saved the many ways in which
@@ -251,6 +273,7 @@ impl Dataset {
             layout: Layout::Sample,
             label_source: LabelSource::Sample,
             warnings: Vec::new(),
+            dead_links: HashSet::new(),
             store: Store::Embedded,
         }
     }
@@ -264,13 +287,19 @@ impl Dataset {
     /// The whole content of image `index`'s file.
     ///
     /// # Errors
-    /// [`DatasetError::Unreadable`], [`DatasetError::NotAFile`] and [`DatasetError::NoContent`], which name the path;
-    /// [`DatasetError::concerns_one_image`] says whether the others may be well.
+    /// [`DatasetError::Unreadable`], [`DatasetError::NotAFile`], [`DatasetError::DeadLink`] and
+    /// [`DatasetError::NoContent`], which name the path; [`DatasetError::concerns_one_image`] says whether the others may
+    /// be well.
     ///
     /// # Panics
     /// If there is no item `index`.
     pub fn read(&self, index: usize) -> Result<Cow<'_, [u8]>, DatasetError> {
         let name = &self.items[index].name;
+        let failed = |reason| DatasetError::NoContent { path: self.root.join(name), reason };
+        guarded_or(|| self.read_unguarded(name), failed)
+    }
+
+    fn read_unguarded(&self, name: &str) -> Result<Cow<'_, [u8]>, DatasetError> {
         let path = self.root.join(name);
         let bytes = match &self.store {
             Store::Embedded => return Ok(Cow::Borrowed(sample::bytes(name))),
@@ -285,7 +314,15 @@ impl Dataset {
             Store::Files => match fs::metadata(&path) {
                 // A pipe without a writer, or an endless device, would hold up the run for ever.
                 Ok(found) if !found.is_file() => return Err(DatasetError::NotAFile { path }),
+                // A file with a hole can declare any length.
+                Ok(found) if found.len() > MAX_IMAGE_BYTES => {
+                    let reason = format!("it has {} bytes, which no image has", found.len());
+                    return Err(DatasetError::NoContent { path, reason });
+                }
                 Ok(_) => fs::read(&path),
+                Err(cause) if self.dead_links.contains(name) && scan::leads_nowhere(&cause) => {
+                    return Err(DatasetError::DeadLink { path });
+                }
                 Err(cause) => Err(cause),
             },
         };
@@ -307,9 +344,15 @@ impl Dataset {
     /// Compares the labels with those that are known.
     #[must_use]
     pub fn label_check(&self) -> LabelCheck {
-        let known = order::known(&self.items);
-        let wrong = known.iter().filter(|(label, known)| *label != i64::from(*known)).count();
-        LabelCheck { known: known.len(), wrong, order: order::of(&known).to_string() }
+        let known = order::known(&self.items, &self.label_source);
+        let wrong = known.iter().filter(|(item, known)| item.label != *known).count();
+        let by_folder = known.iter().filter(|(item, _)| labels::val_label(&item.name).is_none()).count();
+        LabelCheck {
+            known: known.len(),
+            by_folder,
+            wrong,
+            order: order::of(&order::pairs(&known)).to_string(),
+        }
     }
 
     /// A key that orders images as they are stored, which is the order to read many in: a disk then reads on,

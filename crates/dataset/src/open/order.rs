@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use super::Item;
+use super::{Item, LabelSource};
 use crate::labels::{self, wnid_to_index};
 
 /// The classes whose ILSVRC2012_IDs are 1, 2 and 3 (kit fox, English setter, Siberian husky), as in the
@@ -16,6 +16,12 @@ const FIRST_IDS: [&str; 3] = ["n02119789", "n02100735", "n02110185"];
 /// Images beyond the first of their number in the list: each could contradict a renumbering, so that so
 /// many which do not are no accident.
 const ENOUGH_REPEATS: usize = 20;
+
+/// Images by which labels can be said to count from 1.
+const ENOUGH: usize = 20;
+
+/// Classes each of which is one too large, so that it is no accident.
+const ENOUGH_FROM_ONE: usize = 5;
 
 /// How a list's labels relate to the known ones. Displays as half a sentence about "its labels".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +70,30 @@ impl fmt::Display for Order {
     }
 }
 
-/// A data set's labels beside the known ones, of the images whose label is known.
-pub(super) fn known(items: &[Item]) -> Vec<(i64, u16)> {
-    items.iter().filter_map(|item| Some((item.label.into(), labels::val_label(&item.name)?))).collect()
+/// A data set's labels beside the known ones, of the images whose label is known. Where labels are the names of WNID folders,
+/// these prove nothing; only file numbers can contradict them.
+pub(super) fn known<'a>(items: &'a [Item], source: &LabelSource) -> Vec<(&'a Item, u16)> {
+    let known = match source {
+        LabelSource::FolderNames => labels::val_label,
+        _ => labels::known_label,
+    };
+    items.iter().filter_map(|item| Some((item, known(&item.name)?))).collect()
+}
+
+/// Labels as they stand, beside the known ones.
+pub(super) fn pairs(known: &[(&Item, u16)]) -> Vec<(i64, u16)> {
+    known.iter().map(|(item, label)| (item.label.into(), *label)).collect()
+}
+
+/// Whether labels are wrong beyond doubt: in another order of the classes, or counted from 1. The latter takes twenty
+/// images, or five classes without an exception. Others may be somebody's corrections, or what a network says.
+pub(super) fn are_certainly_wrong(pairs: &[(i64, u16)]) -> bool {
+    let classes = || pairs.iter().map(|(_, known)| *known).collect::<HashSet<u16>>().len();
+    match of(pairs) {
+        Order::FromOne { wrong } => pairs.len() >= ENOUGH || (wrong == 0 && classes() >= ENOUGH_FROM_ONE),
+        Order::Ilsvrc2012Id { .. } | Order::Permuted { .. } => true,
+        Order::Sorted { .. } | Order::Unrelated => false,
+    }
 }
 
 /// Compares labels as a list has them with the known ones of the same images.
@@ -148,6 +175,29 @@ mod tests {
         assert_eq!(diagnosed(|i, _| (i * 7919 % 1000) as i64), Order::Unrelated);
         // Two classes under one number are no renumbering.
         assert_eq!(diagnosed(|_, class| (999 - i64::from(class)) / 2), Order::Unrelated);
+    }
+
+    #[test]
+    fn what_is_certainly_wrong() {
+        let from_one = |classes: u16, each: u16| -> Vec<(i64, u16)> {
+            (0..classes * each).map(|i| (i64::from(i % classes) + 1, i % classes)).collect()
+        };
+        for (classes, each, certain) in
+            [(5, 1, true), (4, 1, false), (4, 4, false), (4, 5, true), (1, 20, true)]
+        {
+            assert_eq!(are_certainly_wrong(&from_one(classes, each)), certain, "{classes} x {each}");
+        }
+        // One exception: of 19 that is not yet certain.
+        let mut pairs = from_one(19, 1);
+        pairs[3].0 = 0;
+        assert!(!are_certainly_wrong(&pairs));
+        pairs.push((20, 19));
+        assert!(are_certainly_wrong(&pairs));
+        // Folders that happen to be there, numbered; and what a network says.
+        let numbered: Vec<(i64, u16)> = (0..30).map(|i| (i % 3, i as u16 % 3 * 100 + 7)).collect();
+        assert!(are_certainly_wrong(&numbered));
+        let answers: Vec<(i64, u16)> = (0..1000).map(|i| (i * 7919 % 1000, i as u16 % 100)).collect();
+        assert!(!are_certainly_wrong(&answers) && !are_certainly_wrong(&[]));
     }
 
     #[test]

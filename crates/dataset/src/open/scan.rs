@@ -1,6 +1,7 @@
 //! Finds image files in a folder. Sorted, deterministic, at most a few levels deep, so that a loop of
 //! symbolic links cannot hang it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +12,10 @@ use super::error::examples;
 use crate::{labels, names};
 
 /// Where people keep the validation images below the folder they name.
-const USUAL_PLACES: [&str; 8] = [
+const USUAL_PLACES: [&str; 9] = [
     "val",
     "validation",
+    "data",
     "ILSVRC2012_img_val",
     "ILSVRC2012_val",
     "images",
@@ -36,12 +38,44 @@ pub(super) struct Found {
     pub(super) passed_over: Vec<String>,
     /// Folders that go by the name of an image file, and are not read either: relative to `root`.
     pub(super) named_like_images: Vec<String>,
+    /// Images that are not read, because folders beside them are meant.
+    pub(super) strays: Option<Strays>,
+    /// Images that are links to nothing: names as in `names`.
+    pub(super) dead_links: HashSet<String>,
+    /// Links to nothing that go by the name of a class: relative to `root`.
+    pub(super) dead_folders: Vec<String>,
 }
+
+/// Images beside the folders that are meant.
+#[derive(Debug)]
+pub(super) struct Strays {
+    pub(super) folder: PathBuf,
+    pub(super) names: Vec<String>,
+}
+
+/// Whether images that lie beside class folders are strays, and those in the folders are meant: where they are the fewer,
+/// or as many and without a label of their own.
+pub(super) fn are_strays(loose: &[String], in_folders: usize) -> bool {
+    let labelled = || loose.iter().all(|name| labels::val_label(name).is_some());
+    loose.len() < in_folders || (loose.len() == in_folders && !labelled())
+}
+
+/// So many times as many images in a usual place further down make those above strays.
+const FEW: usize = 10;
 
 impl Found {
     pub(super) fn new(root: PathBuf, names: Vec<String>, arrangement: Arrangement) -> Self {
-        let (passed_over, named_like_images) = (Vec::new(), Vec::new());
-        Self { root, names, arrangement, below: None, passed_over, named_like_images }
+        Self {
+            root,
+            names,
+            arrangement,
+            below: None,
+            passed_over: Vec::new(),
+            named_like_images: Vec::new(),
+            strays: None,
+            dead_links: HashSet::new(),
+            dead_folders: Vec::new(),
+        }
     }
 }
 
@@ -77,7 +111,10 @@ pub(super) fn check_names(root: &Path, names: &[String]) -> Result<(), DatasetEr
 
 fn find_anywhere(folder: &Path) -> Result<Found, DatasetError> {
     if let Some(found) = find_here(folder, true)? {
-        return Ok(found);
+        return Ok(match found.arrangement {
+            Arrangement::Flat => where_a_few_are_strays(folder, found),
+            _ => found,
+        });
     }
     for below in USUAL_PLACES {
         let inner = folder.join(below);
@@ -89,6 +126,22 @@ fn find_anywhere(folder: &Path) -> Result<Found, DatasetError> {
     }
     find_here(folder, false)?
         .ok_or_else(|| DatasetError::NoImages { path: folder.to_owned(), looked_in: USUAL_PLACES.join(", ") })
+}
+
+/// `found` in `folder` itself, unless they are a few beside a usual place with many.
+fn where_a_few_are_strays(folder: &Path, found: Found) -> Found {
+    for below in USUAL_PLACES {
+        let inner = folder.join(below);
+        // What cannot be read there is not what was meant.
+        if inner.is_dir()
+            && let Ok(Some(meant)) = find_here(&inner, false)
+            && found.names.len().saturating_mul(FEW) <= meant.names.len()
+        {
+            let strays = Strays { folder: folder.to_owned(), names: found.names };
+            return Found { below: Some(below), strays: Some(strays), ..meant };
+        }
+    }
+    found
 }
 
 pub(super) fn unknown_folders(found: &Found) -> DatasetError {
@@ -121,16 +174,28 @@ fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, Dataset
     let root = folder.to_owned();
     let is_class = |name: &String| labels::wnid_to_index(name).is_some();
     let is_number = |name: &String| class_number(name).is_some();
-    let class_folders = entries.folders.iter().filter(|name| is_class(name) || is_number(name)).count();
+    let class_folders: Vec<&String> =
+        entries.folders.iter().filter(|name| is_class(name) || is_number(name)).collect();
+    let mut strays = None;
     if !entries.images.is_empty() {
-        let mut found = Found::new(root, entries.images, Arrangement::Flat);
-        found.note_unread("", &entries.folders);
-        return Ok(Some(found));
+        // A number may be anything beside images; a WNID is a class.
+        let wnids = class_folders.iter().filter(|name| is_class(name));
+        let in_folders =
+            wnids.map(|name| list(&folder.join(name)).map_or(0, |inner| inner.images.len())).sum();
+        if !are_strays(&entries.images, in_folders) {
+            let mut found = Found::new(root, entries.images, Arrangement::Flat);
+            found.dead_links = entries.dead_links;
+            found.note_unread("", &entries.folders);
+            return Ok(Some(found));
+        }
+        strays = Some(Strays { folder: root.clone(), names: entries.images });
     }
-    if classes_only && class_folders == 0 {
+    if classes_only && class_folders.is_empty() {
         return Ok(None);
     }
     let mut found = Found::new(root, Vec::new(), Arrangement::ByClass(0));
+    found.strays = strays;
+    found.dead_folders = entries.dead_folders;
     let (mut classes, mut numbers, mut others) = (0, 0, 0);
     for folder_name in &entries.folders {
         let inner = list(&folder.join(folder_name))?;
@@ -145,6 +210,7 @@ fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, Dataset
         };
         *kind += 1;
         found.names.extend(inner.images.iter().map(|image| format!("{folder_name}/{image}")));
+        found.dead_links.extend(inner.dead_links.iter().map(|image| format!("{folder_name}/{image}")));
         found.note_unread(&format!("{folder_name}/"), &inner.folders);
     }
     if found.names.is_empty() {
@@ -229,12 +295,35 @@ fn is_image(path: &Path) -> bool {
 struct Entries {
     images: Vec<String>,
     folders: Vec<String>,
+    /// Those of `images` that are links to nothing.
+    dead_links: HashSet<String>,
+    /// Links to nothing that are named for a class.
+    dead_folders: Vec<String>,
+}
+
+/// Whether `path` is a link to nothing.
+pub(super) fn is_dead_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
+        && fs::metadata(path).is_err_and(|cause| leads_nowhere(&cause))
+}
+
+/// Whether a link that cannot be followed for this `cause` leads nowhere. A disk that fails has other causes.
+pub(super) fn leads_nowhere(cause: &io::Error) -> bool {
+    /// "Too many levels of symbolic links": a link that leads to itself.
+    const LOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
+    matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || cause.raw_os_error() == Some(LOOP)
 }
 
 /// One folder's images and subfolders, each sorted; hidden ones and `__MACOSX` are left out.
 fn list(folder: &Path) -> Result<Entries, DatasetError> {
     let unreadable = |cause: io::Error| DatasetError::Unreadable { path: folder.to_owned(), cause };
-    let mut entries = Entries { images: Vec::new(), folders: Vec::new() };
+    let mut entries = Entries {
+        images: Vec::new(),
+        folders: Vec::new(),
+        dead_links: HashSet::new(),
+        dead_folders: Vec::new(),
+    };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path();
@@ -248,12 +337,17 @@ fn list(folder: &Path) -> Result<Entries, DatasetError> {
             continue;
         }
         // A symbolic link counts as what it leads to. Only links and unknown kinds cost a look at
-        // the file itself. A broken link under an image's name stays an image, which is then
-        // reported as unreadable, not passed over.
-        let is_folder = match entry.file_type() {
-            Ok(kind) if kind.is_dir() || kind.is_file() => kind.is_dir(),
-            _ => path.is_dir(),
+        // the file itself. A link to nothing under an image's name stays an image, which is then
+        // reported as such, not passed over.
+        let (is_folder, is_dead) = match entry.file_type() {
+            Ok(kind) if kind.is_dir() || kind.is_file() => (kind.is_dir(), false),
+            _ => (path.is_dir(), is_dead_link(&path)),
         };
+        if is_dead && is_image_name(&path) {
+            entries.dead_links.insert(name.to_owned());
+        } else if is_dead && (labels::wnid_to_index(name).is_some() || class_number(name).is_some()) {
+            entries.dead_folders.push(name.to_owned());
+        }
         if is_folder {
             entries.folders.push(name.to_owned());
         } else if is_image_name(&path) {

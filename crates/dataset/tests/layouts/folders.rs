@@ -130,6 +130,45 @@ fn images_that_are_not_read_are_named() {
 }
 
 #[test]
+fn a_stray_image_does_not_hide_class_folders() {
+    let classes = ["n01440764/a.JPEG", "n01440764/b.JPEG", "n01443537/c.JPEG"];
+    for stray in ["preview.jpg", VAL_1] {
+        for prefix in ["", "val/"] {
+            let mut names: Vec<String> = classes.iter().map(|name| format!("{prefix}{name}")).collect();
+            names.push(format!("{prefix}{stray}"));
+            let folder = Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            let dataset = folder.open();
+            assert_eq!(pairs(&dataset), [(classes[0], 0), (classes[1], 0), (classes[2], 1)]);
+            let warning = &dataset.warnings()[0];
+            assert!(warning.starts_with("not read: 1 image in ") && warning.contains(stray), "{warning}");
+        }
+    }
+    // Many folders down.
+    let mut names: Vec<String> = (1..=10).map(|n| format!("val/ILSVRC2012_val_{n:08}.JPEG")).collect();
+    names.push("cover.png".to_owned());
+    let dataset = Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>()).open();
+    assert_eq!(dataset.items().len(), 10);
+    assert!(dataset.warnings()[0].contains("(cover.png)"), "{:?}", dataset.warnings());
+}
+
+#[test]
+fn files_of_one_size_are_called_prescaled() {
+    let photo = |side: u32| {
+        // The beginning of a JPEG file, up to its frame's header.
+        let [high, low] = (side as u16).to_be_bytes();
+        vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xc0, 0, 11, 8, high, low, high, low, 1, 1, 0x11, 0]
+    };
+    let folder = Folder::new(&[]);
+    for number in 1..=20 {
+        std::fs::write(folder.path(&format!("ILSVRC2012_val_{number:08}.JPEG")), photo(227)).unwrap();
+    }
+    let warning = folder.open().warnings().join("\n");
+    assert!(warning.starts_with("prescaled: all 10 images that were looked at are 227x227"), "{warning}");
+    std::fs::write(folder.path(VAL_1), photo(500)).unwrap();
+    assert_eq!(folder.open().warnings(), [""; 0]);
+}
+
+#[test]
 fn a_file_in_the_wrong_class_folder_is_no_matter_of_lists() {
     let advice = |name: &str| Folder::images(&[name]).open().label_source().remedy().to_owned();
     assert!(!advice(&format!("n01440764/{VAL_1}")).contains("list"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::AtomicBool;
 
-use super::{Folder, VAL_1};
+use super::{Folder, VAL_1, VAL_2};
 use dataset::{Census, Dataset, DatasetError};
 
 #[test]
@@ -56,19 +56,80 @@ fn names_that_break_a_line_are_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_list_may_come_through_a_pipe() {
-    let names: Vec<String> = (1..=100).map(|n| format!("ILSVRC2012_val_{n:08}.JPEG")).collect();
-    let folder = Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>());
+fn a_list_is_no_pipe_and_no_device() {
+    let folder = Folder::images(&[VAL_1]);
     let pipe = folder.path("list");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    let list: String = names.iter().map(|name| format!("{name} 7\n")).collect();
-    let writer = std::thread::spawn({
-        let pipe = pipe.clone();
-        move || fs::write(pipe, list).expect("written")
-    });
-    let dataset = Dataset::open(&pipe, None).unwrap_or_else(|error| panic!("{error}"));
-    writer.join().expect("written");
-    assert_eq!(dataset.items().len(), 100);
+    for list in [pipe.as_path(), "/dev/zero".as_ref()] {
+        for opened in [Dataset::open(list, None), Dataset::open(&folder.path(""), Some(list))] {
+            let error = opened.expect_err("no list").to_string();
+            assert!(error.contains("is not a regular file (a pipe or device?)"), "{error}");
+        }
+        let known = dataset::KnownLabels::from_list(list).expect_err("no list").to_string();
+        assert!(known.contains("is not a regular file"), "{known}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_dead_link_is_that_images_error() {
+    use std::os::unix::fs::symlink;
+    const VAL_3: &str = "ILSVRC2012_val_00000003.JPEG";
+    let folder = Folder::images(&[VAL_1, VAL_3]);
+    symlink("/nowhere/at/all.JPEG", folder.path(VAL_2)).unwrap();
+    folder.write("list", &format!("{VAL_1} 65\n{VAL_2} 970\n{VAL_3} 230\n"));
+    for path in ["", "list"] {
+        let dataset = folder.open_at(path).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(dataset.items().len(), 3);
+        let warning = &dataset.warnings()[0];
+        assert!(
+            warning.starts_with("1 of 3 images are links to files that are not there")
+                && warning.contains(VAL_2),
+            "{warning}"
+        );
+        let error = dataset.read(1).unwrap_err();
+        assert!(error.concerns_one_image(), "{error}");
+        assert!(error.to_string().contains("it is a link to a file that is not there"), "{error}");
+        let census = Census::take(&dataset, 2, &AtomicBool::new(false), || ())
+            .expect("reachable")
+            .expect("not stopped");
+        assert!(census.undecodable.iter().any(|(name, _)| name == VAL_2), "{:?}", census.undecodable);
+        assert_eq!(census.digests.len(), 2);
+        assert_eq!(dataset.fingerprint().len(), 64);
+    }
+    // What was there and is gone is a disk that went away, also where it is a link.
+    let target = Folder::images(&["real.JPEG"]);
+    let dataset = {
+        fs::remove_file(folder.path(VAL_2)).unwrap();
+        symlink(target.path("real.JPEG"), folder.path(VAL_2)).unwrap();
+        folder.open()
+    };
+    fs::remove_file(target.path("real.JPEG")).unwrap();
+    assert!(!dataset.read(1).unwrap_err().concerns_one_image());
+    // No image can be reached: nothing to evaluate.
+    let folder = Folder::new(&[]);
+    symlink("/nowhere/at/all.JPEG", folder.path(VAL_2)).unwrap();
+    assert!(folder.error().contains("is a disk not mounted?"), "{}", folder.error());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_class_folder_that_is_a_dead_link_is_named() {
+    let folder = Folder::images(&["n01440764/a.JPEG"]);
+    std::os::unix::fs::symlink("/nowhere", folder.path("n01443537")).unwrap();
+    let warnings = folder.open().warnings().join("\n");
+    assert!(warnings.contains("not read: 1 folder") && warnings.contains("(n01443537)"), "{warnings}");
+}
+
+#[test]
+fn a_file_with_a_hole_is_not_read_into_memory() {
+    let folder = Folder::images(&[VAL_1, VAL_2]);
+    fs::File::create(folder.path(VAL_1)).and_then(|file| file.set_len(1 << 42)).expect("a hole");
+    let error = folder.open().read(0).expect_err("too long");
+    assert!(
+        error.concerns_one_image() && error.to_string().contains("it has 4398046511104 bytes"),
+        "{error}"
+    );
 }
 
 #[cfg(unix)]
@@ -102,7 +163,7 @@ fn symbolic_links() {
     let names: Vec<&str> = dataset.items().iter().map(|item| item.name.as_str()).collect();
     assert_eq!(names, ["n01440764/a.JPEG", "n01440764/b.JPEG", "n01440764/self.JPEG"]);
     assert_eq!(&*dataset.read(1).unwrap(), b"pixels");
-    assert!(dataset.warnings().is_empty(), "{:?}", dataset.warnings());
+    assert!(dataset.warnings()[0].contains("links to files that are not there"), "{:?}", dataset.warnings());
     let message = dataset.read(2).unwrap_err().to_string();
     assert!(message.contains("self.JPEG: cannot be read"), "{message}");
 }

@@ -1,20 +1,23 @@
 //! Hugging Face's form of a data set, parquet files with the images' bytes in a column, read in place.
 //!
-//! `shards` finds the files, `schema` the columns that matter in them, `read` gets values and images. Names and labels
-//! are read when the files are opened; images when they are wanted.
+//! `shards` finds the files, `schema` the columns that matter in them, `read` gets values and images; `bounds` and
+//! `deltas` hold what a file declares against its length, by `thrift`. Names and labels are read when the files are opened; images when they are
+//! wanted.
 
+mod bounds;
+mod deltas;
 mod read;
 mod schema;
 mod shards;
+mod thrift;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::file::reader::FileReader;
-
 use super::scan::{self, Arrangement, Found};
 use super::{DatasetError, Item};
+use crate::guard::guarded_or;
 use crate::labels::CLASSES;
 use crate::names;
 
@@ -39,7 +42,8 @@ pub(super) fn open(root: &Path, paths: &[PathBuf], with_labels: bool) -> Result<
     let mut shards = Vec::new();
     let mut rows = Vec::new();
     for (index, path) in paths.iter().enumerate() {
-        let (shard, table) = read_table(index, path, with_labels)
+        let read = || read_table(index, path, with_labels);
+        let (shard, table) = guarded_or(read, |words| Reason::damaged(&words))
             .map_err(|error| DatasetError::Parquet { path: path.clone(), reason: error.0 })?;
         shards.push(shard);
         rows.extend(table);
@@ -78,21 +82,19 @@ struct Label {
 }
 
 fn read_table(index: usize, path: &Path, with_labels: bool) -> Result<(Shard, Vec<Row>), Reason> {
-    let (reader, file, len) = read::open(path)?;
-    let metadata = reader.metadata();
-    let mut columns = Columns::find(metadata)?;
+    let (file, metadata) = read::open(path)?;
+    let mut columns = Columns::find(&metadata)?;
     columns.label = columns.label.filter(|_| with_labels);
-    let classes = class_names(metadata, columns.label.as_ref().map(|(_, name)| name.as_str()))?;
+    let classes = class_names(&metadata, columns.label.as_ref().map(|(_, name)| name.as_str()))?;
     let mut rows = Vec::new();
     for group in 0..metadata.num_row_groups() {
-        let count = usize::try_from(metadata.row_group(group).num_rows()).unwrap_or_default();
-        let group_reader = reader.get_row_group(group)?;
+        let count = read::rows(&metadata, group);
         let names = match columns.names {
-            Some(column) => texts(group_reader.as_ref(), column, count)?,
+            Some(column) => texts(&file, &metadata, group, column)?,
             None => vec![None; count],
         };
         let label_values = match &columns.label {
-            Some((column, _)) => integers(group_reader.as_ref(), *column, count)?,
+            Some((column, _)) => integers(&file, &metadata, group, *column)?,
             None => vec![None; count],
         };
         for (row, (name, value)) in names.into_iter().zip(label_values).enumerate() {
@@ -106,8 +108,7 @@ fn read_table(index: usize, path: &Path, with_labels: bool) -> Result<(Shard, Ve
             rows.push(Row { place, name: name.unwrap_or_default(), label });
         }
     }
-    let shard = Shard::new(file, len, metadata.clone(), columns.images);
-    Ok((shard, rows))
+    Ok((Shard::new(file, metadata, columns.images), rows))
 }
 
 /// Names as the files have them, less their folders, if they are there and tell the images apart; else the

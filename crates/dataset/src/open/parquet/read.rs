@@ -4,21 +4,24 @@
 //! hub's files and a thousand in pyarrow's.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use parquet::column::reader::ColumnReader;
+use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::metadata::page_index::RowGroupPageIndex;
-use parquet::file::properties::ReaderProperties;
-use parquet::file::reader::{ChunkReader, Length, RowGroupReader};
-use parquet::file::serialized_reader::{SerializedFileReader, SerializedRowGroupReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::bounds::{self, Chunk};
+use super::deltas::BoundedPages;
 use super::schema::Reason;
+use super::thrift::Thrift;
+use crate::guard::guarded_or;
+use crate::open::reopen::{self, Reopened};
 
 /// The images of a data set's parquet files.
 #[derive(Debug)]
@@ -51,8 +54,7 @@ pub(super) struct Place {
 
 #[derive(Debug)]
 pub(super) struct Shard {
-    file: Arc<Reopened>,
-    len: u64,
+    file: Reopened,
     metadata: Arc<ParquetMetaData>,
     /// Index of the column with image files.
     images: usize,
@@ -80,7 +82,9 @@ impl From<ParquetError> for ReadError {
         let words = error.to_string();
         match error {
             ParquetError::External(error) => match error.downcast::<io::Error>() {
-                Ok(error) if error.raw_os_error().is_some() => Self::Unreadable(*error),
+                Ok(error) if error.raw_os_error().is_some() || reopen::is_changed(&error) => {
+                    Self::Unreadable(*error)
+                }
                 _ => Self::NoContent(words),
             },
             _ => Self::NoContent(words),
@@ -88,19 +92,68 @@ impl From<ParquetError> for ReadError {
     }
 }
 
-/// Opens the parquet file at `path`; gives its length too.
-pub(super) fn open(path: &Path) -> Result<(SerializedFileReader<Reopened>, Reopened, u64), Reason> {
-    let file = Reopened(path.to_owned());
-    let len = file.metadata().map_err(|error| Reason(error.to_string()))?.len();
-    Ok((SerializedFileReader::new(file.clone())?, file, len))
+/// The length of the footer and the mark, which end a file.
+const TAIL: u64 = 8;
+
+/// Opens the parquet file at `path` and reads its footer.
+pub(super) fn open(path: &Path) -> Result<(Reopened, ParquetMetaData), Reason> {
+    let unreadable = |error: io::Error| Reason(error.to_string());
+    let (file, _) = Reopened::open(path).map_err(unreadable)?;
+    let cut_off = || Reason::damaged(&format!("{} bytes without a footer", file.len()));
+    let start = file.len().checked_sub(TAIL).ok_or_else(cut_off)?;
+    let tail = file.read(start, TAIL).map_err(unreadable)?;
+    let length = match *tail {
+        [_, _, _, _, b'P', b'A', b'R', b'E'] => {
+            return Err(Reason("it is encrypted; write it again without encryption".to_owned()));
+        }
+        [a, b, c, d, b'P', b'A', b'R', b'1'] => u64::from(u32::from_le_bytes([a, b, c, d])),
+        _ => return Err(cut_off()),
+    };
+    let start = start.checked_sub(length).ok_or_else(cut_off)?;
+    let footer = file.read(start, length).map_err(unreadable)?;
+    bounds::check_footer(&footer).map_err(|damage| Reason::damaged(&damage))?;
+    let metadata = guarded_or(|| ParquetMetaDataReader::decode_metadata(&footer), ParquetError::General)?;
+    bounds::check_rows(&metadata, file.len())?;
+    Ok((file, metadata))
+}
+
+/// A column of a row group, from its first row on.
+fn column_reader(
+    file: &Reopened,
+    metadata: &ParquetMetaData,
+    group: usize,
+    column: usize,
+) -> Result<ColumnReader, ParquetError> {
+    let group = metadata.row_group(group);
+    let rows = usize::try_from(group.num_rows())?;
+    let column = group.column(column);
+    let (start, length) = column.byte_range();
+    if start.checked_add(length).is_none_or(|end| end > file.len()) {
+        return Err(ParquetError::EOF(format!(
+            "a column declares {length} bytes at {start} in a file of {}",
+            file.len()
+        )));
+    }
+    let descriptor = column.column_descr_ptr();
+    let chunk = Chunk {
+        compression: column.compression(),
+        kind: descriptor.physical_type(),
+        rows: rows as u64,
+        max_def_level: descriptor.max_def_level(),
+    };
+    let pages = Pages { file: file.clone(), chunk };
+    let pages = Box::new(SerializedPageReader::new(Arc::new(pages), column, rows, None)?);
+    Ok(get_column_reader(descriptor, Box::new(BoundedPages { pages, chunk })))
 }
 
 pub(super) fn texts(
-    group: &dyn RowGroupReader,
+    file: &Reopened,
+    metadata: &ParquetMetaData,
+    group: usize,
     column: usize,
-    count: usize,
 ) -> Result<Vec<Option<String>>, Reason> {
-    let texts = byte_arrays(group, column, 0, count)?;
+    let count = rows(metadata, group);
+    let texts = byte_arrays(file, metadata, column, Place { shard: 0, group, row: 0 }, count)?;
     let text = |bytes: Bytes| match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(_) => Err(Reason("a file name in it is not valid UTF-8".to_owned())),
@@ -108,47 +161,63 @@ pub(super) fn texts(
     texts.into_iter().map(|bytes| bytes.map(text).transpose()).collect()
 }
 
-/// `count` values of a column of bytes from row `first` of the group on, `None` for null.
+/// How many rows a row group has. They have been held against the file's length.
+pub(super) fn rows(metadata: &ParquetMetaData, group: usize) -> usize {
+    usize::try_from(metadata.row_group(group).num_rows()).unwrap_or_default()
+}
+
+/// `count` values of a column of bytes from `first` on, `None` for null.
 fn byte_arrays(
-    group: &dyn RowGroupReader,
+    file: &Reopened,
+    metadata: &ParquetMetaData,
     column: usize,
-    first: usize,
+    first: Place,
     count: usize,
 ) -> Result<Vec<Option<Bytes>>, ParquetError> {
-    let descriptor = group.metadata().column(column).column_descr_ptr();
-    let ColumnReader::ByteArrayColumnReader(mut reader) = group.get_column_reader(column)? else {
-        return Err(ParquetError::General("the column is not one of bytes".to_owned()));
+    let read = || {
+        let descriptor = metadata.row_group(first.group).column(column).column_descr_ptr();
+        let ColumnReader::ByteArrayColumnReader(mut reader) =
+            column_reader(file, metadata, first.group, column)?
+        else {
+            return Err(ParquetError::General("the column is not one of bytes".to_owned()));
+        };
+        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        let skipped = reader.skip_records(first.row)?;
+        let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
+        check_rows(skipped + read, first.row + count)?;
+        let values = values.iter().map(|value| value.data().to_vec().into());
+        Ok(spread(values, &levels, descriptor.max_def_level(), count))
     };
-    let (mut levels, mut values) = (Vec::new(), Vec::new());
-    let skipped = reader.skip_records(first)?;
-    let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
-    check_rows(skipped + read, first + count)?;
-    let values = values.iter().map(|value| value.data().to_vec().into());
-    Ok(spread(values, &levels, descriptor.max_def_level(), count))
+    guarded_or(read, ParquetError::General)
 }
 
 pub(super) fn integers(
-    group: &dyn RowGroupReader,
+    file: &Reopened,
+    metadata: &ParquetMetaData,
+    group: usize,
     column: usize,
-    count: usize,
 ) -> Result<Vec<Option<i64>>, ParquetError> {
-    let descriptor = group.metadata().column(column).column_descr_ptr();
-    let mut levels = Vec::new();
-    let (read, values) = match group.get_column_reader(column)? {
-        ColumnReader::Int64ColumnReader(mut reader) => {
-            let mut values = Vec::new();
-            let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
-            (read, values)
-        }
-        ColumnReader::Int32ColumnReader(mut reader) => {
-            let mut values = Vec::new();
-            let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
-            (read, values.into_iter().map(i64::from).collect())
-        }
-        _ => return Err(ParquetError::General("the column is not one of integers".to_owned())),
+    let read = || {
+        let count = rows(metadata, group);
+        let descriptor = metadata.row_group(group).column(column).column_descr_ptr();
+        let mut levels = Vec::new();
+        let (read, values) = match column_reader(file, metadata, group, column)? {
+            ColumnReader::Int64ColumnReader(mut reader) => {
+                let mut values = Vec::new();
+                let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
+                (read, values)
+            }
+            ColumnReader::Int32ColumnReader(mut reader) => {
+                let mut values = Vec::new();
+                let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
+                (read, values.into_iter().map(i64::from).collect())
+            }
+            _ => return Err(ParquetError::General("the column is not one of integers".to_owned())),
+        };
+        check_rows(read, count)?;
+        Ok(spread(values.into_iter(), &levels, descriptor.max_def_level(), count))
     };
-    check_rows(read, count)?;
-    Ok(spread(values.into_iter(), &levels, descriptor.max_def_level(), count))
+    guarded_or(read, ParquetError::General)
 }
 
 fn check_rows(read: usize, wanted: usize) -> Result<(), ParquetError> {
@@ -171,8 +240,8 @@ fn spread<T>(
 }
 
 impl Shard {
-    pub(super) fn new(file: Reopened, len: u64, metadata: ParquetMetaData, images: usize) -> Self {
-        Self { file: Arc::new(file), len, metadata: Arc::new(metadata), images }
+    pub(super) fn new(file: Reopened, metadata: ParquetMetaData, images: usize) -> Self {
+        Self { file, metadata: Arc::new(metadata), images }
     }
 }
 
@@ -185,10 +254,13 @@ impl Shards {
     pub(in crate::open) fn read(&self, name: &str) -> Result<Vec<u8>, ReadError> {
         let place = self.rows.get(name).ok_or(io::Error::from(io::ErrorKind::NotFound))?;
         let shard = &self.shards[place.shard];
-        if shard.file.metadata()?.len() != shard.len {
-            return Err(io::Error::other("the file has changed since the run began").into());
-        }
-        let bytes = self.image(*place)?.ok_or_else(|| {
+        shard.file.check_now()?;
+        let image = self.image(*place).or_else(|error| {
+            // What looks like damage may be another file's bytes.
+            shard.file.check_now()?;
+            Err(ReadError::from(error))
+        });
+        let bytes = image?.ok_or_else(|| {
             let reason = "the row has no image bytes, only a path (datasets.Image was not embedded)";
             ReadError::NoContent(reason.to_owned())
         })?;
@@ -218,15 +290,8 @@ impl Shards {
     /// Up to `count` images from `place` on; fewer at the end of its row group.
     fn images(&self, place: Place, count: usize) -> parquet::errors::Result<Vec<Option<Bytes>>> {
         let shard = &self.shards[place.shard];
-        let group = shard.metadata.row_group(place.group);
-        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
-        let reader = SerializedRowGroupReader::new(
-            Arc::clone(&shard.file),
-            group,
-            RowGroupPageIndex::new(place.group, None),
-            Arc::new(ReaderProperties::builder().build()),
-        )?;
-        byte_arrays(&reader, shard.images, place.row, count.min(rows.saturating_sub(place.row)))
+        let count = count.min(rows(&shard.metadata, place.group).saturating_sub(place.row));
+        byte_arrays(&shard.file, &shard.metadata, shard.images, place, count)
     }
 
     /// A key that orders images as they lie in the files.
@@ -237,48 +302,68 @@ impl Shards {
     /// Names and lengths of the files.
     pub(in crate::open) fn files(&self) -> impl Iterator<Item = (String, u64)> {
         self.shards.iter().map(|shard| {
-            let name = shard.file.0.file_name().map(|name| name.to_string_lossy().into_owned());
-            (name.unwrap_or_default(), shard.len)
+            let name = shard.file.path().file_name().map(|name| name.to_string_lossy().into_owned());
+            (name.unwrap_or_default(), shard.file.len())
         })
     }
 }
 
-/// A file opened anew for every read: handles that `File::try_clone` gives share one position, and several
-/// threads read.
-#[derive(Debug, Clone)]
-pub(super) struct Reopened(PathBuf);
-
-impl Reopened {
-    fn metadata(&self) -> io::Result<fs::Metadata> {
-        fs::metadata(&self.0)
-    }
-
-    fn at(&self, start: u64) -> parquet::errors::Result<File> {
-        let mut file = File::open(&self.0)?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(file)
-    }
+/// The pages of a column chunk. A page's header is held against the file before the library believes it.
+struct Pages {
+    file: Reopened,
+    chunk: Chunk,
 }
 
-impl Length for Reopened {
+impl Length for Pages {
     fn len(&self) -> u64 {
-        self.metadata().map_or(0, |found| found.len())
+        self.file.len()
     }
 }
 
-impl ChunkReader for Reopened {
-    type T = BufReader<File>;
+impl ChunkReader for Pages {
+    type T = PageHeader;
 
+    /// The library reads nothing but headers by this, and nothing at all where it has the header already.
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(self.at(start)?))
+        Ok(PageHeader {
+            chunk: self.chunk,
+            left: self.file.len().saturating_sub(start),
+            file: self.file.clone(),
+            start,
+            reader: None,
+        })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let mut bytes = Vec::new();
-        self.at(start)?.take(length as u64).read_to_end(&mut bytes)?;
-        match bytes.len() == length {
-            true => Ok(bytes.into()),
-            false => Err(ParquetError::EOF(format!("{} bytes of {length} at {start}", bytes.len()))),
+        match self.file.read(start, length as u64) {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(ParquetError::EOF(format!("no {length} bytes at {start}")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A page's header, looked at when the first byte of it is read.
+struct PageHeader {
+    file: Reopened,
+    start: u64,
+    left: u64,
+    chunk: Chunk,
+    reader: Option<BufReader<File>>,
+}
+
+impl Read for PageHeader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.reader.is_none() {
+            let header = BufReader::new(self.file.at(self.start)?);
+            self.chunk.check_page(Thrift::new(header, self.left)).map_err(io::Error::other)?;
+            self.reader = Some(BufReader::new(self.file.at(self.start)?));
+        }
+        match &mut self.reader {
+            Some(reader) => reader.read(buffer),
+            None => Ok(0),
         }
     }
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use parquet::basic::{Compression, Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::FileReader;
 use serde_json::Value;
 
 use super::read;
+use crate::guard::guarded;
 use crate::labels::{self, CLASSES};
 
 /// Names of a column of image files, where it is not a group with `bytes`.
@@ -23,17 +23,22 @@ const LABEL_COLUMNS: [&str; 6] = ["label", "labels", "cls", "class", "fine_label
 /// Why a file is not what is needed; what is appended to its path.
 pub(super) struct Reason(pub(super) String);
 
+impl Reason {
+    pub(super) fn damaged(words: &str) -> Self {
+        Self(format!("{words} (is it cut off, or damaged? get it again)"))
+    }
+}
+
 impl From<ParquetError> for Reason {
     fn from(error: ParquetError) -> Self {
-        let words = error.to_string();
-        let words = words.trim_start_matches("Parquet error: ");
-        Self(format!("{words} (is it cut off, or damaged? get it again)"))
+        Self::damaged(error.to_string().trim_start_matches("Parquet error: "))
     }
 }
 
 /// Whether the parquet file at `path` can be read and has no column of images.
 pub(super) fn is_without_images(path: &Path) -> bool {
-    read::open(path).is_ok_and(|(reader, ..)| image_columns(reader.metadata()).is_none())
+    let is_without = || read::open(path).is_ok_and(|(_, metadata)| image_columns(&metadata).is_none());
+    guarded(is_without).unwrap_or(false)
 }
 
 /// Indices of the columns that matter.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::schema;
 use crate::names;
-use crate::open::error::examples;
+use crate::open::error::{SHOWN, examples};
 use crate::open::{DatasetError, scan};
 
 /// Where shards lie below the folder that is given; `data` is Hugging Face's.
@@ -116,15 +116,19 @@ fn numbered(path: &Path) -> Option<(usize, usize)> {
 }
 
 /// What to say of shards that the names of `paths` count and that are not there.
+///
+/// A name may declare any number of them, so nothing is done by that number but to look for the first that are missing.
 pub(super) fn missing(paths: &[PathBuf]) -> Option<String> {
     let numbers: Vec<(usize, usize)> = paths.iter().filter_map(|path| numbered(path)).collect();
     let count = numbers.iter().map(|(_, count)| *count).max()?;
-    let here: HashSet<usize> = numbers.iter().map(|(index, _)| *index).collect();
-    let missing: Vec<String> =
-        (0..count).filter(|index| !here.contains(index)).map(|index| format!("{index:05}")).collect();
-    (!missing.is_empty()).then(|| {
-        let which = examples(missing.iter().map(String::as_str));
-        format!("{} of {count} shards are not there: {which}", missing.len())
+    let here: HashSet<usize> =
+        numbers.iter().map(|(index, _)| *index).filter(|index| *index < count).collect();
+    let missing = (0..count).filter(|index| !here.contains(index));
+    // One more than is shown, so that the message says whether there are others.
+    let first: Vec<String> = missing.take(SHOWN + 1).map(|index| format!("{index:05}")).collect();
+    (!first.is_empty()).then(|| {
+        let which = examples(first.iter().map(String::as_str));
+        format!("{} of {count} shards are not there: {which}", count - here.len())
     })
 }
 
@@ -140,5 +144,13 @@ mod tests {
         assert_eq!(of("0000.parquet"), (String::new(), None));
         let paths = ["v-00000-of-00003.parquet", "v-00002-of-00003.parquet"].map(PathBuf::from);
         assert_eq!(missing(&paths).expect("a warning"), "1 of 3 shards are not there: 00001");
+        let paths = ["v-00000-of-00100000000000000.parquet", "v-00002-of-00003.parquet"].map(PathBuf::from);
+        assert_eq!(
+            missing(&paths).expect("a warning"),
+            "99999999999998 of 100000000000000 shards are not there: 00001, 00003, 00004, ..."
+        );
+        // Numbers from 1 on, or another data set's: whatever they are, not more are missing than are counted.
+        let paths = ["v-00001-of-00002.parquet", "v-00002-of-00002.parquet"].map(PathBuf::from);
+        assert_eq!(missing(&paths).expect("a warning"), "1 of 2 shards are not there: 00000");
     }
 }
