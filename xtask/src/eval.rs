@@ -1,17 +1,18 @@
 //! `eval`: the main job, from files on disk to a table with verdicts.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
+use eval::explain::Explanation;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::run_dir::{Identity, RunDir};
 use eval::weights::WeightsArg;
-use eval::{Plan, Shard, evaluate, explain, provenance};
+use eval::{EvalError, Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
 use crate::EXIT_INTERRUPTED;
@@ -99,6 +100,11 @@ pub(crate) struct Args {
     #[arg(long)]
     fresh: bool,
 
+    /// While another process writes to --out, wait for it instead of ending with an error. A requeued job may stand beside
+    /// one that a lost node still computes
+    #[arg(long)]
+    wait: bool,
+
     /// Never use the network: published weights that are not cached are an error instead of a download
     #[arg(long)]
     offline: bool,
@@ -162,10 +168,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             unfinished.unwrap_or_else(|| runs.join(name))
         }
     };
-    let dir = RunDir::open(&path, &identity, args.fresh)?;
+    let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
+    let Some(dir) = open(&path, &identity, args.fresh, args.wait, &stop)? else {
+        return Ok(EXIT_INTERRUPTED);
+    };
     introduce(&plan);
 
-    let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
     let mut outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
     let mut explained = true;
     if let (Some(images), false) = (args.explain, outcome.interrupted()) {
@@ -173,6 +181,47 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     }
     let code = conclude(&outcome, dir.path())?;
     Ok(if explained { code } else { EXIT_INTERRUPTED })
+}
+
+/// Opens the run directory; with `wait`, once the process that writes there has ended. None when it was stopped while it
+/// waited.
+fn open(
+    path: &Path,
+    identity: &Identity<'_>,
+    fresh: bool,
+    wait: bool,
+    stop: &AtomicBool,
+) -> anyhow::Result<Option<RunDir>> {
+    let mut waited_for = String::new();
+    let opened = RunDir::open_waiting(path, identity, fresh, &mut |holder| {
+        if wait && waited_for != holder {
+            note(&format!(
+                "Waiting for another evaluation that is writing to {} ({holder}). Ctrl-C ends the waiting.",
+                path.display()
+            ));
+            holder.clone_into(&mut waited_for);
+        }
+        wait && !stop.load(Ordering::Relaxed)
+    });
+    match opened {
+        Err(EvalError::Locked { .. }) if wait && stop.load(Ordering::Relaxed) => {
+            note("Interrupted while waiting; nothing was begun.");
+            Ok(None)
+        }
+        opened => {
+            let dir = opened?;
+            if !waited_for.is_empty() {
+                note(&format!("{} is free; going on.", path.display()));
+            }
+            if wait && !dir.is_guarded() {
+                note(&format!(
+                    "warning: the file system of {} has no locks, so --wait does not notice another evaluation there",
+                    path.display()
+                ));
+            }
+            Ok(Some(dir))
+        }
+    }
 }
 
 /// Tries swaps for each model that is off, and writes what they did into the run's record and reports. False
@@ -184,20 +233,33 @@ fn explain_all(
     images: usize,
     stop: &AtomicBool,
 ) -> anyhow::Result<bool> {
-    for (planned, model) in plan.models.iter().zip(&mut record.models) {
+    for (index, planned) in plan.models.iter().enumerate() {
+        let model = &record.models[index];
         if !explain::is_wanted(model) {
             continue;
         }
+        let images = explain::images_tried(plan, images);
+        // What was tried before stays.
+        if model.explanation.as_ref().is_some_and(|explanation| explanation.is_of(images)) {
+            continue;
+        }
         note(&format!("{}: swapping one factor of recipe {} at a time", model.id, model.recipe));
-        let mut count = Count::new(images.min(plan.dataset.items().len()));
+        let mut count = Count::new(images);
         let found = explain::explain(plan, planned, model, images, stop, &mut |_, _| count.image())?;
         count.finish();
-        model.explanation = found.or(model.explanation.take());
+        // Of two that came to no end the one with more images says more.
+        let tried = |explanation: &Option<Explanation>| {
+            explanation.as_ref().map_or(0, |it| if it.stopped_of.is_some() { it.images } else { u64::MAX })
+        };
+        if tried(&found) >= tried(&model.explanation) && found.is_some() {
+            record.models[index].explanation = found;
+            // Each is written as it comes: the next may fail, and costs as much.
+            dir.write_reports_again(record, Some(&plan.dataset))?;
+        }
         if stop.load(Ordering::Relaxed) {
             break;
         }
     }
-    dir.write_reports_again(record, Some(&plan.dataset))?;
     Ok(!stop.load(Ordering::Relaxed))
 }
 

@@ -2,8 +2,14 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+use eval::EvalError;
+use eval::provenance::differing_builds;
+use eval::stored::StoredRun;
+
 use crate::conclusion::conclude;
 use crate::options::CatalogArgs;
+use crate::output::note;
 use crate::process::command_line;
 
 /// Makes one run of the shards of an evaluation
@@ -24,13 +30,42 @@ pub(crate) struct Args {
     #[arg(long)]
     fresh: bool,
 
+    /// The images that the shards were computed from, which need not lie where they did then: the report shows some. Without
+    /// it, it has none
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+
     #[command(flatten)]
     catalog: CatalogArgs,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
-    let command = command_line();
-    let record = eval::merge::merge(&args.runs, &args.out, args.fresh, &catalog, command)?;
+    check_all(&args.runs)?;
+    let record = eval::merge::merge(
+        &args.runs,
+        &args.out,
+        args.fresh,
+        &catalog,
+        args.data.as_deref(),
+        command_line(),
+    )?;
+    if let Some(builds) = differing_builds(&record.sessions) {
+        note(&format!("warning: {builds}"));
+    }
     conclude(&eval::Outcome { record }, &args.out)
+}
+
+/// Whether every run is there and finished. What stands in the way is said of all of them at once: of a hundred shards,
+/// some more are often to be evaluated again.
+fn check_all(runs: &[PathBuf]) -> anyhow::Result<()> {
+    let mut errors: Vec<EvalError> = runs.iter().filter_map(|run| StoredRun::open(run).err()).collect();
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(errors.remove(0).into()),
+        count => {
+            let lines: String = errors.iter().map(|error| format!("\n  {error}")).collect();
+            Err(anyhow!("{count} of {} runs cannot be merged:{lines}", runs.len()))
+        }
+    }
 }

@@ -7,11 +7,13 @@ use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
 use eval::metrics::wilson_interval_pct;
 use eval::record::AccuracyTolerance;
+use eval::score::run::ScoreRun;
 use eval::score::{Judged, Score};
 use eval::verdict::{Judgement, Verdict};
 use models::catalog::FigureName;
 
 use crate::options::{CatalogArgs, tolerance};
+use crate::process::command_line;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made
@@ -48,6 +50,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true, requires = "model")]
     tolerance: Option<f64>,
 
+    /// A run directory to write, as eval does: the predictions, results.csv and reports, for `compare`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Start over, deleting what an earlier run left in --out
+    #[arg(long, requires = "out")]
+    fresh: bool,
+
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -83,6 +93,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
                 &format!("{} {name}, documented {} %: {verdict} ({reason})\n", model.id, documented.as_str());
             differs |= verdict == Verdict::NotReproduced;
         }
+    }
+    if let Some(out) = &args.out {
+        let run = ScoreRun {
+            known: known.as_ref(),
+            label_set,
+            model: documented,
+            tolerance: AccuracyTolerance::new(args.tolerance, &catalog),
+            out,
+            fresh: args.fresh,
+            command: command_line(),
+        };
+        eval::score::run::write(&predictions, &run)?;
+        text += &format!("Run directory: {}\n", out.display());
     }
     output::print(&text)?;
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })

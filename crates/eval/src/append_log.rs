@@ -29,9 +29,11 @@ impl AppendLog {
             OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed("open"))?;
         let mut lines = Vec::new();
         file.read_to_end(&mut lines).map_err(failed("read"))?;
-        let whole = lines.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-        lines.truncate(whole);
-        file.set_len(whole as u64).map_err(failed("cut the torn last line of"))?;
+        let length = lines.len();
+        cut_torn_line(&mut lines);
+        if lines.len() < length {
+            file.set_len(lines.len() as u64).map_err(failed("cut the torn last line of"))?;
+        }
         if lines.is_empty() {
             lines = format!("{heading}\n").into_bytes();
             file.write_all(&lines).map_err(failed("write"))?;
@@ -47,16 +49,39 @@ impl AppendLog {
     where
         Row: IntoIterator<Item: AsRef<[u8]>>,
     {
-        let mut text = csv::Writer::from_writer(Vec::new());
-        let written: io::Result<()> =
-            rows.into_iter().try_for_each(|row| text.write_record(row).map_err(io::Error::from));
-        let bytes = written.and_then(|()| text.into_inner().map_err(|error| error.into_error()));
-        bytes.and_then(|bytes| self.file.write_all(&bytes)).map_err(|source| EvalError::RunFile {
+        lines_of(rows).and_then(|bytes| self.file.write_all(&bytes)).map_err(|source| EvalError::RunFile {
             action: "append to",
             path: self.path.clone(),
             source,
         })
     }
+}
+
+/// Leaves the lines that end.
+pub(crate) fn cut_torn_line(lines: &mut Vec<u8>) {
+    lines.truncate(lines.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1));
+}
+
+/// A file of a heading and rows, as many appends would have left it.
+///
+/// # Errors
+/// None that is known of: rows go to memory.
+pub(crate) fn whole<Row>(heading: &str, rows: impl IntoIterator<Item = Row>) -> io::Result<Vec<u8>>
+where
+    Row: IntoIterator<Item: AsRef<[u8]>>,
+{
+    let mut bytes = format!("{heading}\n").into_bytes();
+    bytes.extend(lines_of(rows)?);
+    Ok(bytes)
+}
+
+fn lines_of<Row>(rows: impl IntoIterator<Item = Row>) -> io::Result<Vec<u8>>
+where
+    Row: IntoIterator<Item: AsRef<[u8]>>,
+{
+    let mut text = csv::Writer::from_writer(Vec::new());
+    rows.into_iter().try_for_each(|row| text.write_record(row).map_err(io::Error::from))?;
+    text.into_inner().map_err(|error| error.into_error())
 }
 
 #[cfg(test)]

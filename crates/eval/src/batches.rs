@@ -1,24 +1,35 @@
 //! Images through a network, as many at once as fit into memory: what a run and an explanation have in common.
+//!
+//! Only want of memory is mended by smaller batches. Whatever else fails fails again, so each image of such a batch is computed once
+//! more by itself: the images that fail alone have their own error, the others their logits.
 
 use std::ops::Range;
 
-use models::Pending;
+use models::{ComputeError, Pending};
 
 use crate::EvalError;
-use crate::memory::{caught, images_that_fit};
+use crate::memory::{images_at_once, images_that_fit};
 use crate::plan::{Plan, PlannedModel};
+
+/// So many images in a row that fail alone are no property of the images any more.
+const BROKEN_AFTER: usize = 3;
+
+/// An image's logits, or why it has none.
+pub(crate) type ImageLogits = Result<Vec<f32>, String>;
 
 /// How many images a network is given at once.
 pub(crate) struct Batches<'a> {
     planned: &'a PlannedModel,
     fits: usize,
+    /// Images that failed alone since the last one that did not.
+    failed_in_a_row: usize,
 }
 
 impl<'a> Batches<'a> {
     /// As many at once as the plan says, and as fit.
     pub(crate) fn new(plan: &Plan, planned: &'a PlannedModel) -> Self {
-        let fits = plan.batch.min(images_that_fit(plan, planned).unwrap_or(usize::MAX));
-        Self { planned, fits }
+        let fits = images_at_once(plan).min(images_that_fit(plan, planned).unwrap_or(usize::MAX));
+        Self { planned, fits, failed_in_a_row: 0 }
     }
 
     /// The largest batch that fits into memory, as far as is known; at most what was asked for.
@@ -27,39 +38,94 @@ impl<'a> Batches<'a> {
     }
 
     /// The logits of `count` images. `whole` is what the device was given of all of them before, if it was; `start`
-    /// hands a part of them over. A part that fails is tried again in halves, of which `halved` is told the size.
+    /// hands a part of them over, and `name` names one. A part for which memory is lacking is tried again in halves, of which
+    /// `halved` is told the size.
     ///
     /// # Errors
-    /// [`EvalError::DeviceFailed`] when one image alone fails.
+    /// [`EvalError::DeviceFailed`] when there is no memory for one image alone, [`EvalError::ComputationFailed`] when not one
+    /// image can be computed any more.
     pub(crate) fn run(
         &mut self,
         count: usize,
-        whole: Option<Result<Pending, String>>,
-        mut start: impl FnMut(Range<usize>) -> Pending,
+        whole: Option<Result<Pending, ComputeError>>,
+        mut start: impl FnMut(Range<usize>) -> Result<Pending, ComputeError>,
         mut halved: impl FnMut(usize),
-    ) -> Result<Vec<Vec<f32>>, EvalError> {
-        let mut logits: Vec<Vec<f32>> = Vec::with_capacity(count);
-        let mut whole = whole.map(|pending| pending.and_then(|pending| caught(|| pending.wait())));
+        name: impl Fn(usize) -> String,
+    ) -> Result<Vec<ImageLogits>, EvalError> {
+        let mut logits: Vec<ImageLogits> = Vec::with_capacity(count);
+        let mut whole = whole.map(|pending| pending.and_then(Pending::wait));
         while logits.len() < count {
             let done = logits.len();
             let (part, computed) = match whole.take() {
                 Some(computed) => (count, computed),
                 None => {
                     let part = self.fits.min(count - done);
-                    (part, caught(|| start(done..done + part).wait()))
+                    (part, start(done..done + part).and_then(Pending::wait))
                 }
             };
             match computed {
-                Ok(more) => logits.extend(more),
-                Err(reason) if part == 1 => {
-                    return Err(EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason });
+                Ok(more) => {
+                    self.failed_in_a_row = 0;
+                    logits.extend(more.into_iter().map(Ok));
                 }
-                Err(_) => {
+                Err(ComputeError::OutOfMemory { reason }) if part == 1 => return Err(self.no_memory(reason)),
+                Err(ComputeError::OutOfMemory { .. }) => {
                     self.fits = self.fits.min(part / 2);
                     halved(self.fits);
+                }
+                Err(ComputeError::Failed { reason }) => {
+                    let images = done..done + part;
+                    let alone = self.one_by_one(images.clone(), reason, &mut start)?;
+                    if let (true, Some(Err(reason))) =
+                        (self.failed_in_a_row >= BROKEN_AFTER, alone.last().cloned())
+                    {
+                        let (first, last) = (name(images.start), name(images.end - 1));
+                        let images = if first == last { first } else { format!("{first} to {last}") };
+                        let id = self.planned.model.id.clone();
+                        return Err(EvalError::ComputationFailed { id, images, reason });
+                    }
+                    logits.extend(alone);
                 }
             }
         }
         Ok(logits)
+    }
+
+    /// Each of `images` by itself, after all of them together have failed for `reason`.
+    fn one_by_one(
+        &mut self,
+        images: Range<usize>,
+        reason: String,
+        start: &mut impl FnMut(Range<usize>) -> Result<Pending, ComputeError>,
+    ) -> Result<Vec<ImageLogits>, EvalError> {
+        let internal =
+            |reason: String| format!("internal error of the network, please report the image: {reason}");
+        if images.len() == 1 {
+            self.failed_in_a_row += 1;
+            return Ok(vec![Err(internal(reason))]);
+        }
+        let mut alone = Vec::with_capacity(images.len());
+        for image in images {
+            match start(image..image + 1).and_then(Pending::wait) {
+                Ok(logits) => {
+                    self.failed_in_a_row = 0;
+                    alone.extend(logits.into_iter().map(Ok));
+                }
+                Err(ComputeError::OutOfMemory { reason }) => return Err(self.no_memory(reason)),
+                Err(ComputeError::Failed { reason }) => {
+                    self.failed_in_a_row += 1;
+                    alone.push(Err(internal(reason)));
+                }
+            }
+        }
+        // What failed beside an image that did not is a matter of those images.
+        if alone.iter().any(Result::is_ok) {
+            self.failed_in_a_row = 0;
+        }
+        Ok(alone)
+    }
+
+    fn no_memory(&self, reason: String) -> EvalError {
+        EvalError::DeviceFailed { id: self.planned.model.id.clone(), reason }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::append_log::AppendLog;
+use crate::append_log::{self, AppendLog};
 
 const HEADER: &str = "image,probability";
 
@@ -40,6 +40,18 @@ pub(crate) fn read(path: &Path) -> HashMap<String, f32> {
         (0.0..=1.0).contains(&probability).then(|| (row.get(0).unwrap_or_default().to_owned(), probability))
     });
     rows.collect()
+}
+
+/// A whole file: of `images` in their order those that have a probability.
+///
+/// # Errors
+/// None that is known of: rows go to memory.
+pub(crate) fn whole<'a>(
+    images: impl Iterator<Item = &'a str>,
+    known: &HashMap<String, f32>,
+) -> std::io::Result<Vec<u8>> {
+    let rows = images.filter_map(|image| Some([image.to_owned(), known.get(image)?.to_string()]));
+    append_log::whole(HEADER, rows)
 }
 
 /// The probability of the best class: softmax.

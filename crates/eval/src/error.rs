@@ -210,7 +210,7 @@ pub enum EvalError {
     },
     /// `--out` names a folder with files that would be overwritten.
     #[error(
-        "{} is not a run directory (it has no run.json), and {} would be overwritten. Choose another --out",
+        "{} is not a run directory (it has no run.json), and {} would be overwritten. Move that away, or choose another --out",
         path.display(),
         strange.display()
     )]
@@ -219,6 +219,49 @@ pub enum EvalError {
         path: PathBuf,
         /// The file in the way.
         strange: PathBuf,
+    },
+    /// A file that no run wrote is where the run has to write.
+    #[error(
+        "{} is in the way of what has to be written there, and was not written by the run in {}. Move it away, or choose another --out",
+        strange.display(),
+        path.display()
+    )]
+    InTheWay {
+        /// The folder.
+        path: PathBuf,
+        /// The file in the way.
+        strange: PathBuf,
+    },
+    /// `run.json` is not one of this program's.
+    #[error(
+        "{} is not a record that this program understands ({reason}), so nobody can tell which files in {} are a run's, and none \
+         is deleted or overwritten. Choose another --out, or delete the folder yourself",
+        record.display(),
+        path.display()
+    )]
+    ForeignRecord {
+        /// The folder.
+        path: PathBuf,
+        /// The file.
+        record: PathBuf,
+        /// Line and reason.
+        reason: String,
+    },
+    /// An image is not any more what the run has predictions of.
+    #[error(
+        "{image} has changed since the run read it: its SHA-256 was {before} and is {now} ({} has all of them). There are predictions \
+         of what it was, and a run is over one set of images: put the file back, choose another --out, or add --fresh to start over",
+        path.display()
+    )]
+    ImageChanged {
+        /// The run's digests.
+        path: PathBuf,
+        /// The image.
+        image: String,
+        /// Its digest when it was read.
+        before: String,
+        /// Its digest now, or why it has none.
+        now: String,
     },
     /// The run directory was made by a different evaluation.
     #[error(
@@ -236,10 +279,15 @@ pub enum EvalError {
         now: String,
     },
     /// Another process works in the run directory.
-    #[error("another evaluation is writing to {}. Wait for it, or choose another --out", path.display())]
+    #[error(
+        "another evaluation is writing to {} ({holder}). Wait for it (`eval --wait` does), or choose another --out",
+        path.display()
+    )]
     Locked {
         /// The run directory.
         path: PathBuf,
+        /// The other process, as it has named itself.
+        holder: String,
     },
     /// A file of the run directory is not what this version writes.
     #[error(
@@ -279,15 +327,28 @@ pub enum EvalError {
         #[source]
         source: DatasetError,
     },
-    /// The device fails whatever the size of the batch.
+    /// The device lacks memory whatever the size of the batch.
     #[error(
         "{id}: the device failed on a batch of one image: {reason}. The run stopped; what is done is kept, and the same \
-         command goes on from there, also with another --device"
+         command goes on from there, also with fewer --threads"
     )]
     DeviceFailed {
         /// The model.
         id: String,
         /// The device's words.
+        reason: String,
+    },
+    /// The network fails on image after image, for no want of memory.
+    #[error(
+        "{id}: the network failed on {images}, together and each alone: {reason}. The run stopped; what is done is kept, and the \
+         same command goes on from there. Please report it"
+    )]
+    ComputationFailed {
+        /// The model.
+        id: String,
+        /// The images of the last batch.
+        images: String,
+        /// What failed, in its own words.
         reason: String,
     },
     /// Not one image could be evaluated.
@@ -308,6 +369,7 @@ impl EvalError {
         match self {
             Self::RunFile { path, source, .. } => Self::Unreadable { path, source },
             Self::DamagedRun { path, reason } => Self::DamagedStoredRun { path, reason },
+            Self::ForeignRecord { record: path, reason, .. } => Self::DamagedStoredRun { path, reason },
             other => other,
         }
     }

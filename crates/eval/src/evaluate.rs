@@ -1,20 +1,22 @@
 //! The run: decoded images in, prediction rows out, in one pass over the data for all models.
 //!
 //! Whatever happens in between, the prediction logs are whole lines and hold every image whose batch
-//! was finished; a run goes on from them, image by image.
+//! was finished; a run goes on from them, image by image. Images without a prediction are tried again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::EvalError;
+use crate::digests::Digests;
+use crate::memory::images_at_once;
 use crate::model_run::{DeviceClock, ImageState, ModelRun};
 use crate::pipeline::{Next, Source, Work};
 use crate::plan::Plan;
 use crate::predictions::Prediction;
 use crate::provenance::utc_now;
 use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
-use crate::run_dir::RunDir;
+use crate::run_dir::{Finished, RunDir};
 
 /// How often a request to stop is looked for while no image comes.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -78,12 +80,15 @@ pub fn evaluate(
     // The record comes first: it is what makes the folder a run directory that can be continued.
     dir.write_record(&record)?;
     let recipes = plan.recipes();
+    let at_once = images_at_once(plan);
+    let mut digests = Digests::open(&dir.digests())?;
     let mut runs = plan
         .models
         .iter()
         .map(|planned| {
             let recipe = recipes.iter().position(|recipe| recipe.name == planned.recipe.name);
-            ModelRun::open(plan, planned, recipe.expect("the plan's recipes are those of its models"), dir)
+            let recipe = recipe.expect("the plan's recipes are those of its models");
+            ModelRun::open(plan, planned, recipe, at_once, dir)
         })
         .collect::<Result<Vec<_>, _>>()?;
 
@@ -101,9 +106,9 @@ pub fn evaluate(
         progress.smaller_batches(&run.planned.model.id, run.batches.fits());
     }
     let finished = std::thread::scope(|scope| {
-        let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: plan.batch };
+        let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
         let source = Source::start(scope, work, &plan.placement);
-        run_through(&mut runs, &source, stop, progress)
+        run_through(plan, &mut runs, &mut digests, &source, stop, progress)
     });
     progress.finish();
 
@@ -112,8 +117,11 @@ pub fn evaluate(
         .iter()
         .map(|run| ModelRecord::of_plan(plan, run.planned, &run.rows, run.seconds, run.timed_images))
         .collect();
-    for model in &mut record.models {
-        // Swaps were tried once the images were done; doing them again would change nothing.
+    for (model, run) in record.models.iter_mut().zip(&runs) {
+        // Swaps were tried once the images were done; doing them again would change nothing, unless the images are others.
+        if run.has_news {
+            continue;
+        }
         let before = dir.before().and_then(|before| before.models.iter().find(|it| it.id == model.id));
         model.explanation = before.and_then(|before| before.explanation.clone());
     }
@@ -129,11 +137,28 @@ pub fn evaluate(
         dir.write_record(&record)?;
         return finished.map(|_| Outcome { record });
     }
+    // Errors that are errors still have been computed by nobody.
+    let was_finished = dir.before().filter(|before| before.state == State::Finished);
+    if let Some(before) = was_finished.filter(|_| !runs.iter().any(|run| run.has_news)) {
+        record.sessions.clone_from(&before.sessions);
+        for (model, before) in record.models.iter_mut().zip(&before.models) {
+            (model.seconds, model.timed_images) = (before.seconds, before.timed_images);
+        }
+    }
     record.state = State::Finished;
+    runs.iter_mut().for_each(ModelRun::sort_rows);
     let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
-    dir.write_reports(&record, &rows, Some(&plan.dataset))?;
-    // Last, so that a run that is called finished has everything.
-    dir.write_record(&record)?;
+    let confidences: Vec<HashMap<String, f32>> =
+        rows.iter().zip(&record.models).map(|(rows, model)| dir.confidences_of(&model.id, rows)).collect();
+    let names: Vec<&str> = plan.dataset.items().iter().map(|item| item.name.as_str()).collect();
+    let finished = Finished {
+        record: &record,
+        rows: &rows,
+        confidences: &confidences,
+        digests: Some((&names, digests.known())),
+        images: Some(&plan.dataset),
+    };
+    dir.stage_finished(&finished)?.commit()?;
     Ok(Outcome { record })
 }
 
@@ -143,6 +168,9 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         let mut record = before.clone();
         record.state = State::Running;
         record.tolerance = plan.tolerance;
+        if dir.is_mended() {
+            record.dataset.fingerprint.clone_from(&plan.dataset_record.fingerprint);
+        }
         return record;
     }
     RunRecord {
@@ -162,6 +190,7 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
 
 fn session(plan: &Plan, images_before: usize) -> Session {
     Session {
+        shard: None,
         command: plan.command.clone(),
         environment: plan.environment.clone(),
         batch: plan.batch,
@@ -183,7 +212,9 @@ fn engine(plan: &Plan) -> String {
 
 /// Feeds images to the models as they come. True when all were seen to, false when stopped.
 fn run_through(
+    plan: &Plan,
     runs: &mut [ModelRun<'_>],
+    digests: &mut Digests,
     source: &Source<'_>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
@@ -204,6 +235,15 @@ fn run_through(
             }
             Next::End => break,
         };
+        let read: Vec<_> = (images.iter())
+            .filter_map(|image| {
+                let index = image.index;
+                // Of one image all models see the same bytes.
+                let done = runs.iter().any(|run| run.has_prediction(index));
+                Some((plan.dataset.items()[index].name.as_str(), image.digest?, done))
+            })
+            .collect();
+        digests.add(&read)?;
         for image in images {
             let crops = image.crops.map_err(|source| EvalError::DataLost { source })?;
             let waiting = runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count();

@@ -80,6 +80,10 @@ impl ModelRecord {
                 }
             }
         }
+        let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
+        if rows.iter().any(lacks_classes) {
+            figures.iter_mut().filter(|figure| figure.figure == FigureName::Top5Pct).for_each(not_known);
+        }
         let mut errors: Vec<ImageError> = rows
             .iter()
             .filter_map(|row| {
@@ -111,6 +115,14 @@ impl ModelRecord {
             first_errors: errors,
         }
     }
+}
+
+/// Says of a top-5 accuracy that predictions of fewer classes do not tell it.
+fn not_known(top5: &mut FigureRecord) {
+    top5.reproduced.clear();
+    top5.interval_pct = None;
+    top5.verdict = Verdict::NotComparable;
+    "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }
 
 fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
@@ -250,9 +262,10 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
             obstacles.push("weights other than the published file".to_owned());
         }
         // An entry that names no published file, such as that of one's own checkpoint, documents the file that is given.
-        WeightsSource::File { .. } => {}
+        WeightsSource::File { .. } | WeightsSource::Elsewhere { .. } => {}
     }
-    if subject.recipe != subject.model.recipe {
+    let elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
+    if subject.recipe != subject.model.recipe && !elsewhere {
         obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }

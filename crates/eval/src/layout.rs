@@ -8,6 +8,9 @@ pub(crate) const RECORD: &str = "run.json";
 /// What is made of the record, for people and programs.
 pub(crate) const REPORTS: [&str; 4] = ["results.csv", "report.md", "junit.xml", "report.html"];
 
+/// The digests of the images, one file for all models.
+pub(crate) const DIGESTS: &str = "digests.csv";
+
 pub(crate) const PREDICTIONS: &str = "predictions";
 pub(crate) const CONFIDENCES: &str = "confidences";
 pub(crate) const LOCK: &str = ".lock";
@@ -25,6 +28,15 @@ pub(crate) fn predictions(run: &Path, id: &str) -> PathBuf {
 /// The probabilities of that model's best classes.
 pub(crate) fn confidences(run: &Path, id: &str) -> PathBuf {
     run.join(CONFIDENCES).join(file_of(id))
+}
+
+/// Everything that a run of the models `ids` writes, but for the lock.
+pub(crate) fn files<'a>(run: &Path, ids: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = REPORTS.iter().chain([&DIGESTS]).map(|name| run.join(name)).collect();
+    ids.for_each(|id| files.extend([predictions(run, id), confidences(run, id)]));
+    // Last, so that a directory whose files are deleted is a run's until the others are gone.
+    files.push(record(run));
+    files
 }
 
 /// Named as all files of a model are (`Model::file_stem`), also where no catalog has the model any more.

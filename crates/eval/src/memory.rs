@@ -1,10 +1,11 @@
-//! Whether a batch fits into memory. An allocation that fails ends a process that computes on the CPU, without
-//! a word, so it is asked before; a device of its own refuses, which can be caught and retried.
+//! Whether a batch fits into memory. An allocation that fails inside a library ends a process that computes on the CPU, without
+//! a word, so it is asked before: of the machine, of the container, and of the allocator, which knows what the process is
+//! allowed (`ulimit -v`). The kernels' own buffers and a batch's bytes are errors where they do not fit, and a device of its own
+//! refuses, which can be caught; both are retried smaller.
 
 use std::fs;
 use std::path::Path;
 
-use dataset::guard::guarded;
 use models::complexity::Layer;
 
 use crate::plan::{Plan, PlannedModel};
@@ -16,6 +17,24 @@ const LIVE_MAPS: u64 = 4;
 /// A share of what is free is left to others, in per cent.
 const USABLE_PCT: u64 = 80;
 
+/// What an image's file and its decoding take while it waits in a batch. ILSVRC2012's files have 110 KB on average.
+const FILE_BYTES: u64 = 512 << 10;
+
+/// What a thread may take for its own: its stack, its share of the allocator's, a large image as it is decoded.
+const THREAD_BYTES: u64 = 48 << 20;
+
+/// How many images are read, cropped and collected at once: as many as a batch of the plan has, unless the host has no
+/// memory for so many, whatever the device; at least one.
+pub(crate) fn images_at_once(plan: &Plan) -> usize {
+    let bytes = |size: usize| (size * size * 3) as u64;
+    let crops: u64 = plan.recipes().iter().map(|recipe| bytes(recipe.size)).sum();
+    // Every model keeps the bytes of its batch.
+    let batches: u64 = plan.models.iter().map(|planned| bytes(planned.recipe.size)).sum();
+    let image = crops + batches + FILE_BYTES;
+    let aside = THREAD_BYTES * (2 + 2 * plan.placement.threads().count() as u64);
+    most_that_fit(plan.batch, image, aside)
+}
+
 /// How many images fit into memory at once, where that can be told. A GPU has memory of its own and says itself what
 /// does not fit. The kernels take one image a thread through the network, so that a batch needs no memory but for
 /// its input.
@@ -23,25 +42,40 @@ pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel) -> Option<usi
     if plan.placement.device().is_gpu() || planned.classifier.program().is_some() {
         return None;
     }
-    that_fit(&planned.layers, planned.model.counted_at(), planned.recipe.size)
+    let image = bytes_of_maps(&planned.layers, planned.model.counted_at(), planned.recipe.size)?;
+    Some(most_that_fit(plan.batch, image, THREAD_BYTES))
 }
 
-/// What `compute` gives, or the words of its panic: a device that gives up, most often for want of memory, panics.
-pub(crate) fn caught<T>(compute: impl FnOnce() -> T) -> Result<T, String> {
-    guarded(compute)
-}
-
-/// How many images of a network fit into memory at once, at least one; `None` where that cannot be told.
-/// `layers` are counted at `counted_size` pixels, images have `size`.
-fn that_fit(layers: &[Layer], counted_size: usize, size: usize) -> Option<usize> {
+/// Bytes of an image's maps in Burn's operations. `layers` are counted at `counted_size` pixels, images have `size`.
+fn bytes_of_maps(layers: &[Layer], counted_size: usize, size: usize) -> Option<u64> {
     let largest = layers.iter().filter_map(|layer| match layer {
         Layer::BatchNorm { elements, .. } => Some(*elements),
         _ => None,
     });
     let elements = largest.max()? as f64 * (size as f64 / counted_size as f64).powi(2);
-    let bytes = LIVE_MAPS * 4 * elements as u64;
-    let fit = available_bytes()? / 100 * USABLE_PCT / bytes.max(1);
-    Some(usize::try_from(fit).unwrap_or(usize::MAX).max(1))
+    Some((elements as u64).saturating_mul(4 * LIVE_MAPS))
+}
+
+/// Of `wanted` images of so many bytes each, with so many bytes beside them, as many as there is memory for; at least one.
+fn most_that_fit(wanted: usize, image: u64, aside: u64) -> usize {
+    let image = image.max(1);
+    let mut most = wanted.max(1);
+    if let Some(available) = available_bytes() {
+        let fit = (available / 100 * USABLE_PCT).saturating_sub(aside) / image;
+        most = most.min(usize::try_from(fit).unwrap_or(usize::MAX)).max(1);
+    }
+    while most > 1 && !can_have((most as u64).saturating_mul(image).saturating_add(aside)) {
+        most /= 2;
+    }
+    most
+}
+
+/// Whether the process may have so many bytes more. They are asked for and given back untouched, so that nothing but the
+/// answer is had: of the limits of the process (`ulimit -v`, `ulimit -d`) the allocator knows only by asking.
+fn can_have(bytes: u64) -> bool {
+    let Ok(bytes) = usize::try_from(bytes) else { return false };
+    let mut asked: Vec<u8> = Vec::new();
+    asked.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&asked).capacity() >= bytes
 }
 
 /// What the machine, or the container, still has. Linux only.
@@ -58,7 +92,7 @@ fn available_bytes() -> Option<u64> {
 fn meminfo_available(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+    kibibytes.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -70,12 +104,16 @@ mod tests {
         let text = "MemTotal:       24659420 kB\nMemFree: 1 kB\nMemAvailable:   1048576 kB\n";
         assert_eq!(meminfo_available(text), Some(1 << 30));
         assert_eq!(meminfo_available("MemTotal: 5 kB\n"), None);
+        assert_eq!(meminfo_available(&format!("MemAvailable: {} kB\n", u64::MAX)), None);
     }
 
     #[test]
-    fn at_least_one_image_fits() {
+    fn at_least_one_image_fits_and_no_more_than_wanted() {
         let layers = [Layer::BatchNorm { elements: u64::MAX >> 8, channels: 1, with_activation: false }];
-        assert!(that_fit(&layers, 224, 299).is_none_or(|fit| fit == 1));
-        assert_eq!(that_fit(&[], 224, 299), None);
+        assert_eq!(bytes_of_maps(&[], 224, 299), None);
+        assert_eq!(most_that_fit(64, bytes_of_maps(&layers, 224, 299).unwrap(), 0), 1);
+        assert_eq!(most_that_fit(64, 1, u64::MAX), 1);
+        assert_eq!(most_that_fit(3, 1, 0), 3);
+        assert!(!can_have(u64::MAX) && !can_have(1 << 60) && can_have(1 << 20));
     }
 }

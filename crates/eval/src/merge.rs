@@ -3,19 +3,20 @@
 //! Nothing is believed of the shards' figures but counts of networks: accuracies are computed from the
 //! prediction logs again, over all images.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use models::Catalog;
 
 use crate::EvalError;
-use crate::confidences::ConfidenceLog;
-use crate::predictions::{Prediction, PredictionLog};
+use crate::digests::{self, Digest};
+use crate::layout::{CONFIDENCES, DIGESTS, PREDICTIONS};
+use crate::merge_images;
+use crate::predictions::Prediction;
 use crate::provenance::Environment;
-use crate::record::{RunRecord, State};
-use crate::run_dir::{Identity, RunDir};
+use crate::record::{RunRecord, Session};
+use crate::run_dir::{Finished, Identity, RunDir};
 use crate::shard::Shard;
 use crate::stored::StoredRun;
 
@@ -26,19 +27,30 @@ struct Part {
     shard: Shard,
 }
 
+impl Part {
+    /// Its sessions as those of the merged run.
+    fn sessions(&self) -> impl Iterator<Item = Session> {
+        self.run.record.sessions.iter().map(|session| Session { shard: Some(self.shard), ..session.clone() })
+    }
+}
+
 /// Merges `runs`, all the shards of one evaluation in any order, into the run directory `out`. `catalog`
-/// is where their models are documented; `command` is for the record.
+/// is where their models are documented; `data` is where the images lie, which the report shows some of; `command` is for
+/// the record.
 ///
 /// # Errors
-/// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when a run is no shard, when the runs are of different evaluations,
-/// or a shard is missing or there twice; [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
+/// [`EvalError::UnfinishedRun`]; [`EvalError::Merge`] when `out` is one of the runs, when a run is no shard, when the runs are of
+/// different evaluations, a shard is missing or there twice, or the images at `data` are others;
+/// [`EvalError::DamagedStoredRun`] when a prediction log lacks images.
 pub fn merge(
     runs: &[PathBuf],
     out: &Path,
     fresh: bool,
     catalog: &Catalog,
+    data: Option<&Path>,
     command: Vec<String>,
 ) -> Result<RunRecord, EvalError> {
+    check_apart(runs, out)?;
     let mut parts = runs.iter().map(|path| part(path)).collect::<Result<Vec<_>, _>>()?;
     parts.sort_by_key(|part| part.shard.index());
     check_same_evaluation(&parts)?;
@@ -49,39 +61,45 @@ pub fn merge(
     let mut record = RunRecord {
         command,
         environment: Environment::current(),
-        sessions: parts.iter().flat_map(|part| part.run.record.sessions.clone()).collect(),
+        sessions: parts.iter().flat_map(Part::sessions).collect(),
         shard: None,
         models: Vec::new(),
         ..first.clone()
     };
-    let mut logs = Vec::new();
+    let mut rows = Vec::new();
+    let mut confidences = Vec::new();
     for (index, model) in first.models.iter().enumerate() {
         let entry = parts[0].run.catalogued(catalog, model)?;
-        let rows = rows(&parts, &model.id)?;
+        let of_model = rows_of(&parts, &model.id)?;
         let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
-        let times = (of_parts().map(|it| it.seconds).sum(), of_parts().map(|it| it.timed_images).sum());
-        let judged = parts[0].run.judge(&record, model, entry, &rows, times)?;
+        let timed = of_parts().fold(0_u64, |sum, it| sum.saturating_add(it.timed_images));
+        let times = (of_parts().map(|it| it.seconds).sum(), timed);
+        let judged = parts[0].run.judge(&record, model, entry, &of_model, times)?;
         record.models.push(judged);
-        let mut confidences: BTreeMap<String, f32> = BTreeMap::new();
-        parts.iter().for_each(|part| confidences.extend(part.run.confidences(&model.id)));
-        logs.push((&model.id, rows, confidences));
+        let mut of_images: HashMap<String, f32> = HashMap::new();
+        parts.iter().for_each(|part| of_images.extend(part.run.confidences(&model.id)));
+        let predicted = of_model.iter().filter(|row| row.outcome.is_ok());
+        confidences.push(predicted.filter_map(|row| of_images.remove_entry(&row.image)).collect());
+        rows.push(of_model);
     }
-    let dir = RunDir::open(out, &Identity::of_record(&record), fresh)?;
-    // The record comes first, as in an evaluation; until it says finished, the rest is not whole.
-    dir.write_record(&RunRecord { state: State::Running, ..record.clone() })?;
-    for (id, rows, confidences) in &logs {
-        let path = dir.predictions(id)?;
-        remove(&path)?;
-        PredictionLog::open(&path)?.0.append(rows)?;
-        let path = dir.confidences(id)?;
-        remove(&path)?;
-        let confidences = confidences.iter().map(|(image, probability)| (image.as_str(), *probability));
-        ConfidenceLog::open(&path)?.append(confidences)?;
-    }
-    let rows: Vec<&[Prediction]> = logs.iter().map(|(_, rows, _)| rows.as_slice()).collect();
-    // The images may be on the machines that computed the shards, so there are no thumbnails.
-    dir.write_reports(&record, &rows, None)?;
-    dir.write_record(&record)?;
+    let shown = merge_images::images(&record.dataset, data, rows.first().map_or(&[], Vec::as_slice))?;
+    let images: Vec<&str> = rows.first().into_iter().flatten().map(|row| row.image.as_str()).collect();
+    let known = digests_of(&parts, &images)?;
+    let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
+    let mut dir = RunDir::open_keeping(out, &Identity::of_record(&record), fresh, &mut |_| false)?;
+    // Now that it exists, the path may lead elsewhere than it did (`new/../run`).
+    check_apart(runs, out)?;
+    let finished = Finished {
+        record: &record,
+        rows: &rows,
+        confidences: &confidences,
+        digests: known.as_ref().map(|known| (images.as_slice(), known)),
+        images: shown.as_ref(),
+    };
+    // What is there stays until the disk has taken all of the new.
+    dir.stage_finished(&finished)?.commit()?;
+    dir.delete_outdated(record.models.iter().map(|model| model.id.as_str()))?;
+    drop(dir);
     Ok(record)
 }
 
@@ -89,13 +107,64 @@ fn refused(path: &Path, reason: String) -> EvalError {
     EvalError::Merge { path: path.to_owned(), reason }
 }
 
-fn remove(path: &Path) -> Result<(), EvalError> {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            Err(EvalError::RunFile { action: "replace", path: path.to_owned(), source })
+/// Whether `out` is none of `runs` nor within one, whatever it is called and through whatever links: merging would
+/// overwrite what is merged.
+fn check_apart(runs: &[PathBuf], out: &Path) -> Result<(), EvalError> {
+    let is = |run: &Path, folder: &Path| same_folder(run, folder);
+    // What does not exist yet lies in the first folder that does.
+    let absolute = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    let there = absolute.ancestors().find_map(|folder| fs::canonicalize(folder).ok()).unwrap_or(absolute);
+    // Links below it may lead into a run as well.
+    let below = [PREDICTIONS, CONFIDENCES].map(|name| fs::canonicalize(out.join(name)).ok());
+    for place in [Some(there)].into_iter().chain(below).flatten() {
+        if let Some(run) = runs.iter().find(|run| place.ancestors().any(|folder| is(run, folder))) {
+            let out = out.display();
+            let reason = format!(
+                "--out {out} is this run, or lies within it, and would overwrite it. Choose another --out"
+            );
+            return Err(refused(run, reason));
         }
-        _ => Ok(()),
     }
+    Ok(())
+}
+
+/// Whether two paths name one folder, through links and mounts.
+fn same_folder(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let (Ok(one), Ok(other)) = (fs::metadata(one), fs::metadata(other)) {
+            return (one.dev(), one.ino()) == (other.dev(), other.ino());
+        }
+    }
+    fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
+/// The digests of `images` in all shards; none where the shards are from before there were any. Only those that belong to a
+/// shard are taken from it.
+fn digests_of(parts: &[Part], images: &[&str]) -> Result<Option<HashMap<String, Digest>>, EvalError> {
+    let mut all: HashMap<String, Digest> = HashMap::new();
+    let mut is_any = false;
+    for part in parts {
+        let path = part.run.path.join(DIGESTS);
+        is_any |= path.exists();
+        let known = digests::read(&path)?;
+        for (image, digest) in known {
+            if images.binary_search(&image.as_str()).is_err() {
+                let reason = format!("{image} has a digest in {} and is none of its images", path.display());
+                return Err(refused(&part.run.path, reason));
+            }
+            if let Some(before) = all.insert(image.clone(), digest).filter(|before| *before != digest) {
+                let (before, now) = (digests::hex(&before), digests::hex(&digest));
+                let reason = format!(
+                    "{image} was read as other bytes than in another shard (SHA-256 {now} here, {before} there): the \
+                     shards are not of one set of images"
+                );
+                return Err(refused(&part.run.path, reason));
+            }
+        }
+    }
+    Ok(is_any.then_some(all))
 }
 
 fn part(path: &Path) -> Result<Part, EvalError> {
@@ -110,7 +179,18 @@ fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
     let whole = |part: &Part| Identity::of_record(&RunRecord { shard: None, ..part.run.record.clone() });
     for pair in parts.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
-        if let Some((what, there, here)) = whole(one).first_difference(&whole(other)) {
+        let (before, now) = (whole(one), whole(other));
+        if let Some((what, there, here)) = before.first_difference(&now) {
+            if before.has_the_names_of(&now)
+                && one.run.record.dataset.fingerprint != other.run.record.dataset.fingerprint
+            {
+                let reason = format!(
+                    "files have changed between its run and that of {}. Where damaged images were mended in between, give the \
+                     command of every shard again, which computes only what has no prediction; then merge",
+                    one.run.path.display()
+                );
+                return Err(refused(&other.run.path, reason));
+            }
             let there = format!("{what} differ ({there} in {}, {here} here)", one.run.path.display());
             return Err(refused(
                 &other.run.path,
@@ -140,12 +220,16 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
             return Err(refused(&pair[1].run.path, reason));
         }
     }
-    let missing: Vec<String> = (1..=count)
-        .filter(|index| parts.iter().all(|part| part.shard.index() != *index))
-        .map(|index| format!("{index}/{count}"))
-        .collect();
-    if missing.is_empty() {
+    // A record may claim any number of shards, so that none may be counted one by one. Each that is here is here once.
+    let lacking = count - parts.len().min(count);
+    if lacking == 0 {
         return Ok(());
+    }
+    let is_here = |index: usize| parts.binary_search_by_key(&index, |part| part.shard.index()).is_ok();
+    let missing = (1..=count).filter(|&index| !is_here(index)).take(MISSING_NAMED);
+    let mut missing: Vec<String> = missing.map(|index| format!("{index}/{count}")).collect();
+    if lacking > missing.len() {
+        missing.push(format!("and {} more", lacking - missing.len()));
     }
     Err(refused(
         &first.run.path,
@@ -153,8 +237,11 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
     ))
 }
 
+/// How many missing shards are named.
+const MISSING_NAMED: usize = 20;
+
 /// The rows of all shards in the order of the images' names, each image once.
-fn rows(parts: &[Part], id: &str) -> Result<Vec<Prediction>, EvalError> {
+fn rows_of(parts: &[Part], id: &str) -> Result<Vec<Prediction>, EvalError> {
     let mut all = Vec::new();
     for part in parts {
         all.extend(part.run.rows(id)?);

@@ -13,6 +13,21 @@ pub struct TopK {
 }
 
 impl TopK {
+    /// What stands for a class that nobody knows: of predictions made elsewhere there may be fewer than five.
+    pub(crate) const UNKNOWN: u16 = u16::MAX;
+
+    /// The best classes as another program ranked them; their logits are not known, which is no number.
+    pub(crate) fn of_ranked(ranked: &[u16]) -> Self {
+        let mut classes = [Self::UNKNOWN; TOP_K];
+        classes.iter_mut().zip(ranked).for_each(|(class, &ranked)| *class = ranked);
+        Self { classes, logits: [f32::NAN; TOP_K] }
+    }
+
+    /// Whether all five classes are known.
+    pub(crate) fn has_all_classes(&self) -> bool {
+        !self.classes.contains(&Self::UNKNOWN)
+    }
+
     /// The five best of `logits`; the lower class index wins a tie, as in PyTorch and NumPy.
     ///
     /// ```

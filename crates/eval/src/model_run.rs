@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dataset::RgbImage;
-use models::{Images, Pending};
+use models::{ComputeError, Images, Pending};
 
 use crate::EvalError;
 use crate::batches::Batches;
 use crate::confidences::{self, ConfidenceLog};
 use crate::evaluate::Progress;
-use crate::memory::caught;
 use crate::metrics::{Hits, TopK, percentage};
 use crate::pipeline::Crops;
 use crate::plan::{Plan, PlannedModel};
-use crate::predictions::{Prediction, PredictionLog};
+use crate::predictions::{self, Prediction, PredictionLog, in_a_line};
 use crate::run_dir::RunDir;
+use crate::whole::Whole;
 
-/// Whether a model has seen to an image.
+/// Whether a model has seen to an image. At the beginning only predictions are done: errors are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImageState {
     ToDo,
@@ -39,13 +39,19 @@ pub(crate) struct ModelRun<'a> {
     pub(crate) rows: Vec<Prediction>,
     /// A state an image of the data.
     pub(crate) state: Vec<ImageState>,
+    /// Images that had no prediction before and are tried again, and why they had none.
+    failed_before: HashMap<usize, String>,
+    /// Whether something is known now that was not known before: any row but an error that an image had already.
+    pub(crate) has_news: bool,
     /// The batch that is being collected.
     batch: Vec<(usize, Arc<RgbImage>)>,
     /// The batches that the device was given, the oldest first.
     computing: VecDeque<Computing>,
     /// Pixels of the batch that is handed over, kept for the next one.
     bytes: Vec<u8>,
-    /// How many images the device is given at once.
+    /// How many images are collected, which is what the host has memory for.
+    at_once: usize,
+    /// How many of them the device is given at once.
     pub(crate) batches: Batches<'a>,
     /// Time that the device was at work, in seconds.
     pub(crate) seconds: f64,
@@ -59,10 +65,11 @@ impl<'a> ModelRun<'a> {
         plan: &'a Plan,
         planned: &'a PlannedModel,
         recipe: usize,
+        at_once: usize,
         dir: &RunDir,
     ) -> Result<Self, EvalError> {
         let path = dir.predictions(&planned.model.id)?;
-        let (log, rows) = PredictionLog::open(&path)?;
+        let rows = predictions::read_unfinished(&path)?;
         let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.id)?)?;
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
@@ -72,10 +79,15 @@ impl<'a> ModelRun<'a> {
         let mut state: Vec<ImageState> = (0..items.len())
             .map(|index| if here(index) { ImageState::ToDo } else { ImageState::Done })
             .collect();
+        let mut failed_before = HashMap::new();
         for row in &rows {
             let index = index_of.get(row.image.as_str()).copied();
             match index.filter(|&index| here(index) && items[index].label == row.label) {
-                Some(index) => state[index] = ImageState::Done,
+                Some(index) => match &row.outcome {
+                    Ok(_) => state[index] = ImageState::Done,
+                    // It may have been mended since.
+                    Err(reason) => drop(failed_before.insert(index, reason.clone())),
+                },
                 None => {
                     return Err(EvalError::DamagedRun {
                         path,
@@ -87,6 +99,15 @@ impl<'a> ModelRun<'a> {
                 }
             }
         }
+        let (rows, failed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.outcome.is_ok());
+        if !failed.is_empty() {
+            let mut whole = Whole::default();
+            let log = predictions::whole(&rows);
+            let failed = |source| EvalError::RunFile { action: "write", path: path.clone(), source };
+            whole.add(&path, &log.map_err(failed)?)?;
+            whole.commit()?;
+        }
+        let (log, _) = PredictionLog::open(&path)?;
         let before =
             dir.before().and_then(|record| record.models.iter().find(|it| it.id == planned.model.id));
         let mut run = Self {
@@ -97,10 +118,13 @@ impl<'a> ModelRun<'a> {
             confidences,
             rows: Vec::with_capacity(items.len()),
             state,
+            failed_before,
+            has_news: false,
             tables: planned.recipe.normalise.table(),
             batch: Vec::new(),
             computing: VecDeque::new(),
             bytes: Vec::new(),
+            at_once,
             batches: Batches::new(plan, planned),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
@@ -132,9 +156,15 @@ impl<'a> ModelRun<'a> {
         }
     }
 
+    /// Whether it has a prediction of an image that some model still has to do: an image is read once a process.
+    pub(crate) fn has_prediction(&self, index: usize) -> bool {
+        self.state[index] == ImageState::Done
+    }
+
     /// Whether a batch is complete.
     pub(crate) fn is_full(&self) -> bool {
-        self.batch.len() == self.plan.batch
+        // Not what fits the device: that is cut up when its turn comes.
+        self.batch.len() >= self.at_once
     }
 
     /// Hands the collected batch to the device. False if there is none.
@@ -147,7 +177,7 @@ impl<'a> ModelRun<'a> {
         // A batch larger than what is known to fit is cut up when its turn comes.
         let Self { planned, tables, bytes, batches, .. } = self;
         let fits = images.len() <= batches.fits();
-        let pending = fits.then(|| caught(|| hand_over(planned, tables, bytes, &images)));
+        let pending = fits.then(|| hand_over(planned, tables, bytes, &images));
         self.computing.push_back(Computing { images, pending, started });
         true
     }
@@ -169,19 +199,19 @@ impl<'a> ModelRun<'a> {
             // What was begun behind it holds memory too, and would fail or make this fail again.
             computing.iter_mut().for_each(|behind| behind.pending = None);
         };
-        let logits = batches.run(images.len(), pending, start, halved)?;
+        let items = self.plan.dataset.items();
+        let name = |at: usize| items[images[at].0].name.clone();
+        let logits = batches.run(images.len(), pending, start, halved, name)?;
         self.seconds += clock.seconds_since(started);
         self.timed_images += images.len() as u64;
-        let items = self.plan.dataset.items();
-        let confident = images
-            .iter()
-            .zip(&logits)
-            .map(|((index, _), logits)| (items[*index].name.as_str(), confidences::of(logits)));
-        self.confidences.append(confident)?;
-        let outcomes = images.iter().zip(logits).map(|((index, _), logits)| {
-            let top = TopK::of(&logits).ok_or_else(|| "the network's output is not finite".to_owned());
-            (*index, top)
+        let confident = images.iter().zip(&logits).filter_map(|((index, _), logits)| {
+            Some((items[*index].name.as_str(), confidences::of(logits.as_ref().ok()?)))
         });
+        self.confidences.append(confident)?;
+        let top = |logits: Vec<f32>| {
+            TopK::of(&logits).ok_or_else(|| "the network's output is not finite".to_owned())
+        };
+        let outcomes = images.iter().zip(logits).map(|((index, _), logits)| (*index, logits.and_then(top)));
         self.log(outcomes.collect(), progress)?;
         Ok(images.into_iter().map(|(index, _)| index).collect())
     }
@@ -197,6 +227,8 @@ impl<'a> ModelRun<'a> {
             if let Err(error) = &outcome {
                 progress.error(&item.name, error);
             }
+            let error = outcome.as_ref().err().map(|error| in_a_line(error));
+            self.has_news |= error.is_none() || error.as_ref() != self.failed_before.get(&index);
             self.state[index] = ImageState::Done;
             rows.push(Prediction { image: item.name.clone(), label: item.label, outcome });
         }
@@ -209,6 +241,11 @@ impl<'a> ModelRun<'a> {
         let truth = self.plan.dataset_record.label_set.truth(&row.image, &row.label);
         self.hits.add(truth, row.outcome.as_ref().ok());
         self.rows.push(row);
+    }
+
+    /// Puts its rows in the order of the data, as if the images had been finished in it.
+    pub(crate) fn sort_rows(&mut self) {
+        self.rows.sort_by(|a, b| a.image.cmp(&b.image));
     }
 
     /// Top-1 accuracy so far, in per cent.
@@ -233,15 +270,22 @@ impl DeviceClock {
     }
 }
 
-/// Hands images to the device. One that gives up, most often for want of memory, panics.
+/// Hands images to the device. Their bytes are the only memory that a batch needs on the way to the kernels.
 fn hand_over(
     planned: &PlannedModel,
     tables: &[[f32; 256]; 3],
     bytes: &mut Vec<u8>,
     images: &[(usize, Arc<RgbImage>)],
-) -> Pending {
+) -> Result<Pending, ComputeError> {
     let size = planned.recipe.size;
     bytes.clear();
+    let len = images.iter().map(|(_, crop)| crop.pixels.len()).sum();
+    if bytes.try_reserve_exact(len).is_err() {
+        // What there is may do for a smaller batch, and other buffers may need it.
+        *bytes = Vec::new();
+        let reason = format!("out of memory: {len} bytes were asked for");
+        return Err(ComputeError::OutOfMemory { reason });
+    }
     images.iter().for_each(|(_, crop)| bytes.extend_from_slice(&crop.pixels));
     planned.classifier.start(&Images::Bytes { values: bytes, tables, size: [size; 2] })
 }
@@ -249,7 +293,7 @@ fn hand_over(
 /// A batch that the device was given.
 struct Computing {
     images: Vec<(usize, Arc<RgbImage>)>,
-    /// Nothing where it has to be cut up first; the device's words where it refused.
-    pending: Option<Result<Pending, String>>,
+    /// Nothing where it has to be cut up first.
+    pending: Option<Result<Pending, ComputeError>>,
     started: Instant,
 }

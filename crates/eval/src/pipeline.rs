@@ -7,21 +7,25 @@
 //!   all of them (an image each, where a batch has fewer), then computed by all of them. Only reading, which waits and does not compute, runs ahead.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
+use dataset::guard::guarded;
 use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage};
 use models::{Placement, Threads};
+
+use crate::digests::{self, Digest};
 
 /// An image as the recipes see it.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     /// Its index in the data set.
     pub(crate) index: usize,
+    /// The SHA-256 of its bytes; none where they could not be read.
+    pub(crate) digest: Option<Digest>,
     /// A crop for each of the run's recipes, in their order, or why the image has none. An error
     /// outside means that the data cannot be reached, which is no property of the image.
     pub(crate) crops: Result<Crops, DatasetError>,
@@ -30,8 +34,8 @@ pub(crate) struct Prepared {
 /// Crops of an image for each of the run's recipes, or why there are none.
 pub(crate) type Crops = Vec<Result<Arc<RgbImage>, String>>;
 
-/// A file's content, or why it has none.
-type FileContent<'a> = Result<Cow<'a, [u8]>, DatasetError>;
+/// A file's content, or why it has none; the words of a panic, if reading it panicked.
+type FileContent<'a> = Result<Result<Cow<'a, [u8]>, DatasetError>, String>;
 
 /// What is prepared, and how.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +62,7 @@ pub(crate) enum Source<'env> {
         /// The threads.
         threads: &'env Threads,
         /// Files as they were read.
-        files: Receiver<(usize, std::thread::Result<FileContent<'env>>)>,
+        files: Receiver<(usize, FileContent<'env>)>,
     },
 }
 
@@ -86,15 +90,12 @@ impl<'env> Source<'env> {
         if placement.device().is_gpu() {
             // A batch is being filled while the device has one and the next is waiting for it.
             let ahead = (2 * work.batch).max(workers).min(work.images.len());
-            Self::Ahead(spawn(scope, work, workers, ahead, move |index| Prepared {
-                index,
-                crops: guarded(work, || work.dataset.read(index)),
-            }))
+            let prepare = move |index| prepare(work, index, guarded(|| work.dataset.read(index)));
+            Self::Ahead(spawn(scope, work, workers, ahead, prepare))
         } else {
             let ahead = work.batch.max(workers).min(work.images.len());
-            // A panic on a file is passed on to where the image's errors are made.
-            let read = move |index| catch_unwind(AssertUnwindSafe(|| work.dataset.read(index)));
-            let files = spawn(scope, work, workers, ahead, move |index| (index, read(index)));
+            let read = move |index| (index, guarded(|| work.dataset.read(index)));
+            let files = spawn(scope, work, workers, ahead, read);
             Self::InTurn { work, threads, files }
         }
     }
@@ -126,11 +127,7 @@ impl<'env> Source<'env> {
                         Err(RecvTimeoutError::Disconnected) => return Next::End,
                     }
                 }
-                let prepare = |(index, file): (usize, std::thread::Result<_>)| {
-                    let file = || file.unwrap_or_else(|panic| resume_unwind(panic));
-                    Prepared { index, crops: guarded(*work, file) }
-                };
-                Next::Images(threads.map(read, prepare))
+                Next::Images(threads.map(read, |(index, file)| prepare(*work, index, file)))
             }
         }
     }
@@ -159,24 +156,29 @@ fn spawn<'scope, 'env, T: Send + 'scope>(
     receiver
 }
 
-/// [`prepare`], where a bug that panics on one image is that image's error, not the end of the run.
-fn guarded<'a>(work: Work<'_>, file: impl FnOnce() -> FileContent<'a>) -> Result<Crops, DatasetError> {
-    let crops = catch_unwind(AssertUnwindSafe(|| prepare(work.recipes, file())));
-    let internal = || "internal error (a panic), please report the image".to_owned();
-    crops.unwrap_or_else(|_| Ok(vec![Err(internal()); work.recipes.len()]))
+/// Crops an image. A bug that panics on it is its own error, not the end of the run.
+fn prepare(work: Work<'_>, index: usize, file: FileContent<'_>) -> Prepared {
+    let internal = |words| format!("internal error ({words}), please report the image");
+    let for_all = |reason: String| vec![Err(reason); work.recipes.len()];
+    let bytes = match file {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) if error.concerns_one_image() => {
+            return Prepared { index, digest: None, crops: Ok(for_all(error.to_string())) };
+        }
+        Ok(Err(error)) => return Prepared { index, digest: None, crops: Err(error) },
+        Err(words) => return Prepared { index, digest: None, crops: Ok(for_all(internal(words))) },
+    };
+    let crops = guarded(|| crops(work.recipes, &bytes)).unwrap_or_else(|words| for_all(internal(words)));
+    Prepared { index, digest: Some(digests::of(&bytes)), crops: Ok(crops) }
 }
 
-fn prepare(recipes: &[&Recipe], file: FileContent<'_>) -> Result<Crops, DatasetError> {
-    let decoded = match file {
-        Ok(bytes) => Decoded::from_bytes(&bytes).map_err(|error| error.to_string()),
-        Err(error) if error.concerns_one_image() => Err(error.to_string()),
-        Err(error) => return Err(error),
-    };
+fn crops(recipes: &[&Recipe], bytes: &[u8]) -> Crops {
+    let decoded = Decoded::from_bytes(bytes).map_err(|error| error.to_string());
     let crop = |recipe: &&Recipe| {
         let decoded = decoded.as_ref().map_err(Clone::clone)?;
         recipe.crop(decoded).map(Arc::new).map_err(|error| error.to_string())
     };
-    Ok(recipes.iter().map(crop).collect())
+    recipes.iter().map(crop).collect()
 }
 
 #[cfg(test)]
@@ -200,6 +202,8 @@ mod tests {
                         sizes.push(images.len());
                         seen.extend(images.iter().map(|image| image.index));
                         assert!(images.iter().all(|image| image.crops.as_ref().unwrap()[0].is_ok()));
+                        let digest = |index| Some(digests::of(&dataset.read(index).unwrap()));
+                        assert!(images.iter().all(|image| image.digest == digest(image.index)));
                     }
                     Next::NotYet => {}
                     Next::End => break,

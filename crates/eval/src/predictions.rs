@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::append_log::AppendLog;
+use crate::append_log::{self, AppendLog, cut_torn_line};
 use crate::metrics::{TOP_K, TopK};
 
 const HEADER: &str =
@@ -52,6 +52,36 @@ impl PredictionLog {
     }
 }
 
+/// Reads the log of a run that may go on: a torn last line is passed over. No rows if there is no such file.
+///
+/// # Errors
+/// [`EvalError::RunFile`] and [`EvalError::DamagedRun`].
+pub(crate) fn read_unfinished(path: &Path) -> Result<Vec<Prediction>, EvalError> {
+    let mut lines = match std::fs::read(path) {
+        Ok(lines) => lines,
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(EvalError::RunFile { action: "read", path: path.to_owned(), source }),
+    };
+    cut_torn_line(&mut lines);
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    parse(&lines).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })
+}
+
+/// A whole log of `rows`.
+///
+/// # Errors
+/// None that is known of: rows go to memory.
+pub(crate) fn whole(rows: &[Prediction]) -> std::io::Result<Vec<u8>> {
+    append_log::whole(HEADER, rows.iter().map(record))
+}
+
+/// A reason as a row holds it: a line break would defeat the cutting of torn lines.
+pub(crate) fn in_a_line(reason: &str) -> String {
+    reason.replace(['\n', '\r'], " ")
+}
+
 /// Reads a finished log.
 ///
 /// ```
@@ -80,13 +110,17 @@ fn record(row: &Prediction) -> [String; COLUMNS] {
     match &row.outcome {
         Ok(top) => {
             for rank in 0..TOP_K {
-                cells[2 + rank] = top.classes[rank].to_string();
-                cells[2 + TOP_K + rank] = top.logits[rank].to_string();
+                // Of predictions made elsewhere some are not known, and their cells are empty.
+                if top.classes[rank] != TopK::UNKNOWN {
+                    cells[2 + rank] = top.classes[rank].to_string();
+                }
+                if !top.logits[rank].is_nan() {
+                    cells[2 + TOP_K + rank] = top.logits[rank].to_string();
+                }
             }
             OK.clone_into(&mut cells[COLUMNS - 1]);
         }
-        // A line break in a message would defeat the cutting of torn lines.
-        Err(reason) => cells[COLUMNS - 1] = reason.replace(['\n', '\r'], " "),
+        Err(reason) => cells[COLUMNS - 1] = in_a_line(reason),
     }
     cells
 }
@@ -121,11 +155,14 @@ fn row(record: &csv::StringRecord) -> Result<Prediction, String> {
     fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
         text.parse().map_err(|_| format!("`{text}` is not a number of the kind expected there"))
     }
+    let finite =
+        |text: &str| number::<f32>(text).map(|logit| if logit.is_nan() { f32::INFINITY } else { logit });
     let outcome = if cell(COLUMNS - 1) == OK {
         let mut top = TopK { classes: [0; TOP_K], logits: [0.0; TOP_K] };
         for rank in 0..TOP_K {
-            top.classes[rank] = number(cell(2 + rank))?;
-            top.logits[rank] = number(cell(2 + TOP_K + rank))?;
+            let (class, logit) = (cell(2 + rank), cell(2 + TOP_K + rank));
+            top.classes[rank] = if class.is_empty() { TopK::UNKNOWN } else { number(class)? };
+            top.logits[rank] = if logit.is_empty() { f32::NAN } else { finite(logit)? };
         }
         check(&top).map(|()| Ok(top))?
     } else {
@@ -136,9 +173,14 @@ fn row(record: &csv::StringRecord) -> Result<Prediction, String> {
 
 /// What a run never writes, a damaged or edited file may hold.
 fn check(top: &TopK) -> Result<(), String> {
-    let ordered = top.logits.is_sorted_by(|a, b| a >= b);
-    let distinct = (1..TOP_K).all(|rank| !top.classes[..rank].contains(&top.classes[rank]));
-    if top.logits.iter().all(|logit| logit.is_finite()) && ordered && distinct {
+    let ordered = top.logits.is_sorted_by(|a, b| a >= b) && top.logits.iter().all(|logit| logit.is_finite());
+    // Predictions made elsewhere have no logits, and may have fewer classes, the best first.
+    let elsewhere = top.logits.iter().all(|logit| logit.is_nan());
+    let known = top.classes.iter().take_while(|&&class| class != TopK::UNKNOWN).count();
+    let gapless = top.classes[known..].iter().all(|&class| class == TopK::UNKNOWN);
+    let distinct = (1..known).all(|rank| !top.classes[..rank].contains(&top.classes[rank]));
+    let complete = if elsewhere { known > 0 && gapless } else { known == TOP_K && ordered };
+    if complete && distinct {
         Ok(())
     } else {
         Err("the five classes are not distinct, or their logits not finite and descending".to_owned())

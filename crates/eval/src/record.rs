@@ -6,7 +6,9 @@ use dataset::labels::LabelSet;
 use models::catalog::FigureName;
 use models::{Catalog, Dtype, Model};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use crate::digests;
 use crate::explain::Explanation;
 use crate::provenance::Environment;
 use crate::shard::Shard;
@@ -88,6 +90,9 @@ impl AccuracyTolerance {
 /// computed it, so going on with a run adds to the record and overwrites nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
+    /// The shard that it computed, where the run was merged from shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The command line.
     pub command: Vec<String>,
     /// Program and machine.
@@ -139,6 +144,9 @@ pub struct DatasetRecord {
     pub images: usize,
     /// SHA-256 over names, labels and sizes.
     pub fingerprint: String,
+    /// SHA-256 over names and labels, which stay when a damaged file is replaced; absent in runs from before it was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names_sha256: Option<String>,
     /// Whether they are the 50,000 of the validation set with their labels.
     pub is_ilsvrc2012_val: bool,
     /// What a reader should know.
@@ -155,10 +163,18 @@ impl DatasetRecord {
             label_set,
             images: dataset.items().len(),
             fingerprint: dataset.fingerprint(),
+            names_sha256: Some(names_sha256(dataset)),
             is_ilsvrc2012_val: is_ilsvrc2012_val(dataset),
             warnings: dataset.warnings().to_vec(),
         }
     }
+}
+
+/// SHA-256 over a line an item in their order: its name, a zero byte, its label, a newline.
+fn names_sha256(dataset: &Dataset) -> String {
+    let mut hash = Sha256::new();
+    dataset.items().iter().for_each(|item| hash.update(format!("{}\0{}\n", item.name, item.label)));
+    digests::hex(&hash.finalize().into())
 }
 
 /// Whether these are the 50,000 images with the labels they are known to have.

@@ -1,151 +1,158 @@
-//! The run directory: who may write to it, whether it belongs to the evaluation at hand, and writes
-//! that are whole or not there at all.
+//! The run directory: who may write to it, whether it belongs to the evaluation at hand, and which files in it are a run's.
+//!
+//! A run writes and deletes its own files and no others: those that [`layout::files`] names for the models of its `run.json`.
+//! Whatever else lies in the folder, or in the folders below it, stays; where it is in the way, nothing is written.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use dataset::Dataset;
-use models::Dtype;
 
 use crate::EvalError;
 use crate::confidences;
-use crate::layout::{self, CONFIDENCES, LOCK, PREDICTIONS, RECORD, REPORTS};
-use crate::plan::Plan;
+use crate::digests::Digest;
+use crate::layout::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS, REPORTS};
+use crate::lock::{self, Lock, NotLocked};
 use crate::predictions::{self, Prediction};
 use crate::provenance::Environment;
-use crate::record::{DatasetRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State};
+use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, State};
 use crate::report;
-use crate::shard::Shard;
-use crate::weights::WeightsSource;
+use crate::whole::{Whole, left_behind};
 
-/// What must be equal for a run to be continued: other weights, recipes, data or another device
-/// would mix figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity(Vec<(String, String)>);
-
-impl Identity {
-    /// The identity of a plan.
-    pub fn of_plan(plan: &Plan) -> Self {
-        let models = plan.models.iter().map(|planned| {
-            (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
-        });
-        let device = (plan.placement.device().name(), plan.placement.dtype());
-        Self::new(&plan.dataset_record, plan.shard, device, models.collect())
-    }
-
-    /// The identity of a run on disk.
-    pub(crate) fn of_record(record: &RunRecord) -> Self {
-        let models = record
-            .models
-            .iter()
-            .map(|model| (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), &model.weights));
-        Self::new(&record.dataset, record.shard, (&record.device, record.dtype), models.collect())
-    }
-
-    fn new(
-        dataset: &DatasetRecord,
-        shard: Option<Shard>,
-        (device, dtype): (&str, Dtype),
-        models: Vec<(&str, &str, &str, &WeightsSource)>,
-    ) -> Self {
-        let ids: Vec<&str> = models.iter().map(|(id, ..)| *id).collect();
-        let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
-        let mut facts = vec![
-            ("the selected models".to_owned(), ids.join(", ")),
-            ("the images or labels".to_owned(), data),
-            ("the label sets".to_owned(), dataset.label_set.name().to_owned()),
-            ("the devices".to_owned(), device.to_owned()),
-            ("the types of numbers".to_owned(), dtype.name().to_owned()),
-            (
-                "the shards".to_owned(),
-                shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string()),
-            ),
-        ];
-        for (id, recipe, network, weights) in models {
-            let weights = match weights {
-                WeightsSource::Seeded => "seeded".to_owned(),
-                WeightsSource::File { sha256, .. } => format!("sha256:{sha256}"),
-            };
-            facts.push((format!("the recipes of {id}"), recipe.to_owned()));
-            facts.push((format!("the networks of {id}"), network.to_owned()));
-            facts.push((format!("the weights of {id}"), weights));
-        }
-        Self(facts)
-    }
-
-    /// The first fact that differs from `now`: what it is, its value here and there.
-    pub(crate) fn first_difference<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
-        self.0
-            .iter()
-            .zip(&now.0)
-            .find(|(before, now)| before != now)
-            .map(|(before, now)| (before.0.as_str(), before.1.as_str(), now.1.as_str()))
-    }
-}
+pub use crate::identity::Identity;
 
 /// An open run directory. Only one process holds one at a time.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
     before: Option<RunRecord>,
-    // Unlocked when dropped, by the operating system too when the process is killed.
-    _lock: File,
+    /// Whether files of images without a prediction have been replaced since.
+    mended: bool,
+    /// What an earlier run left that is to be deleted.
+    outdated: Vec<PathBuf>,
+    lock: Lock,
 }
 
 impl RunDir {
     /// Opens or creates `path` for the evaluation with this identity. `fresh` deletes what an
-    /// earlier run left there.
+    /// earlier run left there, and nothing else.
     ///
     /// # Errors
-    /// [`EvalError::OtherRun`] when the directory holds a different evaluation,
-    /// [`EvalError::NotARun`] when it holds something else, [`EvalError::Locked`] when another
-    /// process works there, [`EvalError::RunFile`] when it cannot be written.
-    pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
+    /// [`EvalError::OtherRun`] when the directory holds a different evaluation, [`EvalError::NotARun`] and
+    /// [`EvalError::InTheWay`] when something else would be overwritten, [`EvalError::ForeignRecord`] when its `run.json` is not
+    /// this program's, [`EvalError::Locked`] when another process works there, [`EvalError::RunFile`] when it cannot be written.
+    pub fn open(path: &Path, identity: &Identity<'_>, fresh: bool) -> Result<Self, EvalError> {
+        Self::open_waiting(path, identity, fresh, &mut |_| false)
+    }
+
+    /// The same, but while another process works there, `wait` is asked with its name, several times a second,
+    /// whether to go on waiting for it.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]. A directory of a different evaluation is not waited for.
+    pub fn open_waiting(
+        path: &Path,
+        identity: &Identity<'_>,
+        fresh: bool,
+        wait: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, EvalError> {
+        let mut dir = Self::open_keeping(path, identity, fresh, wait)?;
+        dir.delete_outdated(std::iter::empty())?;
+        Ok(dir)
+    }
+
+    /// [`RunDir::open_waiting`], where what an earlier run left is deleted by [`RunDir::delete_outdated`].
+    pub(crate) fn open_keeping(
+        path: &Path,
+        identity: &Identity<'_>,
+        fresh: bool,
+        wait: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Self, EvalError> {
+        // Nothing is made in a folder that is somebody else's. Another process may be making its first files just now, the
+        // record first, which a second look sees.
+        let is_free = || check_the_way(path, identity, own_record(path)?.as_ref());
+        is_free().or_else(|_| is_free())?;
         fs::create_dir_all(path).map_err(failed("create", path))?;
-        // Other files may lie there too, but nothing that is not a run's is overwritten.
-        let made_by_a_run = layout::record(path).exists() || path.join(PREDICTIONS).exists();
-        let strange = REPORTS.iter().map(|name| path.join(name)).find(|report| report.exists());
-        if let (false, Some(strange)) = (made_by_a_run, strange) {
-            return Err(EvalError::NotARun { path: path.to_owned(), strange });
-        }
         let lock_path = path.join(LOCK);
-        let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(EvalError::Locked { path: path.to_owned() }),
-            // A file system without locks still serves one process.
-            Err(TryLockError::Error(_)) => {}
+        let mut other = None;
+        let lock = Lock::take(&lock_path, &mut |holder| {
+            // Hours of waiting should not end with a refusal that was certain from the beginning. What cannot be read may
+            // be about to be written.
+            let there = if fresh { Ok(None) } else { read_record(path) };
+            let there = there.ok().flatten();
+            other = there.and_then(|before| identity.other_evaluation(&before, path));
+            other.is_none() && wait(holder)
+        });
+        let lock = match (lock, other) {
+            (_, Some(other)) => return Err(other),
+            (Ok(lock), None) => lock,
+            (Err(NotLocked::HeldBy(holder)), None) => {
+                return Err(EvalError::Locked { path: path.to_owned(), holder });
+            }
+            (Err(NotLocked::Failed(source)), None) => return Err(failed("create", &lock_path)(source)),
+        };
+        // Another process may have written until now.
+        let before = own_record(path)?;
+        check_the_way(path, identity, before.as_ref())?;
+        let mut dir = Self { path: path.to_owned(), before: None, mended: false, outdated: Vec::new(), lock };
+        // What a process that was killed had begun to write.
+        let own = before.as_ref().map(|before| files_of(path, before)).unwrap_or_default();
+        own.iter().flat_map(|file| left_behind(file)).for_each(|file| drop(fs::remove_file(file)));
+        match before {
+            Some(before) if fresh => dir.outdated = files_of(path, &before),
+            Some(before) => {
+                dir.mended = identity.continues(&before, path)?;
+                dir.before = Some(before);
+            }
+            None => {}
         }
-        if fresh {
-            clear(path)?;
+        Ok(dir)
+    }
+
+    /// Deletes what an earlier run left, where the directory was opened to start over, but for the files of `kept` models.
+    /// Folders go when nothing is left in them.
+    pub(crate) fn delete_outdated<'a>(
+        &mut self,
+        kept: impl Iterator<Item = &'a str>,
+    ) -> Result<(), EvalError> {
+        let mut outdated = std::mem::take(&mut self.outdated);
+        let is_any = !outdated.is_empty();
+        let kept: Vec<&str> = kept.collect();
+        if !kept.is_empty() {
+            let kept = layout::files(&self.path, kept.into_iter());
+            outdated.retain(|file| !kept.contains(file));
         }
-        let before = read_record(path)?;
-        if before.is_none() && path.join(PREDICTIONS).exists() {
-            return Err(EvalError::DamagedRun {
-                path: layout::record(path),
-                reason:
-                    "it is missing, so nobody can tell which evaluation the predictions beside it belong to"
-                        .to_owned(),
-            });
+        for path in outdated {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("delete", &path)(error));
+                }
+                _ => {}
+            }
         }
-        if let Some(before) = &before
-            && let Some((what, before, now)) = Identity::of_record(before).first_difference(identity)
-        {
-            return Err(EvalError::OtherRun {
-                path: path.to_owned(),
-                what: what.to_owned(),
-                before: before.to_owned(),
-                now: now.to_owned(),
-            });
+        for folder in [PREDICTIONS, CONFIDENCES] {
+            // One that holds something else stays.
+            if is_any {
+                let _ = fs::remove_dir(self.path.join(folder));
+            }
         }
-        Ok(Self { path: path.to_owned(), before, _lock: lock })
+        Ok(())
+    }
+
+    /// Whether files of images without a prediction have been replaced since the run that is continued looked at them.
+    pub(crate) fn is_mended(&self) -> bool {
+        self.mended
     }
 
     /// The newest unfinished run below `runs` with this identity, by this program on this machine, which
     /// the same command continues.
-    pub fn find_unfinished(runs: &Path, identity: &Identity, environment: &Environment) -> Option<PathBuf> {
+    pub fn find_unfinished(
+        runs: &Path,
+        identity: &Identity<'_>,
+        environment: &Environment,
+    ) -> Option<PathBuf> {
         let mut folders: Vec<PathBuf> =
             fs::read_dir(runs).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
         // Folders are named by their time of creation.
@@ -154,7 +161,7 @@ impl RunDir {
             read_record(folder).ok().flatten().is_some_and(|record| {
                 record.state != State::Finished
                     && record.sessions.iter().all(|session| session.environment == *environment)
-                    && Identity::of_record(&record) == *identity
+                    && identity.continues(&record, folder).is_ok()
             })
         })
     }
@@ -162,6 +169,11 @@ impl RunDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether no other process can write there now. Where the file system has no locks, nothing keeps it away.
+    pub fn is_guarded(&self) -> bool {
+        self.lock.guards
     }
 
     /// The record of the run that is continued, if there was one.
@@ -182,40 +194,64 @@ impl RunDir {
         in_its_folder(layout::confidences(&self.path, id))
     }
 
+    /// The probabilities of the best classes of the model with this `id`, as far as `rows` have predictions of those images.
+    pub(crate) fn confidences_of(&self, id: &str, rows: &[Prediction]) -> HashMap<String, f32> {
+        let mut known = confidences::read(&layout::confidences(&self.path, id));
+        let predicted = rows.iter().filter(|row| row.outcome.is_ok());
+        predicted.filter_map(|row| known.remove_entry(&row.image)).collect()
+    }
+
+    /// The digests of the run's images.
+    pub(crate) fn digests(&self) -> PathBuf {
+        self.path.join(DIGESTS)
+    }
+
     /// Writes `run.json`.
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
     pub fn write_record(&self, record: &RunRecord) -> Result<(), EvalError> {
-        let mut text = serde_json::to_string_pretty(record)
-            .map_err(|error| failed("write", &layout::record(&self.path))(error.into()))?;
-        text.push('\n');
-        self.write(RECORD, text.as_bytes())
+        let mut whole = Whole::default();
+        self.stage_record(&mut whole, record)?;
+        whole.commit()
     }
 
-    /// Writes what is made of `record` for people and programs: `results.csv`, `report.md`, `junit.xml`,
-    /// `report.html`. `rows` are the prediction rows of each of its models, `images` the data where it is at hand.
+    fn stage_record(&self, whole: &mut Whole, record: &RunRecord) -> Result<(), EvalError> {
+        let path = layout::record(&self.path);
+        let mut text =
+            serde_json::to_string_pretty(record).map_err(|error| failed("write", &path)(error.into()))?;
+        text.push('\n');
+        whole.add(&path, text.as_bytes())
+    }
+
+    /// Writes everything of a finished run beside its places: logs, confidences and digests in the order of the images, what
+    /// is made of `record` for people and programs, and `record` itself last, so that a run that is called finished has
+    /// everything.
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
-    pub(crate) fn write_reports(
-        &self,
-        record: &RunRecord,
-        rows: &[&[Prediction]],
-        images: Option<&Dataset>,
-    ) -> Result<(), EvalError> {
-        let confidences: Vec<HashMap<String, f32>> = record
-            .models
-            .iter()
-            .map(|model| Ok(confidences::read(&self.confidences(&model.id)?)))
-            .collect::<Result<_, EvalError>>()?;
-        let texts = [
-            report::results_csv(record),
-            report::markdown(record),
-            report::junit_xml(record),
-            report::html(record, rows, &confidences, images),
-        ];
-        REPORTS.iter().zip(texts).try_for_each(|(name, text)| self.write(name, text.as_bytes()))
+    pub(crate) fn stage_finished(&self, finished: &Finished<'_>) -> Result<Whole, EvalError> {
+        let Finished { record, rows, confidences, digests, images } = *finished;
+        let mut whole = Whole::default();
+        // Until the end the record must not say that all is there.
+        self.stage_record(&mut whole, &RunRecord { state: State::Running, ..record.clone() })?;
+        let mut stage = |path: PathBuf, content: io::Result<Vec<u8>>| {
+            let content = content.map_err(failed("write", &path))?;
+            whole.add(&path, &content)
+        };
+        for ((model, rows), known) in record.models.iter().zip(rows).zip(confidences) {
+            let names = || rows.iter().map(|row| row.image.as_str());
+            stage(layout::predictions(&self.path, &model.id), predictions::whole(rows))?;
+            stage(layout::confidences(&self.path, &model.id), confidences::whole(names(), known))?;
+        }
+        if let Some((names, known)) = digests {
+            stage(self.digests(), crate::digests::whole(names.iter().copied(), known))?;
+        }
+        for (name, text) in reports(record, rows, confidences, images) {
+            stage(self.path.join(name), Ok(text.into_bytes()))?;
+        }
+        self.stage_record(&mut whole, record)?;
+        Ok(whole)
     }
 
     /// Writes the reports and `run.json` of a finished run anew, from `record` and the prediction logs.
@@ -223,11 +259,18 @@ impl RunDir {
     /// # Errors
     /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood.
     pub fn write_reports_again(&self, record: &RunRecord, images: Option<&Dataset>) -> Result<(), EvalError> {
-        let log = |model: &ModelRecord| predictions::read(&self.predictions(&model.id)?);
+        let log = |model: &ModelRecord| predictions::read(&layout::predictions(&self.path, &model.id));
         let rows = record.models.iter().map(log).collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
-        self.write_reports(record, &rows, images)?;
-        self.write_record(record)
+        let confidences =
+            |model: &ModelRecord| confidences::read(&layout::confidences(&self.path, &model.id));
+        let confidences: Vec<HashMap<String, f32>> = record.models.iter().map(confidences).collect();
+        let mut whole = Whole::default();
+        for (name, text) in reports(record, &rows, &confidences, images) {
+            whole.add(&self.path.join(name), text.as_bytes())?;
+        }
+        self.stage_record(&mut whole, record)?;
+        whole.commit()
     }
 
     /// Writes a file of the directory, whole or not at all.
@@ -235,17 +278,41 @@ impl RunDir {
     /// # Errors
     /// [`EvalError::RunFile`].
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), EvalError> {
-        let path = self.path.join(name);
-        let temporary = self.path.join(format!(".{name}.tmp"));
-        let written = File::create(&temporary)
-            .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, &path));
-        written.map_err(|source| {
-            // A half-written file is of no use to anyone; that it cannot be removed changes nothing.
-            let _ = fs::remove_file(&temporary);
-            failed("write", &path)(source)
-        })
+        let mut whole = Whole::default();
+        whole.add(&self.path.join(name), content)?;
+        whole.commit()
     }
+}
+
+/// What a finished run writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finished<'a> {
+    /// What is known.
+    pub(crate) record: &'a RunRecord,
+    /// The rows of each model, in the order of the images.
+    pub(crate) rows: &'a [&'a [Prediction]],
+    /// The probabilities of each model's best classes, by image.
+    pub(crate) confidences: &'a [HashMap<String, f32>],
+    /// The images in their order, and the digests that are known of them; a run of predictions made elsewhere has read none.
+    pub(crate) digests: Option<(&'a [&'a str], &'a HashMap<String, Digest>)>,
+    /// The data, where they are at hand.
+    pub(crate) images: Option<&'a Dataset>,
+}
+
+/// What is made of `record` for people and programs, by the names of the files.
+fn reports(
+    record: &RunRecord,
+    rows: &[&[Prediction]],
+    confidences: &[HashMap<String, f32>],
+    images: Option<&Dataset>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let texts = [
+        report::results_csv(record),
+        report::markdown(record),
+        report::junit_xml(record),
+        report::html(record, rows, confidences, images),
+    ];
+    REPORTS.into_iter().zip(texts)
 }
 
 /// `file`, once its folder is there.
@@ -258,14 +325,20 @@ fn in_its_folder(file: PathBuf) -> Result<PathBuf, EvalError> {
 
 pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
     let path = layout::record(path);
-    let text = match fs::read(&path) {
+    let damaged = |reason| EvalError::DamagedRun { path: path.clone(), reason };
+    let text = match fs::metadata(&path) {
+        // A pipe would never end.
+        Ok(found) if !found.is_file() => return Err(damaged("it is not a file".to_owned())),
+        Ok(_) => fs::read(&path),
+        Err(error) => Err(error),
+    };
+    let text = match text {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) => return Err(failed("read", &path)(error)),
     };
-    let damaged = |reason| EvalError::DamagedRun { path: path.clone(), reason };
     let value: serde_json::Value =
         serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     let version = &value["schema_version"];
@@ -277,16 +350,37 @@ pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
     serde_json::from_value(value).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
-/// Deletes what a run writes, and nothing else that a person may have put beside it.
-fn clear(path: &Path) -> Result<(), EvalError> {
-    for name in [PREDICTIONS, CONFIDENCES].into_iter().chain(REPORTS).chain([RECORD]) {
-        let path = path.join(name);
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("delete", &path)(error));
-            }
-            _ => {}
+/// The record in the directory `path`, if there is one; it has to be this program's.
+fn own_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
+    read_record(path).map_err(|error| match error {
+        EvalError::DamagedRun { path: record, reason } => {
+            EvalError::ForeignRecord { path: path.to_owned(), record, reason }
+        }
+        other => other,
+    })
+}
+
+/// What the run of `record` in `path` wrote.
+fn files_of(path: &Path, record: &RunRecord) -> Vec<PathBuf> {
+    layout::files(path, record.models.iter().map(|model| model.id.as_str()))
+}
+
+/// Whether every file that an evaluation will write to `path` is its own to write: there is none yet, or one that the run of
+/// `before` wrote.
+fn check_the_way(path: &Path, identity: &Identity<'_>, before: Option<&RunRecord>) -> Result<(), EvalError> {
+    let own = before.map(|before| files_of(path, before)).unwrap_or_default();
+    if !lock::is_own(&path.join(LOCK)) {
+        return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });
+    }
+    for file in layout::files(path, identity.ids()) {
+        // A link that leads nowhere is in the way too.
+        let Ok(found) = fs::symlink_metadata(&file) else { continue };
+        if before.is_none() {
+            return Err(EvalError::NotARun { path: path.to_owned(), strange: file });
+        }
+        // A run makes files, neither links nor folders.
+        if !own.contains(&file) || !found.is_file() {
+            return Err(EvalError::InTheWay { path: path.to_owned(), strange: file });
         }
     }
     Ok(())

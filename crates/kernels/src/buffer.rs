@@ -3,7 +3,17 @@
 use std::alloc;
 use std::ptr::NonNull;
 
+use thiserror::Error;
+
 use crate::simd::BLOCK;
+
+/// Memory that the system does not give: an error, since a smaller batch may fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("no memory for {bytes} bytes more")]
+pub(crate) struct NoMemory {
+    /// What was asked for; `usize::MAX` for what has no size that could be written down.
+    pub(crate) bytes: usize,
+}
 
 /// A cache line of `f32`.
 #[derive(Debug, Clone, Copy)]
@@ -28,36 +38,37 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     /// At least `len` elements.
     ///
-    /// # Panics
-    /// Aborts where there is no memory, as a Vec does.
-    pub(crate) fn zeroed(len: usize) -> Self {
+    /// # Errors
+    /// [`NoMemory`] where the system gives none, or no address space could hold them.
+    pub(crate) fn zeroed(len: usize) -> Result<Self, NoMemory> {
         let lines = len.div_ceil(BLOCK);
         if lines == 0 {
-            return Self::default();
+            return Ok(Self::default());
         }
-        let layout = Self::layout(lines);
+        let layout = Self::layout(lines).ok_or(NoMemory { bytes: usize::MAX })?;
         // SAFETY: the layout has a size above zero.
         let data = unsafe { alloc::alloc(layout) };
-        let Some(data) = NonNull::new(data.cast::<Line>()) else { alloc::handle_alloc_error(layout) };
+        let data = NonNull::new(data.cast::<Line>()).ok_or(NoMemory { bytes: layout.size() })?;
         if layout.align() == LARGE_PAGE {
             ask_for_large_pages(data.as_ptr().cast(), layout.size());
         }
         // SAFETY: the memory was just allocated for so many lines; zeros are f32.
         unsafe { data.as_ptr().write_bytes(0, lines) };
-        Self { data, lines }
+        Ok(Self { data, lines })
     }
 
     /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`.
-    pub(crate) fn of_channels(values: &[f32], count: usize) -> Self {
-        let mut buffer = Self::zeroed(padded(count));
+    pub(crate) fn of_channels(values: &[f32], count: usize) -> Result<Self, NoMemory> {
+        let mut buffer = Self::zeroed(padded(count))?;
         buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
-        buffer
+        Ok(buffer)
     }
 
-    fn layout(lines: usize) -> alloc::Layout {
-        let size = lines * size_of::<Line>();
+    /// `None` for what is larger than any address space.
+    fn layout(lines: usize) -> Option<alloc::Layout> {
+        let size = lines.checked_mul(size_of::<Line>())?;
         let align = if size >= LARGE_PAGE { LARGE_PAGE } else { align_of::<Line>() };
-        alloc::Layout::from_size_align(size, align).expect("a buffer is smaller than the address space")
+        alloc::Layout::from_size_align(size, align).ok()
     }
 
     pub(crate) fn as_ptr(&self) -> *const f32 {
@@ -91,9 +102,9 @@ impl Default for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.lines > 0 {
+        if let Some(layout) = Self::layout(self.lines).filter(|layout| layout.size() > 0) {
             // SAFETY: allocated in `zeroed` with this layout.
-            unsafe { alloc::dealloc(self.data.as_ptr().cast(), Self::layout(self.lines)) };
+            unsafe { alloc::dealloc(self.data.as_ptr().cast(), layout) };
         }
     }
 }
@@ -112,7 +123,21 @@ fn ask_for_large_pages(data: *mut u8, size: usize) {
 #[cfg(not(target_os = "linux"))]
 fn ask_for_large_pages(_data: *mut u8, _size: usize) {}
 
-/// `channels` as they lie in memory: padded to whole blocks.
+/// `channels` as they lie in memory: padded to whole blocks. As many as there are weights for, so that this cannot wrap.
 pub(crate) const fn padded(channels: usize) -> usize {
     channels.next_multiple_of(BLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_memory_can_hold_is_an_error() {
+        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8, 1 << 58] {
+            let error = Buffer::zeroed(len).unwrap_err();
+            assert!(error.bytes >= len, "{len}: {error}");
+        }
+        assert_eq!(Buffer::zeroed(17).unwrap().as_slice(), [0.0; 32]);
+    }
 }

@@ -7,7 +7,7 @@
 //!   normalisation, a ReLU, in this order) is done before its result is stored;
 //! * a ReLU that only convolutions read is applied where they read. The mean before the classes can do so, too.
 
-use crate::buffer::{Buffer, padded};
+use crate::buffer::{Buffer, NoMemory, padded};
 use crate::packed::Packed;
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;
@@ -64,13 +64,18 @@ pub(crate) struct Source {
 }
 
 /// The steps that compute `nodes`, and the value in which the node `features` is when they are done.
-pub(crate) fn fuse(nodes: Vec<Node>, features: usize) -> (Vec<Step>, Source) {
+pub(crate) fn fuse(nodes: Vec<Node>, features: usize) -> Result<(Vec<Step>, Source), NoMemory> {
     let mut fusion = Fusion::new(nodes, features);
     for node in 0..fusion.nodes.len() {
-        fusion.emit(node);
+        fusion.emit(node)?;
     }
     let source = fusion.source(features);
-    (fusion.steps, source)
+    Ok((fusion.steps, source))
+}
+
+/// A normalisation's factors and summands, padded.
+fn affine(scale: &[f32], shift: &[f32], width: usize) -> Result<[Buffer; 2], NoMemory> {
+    Ok([Buffer::of_channels(scale, width)?, Buffer::of_channels(shift, width)?])
 }
 
 struct Fusion {
@@ -95,18 +100,18 @@ impl Fusion {
     }
 
     /// Adds the step of `node`, unless another step does its work.
-    fn emit(&mut self, node: usize) {
+    fn emit(&mut self, node: usize) -> Result<(), NoMemory> {
         if self.stored[node].is_some() || self.taken_by(node).is_some() || self.is_read_with_relu(node) {
-            return;
+            return Ok(());
         }
         let Node { operation, inputs, channels: width } = &self.nodes[node];
         let mut epilogue = StoredEpilogue::default();
         let (window, kind) = match operation {
-            Operation::Image => return,
+            Operation::Image => return Ok(()),
             Operation::Convolution(_) => return self.emit_convolution(node),
             Operation::MaxPool(window) => (*window, StepKind::MaxPool),
             Operation::Affine { scale, shift } => {
-                epilogue.affine = Some([scale, shift].map(|values| Buffer::of_channels(values, *width)));
+                epilogue.affine = Some(affine(scale, shift, *width)?);
                 (Window::PIXEL, StepKind::Finish)
             }
             Operation::Relu => {
@@ -119,11 +124,11 @@ impl Fusion {
             }
         };
         let input = self.value(inputs[0]);
-        self.push(node, window, input, kind, epilogue);
+        self.push(node, window, input, kind, epilogue)
     }
 
     /// Adds the step of the convolution `node`, and of the depthwise one before it that waits for this one.
-    fn emit_convolution(&mut self, node: usize) {
+    fn emit_convolution(&mut self, node: usize) -> Result<(), NoMemory> {
         let x = self.nodes[node].inputs[0];
         let relu_after = self.is_relu(x);
         let before = if relu_after { self.nodes[x].inputs[0] } else { x };
@@ -152,7 +157,7 @@ impl Fusion {
                 (window, input, StepKind::Multiply(Multiplication { rows, weights }))
             }
         };
-        self.push(node, window, input, kind, epilogue);
+        self.push(node, window, input, kind, epilogue)
     }
 
     /// Adds a step that computes `node` and what can be done to its result before it is stored.
@@ -163,17 +168,18 @@ impl Fusion {
         input: usize,
         kind: StepKind,
         mut epilogue: StoredEpilogue,
-    ) {
-        let done = self.follow(node, &mut epilogue);
+    ) -> Result<(), NoMemory> {
+        let done = self.follow(node, &mut epilogue)?;
         let channels = padded(self.nodes[node].channels);
         self.steps.push(Step { kind, window, input, epilogue, channels });
         // Nobody reads what is within the chain, so all of it may be called stored.
         done.into_iter().for_each(|node| self.stored[node] = Some(self.steps.len()));
+        Ok(())
     }
 
     /// Takes into `epilogue` what can be done to the result of `node` before it is stored. Gives the nodes
     /// that are done then, `node` first.
-    fn follow(&self, node: usize, epilogue: &mut StoredEpilogue) -> Vec<usize> {
+    fn follow(&self, node: usize, epilogue: &mut StoredEpilogue) -> Result<Vec<usize>, NoMemory> {
         let mut done = vec![node];
         let mut last = node;
         while let Some(reader) = self.only_reader(last) {
@@ -182,7 +188,7 @@ impl Fusion {
                 _ if epilogue.relu => break,
                 Operation::Relu => epilogue.relu = true,
                 Operation::Affine { scale, shift } if epilogue.affine.is_none() => {
-                    epilogue.affine = Some([scale, shift].map(|values| Buffer::of_channels(values, *width)));
+                    epilogue.affine = Some(affine(scale, shift, *width)?);
                 }
                 Operation::Add if epilogue.affine.is_none() && epilogue.residual.is_none() => {
                     let other = if inputs[0] == last { inputs[1] } else { inputs[0] };
@@ -194,7 +200,7 @@ impl Fusion {
             last = reader;
             done.push(last);
         }
-        done
+        Ok(done)
     }
 
     /// The 1x1 convolution that computes the depthwise convolution `node` on the way.

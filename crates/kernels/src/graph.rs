@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::buffer::{Buffer, padded};
+use crate::buffer::{Buffer, NoMemory, padded};
 use crate::fusion::{self, Layer, LayerWeights, Node, Operation, Source};
 use crate::isa::Isa;
 use crate::packed::Packed;
@@ -13,7 +13,7 @@ use crate::shape::Window;
 use crate::step::{Multiplication, Rows};
 
 /// A network that these kernels cannot run; Burn's own operations can.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum GraphError {
     /// Neither all channels nor one a group.
     #[error("convolutions of {groups} groups on {channels} channels have no kernel")]
@@ -40,6 +40,28 @@ pub enum GraphError {
         /// What was given.
         found: usize,
     },
+    /// A window without a kernel, a stride or a dilation, or one that is larger than any map.
+    #[error("a window of kernel {kernel:?}, stride {stride:?} and dilation {dilation:?} slides over no map")]
+    Window {
+        /// Height and width.
+        kernel: [usize; 2],
+        /// Step down and to the right.
+        stride: [usize; 2],
+        /// Distance of its taps.
+        dilation: [usize; 2],
+    },
+    /// The system has no memory for the weights.
+    #[error("out of memory: {bytes} bytes more were asked for")]
+    OutOfMemory {
+        /// What was asked for last.
+        bytes: usize,
+    },
+}
+
+impl From<NoMemory> for GraphError {
+    fn from(NoMemory { bytes }: NoMemory) -> Self {
+        Self::OutOfMemory { bytes }
+    }
 }
 
 /// A convolution's data.
@@ -93,25 +115,31 @@ impl Graph {
         if x.0 == 0 && (groups != 1 || self.nodes.iter().any(|node| node.inputs.contains(&0))) {
             return Err(GraphError::Image);
         }
-        let expected = to * from / groups * window.kernel[0] * window.kernel[1];
+        check_window(window)?;
         let found = convolution.weights.len();
-        if expected != found || self.nodes[x.0].channels != from {
+        // A product that wraps could be as many weights as there are.
+        let per_output = (window.kernel[0].checked_mul(window.kernel[1]))
+            .and_then(|taps| from.checked_div(groups)?.checked_mul(taps));
+        let expected = per_output.and_then(|per_output| per_output.checked_mul(to)).unwrap_or(usize::MAX);
+        // Without weights there is nothing to multiply, nor a size to tell from.
+        if expected != found || found == 0 || self.nodes[x.0].channels != from {
             return Err(GraphError::Weights { expected, found });
         }
         check_bias(convolution.bias.as_deref(), to)?;
         let weights = match groups {
-            1 => LayerWeights::Dense(pack(self.isa, convolution, x.0 == 0)),
-            _ => LayerWeights::Depthwise(depthwise_weights(convolution)),
+            1 => LayerWeights::Dense(pack(self.isa, convolution, x.0 == 0)?),
+            _ => LayerWeights::Depthwise(depthwise_weights(convolution)?),
         };
-        let bias = convolution.bias.as_ref().map(|bias| Buffer::of_channels(bias, to));
+        let bias = convolution.bias.as_ref().map(|bias| Buffer::of_channels(bias, to)).transpose()?;
         Ok(self.push(Operation::Convolution(Layer { window, bias, weights: Some(weights) }), &[x], to))
     }
 
     /// Max-pooling.
     ///
     /// # Errors
-    /// [`GraphError::Image`] on the image itself.
+    /// [`GraphError::Image`] on the image itself, [`GraphError::Window`] for a window without sense.
     pub fn max_pool(&mut self, window: Window, x: Value) -> Result<Value, GraphError> {
+        check_window(window)?;
         self.unary(Operation::MaxPool(window), x)
     }
 
@@ -169,23 +197,26 @@ impl Graph {
         weights: &[f32],
         bias: Option<&[f32]>,
     ) -> Result<Program, GraphError> {
+        if features.0 == 0 {
+            return Err(GraphError::Image);
+        }
         let depth = self.nodes[features.0].channels;
-        let classes = weights.len() / depth;
-        if classes == 0 || weights.len() != depth * classes || features.0 == 0 {
+        let classes = weights.len().checked_div(depth).unwrap_or(0);
+        if classes == 0 || !weights.len().is_multiple_of(depth) {
             return Err(GraphError::Weights { expected: depth * classes.max(1), found: weights.len() });
         }
         check_bias(bias, classes)?;
         let (isa, image_channels) = (self.isa, self.nodes[0].channels);
-        let (steps, Source { value: input, relu }) = fusion::fuse(self.nodes, features.0);
+        let (steps, Source { value: input, relu }) = fusion::fuse(self.nodes, features.0)?;
         let head = Head {
             input,
             relu,
             factor,
             linear: Multiplication {
                 rows: Rows::Window { relu: false },
-                weights: Packed::plain(isa, depth, classes, |from, to| weights[from * classes + to]),
+                weights: Packed::plain(isa, depth, classes, |from, to| weights[from * classes + to])?,
             },
-            bias: Buffer::of_channels(bias.unwrap_or(&[]), classes),
+            bias: Buffer::of_channels(bias.unwrap_or(&[]), classes)?,
             classes,
         };
         Ok(Program::new(isa, image_channels, steps, head))
@@ -199,8 +230,13 @@ fn check_bias(bias: Option<&[f32]>, expected: usize) -> Result<(), GraphError> {
     }
 }
 
+fn check_window(window: Window) -> Result<(), GraphError> {
+    let Window { kernel, stride, dilation, .. } = window;
+    if window.is_sound() { Ok(()) } else { Err(GraphError::Window { kernel, stride, dilation }) }
+}
+
 /// The weights of a convolution of an image or of a map.
-fn pack(isa: Isa, convolution: &Convolution, image: bool) -> Packed {
+fn pack(isa: Isa, convolution: &Convolution, image: bool) -> Result<Packed, NoMemory> {
     let [from, to] = convolution.channels;
     let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
     // Between taps, channels are padded as they are in memory; those of an image are not.
@@ -211,15 +247,15 @@ fn pack(isa: Isa, convolution: &Convolution, image: bool) -> Packed {
     })
 }
 
-fn depthwise_weights(convolution: &Convolution) -> DepthwiseWeights {
+fn depthwise_weights(convolution: &Convolution) -> Result<DepthwiseWeights, NoMemory> {
     let [width, _] = convolution.channels;
     let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
-    let mut buffer = Buffer::zeroed(taps * padded(width));
+    let mut buffer = Buffer::zeroed(taps * padded(width))?;
     for (tap, row) in buffer.as_mut_slice().chunks_exact_mut(padded(width)).enumerate().take(taps) {
         for (channel, weight) in row.iter_mut().enumerate().take(width) {
             *weight = convolution.weights[channel * taps + tap];
         }
     }
-    let bias = Buffer::of_channels(convolution.bias.as_deref().unwrap_or(&[]), width);
-    DepthwiseWeights { taps: buffer, bias }
+    let bias = Buffer::of_channels(convolution.bias.as_deref().unwrap_or(&[]), width)?;
+    Ok(DepthwiseWeights { taps: buffer, bias })
 }

@@ -1,5 +1,8 @@
 //! A batch of images as it comes: bytes as decoders give them, or numbers as tensors hold them.
 
+use crate::buffer::NoMemory;
+use crate::shape::{SizeError, elements};
+
 /// A batch of images.
 #[derive(Debug, Clone, Copy)]
 pub enum Images<'a> {
@@ -40,22 +43,51 @@ impl Images<'_> {
     }
 
     /// Number of images.
-    pub fn count(&self) -> usize {
-        let [height, width] = self.size();
+    ///
+    /// # Errors
+    /// [`SizeError::TooLarge`] where an image has more elements than can be counted, [`SizeError::Partial`] where the values
+    /// are not those of whole images.
+    ///
+    /// ```
+    /// use kernels::Images;
+    ///
+    /// let images = |size| Images::Planar { values: &[0.0; 24], channels: 3, size };
+    /// assert_eq!(images([2, 2]).count(), Ok(2));
+    /// assert!(images([2, 3]).count().is_err());
+    /// assert!(images([1 << 32, 1 << 32]).count().is_err());
+    /// ```
+    pub fn count(&self) -> Result<usize, SizeError> {
+        let ([height, width], channels) = (self.size(), self.channels());
         let len = match self {
             Self::Planar { values, .. } => values.len(),
             Self::Bytes { values, .. } => values.len(),
         };
-        len / (height * width * self.channels()).max(1)
+        match elements([height, width], channels).ok_or(SizeError::TooLarge { height, width })? {
+            _ if len == 0 => Ok(0),
+            image if image > 0 && len.is_multiple_of(image) => Ok(len / image),
+            _ => Err(SizeError::Partial { values: len, height, width, channels }),
+        }
     }
 
     /// All images as normalised numbers, `[images, channels, height, width]`.
-    pub fn to_planar(&self) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// Those of [`Images::count`], and [`SizeError::OutOfMemory`].
+    pub fn to_planar(&self) -> Result<Vec<f32>, SizeError> {
+        let count = self.count()?;
+        let len = match self {
+            Self::Planar { values, .. } => values.len(),
+            Self::Bytes { values, .. } => values.len(),
+        };
+        let mut planar = Vec::new();
+        let bytes = len.saturating_mul(size_of::<f32>());
+        planar.try_reserve_exact(len).map_err(|_| NoMemory { bytes })?;
         match *self {
-            Self::Planar { values, .. } => values.to_vec(),
+            _ if count == 0 => {}
+            Self::Planar { values, .. } => planar.extend_from_slice(values),
             Self::Bytes { values, tables, size: [height, width] } => {
                 let image = height * width * tables.len();
-                let mut planar = vec![0.0; values.len()];
+                planar.resize(len, 0.0);
                 for (from, to) in values.chunks_exact(image).zip(planar.chunks_exact_mut(image)) {
                     for ((channel, table), plane) in
                         tables.iter().enumerate().zip(to.chunks_exact_mut(height * width))
@@ -65,9 +97,9 @@ impl Images<'_> {
                         }
                     }
                 }
-                planar
             }
         }
+        Ok(planar)
     }
 
     /// Writes a row of an image's pixels, channel after channel.

@@ -1,7 +1,7 @@
 //! Where feature maps lie: all in one buffer, at places that are used again once nobody reads a map any
 //! more.
 
-use crate::shape::{Geometry, SizeError};
+use crate::shape::{Geometry, SizeError, elements};
 use crate::simd::BLOCK;
 use crate::step::Step;
 
@@ -31,6 +31,7 @@ impl Layout {
         steps: &[Step],
         last: usize,
     ) -> Result<Self, SizeError> {
+        let too_large = || SizeError::TooLarge { height: image[0], width: image[1] };
         let mut sizes = vec![image];
         let mut geometries = Vec::with_capacity(steps.len());
         for step in steps {
@@ -60,20 +61,22 @@ impl Layout {
         let mut arena_len = 0;
         for (value, &[height, width]) in sizes.iter().enumerate() {
             let channels = value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
-            let len = (height * width * channels).next_multiple_of(BLOCK);
+            // Every access to a map is within this product, so it must not wrap.
+            let len = elements([height, width], channels).ok_or_else(too_large)?.next_multiple_of(BLOCK);
             // The value is written by step `value - 1`; what that step still reads is not given away.
             taken.retain(|place| place.until + 1 >= value);
             taken.sort_by_key(|place| place.offset);
             let mut offset = 0;
             for place in &taken {
-                if place.offset >= offset + len {
+                if place.offset >= offset.checked_add(len).ok_or_else(too_large)? {
                     break;
                 }
+                // Places end within the arena, whose length was counted.
                 offset = offset.max(place.offset + place.len);
             }
             taken.push(Taken { offset, len, until: until[value] });
             offsets.push(offset);
-            arena_len = arena_len.max(offset + len);
+            arena_len = arena_len.max(offset.checked_add(len).ok_or_else(too_large)?);
         }
         Ok(Self { sizes, geometries, offsets, arena_len })
     }

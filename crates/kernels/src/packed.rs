@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::buffer::{Buffer, padded};
+use crate::buffer::{Buffer, NoMemory, padded};
 use crate::isa::{Facts, Isa};
 use crate::simd::BLOCK;
 use crate::strassen::{self, PRODUCTS};
@@ -39,7 +39,12 @@ pub(crate) enum Unit {
 impl Packed {
     /// Packs the weights of `depth` inputs and `channels` outputs; `weight(input, output)` gives them. By Strassen's
     /// algorithm where that pays.
-    pub(crate) fn new(isa: Isa, depth: usize, channels: usize, weight: impl Fn(usize, usize) -> f32) -> Self {
+    pub(crate) fn new(
+        isa: Isa,
+        depth: usize,
+        channels: usize,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Result<Self, NoMemory> {
         let panels = padded(channels) / isa.facts().panel_channels;
         let pairs = if strassen::pays(isa, depth, channels) { panels / 2 } else { 0 };
         Self::with_pairs(isa, depth, channels, pairs, weight)
@@ -52,7 +57,7 @@ impl Packed {
         depth: usize,
         channels: usize,
         weight: impl Fn(usize, usize) -> f32,
-    ) -> Self {
+    ) -> Result<Self, NoMemory> {
         Self::with_pairs(isa, depth, channels, 0, weight)
     }
 
@@ -62,7 +67,7 @@ impl Packed {
         channels: usize,
         pairs: usize,
         weight: impl Fn(usize, usize) -> f32,
-    ) -> Self {
+    ) -> Result<Self, NoMemory> {
         let Facts { panel_channels: panel, block_words, .. } = isa.facts();
         let depth_words = depth.div_ceil(BLOCK / block_words);
         let depth_blocks = depth.div_ceil(BLOCK);
@@ -74,7 +79,7 @@ impl Packed {
             panel,
             pairs,
         };
-        packed.words = Buffer::zeroed(packed.panel_offset(packed.panels()));
+        packed.words = Buffer::zeroed(packed.panel_offset(packed.panels()))?;
         let at = |input, output| if input < depth && output < channels { weight(input, output) } else { 0.0 };
         let word = |word: usize, output: usize| match BLOCK / block_words {
             1 => at(word, output),
@@ -102,7 +107,7 @@ impl Packed {
             let to = &mut packed.words.as_mut_slice()[at..at + depth_words * width];
             fill(to, index * panel..index * panel + width);
         }
-        packed
+        Ok(packed)
     }
 
     fn panels(&self) -> usize {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, NoMemory};
 use crate::image::Images;
 use crate::isa::Isa;
 use crate::layout::Layout;
@@ -103,13 +103,14 @@ impl Program {
     /// Logits of `images`, `[images, classes]`.
     ///
     /// # Errors
-    /// [`SizeError`] where the network cannot take images of this size.
-    ///
-    /// # Panics
-    /// If the images have another number of channels than the network.
+    /// [`SizeError`] where the network cannot take images of this size or of so many channels, where the values are not those
+    /// of whole images, and where there is no memory for so many at once.
     pub fn run(&self, images: &Images<'_>, threads: &Threads) -> Result<Vec<f32>, SizeError> {
-        assert_eq!(images.channels(), self.image_channels, "the network takes images of so many channels");
-        let count = images.count();
+        let (expected, found) = (self.image_channels, images.channels());
+        if expected != found {
+            return Err(SizeError::Channels { expected, found });
+        }
+        let count = images.count()?;
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -117,44 +118,55 @@ impl Program {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = match &mut *state {
             Some(state) if state.layout.size(0) == images.size() => state,
-            other => other.insert(self.state(self.layout(images.size())?)),
+            other => other.insert(self.state(self.layout(images.size())?)?),
         };
         // All threads take whole images as long as there is one for each; what remains they share.
         let alone = count - count % threads.count();
-        self.make_room(state, &mut scratch, count, threads.count());
+        self.make_room(state, &mut scratch, count, threads.count())?;
         self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
         self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
         self.logits(state, &mut scratch, count, threads);
         let row = self.head.linear.weights.channels;
         let rows = state.logits.as_slice().chunks_exact(row).take(count);
-        Ok(rows.flat_map(|row| &row[..self.head.classes]).copied().collect())
+        let mut logits = Vec::new();
+        let len = count * self.head.classes;
+        logits.try_reserve_exact(len).map_err(|_| NoMemory { bytes: len * size_of::<f32>() })?;
+        rows.for_each(|row| logits.extend_from_slice(&row[..self.head.classes]));
+        Ok(logits)
     }
 
     fn layout(&self, image: [usize; 2]) -> Result<Layout, SizeError> {
         Layout::new(image, self.image_channels, &self.steps, self.head.input)
     }
 
-    fn state(&self, layout: Layout) -> State {
+    fn state(&self, layout: Layout) -> Result<State, NoMemory> {
         let widths = self.steps.iter().map(|step| step.channels).chain([self.image_channels]);
         let widest = widths.max().unwrap_or(0);
-        State {
+        Ok(State {
             layout,
-            zeros: Buffer::zeroed(widest),
+            zeros: Buffer::zeroed(widest)?,
             features: Buffer::default(),
             logits: Buffer::default(),
-        }
+        })
     }
 
-    fn make_room(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: usize) {
+    fn make_room(
+        &self,
+        state: &mut State,
+        scratch: &mut Scratch,
+        images: usize,
+        threads: usize,
+    ) -> Result<(), NoMemory> {
         let block = self.packed().map(|weights| step::room(weights, self.isa)).max().unwrap_or(0);
-        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block));
-        let features = images * self.head.linear.weights.depth_blocks * BLOCK;
-        if state.features.len() < features {
-            state.features = Buffer::zeroed(features);
+        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
+        let Packed { depth_blocks, channels, .. } = self.head.linear.weights;
+        for (buffer, width) in [(&mut state.features, depth_blocks * BLOCK), (&mut state.logits, channels)] {
+            let len = images.checked_mul(width).ok_or(NoMemory { bytes: usize::MAX })?;
+            if buffer.len() < len {
+                *buffer = Buffer::zeroed(len)?;
+            }
         }
-        if state.logits.len() < images * self.head.linear.weights.channels {
-            state.logits = Buffer::zeroed(images * self.head.linear.weights.channels);
-        }
+        Ok(())
     }
 
     /// Takes `images` to their features with `teams` teams of threads.

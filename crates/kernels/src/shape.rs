@@ -2,8 +2,10 @@
 
 use thiserror::Error;
 
+use crate::buffer::NoMemory;
+
 /// Images of a size that a network cannot take.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum SizeError {
     /// A window is larger than the map that it slides over.
     #[error("images of {height}x{width} pixels are too small for the network")]
@@ -21,6 +23,53 @@ pub enum SizeError {
         /// Those of the other.
         b: [usize; 2],
     },
+    /// The images or the maps made of them have more elements than can be counted.
+    #[error("images of {height}x{width} pixels are too large for the network")]
+    TooLarge {
+        /// Rows of the images.
+        height: usize,
+        /// Their columns.
+        width: usize,
+    },
+    /// The images have another number of channels than the network takes.
+    #[error("images of {found} channels were given to a network that takes {expected}")]
+    Channels {
+        /// What the network takes.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// The values are not those of whole images.
+    #[error("{values} values are not whole images of {height}x{width} pixels and {channels} channels")]
+    Partial {
+        /// How many values.
+        values: usize,
+        /// Rows of an image.
+        height: usize,
+        /// Its columns.
+        width: usize,
+        /// Its channels.
+        channels: usize,
+    },
+    /// The system has no memory for so many images at once.
+    #[error("out of memory: {bytes} bytes more were asked for")]
+    OutOfMemory {
+        /// What was asked for last.
+        bytes: usize,
+    },
+}
+
+impl From<NoMemory> for SizeError {
+    fn from(NoMemory { bytes }: NoMemory) -> Self {
+        Self::OutOfMemory { bytes }
+    }
+}
+
+/// Elements of a map or an image of `size` pixels; `None` where they cannot be counted.
+pub(crate) fn elements([height, width]: [usize; 2], channels: usize) -> Option<usize> {
+    // No memory holds more bytes than a signed number counts.
+    let elements = height.checked_mul(width)?.checked_mul(channels)?;
+    (elements <= isize::MAX as usize / size_of::<f32>()).then_some(elements)
 }
 
 /// Padding of a window.
@@ -56,25 +105,46 @@ impl Window {
         self.on(input).map(|geometry| geometry.output)
     }
 
-    /// On a map of `input` pixels; `None` where the map is smaller than the window.
+    /// Whether it is one: every number is there, and none leads beyond what can be counted.
+    pub(crate) fn is_sound(&self) -> bool {
+        let pads = match self.padding {
+            Padding::Explicit(pads) => pads,
+            Padding::Same => [0; 4],
+        };
+        // Padding that is wider than any map is a mistake; bounded, it can be added to any map's size.
+        let bounded = pads.iter().all(|&pad| u32::try_from(pad).is_ok());
+        let positive = [self.kernel, self.stride, self.dilation].concat().iter().all(|&number| number > 0);
+        let taps = self.kernel[0].checked_mul(self.kernel[1]);
+        bounded && positive && taps.is_some() && (0..2).all(|axis| self.extent(axis).is_some())
+    }
+
+    /// Pixels from the first tap to the last along an axis.
+    fn extent(&self, axis: usize) -> Option<usize> {
+        self.kernel[axis].checked_sub(1)?.checked_mul(self.dilation[axis])?.checked_add(1)
+    }
+
+    /// On a map of `input` pixels; `None` where the map is smaller than the window, or the window is not sound.
     pub(crate) fn on(&self, input: [usize; 2]) -> Option<Geometry> {
+        if !self.is_sound() {
+            return None;
+        }
         let mut pad = [0; 2];
         let mut output = [0; 2];
         for axis in 0..2 {
             let (size, stride) = (input[axis], self.stride[axis]);
-            let extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
+            let extent = self.extent(axis)?;
             if size == 0 {
                 return None;
             }
             (pad[axis], output[axis]) = match self.padding {
                 Padding::Explicit(pads) => {
-                    let padded = size + pads[axis] + pads[axis + 2];
+                    let padded = size.checked_add(pads[axis])?.checked_add(pads[axis + 2])?;
                     (pads[axis], padded.checked_sub(extent)? / stride + 1)
                 }
                 Padding::Same => {
                     let output = size.div_ceil(stride);
-                    let total = ((output - 1) * stride + extent).saturating_sub(size);
-                    (total / 2, output)
+                    let reached = (output - 1).checked_mul(stride)?.checked_add(extent)?;
+                    (reached.saturating_sub(size) / 2, output)
                 }
             };
         }
@@ -127,6 +197,25 @@ mod tests {
         let even = window.on([10, 9]).unwrap();
         assert_eq!((even.output, even.pad), ([5, 5], [0, 1]));
         assert_eq!(window.on([0, 1]).map(|g| g.output), None);
+    }
+
+    #[test]
+    fn a_window_without_sense_has_no_output() {
+        let most = usize::MAX;
+        for window in [
+            Window { kernel: [0, 1], ..Window::PIXEL },
+            Window { kernel: [1, most], dilation: [1, 3], ..Window::PIXEL },
+            Window { kernel: [1 << 40, 1 << 40], ..Window::PIXEL },
+            Window { stride: [1, 0], ..Window::PIXEL },
+            Window { dilation: [0, 1], ..Window::PIXEL },
+            Window { padding: Padding::Explicit([0, 0, most, 0]), ..Window::PIXEL },
+        ] {
+            assert!(!window.is_sound(), "{window:?}");
+            assert_eq!(window.output([9, 9]), None, "{window:?}");
+        }
+        assert_eq!(elements([1 << 32, 1 << 32], 1), None);
+        assert_eq!(elements([1 << 31, 1 << 31], 4), None);
+        assert_eq!(elements([299, 299], 3), Some(268_203));
     }
 
     #[test]

@@ -138,7 +138,10 @@ impl Share {
 
     pub(crate) fn item(&self, index: usize) -> (Range<usize>, Range<usize>) {
         let (block, split) = (index / self.splits, index % self.splits);
-        let start = |whole: usize, parts: usize, index: usize| whole * index / parts;
+        // Of as many pixels as memory holds, the product may be larger than a word.
+        let start = |whole: usize, parts: usize, index: usize| {
+            (whole as u128 * index as u128 / parts as u128) as usize
+        };
         let sets = self.pixels.div_ceil(self.together);
         let pixel = |block| (start(sets, self.blocks, block) * self.together).min(self.pixels);
         let units = start(self.units, self.splits, split)..start(self.units, self.splits, split + 1);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use rayon::ThreadPoolBuildError as ThreadsError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, NoMemory};
 
 /// A number of threads that run networks, one at a time, and the memory that they work in.
 #[derive(Debug)]
@@ -31,7 +31,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// Makes room for `teams` arenas of `arena` elements and `threads` blocks of `block`.
-    pub(crate) fn make_room(&mut self, (teams, arena): (usize, usize), (threads, block): (usize, usize)) {
+    pub(crate) fn make_room(
+        &mut self,
+        (teams, arena): (usize, usize),
+        (threads, block): (usize, usize),
+    ) -> Result<(), NoMemory> {
         for (buffers, count, len) in [(&mut self.arenas, teams, arena), (&mut self.blocks, threads, block)] {
             // What is too small is given back before something larger is asked for.
             buffers
@@ -42,9 +46,10 @@ impl Scratch {
                 buffers.resize_with(count, Buffer::default);
             }
             for buffer in buffers.iter_mut().take(count).filter(|buffer| buffer.len() < len) {
-                *buffer = Buffer::zeroed(len);
+                *buffer = Buffer::zeroed(len)?;
             }
         }
+        Ok(())
     }
 }
 

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use kernels::{Fused, GraphError, Images, Program, Threads};
+use dataset::guard::{guarded, guarded_or};
+use kernels::{Fused, GraphError, Images, Program, SizeError, Threads};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
@@ -122,15 +123,17 @@ enum Logits {
 impl Pending {
     /// The logits of each image, once they are there.
     ///
-    /// # Panics
-    /// When the device gave up, for want of memory most often.
-    pub fn wait(self) -> Vec<Vec<f32>> {
+    /// # Errors
+    /// [`ComputeError`] when the device gave up.
+    pub fn wait(self) -> Result<Vec<Vec<f32>>, ComputeError> {
         let logits = match self.logits {
             Logits::Here(logits) => logits,
-            Logits::OnDevice(logits) => logits.into_data().iter::<f32>().collect(),
+            Logits::OnDevice(logits) => {
+                guarded(|| logits.into_data().iter::<f32>().collect()).map_err(ComputeError::of_panic)?
+            }
         };
         let classes = logits.len() / self.images.max(1);
-        logits.chunks_exact(classes.max(1)).map(<[f32]>::to_vec).collect()
+        Ok(logits.chunks_exact(classes.max(1)).map(<[f32]>::to_vec).collect())
     }
 }
 
@@ -156,6 +159,10 @@ impl Classifier {
         let engine = match program {
             Some(Ok(program)) => {
                 Engine::Fused(Fused { program: Arc::new(program), threads: Arc::clone(threads) })
+            }
+            // Burn's operations need more memory than the kernels do.
+            Some(Err(GraphError::OutOfMemory { bytes })) => {
+                return Err(PlacementError::Memory { bytes }.into());
             }
             Some(Err(source)) if dtype != Dtype::F32 => {
                 return Err(PlacementError::NoKernels { dtype, device: device_name, source }.into());
@@ -205,24 +212,28 @@ impl Classifier {
     ///
     /// # Panics
     /// When the device gives up, for want of memory most often, or the images are too small for the
-    /// network.
+    /// network: for images that are known to be well. [`Classifier::start`] has an error.
     pub fn logits(&self, images: &Images<'_>) -> Vec<Vec<f32>> {
-        self.start(images).wait()
+        let logits = self.start(images).and_then(Pending::wait);
+        logits.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Hands `images` to the device. A GPU computes while the caller goes on; on the CPU all is done when this
     /// returns.
     ///
-    /// # Panics
-    /// As [`Classifier::logits`].
-    pub fn start(&self, images: &Images<'_>) -> Pending {
+    /// # Errors
+    /// [`ComputeError`]: there is no memory for so many images, or whatever else keeps the device from computing, a panic
+    /// inside it included.
+    pub fn start(&self, images: &Images<'_>) -> Result<Pending, ComputeError> {
+        guarded_or(|| self.begin(images), ComputeError::of_panic)
+    }
+
+    fn begin(&self, images: &Images<'_>) -> Result<Pending, ComputeError> {
+        let count = images.count()?;
         let logits = match &self.engine {
-            Engine::Fused(fused) => {
-                let logits = fused.program.run(images, &fused.threads);
-                Logits::Here(logits.unwrap_or_else(|error| panic!("{error}")))
-            }
+            Engine::Fused(fused) => Logits::Here(fused.program.run(images, &fused.threads)?),
             Engine::Burn { network, .. } => {
-                let mut input = self.tensor(images);
+                let mut input = self.tensor(images, count)?;
                 if self.dtype != Dtype::F32 {
                     input = input.cast(self.dtype.burn());
                 }
@@ -230,27 +241,23 @@ impl Classifier {
                 Logits::OnDevice(Box::new(network.forward(input, products)))
             }
         };
-        Pending { images: images.count(), logits }
+        Ok(Pending { images: count, logits })
     }
 
     /// The images on the device, `[images, channels, height, width]`. Bytes travel as they are, four a word,
     /// and become numbers there.
-    fn tensor(&self, images: &Images<'_>) -> Tensor<4> {
-        let ([height, width], channels, count) = (images.size(), images.channels(), images.count());
-        match *images {
-            Images::Planar { values, .. } => {
-                let data = TensorData::new(values.to_vec(), [count, channels, height, width]);
-                Tensor::from_data(data, &self.device)
-            }
+    fn tensor(&self, images: &Images<'_>, count: usize) -> Result<Tensor<4>, ComputeError> {
+        let ([height, width], channels) = (images.size(), images.channels());
+        Ok(match *images {
             // A GPU has the bandwidth for four bytes a pixel, the way to it does not.
             Images::Bytes { values, tables, size } if self.device_name.is_gpu() => {
                 look_up(values, tables, size, &self.device)
             }
-            Images::Bytes { .. } => {
-                let data = TensorData::new(images.to_planar(), [count, channels, height, width]);
+            _ => {
+                let data = TensorData::new(images.to_planar()?, [count, channels, height, width]);
                 Tensor::from_data(data, &self.device)
             }
-        }
+        })
     }
 }
 
@@ -299,6 +306,59 @@ fn look_up(bytes: &[u8], tables: &[[f32; 256]], [height, width]: [usize; 2], dev
     looked_up.reshape([channels, count, height, width]).permute([1, 0, 2, 3])
 }
 
+/// Why images have no logits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ComputeError {
+    /// There is no memory for so many images; for fewer there may be.
+    #[error("{reason}")]
+    OutOfMemory {
+        /// In the words of who asked for memory.
+        reason: String,
+    },
+    /// Anything else, which fewer images would not mend.
+    #[error("{reason}")]
+    Failed {
+        /// The device's words.
+        reason: String,
+    },
+}
+
+impl ComputeError {
+    /// Devices panic where they give up; only their words tell why.
+    pub fn of_panic(words: String) -> Self {
+        let said = words.to_lowercase();
+        if NO_MEMORY.iter().any(|phrase| said.contains(phrase)) {
+            Self::OutOfMemory { reason: words }
+        } else {
+            Self::Failed { reason: words }
+        }
+    }
+}
+
+/// What Burn's backends, their drivers and Rust's collections say where memory is lacking, in lower case.
+const NO_MEMORY: [&str; 10] = [
+    "out of memory",
+    "outofmemory",
+    "out_of_memory",
+    "not enough memory",
+    "insufficient memory",
+    "buffertoobig",
+    "can't allocate buffer",
+    "memory allocation",
+    "failed to allocate",
+    "out of device memory",
+];
+
+impl From<SizeError> for ComputeError {
+    fn from(error: SizeError) -> Self {
+        let reason = error.to_string();
+        match error {
+            SizeError::OutOfMemory { .. } => Self::OutOfMemory { reason },
+            _ => Self::Failed { reason },
+        }
+    }
+}
+
 /// Why a network cannot classify.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifierError {
@@ -340,6 +400,14 @@ pub enum PlacementError {
         #[source]
         source: GraphError,
     },
+    /// The weights do not fit into memory.
+    #[error(
+        "its weights do not fit into memory: {bytes} bytes more were asked for. Give the process more, or evaluate fewer models at once"
+    )]
+    Memory {
+        /// What was asked for last.
+        bytes: usize,
+    },
     /// The system refuses so many threads.
     #[error("cannot start {count} threads: {source}. Ask for fewer with --threads")]
     Threads {
@@ -356,6 +424,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_what_speaks_of_memory_is_for_want_of_it() {
+        let is_memory = |words: &str| {
+            matches!(ComputeError::of_panic(words.to_owned()), ComputeError::OutOfMemory { .. })
+        };
+        for words in [
+            "out of memory",
+            "called `Result::unwrap()` on an `Err` value: OutOfMemory { reason: \"cuMemAlloc\" }",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+            "wgpu error: Not enough memory left",
+            "can't allocate buffer of size: 12",
+        ] {
+            assert!(is_memory(words), "{words}");
+        }
+        for words in
+            ["index out of bounds: the len is 3", "it gave no reason", "memory order is wrong", "device lost"]
+        {
+            assert!(!is_memory(words), "{words}");
+        }
+    }
+
+    #[test]
     fn the_first_panic_is_the_reason() {
         assert_eq!(reason_of_panic(|| 1), Ok(1));
         let in_two_threads = || {
@@ -370,7 +459,7 @@ mod tests {
         let bytes: Vec<u8> = (0..2 * 5 * 7 * 3).map(|i| (i * 37 % 256) as u8).collect();
         let tables = dataset::Normalisation::IMAGENET.table();
         let images = Images::Bytes { values: &bytes, tables: &tables, size: [5, 7] };
-        let expected = images.to_planar();
+        let expected = images.to_planar().unwrap();
         for name in [DeviceName::Flex, DeviceName::NdArray] {
             let device = name.init().unwrap_or_else(|error| panic!("{error}"));
             let found: Vec<f32> = look_up(&bytes, &tables, [5, 7], &device).into_data().iter().collect();

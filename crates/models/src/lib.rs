@@ -28,7 +28,7 @@ pub mod weights;
 mod window;
 
 pub use catalog::{Catalog, CatalogError, Model};
-pub use classifier::{Classifier, ClassifierError, Pending, Placement, PlacementError};
+pub use classifier::{Classifier, ClassifierError, ComputeError, Pending, Placement, PlacementError};
 pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
 pub use execute::{Products, Stage};

@@ -58,7 +58,7 @@ fn a_classifier_reads_bytes_as_it_reads_their_values() {
     let tables = dataset::Normalisation::IMAGENET.table();
     let bytes: Vec<u8> = (0..3 * 3 * SIZE * SIZE).map(|i| (i * 37 % 256) as u8).collect();
     let of_bytes = Images::Bytes { values: &bytes, tables: &tables, size: [SIZE; 2] };
-    let values = of_bytes.to_planar();
+    let values = of_bytes.to_planar().unwrap();
     let of_values = Images::Planar { values: &values, channels: 3, size: [SIZE; 2] };
     for device in [DeviceName::Flex, DeviceName::NdArray] {
         let placement = Placement::new(device, Dtype::F32, 2).unwrap();

@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::percentage;
 
+/// From fewer images nothing is concluded: with twenty swaps, eleven flips in one direction are the fewest that are more than
+/// chance, and an image of three that flips is much already.
+pub const MIN_IMAGES: u64 = 30;
+
 /// Below this, divided by the number of swaps tried (Bonferroni's correction), flips are more uneven than chance makes
 /// them: of twenty swaps without an effect, one has a p below 0.05.
 const SIGNIFICANT_P: f64 = 0.05;
@@ -11,8 +15,14 @@ const SIGNIFICANT_P: f64 = 0.05;
 /// What swapping one factor at a time did to a model's accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// Images that were tried, evenly spread over those of the run, unreadable ones left out.
+    /// Images that were tried, evenly spread over those of the run.
     pub images: u64,
+    /// Images that could not be tried; they are not among `images`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+    /// How many were to be tried, where that was stopped before the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_of: Option<u64>,
     /// Top-1 hits with the recipe as it is.
     pub top1_hits: u64,
     /// Top-5 hits with the recipe as it is.
@@ -49,8 +59,38 @@ impl Explanation {
         percentage(swap.top1_hits, self.images) - percentage(self.top1_hits, self.images)
     }
 
-    /// What follows, in a sentence.
+    /// Whether `images` images were tried, as far as they could be.
+    pub fn is_of(&self, images: usize) -> bool {
+        self.stopped_of.is_none() && self.images + self.left_out == images as u64
+    }
+
+    /// What follows and what it is based on, in a sentence.
     pub fn conclusion(&self) -> String {
+        let images = self.images;
+        let mut basis = Vec::new();
+        if let Some(wanted) = self.stopped_of {
+            basis.push(format!("stopped after {} of {wanted} images", images + self.left_out));
+        }
+        if self.left_out > 0 {
+            basis.push(format!("{} images could not be tried", self.left_out));
+        }
+        let basis = if basis.is_empty() { String::new() } else { format!(" ({})", basis.join("; ")) };
+        if images < MIN_IMAGES {
+            return format!(
+                "no conclusion is drawn from {images} images, at least {MIN_IMAGES} are needed{basis}"
+            );
+        }
+        if self.top1_hits == 0 && self.swaps.iter().all(|swap| swap.top1_hits == 0) {
+            return format!(
+                "no conclusion is drawn, because not one of {images} images is a hit, with the recipe or with any swap: look at \
+                 the weights and the labels{basis}"
+            );
+        }
+        self.finding() + &basis
+    }
+
+    /// What follows from enough images with some hits.
+    fn finding(&self) -> String {
         let significant = |swap: &&SwapRecord| swap.mcnemar_p * (self.swaps.len() as f64) < SIGNIFICANT_P;
         let corrected = format!("p < {SIGNIFICANT_P} corrected for {} swaps", self.swaps.len());
         let name = |swap: &SwapRecord| {
@@ -93,6 +133,10 @@ impl Explanation {
     }
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +152,43 @@ mod tests {
             mcnemar_p: *mcnemar_p,
         };
         let swaps = hits.iter().enumerate().map(swap).collect();
-        Explanation { images: 200, top1_hits: 140, top5_hits: 180, needed_pp, swaps }
+        Explanation {
+            images: 200,
+            left_out: 0,
+            stopped_of: None,
+            top1_hits: 140,
+            top5_hits: 180,
+            needed_pp,
+            swaps,
+        }
+    }
+
+    #[test]
+    fn nothing_is_concluded_from_too_little() {
+        let few =
+            Explanation { images: 2, top1_hits: 0, stopped_of: Some(200), ..explanation(None, &[(2, 1e-9)]) };
+        assert_eq!(
+            few.conclusion(),
+            "no conclusion is drawn from 2 images, at least 30 are needed (stopped after 2 of 200 images)"
+        );
+        for needed_pp in [None, Some(70.0)] {
+            let none = Explanation { top1_hits: 0, ..explanation(needed_pp, &[(0, 1.0), (0, 1.0)]) };
+            let words = none.conclusion();
+            assert!(
+                words.starts_with("no conclusion is drawn, because not one of 200 images is a hit"),
+                "{words}"
+            );
+            // A swap that hits where the recipe never does says much.
+            let one = Explanation { top1_hits: 0, ..explanation(needed_pp, &[(140, 1e-9)]) };
+            assert!(one.conclusion().contains("size number 0 (+70.0 pp)"), "{}", one.conclusion());
+        }
+        let stopped =
+            Explanation { stopped_of: Some(400), left_out: 3, ..explanation(Some(4.5), &[(150, 0.001)]) };
+        let words = stopped.conclusion();
+        assert!(
+            words.ends_with(" comes nearest (stopped after 203 of 400 images; 3 images could not be tried)")
+        );
+        assert!(!stopped.is_of(203) && Explanation { stopped_of: None, ..stopped }.is_of(203));
     }
 
     #[test]

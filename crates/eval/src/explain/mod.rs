@@ -11,15 +11,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dataset::guard::guarded;
 use dataset::{Decoded, Normalisation, RgbImage};
-pub use explanation::{Explanation, SwapRecord};
-use models::Images;
+pub use explanation::{Explanation, MIN_IMAGES, SwapRecord};
 use models::catalog::FigureName;
+use models::{ComputeError, Images};
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
-use crate::batches::Batches;
-use crate::memory::caught;
+use crate::batches::{Batches, ImageLogits};
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
 use crate::record::ModelRecord;
@@ -36,11 +36,11 @@ pub fn is_wanted(model: &ModelRecord) -> bool {
 
 /// Tries every swap of `planned`'s recipe on `images` images of the run, or on as many as there are.
 /// `progress` is told how many images of how many are done. When `stop` is set, what is known by then is
-/// given; nothing, if that is not one image.
+/// given; nothing, if that is not one image. An image that cannot be read, decoded or computed is left out and counted.
 ///
 /// # Errors
-/// [`EvalError::DataLost`] when images cannot be read any more, [`EvalError::DeviceFailed`] when the device fails on
-/// one image.
+/// [`EvalError::DataLost`] when images cannot be read any more, [`EvalError::DeviceFailed`] and
+/// [`EvalError::ComputationFailed`] when the device fails.
 pub fn explain(
     plan: &Plan,
     planned: &PlannedModel,
@@ -56,22 +56,42 @@ pub fn explain(
     let mut batch = Batch::new(plan, planned);
     for (done, index) in chosen.into_iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
+            tally.stopped_of = Some(total as u64);
             break;
         }
         progress(done, total);
         let item = &plan.dataset.items()[index];
-        let bytes = plan.dataset.read(index).map_err(|source| EvalError::DataLost { source })?;
-        // The run has named and counted what cannot be decoded. A bug that panics on one image is no reason to lose
+        // The run has named and counted what cannot be read or decoded. A bug that panics on one image is no reason to lose
         // what the others say.
-        let Ok(Some((own_input, inputs))) = caught(|| inputs(planned, &swaps, &bytes)) else { continue };
-        let own_top = batch.run(std::slice::from_ref(&own_input))?.pop().flatten();
-        let changed: Vec<Input> = inputs.iter().flatten().cloned().collect();
-        let mut tops = batch.run(&changed)?.into_iter();
+        let bytes = match guarded(|| plan.dataset.read(index)) {
+            Ok(Err(source)) if !source.concerns_one_image() => return Err(EvalError::DataLost { source }),
+            Ok(Ok(bytes)) => Some(bytes),
+            _ => None,
+        };
+        let found = bytes.and_then(|bytes| guarded(|| inputs(planned, &swaps, &bytes)).ok().flatten());
+        let Some((own, swapped)) = found else {
+            tally.left_out += 1;
+            continue;
+        };
+        let computed: Vec<Input> = std::iter::once(&own).chain(swapped.iter().flatten()).cloned().collect();
+        // What the network cannot compute is no fact about the swaps.
+        let logits = batch.run(&computed, &item.name)?.into_iter().collect::<Result<Vec<_>, _>>();
+        let Ok(logits) = logits else {
+            tally.left_out += 1;
+            continue;
+        };
+        let mut tops = logits.iter().map(|logits| TopK::of(logits));
+        let own_top = tops.next().flatten();
         let truth = plan.dataset_record.label_set.truth(&item.name, &item.label);
-        let tops = inputs.iter().map(|input| input.as_ref().map(|_| tops.next().flatten()));
+        let tops = swapped.iter().map(|input| input.as_ref().map(|_| tops.next().flatten()));
         tally.add(truth, own_top.as_ref(), tops);
     }
     Ok((tally.own.images > 0).then(|| tally.explanation(&swaps, record)))
+}
+
+/// How many images [`explain`] tries when it is asked for `images`: those that the run has, and labels.
+pub fn images_tried(plan: &Plan, images: usize) -> usize {
+    spread(plan, images).len()
 }
 
 /// What the network is given of an image by the recipe, and by each swap where that is something else; `None` for an
@@ -96,7 +116,8 @@ fn inputs(planned: &PlannedModel, swaps: &[Swap], bytes: &[u8]) -> Option<(Input
     Some((own, swapped))
 }
 
-/// Indices of `images` images, evenly spread over those of the run.
+/// Indices of `images` images, evenly spread over those of the run. Those that come first are spread as well, so that a
+/// stop leaves images of all classes.
 fn spread(plan: &Plan, images: usize) -> Vec<usize> {
     let labelled = |index: &usize| {
         let item = &plan.dataset.items()[*index];
@@ -105,7 +126,14 @@ fn spread(plan: &Plan, images: usize) -> Vec<usize> {
     let here = |index: &usize| plan.shard.is_none_or(|shard| shard.contains(*index));
     let all: Vec<usize> = (0..plan.dataset.items().len()).filter(here).filter(labelled).collect();
     let wanted = images.min(all.len());
-    (0..wanted).map(|number| all[number * all.len() / wanted]).collect()
+    in_halves(wanted).map(|number| all[number * all.len() / wanted]).collect()
+}
+
+/// The numbers below `count`, each once: the bits of a counter, the lowest first, so that every next one halves a gap.
+fn in_halves(count: usize) -> impl Iterator<Item = usize> {
+    let bits = count.next_power_of_two().trailing_zeros();
+    let reversed = move |number: usize| number.reverse_bits().checked_shr(usize::BITS - bits).unwrap_or(0);
+    (0..count.next_power_of_two()).map(reversed).filter(move |&number| number < count)
 }
 
 fn reversed(crop: &RgbImage) -> RgbImage {
@@ -132,19 +160,23 @@ impl<'a> Batch<'a> {
         Self { planned, batches: Batches::new(plan, planned), values: Vec::new() }
     }
 
-    /// What the network says to each input; `None` where that is not finite.
-    fn run(&mut self, inputs: &[Input]) -> Result<Vec<Option<TopK>>, EvalError> {
+    /// The logits of each input, all made of `image`.
+    fn run(&mut self, inputs: &[Input], image: &str) -> Result<Vec<ImageLogits>, EvalError> {
         let Self { planned, batches, values } = self;
         let size = planned.recipe.size;
         let start = |part: Range<usize>| {
-            values.resize(part.len() * 3 * size * size, 0.0);
+            let len = part.len() * 3 * size * size;
+            values.clear();
+            values.try_reserve_exact(len).map_err(|_| ComputeError::OutOfMemory {
+                reason: format!("out of memory: {len} numbers were asked for"),
+            })?;
+            values.resize(len, 0.0);
             for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(3 * size * size)) {
                 input.normalise.write_chw(&input.crop, out);
             }
             planned.classifier.start(&Images::Planar { values, channels: 3, size: [size; 2] })
         };
-        let logits = batches.run(inputs.len(), None, start, |_| ())?;
-        Ok(logits.iter().map(|logits| TopK::of(logits)).collect())
+        batches.run(inputs.len(), None, start, |_| (), |_| image.to_owned())
     }
 }
 
@@ -152,6 +184,10 @@ impl<'a> Batch<'a> {
 struct Tally {
     own: Hits,
     swaps: Vec<SwapTally>,
+    /// Images that could not be tried.
+    left_out: u64,
+    /// How many were to be tried, once that is stopped.
+    stopped_of: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -165,7 +201,8 @@ struct SwapTally {
 
 impl Tally {
     fn new(swaps: usize) -> Self {
-        Self { own: Hits::default(), swaps: vec![SwapTally::default(); swaps] }
+        let swaps = vec![SwapTally::default(); swaps];
+        Self { own: Hits::default(), swaps, left_out: 0, stopped_of: None }
     }
 
     /// `tops` has, for each swap, what the network says to another input; `None` where it is the same.
@@ -189,6 +226,8 @@ impl Tally {
         let documented = top1.and_then(|top1| top1.documented.as_ref()?.parse::<f64>().ok());
         Explanation {
             images: self.own.images,
+            left_out: self.left_out,
+            stopped_of: self.stopped_of,
             top1_hits: self.own.top1,
             top5_hits: self.own.top5,
             needed_pp: documented.map(|printed| printed - percentage(record.top1_hits, record.images)),
@@ -213,6 +252,18 @@ mod tests {
 
     fn top(best: u16) -> TopK {
         TopK { classes: [best, 995, 996, 997, 998], logits: [5.0, 4.0, 3.0, 2.0, 1.0] }
+    }
+
+    #[test]
+    fn images_are_spread_whenever_it_is_stopped() {
+        for count in [0, 1, 2, 3, 7, 8, 200] {
+            let mut numbers: Vec<usize> = in_halves(count).collect();
+            if count == 8 {
+                assert_eq!(numbers, [0, 4, 2, 6, 1, 5, 3, 7]);
+            }
+            numbers.sort_unstable();
+            assert!(numbers.into_iter().eq(0..count), "{count}");
+        }
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub(super) fn documented(figure: &FigureRecord) -> String {
 /// What was measured or counted, with its unit; an accuracy with its hits.
 pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
     let (_, unit) = naming(figure.figure);
+    // Predictions made elsewhere do not tell every figure.
+    if figure.reproduced.is_empty() {
+        return "not known".to_owned();
+    }
     let hits = match figure.figure {
         FigureName::Top1Pct => model.top1_hits,
         FigureName::Top5Pct => model.top5_hits,

@@ -28,8 +28,9 @@ fn tolerance(record: &RunRecord) -> String {
 pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String; 5] {
     let environment = &session.environment;
     let ended = session.ended_utc.as_deref().unwrap_or("when it was killed");
+    let shard = session.shard.map_or_else(String::new, |shard| format!("shard {shard}: "));
     [
-        format!("{} to {ended}", session.started_utc),
+        format!("{shard}{} to {ended}", session.started_utc),
         format!("imagenet-eval {}, revision {}", environment.version, code(&environment.git_revision)),
         format!("Burn {}", environment.burn),
         format!("{}, {} processors, {}", environment.cpu, environment.cpus, environment.platform),
@@ -41,6 +42,9 @@ pub(super) fn of_session(session: &Session, code: fn(&str) -> String) -> [String
 pub(super) fn weights(source: &WeightsSource, code: fn(&str) -> String) -> String {
     match source {
         WeightsSource::Seeded => "seeded".to_owned(),
+        WeightsSource::Elsewhere { sha256 } => {
+            format!("not known, predictions made elsewhere, SHA-256 of their file {}", code(sha256))
+        }
         WeightsSource::File { path, sha256, published } => {
             let which = if *published { "published" } else { "not the published file" };
             // The folder is of one machine; run.json has it.

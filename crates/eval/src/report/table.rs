@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::cells;
 use crate::explain::Explanation;
+use crate::provenance::differing_builds;
 use crate::record::{ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
@@ -99,11 +100,9 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             .map(|verdict| format!("{} {verdict}", judged(verdict)))
             .collect();
     lines.push(format!("Figures: {}.", counts.join(", ")));
-    if record.sessions.windows(2).any(|pair| pair[0].environment != pair[1].environment) {
-        lines.push(
-            "Parts of this run were computed by different programs or machines; run.json tells which."
-                .to_owned(),
-        );
+    lines.extend(differing_builds(&record.sessions));
+    if record.sessions.windows(2).any(|pair| !pair[0].environment.is_same_machine(&pair[1].environment)) {
+        lines.push("Parts of this run were computed on different machines; run.json tells which.".to_owned());
     }
     for smaller in record.sessions.iter().flat_map(|session| &session.smaller_batches) {
         lines.push(format!(

@@ -4,6 +4,7 @@
 //! image of VastModelZOO's `eval_topk.py`. Class names in a file are never looked at: they are not unique.
 
 mod read;
+pub mod run;
 
 use dataset::KnownLabels;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};

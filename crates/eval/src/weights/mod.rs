@@ -62,6 +62,11 @@ pub enum WeightsSource {
         /// Whether that is the file the catalog documents.
         published: bool,
     },
+    /// Not known: the predictions were made elsewhere.
+    Elsewhere {
+        /// SHA-256 of the predictions.
+        sha256: String,
+    },
 }
 
 impl WeightsSource {
@@ -70,6 +75,7 @@ impl WeightsSource {
         match self {
             Self::Seeded => "seeded".to_owned(),
             Self::File { sha256, .. } => format!("sha256:{}", sha256.get(..16).unwrap_or(sha256)),
+            Self::Elsewhere { .. } => "elsewhere".to_owned(),
         }
     }
 }

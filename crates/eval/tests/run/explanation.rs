@@ -53,3 +53,31 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     stop.store(true, Ordering::Relaxed);
     assert_eq!(explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap(), None);
 }
+
+/// What the run tolerates, an explanation does.
+#[test]
+fn an_image_that_cannot_be_read_is_left_out() {
+    let data = tempfile::tempdir().unwrap();
+    sample_as_files(data.path(), 3);
+    let options =
+        Options { data: Some(data.path()), weights: vec![WeightsArg::Seeded], ..Options::default() };
+    let seen = plan(&options).unwrap();
+    let name = |number| data.path().join(format!("ILSVRC2012_val_{number:08}.JPEG"));
+    // No file any more, and no image.
+    fs::remove_file(name(1)).unwrap();
+    fs::create_dir(name(1)).unwrap();
+    fs::write(name(2), "no image").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = run(&seen, folder.path()).unwrap();
+    assert_eq!(outcome.record.models[0].errors, 2);
+    let model = &outcome.record.models[0];
+    let stop = AtomicBool::new(false);
+    let tried = explain::images_tried(&seen, 200);
+    let found = explain::explain(&seen, &seen.models[0], model, 200, &stop, &mut |_, _| ()).unwrap().unwrap();
+    assert_eq!((tried, found.images, found.left_out), (3, 1, 2));
+    assert!(found.is_of(3));
+    assert_eq!(
+        found.conclusion(),
+        "no conclusion is drawn from 1 images, at least 30 are needed (2 images could not be tried)"
+    );
+}

@@ -24,8 +24,10 @@ use models::complexity::Layer;
 use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
 use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Products, Program, Stage};
 
+mod directories;
 mod explanation;
 mod memory;
+mod mending;
 mod results;
 mod resumption;
 mod shards;

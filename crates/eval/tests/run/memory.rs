@@ -2,17 +2,18 @@
 
 use super::*;
 
-/// A network whose device has memory for so many images at once.
+/// A network whose device computes so many images at once, and says these words of more.
 struct Cramped {
     inner: Box<dyn Network>,
     most: usize,
+    words: &'static str,
 }
 
 impl Network for Cramped {
     fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2> {
         // `resume_unwind` keeps the test's output quiet.
         if images.dims()[0] > self.most {
-            std::panic::resume_unwind(Box::new("out of memory".to_owned()));
+            std::panic::resume_unwind(Box::new(self.words.to_owned()));
         }
         self.inner.forward(images, products)
     }
@@ -59,13 +60,13 @@ impl Network for Cramped {
     }
 }
 
-fn cramped(most: usize) -> Plan {
+fn cramped(most: usize, words: &'static str) -> Plan {
     let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
     let planned = plan.models.remove(0);
     let entry = planned.model.network();
     let inner = entry.init(plan.placement.burn_device());
     let checkpoint = models::weights::seeded(inner.as_ref(), entry.name).unwrap();
-    let network = Box::new(Cramped { inner, most });
+    let network = Box::new(Cramped { inner, most, words });
     let classifier = Classifier::load(network, &checkpoint, &plan.placement).unwrap();
     plan.models.push(PlannedModel { classifier, ..planned });
     plan
@@ -75,7 +76,7 @@ fn cramped(most: usize) -> Plan {
 fn a_batch_too_large_for_memory_is_retried_smaller_and_recorded() {
     let (whole, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(&plan(&Options::default()).unwrap(), whole.path()).unwrap();
-    let outcome = run(&cramped(2), small.path()).unwrap();
+    let outcome = run(&cramped(2, "out of memory"), small.path()).unwrap();
     assert_eq!(results(small.path()), results(whole.path()));
     let smaller = &outcome.record.sessions[0].smaller_batches;
     assert_eq!((smaller.len(), smaller[0].id.as_str(), smaller[0].batch), (1, MODEL, 2));
@@ -83,6 +84,30 @@ fn a_batch_too_large_for_memory_is_retried_smaller_and_recorded() {
     assert!(report.contains("did not fit into memory; 2 images at once were computed"), "{report}");
 
     let none = tempfile::tempdir().unwrap();
-    let error = run(&cramped(0), none.path()).unwrap_err().to_string();
+    let error = run(&cramped(0, "out of memory"), none.path()).unwrap_err().to_string();
     assert!(error.contains("failed on a batch of one image: out of memory"), "{error}");
+}
+
+/// What has nothing to do with memory is not called so, and smaller batches are not what mends it.
+#[test]
+fn a_batch_that_fails_for_another_reason_is_computed_image_by_image() {
+    let words = "index out of bounds: the len is 3 but the index is 7";
+    let (whole, flawed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&plan(&Options::default()).unwrap(), whole.path()).unwrap();
+    let outcome = run(&cramped(1, words), flawed.path()).unwrap();
+    assert_eq!(results(flawed.path()), results(whole.path()));
+    assert!(outcome.record.sessions[0].smaller_batches.is_empty());
+    let report = fs::read_to_string(flawed.path().join("report.md")).unwrap();
+    assert!(!report.contains("did not fit into memory"), "{report}");
+
+    // Where no image can be computed, the run stops and says of what.
+    let none = tempfile::tempdir().unwrap();
+    let error = run(&cramped(0, words), none.path()).unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("{MODEL}: the network failed on sample_00000001.JPEG to sample_")),
+        "{error}"
+    );
+    assert!(error.contains(words) && !error.contains("memory"), "{error}");
+    let record: RunRecord = serde_json::from_slice(&fs::read(none.path().join("run.json")).unwrap()).unwrap();
+    assert!(record.state == State::Interrupted && record.sessions[0].smaller_batches.is_empty());
 }

@@ -68,7 +68,7 @@ fn each_session_keeps_its_provenance() {
     assert_eq!(sessions, [("0123456789abcdef", 1, 0), (current.as_str(), 2, kept)]);
     assert!((2..IMAGES).contains(&kept));
     let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
-    assert!(report.contains("different programs or machines"), "{report}");
+    assert!(report.contains("different builds") && report.contains("revision 0123456789abcdef"), "{report}");
 
     // Nothing is left to compute, so nobody else computed anything.
     let record =
@@ -202,6 +202,8 @@ fn a_directory_is_one_process_at_a_time() {
     let _held = RunDir::open(folder.path(), &identity, false).unwrap();
     let error = RunDir::open(folder.path(), &identity, false).unwrap_err();
     assert!(matches!(error, EvalError::Locked { .. }), "{error}");
+    // It is said whom one would wait for.
+    assert!(error.to_string().contains(&format!("(process {}", std::process::id())), "{error}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let catalog = Catalog::built_in();
     let merge = |runs: &[&std::path::PathBuf], out: &str| {
         let runs: Vec<_> = runs.iter().map(|&run| run.clone()).collect();
-        eval::merge::merge(&runs, &folder.path().join(out), false, &catalog, vec!["test".to_owned()])
+        eval::merge::merge(&runs, &folder.path().join(out), false, &catalog, None, vec!["test".to_owned()])
     };
     let [one, two, three] = &shards[..] else { panic!("three shards") };
     for round in 0..2 {
@@ -64,4 +64,99 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
     let text = fs::read_to_string(&path).unwrap().replace("\"finished\"", "\"interrupted\"");
     fs::write(&path, text).unwrap();
     assert!(refusal(&[one, two, three]).contains("shard 2 is unfinished; finish it first: test"));
+}
+
+/// Both shards of two images, finished.
+fn shards(folder: &Path) -> Vec<std::path::PathBuf> {
+    let shard = |index: usize| {
+        let path = folder.join(format!("shard{index}"));
+        let shard = Some(Shard::new(index, 2).unwrap());
+        run(&plan(&Options { limit: Some(2), shard, ..Options::default() }).unwrap(), &path).unwrap();
+        path
+    };
+    vec![shard(1), shard(2)]
+}
+
+#[test]
+fn a_merge_never_writes_to_what_it_merges() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = shards(folder.path());
+    let catalog = Catalog::built_in();
+    let merge =
+        |out: &Path, fresh| eval::merge::merge(&runs, out, fresh, &catalog, None, vec!["test".to_owned()]);
+    let content = || -> Vec<Vec<u8>> {
+        let of = |run: &std::path::PathBuf| {
+            ["run.json", "predictions/timm-xception.csv", "digests.csv"]
+                .map(|name| fs::read(run.join(name)).unwrap())
+        };
+        runs.iter().flat_map(of).collect()
+    };
+    let before = content();
+    let mut places = vec![
+        runs[0].clone(),
+        runs[1].join("."),
+        runs[1].join("merged/deep"),
+        folder.path().join("shard1/../shard2"),
+        folder.path().join("new/../shard2"),
+    ];
+    #[cfg(unix)]
+    {
+        let (link, within) = (folder.path().join("link"), folder.path().join("within"));
+        std::os::unix::fs::symlink(&runs[0], &link).unwrap();
+        places.extend([link.clone(), link.join("deep")]);
+        // A folder whose logs lie in a shard.
+        fs::create_dir(&within).unwrap();
+        std::os::unix::fs::symlink(runs[0].join("predictions"), within.join("predictions")).unwrap();
+        places.push(within);
+    }
+    for out in places {
+        for fresh in [false, true] {
+            let error = merge(&out, fresh).unwrap_err().to_string();
+            assert!(error.contains("Choose another --out") && !error.contains("--fresh"), "{out:?}: {error}");
+            assert_eq!(content(), before, "{out:?}");
+        }
+    }
+
+    // What is there stays until all of the new is written: here a folder is in the way of the last file.
+    let out = folder.path().join("merged");
+    merge(&out, false).unwrap();
+    let there = fs::read(out.join("run.json")).unwrap();
+    fs::remove_file(out.join("report.html")).unwrap();
+    fs::create_dir(out.join("report.html")).unwrap();
+    assert!(merge(&out, true).is_err());
+    assert_eq!(fs::read(out.join("run.json")).unwrap(), there);
+    fs::remove_dir(out.join("report.html")).unwrap();
+    merge(&out, true).unwrap();
+    let digests = fs::read_to_string(out.join("digests.csv")).unwrap();
+    let names: Vec<&str> = digests.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(names, ["sample_00000001.JPEG", "sample_00000002.JPEG"]);
+
+    // Shards whose digests contradict each other are not of one set of images.
+    let (image, digest) = digests.lines().nth(1).unwrap().split_once(',').unwrap();
+    let foreign = format!("{image},{}", digest.chars().rev().collect::<String>());
+    let path = runs[1].join("digests.csv");
+    let own = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{own}{foreign}\n")).unwrap();
+    let error = merge(&folder.path().join("other"), false).unwrap_err().to_string();
+    assert!(error.contains("was read as other bytes than in another shard"), "{error}");
+}
+
+#[test]
+fn a_record_may_claim_any_number_of_shards() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = shards(folder.path());
+    for run in &runs {
+        let path = run.join("run.json");
+        let text = fs::read_to_string(&path).unwrap();
+        let claims = text.replace("\"count\": 2\n", "\"count\": 1000000000000\n");
+        assert_ne!(claims, text);
+        fs::write(&path, claims).unwrap();
+    }
+    let out = folder.path().join("merged");
+    let error = eval::merge::merge(&runs, &out, false, &Catalog::built_in(), None, Vec::new())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("shards 3/1000000000000, 4/1000000000000, "), "{error}");
+    assert!(error.contains("and 999999999978 more are missing"), "{error}");
+    assert!(error.len() < 1000 && !out.exists(), "{error}");
 }

@@ -60,7 +60,9 @@ pub(super) fn confident_errors<'a>(
 ) -> Vec<ConfidentError<'a>> {
     let mut errors: Vec<ConfidentError<'_>> = wrong(rows, set)
         .map(|(row, class)| {
+            // Predictions made elsewhere have no logits.
             let margin = row.outcome.as_ref().map_or(0.0, |top| top.logits[0] - top.logits[1]);
+            let margin = if margin.is_nan() { 0.0 } else { margin };
             let probability = confidences.get(&row.image).copied();
             ConfidentError { image: &row.image, label: row.label, class, margin, probability }
         })

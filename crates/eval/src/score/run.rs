@@ -1,0 +1,291 @@
+//! `score --out`: a run directory of predictions that were made elsewhere, so that they are reported and compared like a run.
+//!
+//! It says what is known and no more: classes without logits, no device, no recipe, no weights, no counts. The predictions' file
+//! stands for all of them, by its SHA-256.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use dataset::KnownLabels;
+use dataset::labels::{self, LabelSet, VAL_IMAGES};
+use models::catalog::{Figure, FigureName};
+use models::{Dtype, Model};
+use sha2::{Digest as _, Sha256};
+
+use super::{Predictions, Ranked};
+use crate::EvalError;
+use crate::digests::hex;
+use crate::metrics::TopK;
+use crate::predictions::Prediction;
+use crate::provenance::Environment;
+use crate::record::{
+    AccuracyTolerance, DatasetRecord, FigureRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State,
+};
+use crate::run_dir::{Finished, Identity, RunDir};
+use crate::stored::StoredRun;
+use crate::verdict::Verdict;
+use crate::weights::WeightsSource;
+
+/// What stands for a device or a recipe that nobody knows.
+const ELSEWHERE: &str = "elsewhere";
+
+/// How predictions are written down as a run.
+#[derive(Debug)]
+pub struct ScoreRun<'a> {
+    /// What they were scored by.
+    pub known: Option<&'a KnownLabels>,
+    /// The label set.
+    pub label_set: LabelSet,
+    /// The model that they are of, if it is documented.
+    pub model: Option<&'a Model>,
+    /// How far an accuracy may lie from the printed one.
+    pub tolerance: AccuracyTolerance,
+    /// The run directory.
+    pub out: &'a Path,
+    /// Whether an earlier run there is to be deleted.
+    pub fresh: bool,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+}
+
+/// Writes `predictions`, which [`super::score`] has scored, as a run directory.
+///
+/// # Errors
+/// Those of [`RunDir::open`]; [`EvalError::Predictions`] when two names mean one image.
+pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord, EvalError> {
+    let bytes = std::fs::read(&predictions.path)
+        .map_err(|source| EvalError::Unreadable { path: predictions.path.clone(), source })?;
+    let sha256 = hex(&Sha256::digest(&bytes).into());
+    let rows = rows(predictions, run.known)?;
+    let unnamed = || {
+        let stem = predictions.path.file_stem().unwrap_or_default().to_string_lossy();
+        format!("score/{stem}")
+    };
+    let own;
+    let model = match run.model {
+        Some(model) => model,
+        None => {
+            own = undocumented(unnamed())
+                .map_err(|reason| EvalError::Predictions { path: predictions.path.clone(), reason })?;
+            &own
+        }
+    };
+    let mut record = RunRecord {
+        schema_version: SCHEMA_VERSION,
+        state: State::Finished,
+        command: run.command.clone(),
+        environment: Environment::current(),
+        device: ELSEWHERE.to_owned(),
+        dtype: Dtype::default(),
+        sessions: Vec::new(),
+        tolerance: run.tolerance,
+        dataset: dataset(predictions, &rows, run),
+        shard: None,
+        models: Vec::new(),
+    };
+    let weights = WeightsSource::Elsewhere { sha256 };
+    let unjudged = unjudged(model, weights);
+    let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
+    record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
+
+    let mut dir = RunDir::open_keeping(run.out, &Identity::of_record(&record), run.fresh, &mut |_| false)?;
+    let finished = Finished {
+        record: &record,
+        rows: &[&rows],
+        confidences: &[HashMap::new()],
+        // Nothing was read but what was predicted.
+        digests: None,
+        images: None,
+    };
+    dir.stage_finished(&finished)?.commit()?;
+    dir.delete_outdated([model.id.as_str()].into_iter())?;
+    Ok(record)
+}
+
+/// The rows in the order of the images' names.
+fn rows(predictions: &Predictions, known: Option<&KnownLabels>) -> Result<Vec<Prediction>, EvalError> {
+    let label = |ranked: &Ranked| {
+        let listed = known.and_then(|known| known.get(&ranked.image));
+        listed.or_else(|| labels::val_label(&ranked.image)).or(ranked.label)
+    };
+    let row = |ranked: &Ranked| {
+        let top = (!ranked.classes.is_empty()).then(|| TopK::of_ranked(&ranked.classes));
+        let outcome = top.ok_or_else(|| "no prediction in the file".to_owned());
+        Some(Prediction { image: name(&ranked.image), label: label(ranked)?, outcome })
+    };
+    let mut rows: Vec<Prediction> = predictions.images.iter().filter_map(row).collect();
+    rows.sort_by(|a, b| a.image.cmp(&b.image));
+    match rows.windows(2).find(|pair| pair[0].image == pair[1].image) {
+        Some(pair) => Err(EvalError::Predictions {
+            path: predictions.path.clone(),
+            reason: format!("{} is predicted twice, by different paths", pair[0].image),
+        }),
+        None => Ok(rows),
+    }
+}
+
+/// An image of the validation set is called as in a flat folder of its files, whatever the path, so that runs over them can be
+/// compared; any other as the file calls it.
+fn name(image: &str) -> String {
+    labels::val_file_number(image)
+        .map_or_else(|| image.to_owned(), |number| format!("ILSVRC2012_val_{number:08}.JPEG"))
+}
+
+fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -> DatasetRecord {
+    let (mut fingerprint, mut names) = (Sha256::new(), Sha256::new());
+    for Prediction { image, label, .. } in rows {
+        // Sizes are not known.
+        fingerprint.update(format!("{image}\0{label}\0-\n"));
+        names.update(format!("{image}\0{label}\n"));
+    }
+    let numbers: HashSet<usize> = rows
+        .iter()
+        .filter(|row| labels::val_label(&row.image) == Some(row.label))
+        .filter_map(|row| labels::val_file_number(&row.image))
+        .collect();
+    let source = if run.known.is_some() {
+        "given with --labels or --data"
+    } else {
+        "by file number where that is known, else from the file"
+    };
+    DatasetRecord {
+        path: predictions.path.display().to_string(),
+        layout: format!("predictions made elsewhere, {}", predictions.format.name()),
+        labels: source.to_owned(),
+        label_set: run.label_set,
+        images: rows.len(),
+        fingerprint: hex(&fingerprint.finalize().into()),
+        names_sha256: Some(hex(&names.finalize().into())),
+        is_ilsvrc2012_val: rows.len() == VAL_IMAGES && numbers.len() == VAL_IMAGES,
+        warnings: Vec::new(),
+    }
+}
+
+/// A model of which nothing is documented.
+fn undocumented(id: String) -> Result<Model, String> {
+    let entry = serde_json::json!({ "id": id, "network": ELSEWHERE, "recipe": ELSEWHERE, "input_size": 0 });
+    serde_json::from_value(entry).map_err(|error| error.to_string())
+}
+
+/// What is known before anything is counted.
+fn unjudged(model: &Model, weights: WeightsSource) -> ModelRecord {
+    let not_known = |figure, documented: Option<&Figure>| FigureRecord {
+        figure,
+        documented: documented.map(|printed| printed.as_str().to_owned()),
+        reproduced: String::new(),
+        count: None,
+        rule: None,
+        interval_pct: None,
+        verdict: Verdict::NotComparable,
+        reason: "predictions do not tell it".to_owned(),
+    };
+    let documented = &model.documented;
+    let flops = documented.flops_g.as_ref().map(|flops| &flops.figure);
+    let params = documented.params_m.as_ref().map(|params| &params.figure);
+    ModelRecord {
+        id: model.id.clone(),
+        network: model.network.clone(),
+        recipe: ELSEWHERE.to_owned(),
+        recipe_note: None,
+        weights,
+        images: 0,
+        unlabelled: 0,
+        errors: 0,
+        top1_hits: 0,
+        top5_hits: 0,
+        seconds: 0.0,
+        timed_images: 0,
+        figures: vec![not_known(FigureName::FlopsG, flops), not_known(FigureName::ParamsM, params)],
+        diagnosis: None,
+        explanation: None,
+        verdict: Verdict::NotComparable,
+        first_errors: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::Catalog;
+
+    use super::*;
+    use crate::compare::compare;
+    use crate::score::{read, score};
+
+    /// A file of predictions, scored and written as a run.
+    fn run(folder: &Path, name: &str, text: &str, model: Option<&str>) -> RunRecord {
+        let (file, out) = (folder.join(format!("{name}.csv")), folder.join(name));
+        std::fs::write(&file, text).unwrap();
+        let predictions = read(&file).unwrap();
+        score(&predictions, None, LabelSet::Original).unwrap();
+        let catalog = Catalog::built_in();
+        let run = ScoreRun {
+            known: None,
+            label_set: LabelSet::Original,
+            model: model.map(|id| catalog.select(id).unwrap()[0]),
+            tolerance: AccuracyTolerance::new(None, &catalog),
+            out: &out,
+            fresh: false,
+            command: vec!["test".to_owned()],
+        };
+        // Once more tells the same.
+        write(&predictions, &run).unwrap();
+        write(&predictions, &run).unwrap()
+    }
+
+    const A: &str = "ILSVRC2012_val_00000001"; // class 65
+    const B: &str = "ILSVRC2012_val_00000002"; // class 970
+
+    #[test]
+    fn predictions_made_elsewhere_are_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let five = format!("/data/{B}.JPEG,970,1,2,3,4\n/data/{A}.JPEG,1,2,3,4,65\n");
+        let record = run(folder.path(), "five", &five, Some("timm/xception"));
+        let model = &record.models[0];
+        assert_eq!((model.images, model.errors, model.top1_hits, model.top5_hits), (2, 0, 1, 2));
+        assert_eq!(model.figures[0].reason, "2 images, not the 50,000 with their labels");
+        let out = folder.path().join("five");
+        let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+        assert_eq!(
+            read("predictions/timm-xception.csv").lines().skip(1).collect::<Vec<_>>(),
+            [format!("{A}.JPEG,65,1,2,3,4,65,,,,,,ok"), format!("{B}.JPEG,970,970,1,2,3,4,,,,,,ok")]
+        );
+        let row = read("results.csv").lines().nth(1).unwrap().to_owned();
+        assert!(row.starts_with(
+            "timm/xception,timm,xception,elsewhere,elsewhere,elsewhere,2,0,1,2,50.000,100.000,"
+        ));
+        assert!(row.contains(",94.392,,9.198,,22.856,"), "{row}");
+        assert!(read("report.md").contains("not known") && read("report.html").contains("timm/xception"));
+
+        // One class an image says nothing of top-5, nor does a file of no model of anything documented.
+        let record = run(folder.path(), "one", &format!("{A},65\n{B},1\n"), None);
+        let model = &record.models[0];
+        assert_eq!(
+            (model.id.as_str(), model.top1_hits, model.figures[1].reproduced.as_str()),
+            ("score/one", 1, "")
+        );
+        assert_eq!(model.figures[1].reason, "fewer than five classes an image are known");
+        let results = std::fs::read_to_string(folder.path().join("one/results.csv")).unwrap();
+        assert!(results.contains(",2,0,1,,50.000,,"), "{results}");
+
+        // Read back, they are judged and compared.
+        run(folder.path(), "other", &format!("{A},65\n{B},970\n"), Some("timm/xception"));
+        let open = |name: &str| StoredRun::open(&folder.path().join(name)).unwrap();
+        let comparison = compare(&open("other"), &open("five")).unwrap();
+        assert_eq!((comparison.models[0].flips.len(), comparison.models[0].best_class_changed), (1, 1));
+        let judged = open("five").judged(&Catalog::built_in(), None).unwrap();
+        assert_eq!(judged.models[0].figures[0].reproduced, "50.000");
+    }
+
+    #[test]
+    fn the_whole_set_is_judged_as_a_run_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |number: usize| {
+            let name = format!("ILSVRC2012_val_{number:08}.JPEG");
+            format!("{name},{}\n", labels::val_label(&name).unwrap())
+        };
+        let all: String = (1..=VAL_IMAGES).map(line).collect();
+        let record = run(folder.path(), "all", &all, Some("timm/xception"));
+        let figure = &record.models[0].figures[0];
+        assert_eq!((figure.verdict, figure.reproduced.as_str()), (Verdict::NotReproduced, "100.000"));
+    }
+}

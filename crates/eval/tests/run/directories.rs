@@ -1,0 +1,111 @@
+//! Whose files are in a run directory: a run writes and deletes its own, and nothing else.
+
+use super::*;
+
+fn open(path: &Path, plan: &Plan, fresh: bool) -> Result<(), EvalError> {
+    RunDir::open(path, &Identity::of_plan(plan), fresh).map(drop)
+}
+
+/// Every file below `folder` with its content.
+fn files(folder: &Path) -> BTreeSet<(String, Vec<u8>)> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if entry.file_name() != ".lock" {
+            found.insert((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+#[test]
+fn starting_over_deletes_what_the_run_wrote_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
+    run(&one, &out).unwrap();
+    let mine = ["notes.txt", "predictions/mywork/thesis.txt", "predictions/other.csv", "confidences/x"];
+    fs::create_dir(out.join("predictions/mywork")).unwrap();
+    for name in mine {
+        fs::write(out.join(name), "mine").unwrap();
+    }
+    // What a process that was killed left.
+    fs::write(out.join(".run.json.tmp"), "{").unwrap();
+    fs::write(out.join("predictions/.timm-xception.csv.tmp"), "image").unwrap();
+    open(&out, &one, true).unwrap();
+    let left: Vec<String> = files(&out).into_iter().map(|(path, _)| path).collect();
+    let mut expected: Vec<String> = mine.iter().map(|name| out.join(name).display().to_string()).collect();
+    expected.sort();
+    assert_eq!(left, expected);
+    // And the run begins anew beside them.
+    run(&one, &out).unwrap();
+    assert!(mine.iter().all(|name| fs::read_to_string(out.join(name)).unwrap() == "mine"));
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_left_alone() {
+    let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
+    for (name, content) in [
+        ("run.json", "{\"mine\": true}"),
+        ("run.json", "not json"),
+        ("run.json", "{\"schema_version\": 1}"),
+        ("results.csv", "mine"),
+        ("digests.csv", "mine"),
+        ("predictions/timm-xception.csv", "mine"),
+        ("confidences/timm-xception.csv", "mine"),
+    ] {
+        for fresh in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let out = folder.path().join("theirs");
+            fs::create_dir_all(out.join("predictions/mywork")).unwrap();
+            fs::create_dir_all(out.join("confidences")).unwrap();
+            fs::write(out.join("predictions/mywork/thesis.txt"), "mine").unwrap();
+            fs::write(out.join(name), content).unwrap();
+            let before = files(&out);
+            let error = open(&out, &one, fresh).unwrap_err();
+            assert!(
+                matches!(error, EvalError::NotARun { .. } | EvalError::ForeignRecord { .. }),
+                "{name}: {error}"
+            );
+            assert!(error.to_string().contains(name), "{name}: {error}");
+            assert_eq!(files(&out), before, "{name}");
+            assert!(!out.join(".lock").exists(), "{name}");
+        }
+    }
+    // Folders of the same names are in nobody's way.
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("predictions/mywork")).unwrap();
+    fs::write(folder.path().join("predictions/mywork/thesis.txt"), "mine").unwrap();
+    open(folder.path(), &one, true).unwrap();
+}
+
+#[test]
+fn what_no_run_wrote_is_not_overwritten_beside_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let catalog = Catalog::built_in();
+    let options = || Options { limit: Some(1), ..Options::default() };
+    let one = plan(&options()).unwrap();
+    run(&one, &out).unwrap();
+    // Another model's log, which this run did not write.
+    fs::write(out.join("predictions/timm-resnet18.csv"), "mine").unwrap();
+    let other = plan_of(&catalog, "timm/resnet18", &options()).unwrap();
+    let before = files(&out);
+    for fresh in [false, true] {
+        let error = open(&out, &other, fresh).unwrap_err();
+        assert!(matches!(error, EvalError::InTheWay { .. }), "{error}");
+        assert!(error.to_string().contains("predictions/timm-resnet18.csv is in the way"), "{error}");
+        assert_eq!(files(&out), before);
+    }
+    #[cfg(unix)]
+    {
+        // A link is no file of a run, wherever it leads.
+        let log = out.join("predictions/timm-xception.csv");
+        fs::rename(&log, folder.path().join("elsewhere.csv")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("elsewhere.csv"), &log).unwrap();
+        assert!(matches!(open(&out, &one, true).unwrap_err(), EvalError::InTheWay { .. }));
+        assert!(folder.path().join("elsewhere.csv").exists());
+    }
+}
