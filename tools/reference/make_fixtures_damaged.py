@@ -144,6 +144,9 @@ def fixtures():
     ends = [at + length for at, length in scans(progressive)]
     stuffed = baseline.index(b"\xff\x00", at + 100)
     jfif = baseline.index(b"JFIF") - 4
+    exif = Image.Exif()
+    exif[0x112] = 3
+    upside = b"\xff\xe1" + struct.pack(">H", len(exif.tobytes()) + 2) + exif.tobytes()
     text = PngImagePlugin.PngInfo()
     text.add_text("interlace", "yes")
     labelled = io.BytesIO()
@@ -174,6 +177,8 @@ def fixtures():
         "cut.jpg": baseline[: at + length // 2],
         "two-scans.jpg": baseline[:-2] + baseline[at : at + 60] + b"\xff\xd9",
         "short-jfif.jpg": baseline[:jfif] + b"\xff\xe0\x00\x06JFIF" + baseline[jfif + 18 :],
+        # libjpeg does not keep a segment of an impossible length, so that OpenCV takes the next one's orientation.
+        "impossible-exif.jpg": baseline[:2] + b"\xff\xe1\x00\x01Exif" + upside + baseline[2:],
         "palette-short.png": short_palette(),
         "palette-1-interlaced.png": png(depth=1, kind=3, interlaced=1),
         "palette-2.png": png(depth=2, kind=3, before=chunk(b"tRNS", b"\x10\xff\x00")),

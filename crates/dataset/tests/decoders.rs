@@ -18,7 +18,7 @@ enum Expected {
 }
 use Expected::{Error, Same, Warned};
 
-const FILES: [(&str, Expected); 42] = [
+const FILES: [(&str, Expected); 43] = [
     ("sampling-1x2.jpg", Same),
     ("sampling-4x1.jpg", Same),
     ("sampling-mixed.jpg", Same),
@@ -43,6 +43,7 @@ const FILES: [(&str, Expected); 42] = [
     ("cut.jpg", Error("JPEG file is truncated")),
     ("two-scans.jpg", Error("corrupt JPEG file: Didn't expect more than one scan")),
     ("short-jfif.jpg", Error("corrupt JPEG file: PIL refuses its JFIF segment")),
+    ("impossible-exif.jpg", Warned("1 warning: Corrupt JPEG data: 4 extraneous bytes before marker 0xe1")),
     // Colours that a palette lacks are grey to PIL and black to OpenCV.
     ("palette-short.png", Same),
     ("palette-1-interlaced.png", Same),

@@ -150,7 +150,7 @@ impl<'a> Header<'a> {
                     _ => return Err(corrupt("Bogus marker length")),
                 },
                 0xe0 => {
-                    let segment = stream.optional_segment()?;
+                    let segment = stream.optional_segment()?.unwrap_or_default();
                     if segment.len() >= 14 && segment.starts_with(b"JFIF\0") {
                         self.jfif = true;
                         let (major, minor) = (segment[5], segment[6]);
@@ -162,17 +162,17 @@ impl<'a> Header<'a> {
                     }
                 }
                 0xe1 if self.app1.is_none() && self.scans == 0 => {
-                    self.app1 = Some(stream.optional_segment()?);
+                    self.app1 = stream.optional_segment()?;
                 }
                 0xee => {
-                    let segment = stream.optional_segment()?;
+                    let segment = stream.optional_segment()?.unwrap_or_default();
                     if segment.len() >= 12 && segment.starts_with(b"Adobe") {
                         self.adobe = Some(segment[11]);
                     }
                 }
                 0xcc => conditioning(stream.segment()?)?,
                 // Number of lines, applications, comments: not looked at.
-                0xdc | 0xe1..=0xef | 0xfe => drop(stream.optional_segment()?),
+                0xdc | 0xe1..=0xef | 0xfe => stream.optional_segment().map(drop)?,
                 // Without parameters.
                 0x01 | RST0..SOI => {}
                 code => return Err(corrupt(format!("Unsupported marker type 0x{code:02x}"))),

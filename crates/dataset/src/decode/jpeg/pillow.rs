@@ -141,10 +141,10 @@ fn photoshop(segment: &[u8]) -> Result<(), DecodeError> {
 fn resolution(segment: &[u8]) -> Result<(), DecodeError> {
     let tiff = segment.strip_prefix(b"Exif\0\0").unwrap_or(segment);
     let big_endian = match tiff {
-        [b'M', b'M', 0, b'*', ..] | [b'M', b'M', b'*', 0, ..] => true,
+        [b'M', b'M', 0, b'*' | b'+', ..] | [b'M', b'M', b'*', 0, ..] => true,
         [b'I', b'I', b'*', 0, ..] | [b'I', b'I', 0, b'*', ..] => false,
         // BigTIFF, of whose header Pillow reads too little.
-        [b'M', b'M', 0, b'+', ..] | [b'I', b'I', b'+', 0, ..] => {
+        [b'I', b'I', b'+', 0, ..] => {
             return Err(refused("its EXIF segment: a BigTIFF"));
         }
         _ => return Ok(()),

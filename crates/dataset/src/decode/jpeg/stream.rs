@@ -64,14 +64,14 @@ impl<'a> Stream<'a> {
         Ok(segment)
     }
 
-    /// The content of an application's segment or a comment: one of an impossible length has none, and one that goes
-    /// beyond the end of the file is what is there of it.
-    pub(super) fn optional_segment(&mut self) -> Result<&'a [u8], DecodeError> {
-        let length = self.word()?.saturating_sub(2);
+    /// The content of an application's segment or a comment: none where its length is impossible, and what is there of one
+    /// that goes beyond the end of the file.
+    pub(super) fn optional_segment(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
+        let Some(length) = self.word()?.checked_sub(2) else { return Ok(None) };
         let end = (self.at + length).min(self.bytes.len());
         let segment = &self.bytes[self.at..end];
         self.at = end;
-        Ok(segment)
+        Ok(Some(segment))
     }
 
     /// `next_marker`: goes on to the next marker and leaves it unread.
