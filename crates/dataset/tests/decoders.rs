@@ -58,7 +58,7 @@ const FILES: [(&str, Expected); 43] = [
     ("ancillary-checksum.png", Error("chunk gAMA: its checksum is wrong")),
     ("ancillary-checksum-late.png", Error("chunk tEXt: its checksum is wrong")),
     ("ancillary-short.png", Error("chunk pHYs: PIL refuses its size")),
-    ("pixels-checksum.png", Error("incorrect data check")),
+    ("pixels-checksum.png", Error("its pixels cannot be inflated")),
     ("pixels-end.png", Error("PNG file is truncated")),
     ("pixels-more.png", Error("more pixels than its header announces")),
     ("exif-byte-order.png", Error("chunk eXIf: OpenCV refuses its byte order")),

@@ -105,7 +105,7 @@ fn inflate(compressed: &[u8], size: usize) -> Result<Vec<u8>, DecodeError> {
             _ if now > size => return Err(corrupt(&"more pixels than its header announces")),
             Ok(_) if stream.total_in() as usize == read && now == written => return Err(TRUNCATED),
             Ok(_) => {}
-            Err(error) => return Err(corrupt(&error)),
+            Err(error) => return Err(corrupt(&format!("its pixels cannot be inflated: {error}"))),
         }
     }
     raw.truncate(size);
