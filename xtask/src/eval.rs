@@ -187,7 +187,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
 /// waited.
 fn open(
     path: &Path,
-    identity: &Identity<'_>,
+    identity: &Identity,
     fresh: bool,
     wait: bool,
     stop: &AtomicBool,

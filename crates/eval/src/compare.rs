@@ -143,6 +143,12 @@ pub fn compare(run: &StoredRun, against: &StoredRun) -> Result<Comparison, EvalE
         if pairs.is_empty() {
             return Err(different("they have no image in common".to_owned()));
         }
+        let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
+        if pairs.iter().any(|(row, other)| lacks_classes(row) || lacks_classes(other)) {
+            let lacks =
+                "a run has fewer than five classes an image, so its top-5 is a part of what it would be";
+            notes.push(format!("{}: {lacks}.", model.id));
+        }
         let apart = rows.len() + other_rows.len() - 2 * pairs.len();
         if apart > 0 {
             let common = pairs.len();

@@ -21,23 +21,23 @@ const DATA: &str = "the images or labels";
 
 /// What identifies an evaluation.
 #[derive(Debug, Clone)]
-pub struct Identity<'a> {
+pub struct Identity {
     facts: Vec<(String, String)>,
     ids: Vec<String>,
     names_sha256: Option<String>,
     /// The images, where they are at hand.
-    dataset: Option<&'a Dataset>,
+    dataset: Option<Dataset>,
 }
 
-impl<'a> Identity<'a> {
+impl Identity {
     /// The identity of a plan.
-    pub fn of_plan(plan: &'a Plan) -> Self {
+    pub fn of_plan(plan: &Plan) -> Self {
         let models = plan.models.iter().map(|planned| {
             (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
         });
         let device = (plan.placement.device().name(), plan.placement.dtype());
         let identity = Self::new(&plan.dataset_record, plan.shard, device, models.collect());
-        Self { dataset: Some(&plan.dataset), ..identity }
+        Self { dataset: Some(plan.dataset.clone()), ..identity }
     }
 
     /// The identity of a run on disk.
@@ -87,7 +87,7 @@ impl<'a> Identity<'a> {
     }
 
     /// The first fact that differs from `now`: what it is, its value here and there.
-    pub(crate) fn first_difference<'b>(&'b self, now: &'b Self) -> Option<(&'b str, &'b str, &'b str)> {
+    pub(crate) fn first_difference<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
         self.facts
             .iter()
             .zip(&now.facts)
@@ -125,7 +125,7 @@ impl<'a> Identity<'a> {
             return Err(other);
         }
         let is_as_it_was = Self::of_record(before).first_difference(self).is_none();
-        match self.dataset {
+        match &self.dataset {
             Some(dataset) if !is_as_it_was => check_predicted(dataset, before, path).map(|()| true),
             _ => Ok(false),
         }

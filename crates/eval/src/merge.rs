@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use models::Catalog;
 
@@ -89,8 +89,6 @@ pub fn merge(
     let known = digests_of(&parts, &images)?;
     let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
     let mut dir = RunDir::open_keeping(out, &Identity::of_record(&record), fresh, &mut |_| false)?;
-    // Now that it exists, the path may lead elsewhere than it did (`new/../run`).
-    check_apart(runs, out)?;
     let finished = Finished {
         record: &record,
         rows: &rows,
@@ -113,12 +111,20 @@ fn refused(path: &Path, reason: String) -> EvalError {
 /// overwrite what is merged.
 fn check_apart(runs: &[PathBuf], out: &Path) -> Result<(), EvalError> {
     let is = |run: &Path, folder: &Path| same_folder(run, folder);
-    // What does not exist yet lies in the first folder that does.
+    // What does not exist yet lies in the first folder that does; and what is left by `..` may not exist yet.
     let absolute = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
-    let there = absolute.ancestors().find_map(|folder| fs::canonicalize(folder).ok()).unwrap_or(absolute);
+    let mut straight = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => drop(straight.pop()),
+            part => straight.push(part),
+        }
+    }
+    let existing = |path: &Path| path.ancestors().find_map(|folder| fs::canonicalize(folder).ok());
+    let places = [existing(&absolute), existing(&straight)];
     // Links below it may lead into a run as well.
     let below = [PREDICTIONS, CONFIDENCES].map(|name| fs::canonicalize(out.join(name)).ok());
-    for place in [Some(there)].into_iter().chain(below).flatten() {
+    for place in places.into_iter().chain(below).flatten() {
         if let Some(run) = runs.iter().find(|run| place.ancestors().any(|folder| is(run, folder))) {
             let out = out.display();
             let reason = format!(

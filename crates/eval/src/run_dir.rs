@@ -43,7 +43,7 @@ impl RunDir {
     /// [`EvalError::OtherRun`] when the directory holds a different evaluation, [`EvalError::NotARun`] and
     /// [`EvalError::InTheWay`] when something else would be overwritten, [`EvalError::ForeignRecord`] when its `run.json` is not
     /// this program's, [`EvalError::Locked`] when another process works there, [`EvalError::RunFile`] when it cannot be written.
-    pub fn open(path: &Path, identity: &Identity<'_>, fresh: bool) -> Result<Self, EvalError> {
+    pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
         Self::open_waiting(path, identity, fresh, &mut |_| false)
     }
 
@@ -54,7 +54,7 @@ impl RunDir {
     /// Those of [`Self::open`]. A directory of a different evaluation is not waited for.
     pub fn open_waiting(
         path: &Path,
-        identity: &Identity<'_>,
+        identity: &Identity,
         fresh: bool,
         wait: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, EvalError> {
@@ -66,7 +66,7 @@ impl RunDir {
     /// [`RunDir::open_waiting`], where what an earlier run left is deleted by [`RunDir::delete_outdated`].
     pub(crate) fn open_keeping(
         path: &Path,
-        identity: &Identity<'_>,
+        identity: &Identity,
         fresh: bool,
         wait: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, EvalError> {
@@ -148,11 +148,7 @@ impl RunDir {
 
     /// The newest unfinished run below `runs` with this identity, by this program on this machine, which
     /// the same command continues.
-    pub fn find_unfinished(
-        runs: &Path,
-        identity: &Identity<'_>,
-        environment: &Environment,
-    ) -> Option<PathBuf> {
+    pub fn find_unfinished(runs: &Path, identity: &Identity, environment: &Environment) -> Option<PathBuf> {
         let mut folders: Vec<PathBuf> =
             fs::read_dir(runs).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
         // Folders are named by their time of creation.
@@ -367,7 +363,7 @@ fn files_of(path: &Path, record: &RunRecord) -> Vec<PathBuf> {
 
 /// Whether every file that an evaluation will write to `path` is its own to write: there is none yet, or one that the run of
 /// `before` wrote.
-fn check_the_way(path: &Path, identity: &Identity<'_>, before: Option<&RunRecord>) -> Result<(), EvalError> {
+fn check_the_way(path: &Path, identity: &Identity, before: Option<&RunRecord>) -> Result<(), EvalError> {
     let own = before.map(|before| files_of(path, before)).unwrap_or_default();
     if !lock::is_own(&path.join(LOCK)) {
         return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });

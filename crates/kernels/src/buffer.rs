@@ -28,6 +28,8 @@ struct Line([f32; BLOCK]);
 pub(crate) struct Buffer {
     data: NonNull<Line>,
     lines: usize,
+    /// What it was allocated with.
+    align: usize,
 }
 
 // SAFETY: a Buffer owns its memory, as a Vec does.
@@ -45,16 +47,22 @@ impl Buffer {
         if lines == 0 {
             return Ok(Self::default());
         }
-        let layout = Self::layout(lines).ok_or(NoMemory { bytes: usize::MAX })?;
-        // SAFETY: the layout has a size above zero.
-        let data = unsafe { alloc::alloc(layout) };
-        let data = NonNull::new(data.cast::<Line>()).ok_or(NoMemory { bytes: layout.size() })?;
-        if layout.align() == LARGE_PAGE {
-            ask_for_large_pages(data.as_ptr().cast(), layout.size());
+        let size = lines.checked_mul(size_of::<Line>()).ok_or(NoMemory { bytes: usize::MAX })?;
+        // Where memory is scarce, an allocator may have room but none at a large page.
+        let aligns = [LARGE_PAGE, align_of::<Line>()];
+        let aligns = if size >= LARGE_PAGE { &aligns[..] } else { &aligns[1..] };
+        for layout in aligns.iter().filter_map(|&align| alloc::Layout::from_size_align(size, align).ok()) {
+            // SAFETY: the layout has a size above zero.
+            let data = unsafe { alloc::alloc(layout) };
+            let Some(data) = NonNull::new(data.cast::<Line>()) else { continue };
+            if layout.align() == LARGE_PAGE {
+                ask_for_large_pages(data.as_ptr().cast(), size);
+            }
+            // SAFETY: the memory was just allocated for so many lines; zeros are f32.
+            unsafe { data.as_ptr().write_bytes(0, lines) };
+            return Ok(Self { data, lines, align: layout.align() });
         }
-        // SAFETY: the memory was just allocated for so many lines; zeros are f32.
-        unsafe { data.as_ptr().write_bytes(0, lines) };
-        Ok(Self { data, lines })
+        Err(NoMemory { bytes: size })
     }
 
     /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`.
@@ -62,13 +70,6 @@ impl Buffer {
         let mut buffer = Self::zeroed(padded(count))?;
         buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
         Ok(buffer)
-    }
-
-    /// `None` for what is larger than any address space.
-    fn layout(lines: usize) -> Option<alloc::Layout> {
-        let size = lines.checked_mul(size_of::<Line>())?;
-        let align = if size >= LARGE_PAGE { LARGE_PAGE } else { align_of::<Line>() };
-        alloc::Layout::from_size_align(size, align).ok()
     }
 
     pub(crate) fn as_ptr(&self) -> *const f32 {
@@ -96,13 +97,14 @@ impl Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { data: NonNull::dangling(), lines: 0 }
+        Self { data: NonNull::dangling(), lines: 0, align: align_of::<Line>() }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(layout) = Self::layout(self.lines).filter(|layout| layout.size() > 0) {
+        let layout = alloc::Layout::from_size_align(self.lines * size_of::<Line>(), self.align);
+        if let (true, Ok(layout)) = (self.lines > 0, layout) {
             // SAFETY: allocated in `zeroed` with this layout.
             unsafe { alloc::dealloc(self.data.as_ptr().cast(), layout) };
         }

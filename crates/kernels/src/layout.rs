@@ -58,7 +58,7 @@ impl Layout {
 
         let mut taken: Vec<Taken> = Vec::new();
         let mut offsets = Vec::with_capacity(sizes.len());
-        let mut arena_len = 0;
+        let mut arena_len = 0_usize;
         for (value, &[height, width]) in sizes.iter().enumerate() {
             let channels = value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
             // Every access to a map is within this product, so it must not wrap.
@@ -66,7 +66,7 @@ impl Layout {
             // The value is written by step `value - 1`; what that step still reads is not given away.
             taken.retain(|place| place.until + 1 >= value);
             taken.sort_by_key(|place| place.offset);
-            let mut offset = 0;
+            let mut offset = 0_usize;
             for place in &taken {
                 if place.offset >= offset.checked_add(len).ok_or_else(too_large)? {
                     break;
