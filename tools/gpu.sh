@@ -7,6 +7,7 @@
 #        BATCH=N     images at once; default: 64
 #        PEERS=DIR   what tools/reference/peers.py calls WORK (tools/reference/README.md says how to fill it): more images
 #                    than the embedded sample has, and PyTorch; default: target/peers
+#        OURS=FILE   a program that was built with this device elsewhere, where the GPU's machine has no Rust; nothing is built
 # exit code: 0 when parity holds in f32 for every network; 1 when it does not, after everything else has run; 2 when
 #            something fails
 set -euo pipefail
@@ -15,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 case "${1:-}" in
   wgpu | vulkan | cuda) device=$1 ;;
   *)
-    sed -n '5,12s/^# \{0,1\}//p' tools/gpu.sh >&2
+    sed -n '5,13s/^# \{0,1\}//p' tools/gpu.sh >&2
     exit 2
     ;;
 esac
@@ -25,8 +26,8 @@ shift
 out=${OUT:-target/gpu} batch=${BATCH:-64} peers=${PEERS:-target/peers}
 mkdir -p "$out"
 
-cargo build --release --package xtask --features "$device"
-ours=${CARGO_TARGET_DIR:-target}/release/xtask
+ours=${OURS:-${CARGO_TARGET_DIR:-target}/release/xtask}
+[ -n "${OURS:-}" ] || cargo build --release --package xtask --features "$device"
 
 # Runs a command whose exit code 1 says that something differs, and keeps what it prints in a file.
 differs=0
