@@ -164,6 +164,16 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Find
     if census.undecodable.len() > SHOWN {
         line("", &format!("and {} more", census.undecodable.len() - SHOWN));
     }
+    if !census.warned.is_empty() {
+        line("warned of", &format!("{}, by libjpeg, which decodes them all the same", census.warned.len()));
+        for (name, warnings) in census.warned.iter().take(SHOWN) {
+            line("", &format!("{name}: {warnings}"));
+        }
+        if census.warned.len() > SHOWN {
+            let more: Vec<String> = census.warned[SHOWN..].iter().map(|(name, _)| name.clone()).collect();
+            line("", &format!("and {} more: {}", more.len(), more.join(", ")));
+        }
+    }
     let kinds: Vec<String> = census.kinds.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
     line("stored as", &kinds.join("; "));
     for (kind, names) in &census.unusual {
@@ -217,7 +227,12 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Find
         let _ = writeln!(text, "incomplete: {missing}");
     }
     if findings.problems.is_empty() && findings.missing.as_ref().is_none_or(Vec::is_empty) {
-        text += "Nothing has to be mended.\n";
+        text += &match census.warned.len() {
+            0 => "Nothing has to be mended.\n".to_owned(),
+            count => format!(
+                "{count} files may be damaged: libjpeg warns of them. Get them again, or compare them with another copy.\n"
+            ),
+        };
     }
     text
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use sha2::{Digest, Sha256};
 
 use crate::labels::CLASSES;
-use crate::{Dataset, DatasetError, Decoded};
+use crate::{Dataset, DatasetError, Decoded, Warnings};
 
 /// A census of a data set's files. All lists are in the order of the images' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Census {
     pub bytes: u64,
     /// Files that give no pixels, and why.
     pub undecodable: Vec<(String, String)>,
+    /// Files that decode with warnings, as damaged ones do, and what libjpeg says of them.
+    pub warned: Vec<(String, Warnings)>,
     /// How many files of each kind there are, for example `JPEG, RGB`.
     pub kinds: BTreeMap<String, usize>,
     /// Files that are no RGB JPEGs, as the validation set's are but for a few, by kind.
@@ -60,6 +62,7 @@ struct Image {
     is_rgb_jpeg: bool,
     orientation: u8,
     size: (usize, usize),
+    warnings: Warnings,
 }
 
 impl Census {
@@ -140,6 +143,9 @@ impl Census {
                     continue;
                 }
             };
+            if image.warnings.count() > 0 {
+                census.warned.push((item.name.clone(), image.warnings));
+            }
             if !image.is_rgb_jpeg {
                 census.unusual.entry(image.kind.clone()).or_default().push(item.name.clone());
             }
@@ -178,6 +184,7 @@ fn look(dataset: &Dataset, index: usize) -> Result<Found, DatasetError> {
         is_rgb_jpeg: decoded.format() == crate::Format::Jpeg && decoded.colour() == crate::Colour::Rgb,
         orientation: decoded.orientation(),
         size: decoded.size(),
+        warnings: decoded.warnings().clone(),
     });
     let content = Some(Sha256::digest(&bytes).into());
     Ok(Found { index, bytes: bytes.len() as u64, content, decoded })

@@ -45,7 +45,7 @@ mod resample;
 mod thumbnail;
 
 pub use census::{Census, Sides};
-pub use decode::{Colour, DecodeError, Decoded, Decoder, Format};
+pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, Warnings};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
 pub use open::{ArchiveProblem, Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};

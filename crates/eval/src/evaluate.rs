@@ -17,6 +17,7 @@ use crate::predictions::Prediction;
 use crate::provenance::utc_now;
 use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 use crate::run_dir::{Finished, RunDir};
+use crate::warned::WarningLog;
 
 /// How often a request to stop is looked for while no image comes.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -108,7 +109,8 @@ pub fn evaluate(
     let finished = std::thread::scope(|scope| {
         let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
         let source = Source::start(scope, work, &plan.placement);
-        run_through(plan, &mut runs, &mut digests, &source, stop, progress)
+        let mut warnings = WarningLog::new(dir, &mut record);
+        run_through(plan, &mut runs, &mut digests, &mut warnings, &source, stop, progress)
     });
     progress.finish();
 
@@ -184,6 +186,7 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         tolerance: plan.tolerance,
         dataset: plan.dataset_record.clone(),
         shard: plan.shard,
+        decoder_warnings: Vec::new(),
         models: plan.models.iter().map(|planned| ModelRecord::of_plan(plan, planned, &[], 0.0, 0)).collect(),
     }
 }
@@ -215,6 +218,7 @@ fn run_through(
     plan: &Plan,
     runs: &mut [ModelRun<'_>],
     digests: &mut Digests,
+    warnings: &mut WarningLog<'_>,
     source: &Source<'_>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
@@ -244,6 +248,9 @@ fn run_through(
             })
             .collect();
         digests.add(&read)?;
+        for image in images.iter().filter(|image| image.digest.is_some()) {
+            warnings.add(&plan.dataset.items()[image.index].name, &image.warnings)?;
+        }
         for image in images {
             let crops = image.crops.map_err(|source| EvalError::DataLost { source })?;
             let waiting = runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count();

@@ -43,6 +43,7 @@ pub mod score;
 mod shard;
 pub mod stored;
 pub mod verdict;
+pub mod warned;
 pub mod weights;
 mod whole;
 

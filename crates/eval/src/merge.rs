@@ -64,8 +64,10 @@ pub fn merge(
         sessions: parts.iter().flat_map(Part::sessions).collect(),
         shard: None,
         models: Vec::new(),
+        decoder_warnings: parts.iter().flat_map(|part| part.run.record.decoder_warnings.clone()).collect(),
         ..first.clone()
     };
+    record.decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
     let mut rows = Vec::new();
     let mut confidences = Vec::new();
     for (index, model) in first.models.iter().enumerate() {

@@ -14,7 +14,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use dataset::guard::guarded;
-use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage};
+use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage, Warnings};
 use models::{Placement, Threads};
 
 use crate::digests::{self, Digest};
@@ -26,6 +26,8 @@ pub(crate) struct Prepared {
     pub(crate) index: usize,
     /// The SHA-256 of its bytes; none where they could not be read.
     pub(crate) digest: Option<Digest>,
+    /// What the decoder warned of.
+    pub(crate) warnings: Warnings,
     /// A crop for each of the run's recipes, in their order, or why the image has none. An error
     /// outside means that the data cannot be reached, which is no property of the image.
     pub(crate) crops: Result<Crops, DatasetError>,
@@ -160,25 +162,28 @@ fn spawn<'scope, 'env, T: Send + 'scope>(
 fn prepare(work: Work<'_>, index: usize, file: FileContent<'_>) -> Prepared {
     let internal = |words| format!("internal error ({words}), please report the image");
     let for_all = |reason: String| vec![Err(reason); work.recipes.len()];
+    let without = |crops| Prepared { index, digest: None, warnings: Warnings::default(), crops };
     let bytes = match file {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) if error.concerns_one_image() => {
-            return Prepared { index, digest: None, crops: Ok(for_all(error.to_string())) };
-        }
-        Ok(Err(error)) => return Prepared { index, digest: None, crops: Err(error) },
-        Err(words) => return Prepared { index, digest: None, crops: Ok(for_all(internal(words))) },
+        Ok(Err(error)) if error.concerns_one_image() => return without(Ok(for_all(error.to_string()))),
+        Ok(Err(error)) => return without(Err(error)),
+        Err(words) => return without(Ok(for_all(internal(words)))),
     };
-    let crops = guarded(|| crops(work.recipes, &bytes)).unwrap_or_else(|words| for_all(internal(words)));
-    Prepared { index, digest: Some(digests::of(&bytes)), crops: Ok(crops) }
+    let (crops, warnings) = guarded(|| crops(work.recipes, &bytes))
+        .unwrap_or_else(|words| (for_all(internal(words)), Warnings::default()));
+    Prepared { index, digest: Some(digests::of(&bytes)), warnings, crops: Ok(crops) }
 }
 
-fn crops(recipes: &[&Recipe], bytes: &[u8]) -> Crops {
+fn crops(recipes: &[&Recipe], bytes: &[u8]) -> (Crops, Warnings) {
     let decoded = Decoded::from_bytes(bytes).map_err(|error| error.to_string());
     let crop = |recipe: &&Recipe| {
         let decoded = decoded.as_ref().map_err(Clone::clone)?;
         recipe.crop(decoded).map(Arc::new).map_err(|error| error.to_string())
     };
-    recipes.iter().map(crop).collect()
+    let crops = recipes.iter().map(crop).collect();
+    let warnings =
+        decoded.as_ref().map_or_else(|_| Warnings::default(), |decoded| decoded.warnings().clone());
+    (crops, warnings)
 }
 
 #[cfg(test)]

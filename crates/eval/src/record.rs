@@ -14,6 +14,7 @@ use crate::explain::Explanation;
 use crate::provenance::Environment;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
+use crate::warned::WarnedImage;
 use crate::weights::WeightsSource;
 
 /// Version of `run.json`'s layout.
@@ -57,6 +58,9 @@ pub struct RunRecord {
     /// The part of them that this run is about; all without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// Images that decode and that libjpeg warns of, by their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoder_warnings: Vec<WarnedImage>,
     /// The models, in the table's order.
     pub models: Vec<ModelRecord>,
 }

@@ -82,3 +82,26 @@ fn damaged_parquet_is_an_error_and_no_panic() {
         assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "byte {at}: {output:?}");
     }
 }
+
+/// Bit rot that still decodes: Pillow and OpenCV show it as well, and libjpeg warns of it.
+#[test]
+fn files_that_libjpeg_warns_of_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = sample_as_files(&folder.path().join("val"), 8);
+    for number in 1..=7 {
+        let file = data.join(format!("ILSVRC2012_val_{number:08}.JPEG"));
+        let mut bytes = fs::read(&file).unwrap();
+        let tables = bytes.windows(2).position(|pair| pair == [0xff, 0xdb]).unwrap();
+        bytes.splice(tables..tables, [0; 3]);
+        fs::write(&file, bytes).unwrap();
+    }
+    let text = printed(&mut xtask(&["dataset", "check", data.to_str().unwrap()]));
+    let first =
+        "ILSVRC2012_val_00000001.JPEG: 1 warning: Corrupt JPEG data: 3 extraneous bytes before marker 0xdb";
+    assert!(text.contains("warned of    7, by libjpeg") && text.contains(first), "{text}");
+    assert!(
+        text.contains("and 2 more: ILSVRC2012_val_00000006.JPEG, ILSVRC2012_val_00000007.JPEG"),
+        "{text}"
+    );
+    assert!(text.contains("7 files may be damaged") && !text.contains("Nothing has to be mended"), "{text}");
+}

@@ -2,15 +2,16 @@
 //! orientation, and a recipe names the one its source used.
 //!
 //! Follows Pillow 9.5.0 (`Image.open(f).convert("RGB")`) and OpenCV 4.5.5 (`cv2.imdecode(data, 1)`).
-//! Where one of them lets a damaged file pass (OpenCV fills the missing rest of a baseline JPEG with
-//! grey), it is an error here for both: an accuracy measured on grey is not a measurement.
+//! A damaged file that both let pass gives each view what its library makes of it, byte for byte, and [`Warnings`]. Where one
+//! of them refuses (OpenCV fills the missing rest of a baseline JPEG with grey), it is an error here for both: an accuracy
+//! measured on grey is not a measurement. What neither refuses and is not read here is an error as well, never another picture.
 
 mod cmyk;
 mod exif;
 mod jpeg;
 mod png;
 mod sniff;
-mod ycbcr;
+mod warnings;
 mod zune;
 
 use std::borrow::Cow;
@@ -18,6 +19,8 @@ use std::fmt;
 
 use crate::RgbImage;
 use crate::guard::guarded_or;
+
+pub use warnings::Warnings;
 
 /// Larger images are refused before anything is allocated, in pixels: Pillow's own limit
 /// (`2 * Image.MAX_IMAGE_PIXELS`), beyond which it raises `DecompressionBombError`.
@@ -36,7 +39,7 @@ pub enum Decoder {
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Baseline or progressive JPEG.
+    /// Sequential or progressive JPEG.
     Jpeg,
     /// PNG of at most 8 bits a channel.
     Png,
@@ -108,6 +111,19 @@ pub enum DecodeError {
         /// The decoder's words.
         reason: String,
     },
+    /// A JPEG without all the scans that its coefficients need.
+    #[error(
+        "JPEG file with missing scans: a part of every pixel is not there (PIL and OpenCV show what is, smoothed)"
+    )]
+    MissingScans,
+    /// A variant that is not read, though PIL or OpenCV may.
+    #[error("{format} file with {feature}, which is not read")]
+    NotRead {
+        /// What the file began as.
+        format: Format,
+        /// The variant.
+        feature: String,
+    },
     /// A variant that PIL and OpenCV read differently, or not at all: refused rather than guessed.
     #[error("{format} file with {feature}, which is not read: PIL and OpenCV do not agree on it")]
     Unsupported {
@@ -130,9 +146,12 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct Decoded {
     pixels: Pixels,
+    /// What OpenCV makes of a damaged file, where it is not what PIL makes of it.
+    opencv: Option<Pixels>,
     format: Format,
     colour: Colour,
     orientation: u8,
+    warnings: Warnings,
 }
 
 /// Four-channel files stay as they were stored, because the two views convert them differently.
@@ -161,17 +180,21 @@ impl Decoded {
     /// # Errors
     /// [`DecodeError::Corrupt`] in that decoder's words.
     pub fn by_zune_jpeg(&self, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let pixels = match (self.format, &self.pixels) {
-            (Format::Jpeg, Pixels::Rgb(_)) => Pixels::Rgb(zune::decode(bytes, self.colour)?),
-            _ => self.pixels.clone(),
+        let (pixels, opencv) = match (self.format, &self.pixels) {
+            (Format::Jpeg, Pixels::Rgb(_)) => (Pixels::Rgb(zune::decode(bytes, self.colour)?), None),
+            _ => (self.pixels.clone(), self.opencv.clone()),
         };
-        Ok(Self { pixels, ..*self })
+        Ok(Self { pixels, opencv, warnings: self.warnings.clone(), ..*self })
     }
 
     /// The pixels as `decoder` shows them, RGB. Borrowed where no conversion is needed.
     #[must_use]
     pub fn view(&self, decoder: Decoder) -> Cow<'_, RgbImage> {
-        let upright = match &self.pixels {
+        let pixels = match (decoder, &self.opencv) {
+            (Decoder::OpenCv, Some(pixels)) => pixels,
+            _ => &self.pixels,
+        };
+        let upright = match pixels {
             Pixels::Rgb(image) => Cow::Borrowed(image),
             Pixels::Cmyk { width, height, cmyk } => {
                 let pixels = match decoder {
@@ -206,6 +229,12 @@ impl Decoded {
     #[must_use]
     pub fn colour(&self) -> Colour {
         self.colour
+    }
+
+    /// What libjpeg warns of as it decodes the file, in its words: damage that it read on over. None for PNG.
+    #[must_use]
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
     }
 
     /// The EXIF orientation that OpenCV applies, 1..=8; 1, upright, where there is none.

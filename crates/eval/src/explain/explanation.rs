@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::percentage;
+use crate::warned::{self, WarnedImage};
 
 /// From fewer images nothing is concluded: with twenty swaps, eleven flips in one direction are the fewest that are more than
 /// chance, and an image of three that flips is much already.
@@ -20,6 +21,9 @@ pub struct Explanation {
     /// Images that could not be tried; they are not among `images`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
+    /// Images among those tried that libjpeg warns of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoder_warnings: Vec<WarnedImage>,
     /// How many were to be tried, where that was stopped before the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_of: Option<u64>,
@@ -74,6 +78,7 @@ impl Explanation {
         if self.left_out > 0 {
             basis.push(format!("{} images could not be tried", self.left_out));
         }
+        basis.extend(warned::sentence(&self.decoder_warnings));
         let basis = if basis.is_empty() { String::new() } else { format!(" ({})", basis.join("; ")) };
         if images < MIN_IMAGES {
             return format!(
@@ -155,6 +160,7 @@ mod tests {
         Explanation {
             images: 200,
             left_out: 0,
+            decoder_warnings: Vec::new(),
             stopped_of: None,
             top1_hits: 140,
             top5_hits: 180,

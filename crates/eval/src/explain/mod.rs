@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::guard::guarded;
-use dataset::{Decoded, Normalisation, RgbImage};
+use dataset::{Decoded, Normalisation, RgbImage, Warnings};
 pub use explanation::{Explanation, MIN_IMAGES, SwapRecord};
 use models::catalog::FigureName;
 use models::{ComputeError, Images};
@@ -24,6 +24,7 @@ use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
 use crate::record::ModelRecord;
 use crate::verdict::Verdict;
+use crate::warned::WarnedImage;
 
 /// Whether a model's accuracy asks for an explanation: it has not been reproduced.
 pub fn is_wanted(model: &ModelRecord) -> bool {
@@ -69,7 +70,7 @@ pub fn explain(
             _ => None,
         };
         let found = bytes.and_then(|bytes| guarded(|| inputs(planned, &swaps, &bytes)).ok().flatten());
-        let Some((own, swapped)) = found else {
+        let Some((own, swapped, warnings)) = found else {
             tally.left_out += 1;
             continue;
         };
@@ -80,6 +81,7 @@ pub fn explain(
             tally.left_out += 1;
             continue;
         };
+        tally.decoder_warnings.extend(WarnedImage::new(&item.name, &warnings));
         let mut tops = logits.iter().map(|logits| TopK::of(logits));
         let own_top = tops.next().flatten();
         let truth = plan.dataset_record.label_set.truth(&item.name, &item.label);
@@ -95,8 +97,12 @@ pub fn images_tried(plan: &Plan, images: usize) -> usize {
 }
 
 /// What the network is given of an image by the recipe, and by each swap where that is something else; `None` for an
-/// image that cannot be decoded.
-fn inputs(planned: &PlannedModel, swaps: &[Swap], bytes: &[u8]) -> Option<(Input, Vec<Option<Input>>)> {
+/// image that cannot be decoded. And what the decoder warns of.
+fn inputs(
+    planned: &PlannedModel,
+    swaps: &[Swap],
+    bytes: &[u8],
+) -> Option<(Input, Vec<Option<Input>>, Warnings)> {
     let decoded = Decoded::from_bytes(bytes).ok()?;
     let zune = decoded.by_zune_jpeg(bytes);
     let crop = Arc::new(planned.recipe.crop(&decoded).ok()?);
@@ -113,7 +119,7 @@ fn inputs(planned: &PlannedModel, swaps: &[Swap], bytes: &[u8]) -> Option<(Input
         (input != own).then_some(input)
     });
     let swapped = swapped.collect();
-    Some((own, swapped))
+    Some((own, swapped, decoded.warnings().clone()))
 }
 
 /// Indices of `images` images, evenly spread over those of the run. Those that come first are spread as well, so that a
@@ -186,6 +192,8 @@ struct Tally {
     swaps: Vec<SwapTally>,
     /// Images that could not be tried.
     left_out: u64,
+    /// Images that were, and that libjpeg warns of.
+    decoder_warnings: Vec<WarnedImage>,
     /// How many were to be tried, once that is stopped.
     stopped_of: Option<u64>,
 }
@@ -202,7 +210,7 @@ struct SwapTally {
 impl Tally {
     fn new(swaps: usize) -> Self {
         let swaps = vec![SwapTally::default(); swaps];
-        Self { own: Hits::default(), swaps, left_out: 0, stopped_of: None }
+        Self { own: Hits::default(), swaps, left_out: 0, decoder_warnings: Vec::new(), stopped_of: None }
     }
 
     /// `tops` has, for each swap, what the network says to another input; `None` where it is the same.
@@ -224,9 +232,12 @@ impl Tally {
     fn explanation(&self, swaps: &[Swap], record: &ModelRecord) -> Explanation {
         let top1 = record.figure(FigureName::Top1Pct).filter(|top1| top1.verdict == Verdict::NotReproduced);
         let documented = top1.and_then(|top1| top1.documented.as_ref()?.parse::<f64>().ok());
+        let mut decoder_warnings = self.decoder_warnings.clone();
+        decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
         Explanation {
             images: self.own.images,
             left_out: self.left_out,
+            decoder_warnings,
             stopped_of: self.stopped_of,
             top1_hits: self.own.top1,
             top5_hits: self.own.top5,

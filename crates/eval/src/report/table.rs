@@ -141,6 +141,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     for (model, explanation) in all().filter_map(|model| Some((model, model.explanation.as_ref()?))) {
         lines.push(format!("{}: {}.", model.id, explanation.conclusion()));
     }
+    lines.extend(crate::warned::sentence(&record.decoder_warnings).map(|sentence| sentence + "."));
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);
         let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();

@@ -81,6 +81,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         tolerance: run.tolerance,
         dataset: dataset(predictions, &rows, run),
         shard: None,
+        decoder_warnings: Vec::new(),
         models: Vec::new(),
     };
     let weights = WeightsSource::Elsewhere { sha256 };

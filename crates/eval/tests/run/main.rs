@@ -32,6 +32,7 @@ mod results;
 mod resumption;
 mod shards;
 mod stored;
+mod warnings;
 
 const MODEL: &str = "timm/xception";
 const IMAGES: usize = 5;

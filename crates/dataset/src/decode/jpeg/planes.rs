@@ -1,0 +1,170 @@
+//! From coefficients to the pixels of an image. The usual kinds of YCbCr files go through [`super::ycbcr`]; the others,
+//! which are rare, through the loops of this file: upsampling as `jinit_upsampler` of `jdsample.c` chooses it, colour as
+//! `jdcolor.c` converts it.
+
+use pulp::{Arch, NullaryFnOnce};
+
+use super::header::{BLOCK, Component, Frame, Transform};
+use super::idct::{self, Samples};
+use super::stream::corrupt;
+use super::ycbcr::{self, Conversion, Subsampling};
+use crate::decode::DecodeError;
+
+/// The samples of a component.
+#[derive(Clone)]
+pub(super) struct Plane {
+    /// Samples in a row that are part of the image.
+    pub(super) width: usize,
+    /// Rows that are part of the image.
+    pub(super) height: usize,
+    /// Samples from one row to the next: whole blocks.
+    stride: usize,
+    samples: Vec<u8>,
+}
+
+impl Plane {
+    /// A row, or the first or last one where `y` lies beyond it.
+    #[inline(always)]
+    pub(super) fn row(&self, y: isize) -> &[u8] {
+        let y = y.clamp(0, self.height as isize - 1).unsigned_abs();
+        &self.samples[y * self.stride..][..self.width]
+    }
+}
+
+struct Inverse<'c> {
+    component: &'c Component,
+    table: &'c [u16; BLOCK],
+}
+
+/// A block that libjpeg's C code computes differently: its first sample, and all of them.
+type Differing = (usize, Samples);
+
+impl NullaryFnOnce for Inverse<'_> {
+    type Output = (Plane, Vec<Differing>);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let mut differing = Vec::new();
+        let Self { component, table } = self;
+        let stride = component.blocks_across * 8;
+        let mut samples = vec![0; stride * component.blocks_down * 8];
+        let rows = samples.chunks_exact_mut(stride * 8);
+        for (down, (rows, blocks)) in
+            rows.zip(component.coefficients.chunks_exact(component.stride * BLOCK)).enumerate()
+        {
+            for (x, block) in blocks.as_chunks().0.iter().take(component.blocks_across).enumerate() {
+                let (vector, c) = idct::samples(block, table);
+                for (y, row) in vector.iter().enumerate() {
+                    rows[y * stride + x * 8..][..8].copy_from_slice(row);
+                }
+                if let Some(c) = c {
+                    differing.push((down * stride * 8 + x * 8, c));
+                }
+            }
+        }
+        (Plane { width: component.width, height: component.height, stride, samples }, differing)
+    }
+}
+
+impl Plane {
+    /// With the blocks that the C code computes differently.
+    fn by_c_code(mut self, differing: &[Differing]) -> Self {
+        for (at, samples) in differing {
+            for (y, row) in samples.iter().enumerate() {
+                self.samples[at + y * self.stride..][..8].copy_from_slice(row);
+            }
+        }
+        self
+    }
+}
+
+/// The pixels of the image, three bytes each, or four where it has four components: Pillow's, and OpenCV's where damage
+/// makes them differ.
+pub(super) fn pixels(frame: &Frame, transform: Transform) -> Result<(Vec<u8>, Option<Vec<u8>>), DecodeError> {
+    let arch = Arch::new();
+    let (mut planes, mut differing) = (Vec::new(), Vec::new());
+    for component in &frame.components {
+        if frame.across % component.across != 0 || frame.down % component.down != 0 {
+            return Err(corrupt("Fractional sampling not implemented yet"));
+        }
+        // A component without a scan has none; its absence is an error before this.
+        let table = component.quantisation.as_ref().ok_or_else(|| corrupt("a component without a scan"))?;
+        let (plane, differs) = arch.dispatch(Inverse { component, table });
+        planes.push(plane);
+        differing.push(differs);
+    }
+    let pil = interleaved(frame, &planes, transform, arch);
+    if differing.iter().all(Vec::is_empty) {
+        return Ok((pil, None));
+    }
+    let planes = planes.into_iter().zip(&differing).map(|(plane, differing)| plane.by_c_code(differing));
+    let planes: Vec<Plane> = planes.collect();
+    let opencv = interleaved(frame, &planes, transform, arch);
+    Ok((pil, Some(opencv)))
+}
+
+/// The planes upsampled, made colour and put side by side.
+fn interleaved(frame: &Frame, planes: &[Plane], transform: Transform, arch: Arch) -> Vec<u8> {
+    let factors = frame.components.iter().map(|c| (frame.across / c.across, frame.down / c.down));
+    let factors: Vec<_> = factors.collect();
+    if let ([luma, blue, red], Transform::YCbCr) = (planes, transform)
+        && let Some(subsampling) = Subsampling::of(&factors, frame.width)
+    {
+        let mut rgb = Vec::with_capacity(frame.width * frame.height * 3);
+        arch.dispatch(Conversion { luma, blue, red, subsampling, rgb: &mut rgb });
+        return rgb;
+    }
+    rare(frame, planes, &factors, transform)
+}
+
+/// Any subsampling and any colour, row by row.
+fn rare(frame: &Frame, planes: &[Plane], factors: &[(usize, usize)], transform: Transform) -> Vec<u8> {
+    let channels = planes.len().max(3);
+    let mut pixels = Vec::with_capacity(frame.width * frame.height * channels);
+    let mut rows: Vec<Vec<u8>> = vec![Vec::new(); planes.len()];
+    for y in 0..frame.height {
+        for ((row, plane), &factors) in rows.iter_mut().zip(planes).zip(factors) {
+            row.clear();
+            upsample(plane, factors, y, row);
+        }
+        match &mut rows[..] {
+            [grey] => pixels.extend(grey[..frame.width].iter().flat_map(|&grey| [grey; 3])),
+            rows => {
+                for x in 0..frame.width {
+                    let mut pixel = [rows[0][x], rows[1][x], rows[2][x]];
+                    if transform == Transform::YCbCr {
+                        pixel = ycbcr::rgb(pixel);
+                        // YCCK is the opposite of CMYK.
+                        if rows.len() == 4 {
+                            pixel = pixel.map(|channel| 255 - channel);
+                        }
+                    }
+                    pixels.extend_from_slice(&pixel);
+                    pixels.extend(rows.get(3).map(|row| row[x]));
+                }
+            }
+        }
+    }
+    pixels
+}
+
+/// Appends row `y` of the image to `row`, at least as wide as the image is.
+fn upsample(plane: &Plane, factors: (usize, usize), y: usize, row: &mut Vec<u8>) {
+    let (across, down) = factors;
+    let near = (y / down) as isize;
+    let far = if y % 2 == 0 { near - 1 } else { near + 1 };
+    let interpolated = plane.width > 2;
+    let pairs = plane.row(near).iter().zip(plane.row(far)).map(|(&n, &f)| 3 * u16::from(n) + u16::from(f));
+    match (across, down) {
+        (2, 1) if interpolated => {
+            let samples = plane.row(near).iter().map(|&sample| u16::from(sample));
+            ycbcr::widened::<2, 1, 2>(samples, row);
+        }
+        (2, 2) if interpolated => ycbcr::widened::<4, 8, 7>(pairs, row),
+        (1, 2) => {
+            let bias = if y % 2 == 0 { 1 } else { 2 };
+            row.extend(pairs.map(|sum| ((sum + bias) >> 2) as u8));
+        }
+        _ => row.extend(plane.row(near).iter().flat_map(|&sample| std::iter::repeat_n(sample, across))),
+    }
+}

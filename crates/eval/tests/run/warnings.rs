@@ -1,0 +1,42 @@
+//! Images that decode and that libjpeg warns of, as bit rot makes them.
+
+use super::*;
+
+/// A copy of the sample's first images, of which the second has bytes that belong to no segment.
+fn with_a_warned_image(folder: &Path) -> &'static str {
+    sample_as_files(folder, 2);
+    let name = "ILSVRC2012_val_00000002.JPEG";
+    let mut bytes = fs::read(folder.join(name)).unwrap();
+    let tables = bytes.windows(2).position(|pair| pair == [0xff, 0xdb]).unwrap();
+    bytes.splice(tables..tables, [0; 3]);
+    fs::write(folder.join(name), bytes).unwrap();
+    name
+}
+
+#[test]
+fn they_are_counted_and_named_and_have_predictions() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let name = with_a_warned_image(data.path());
+    let options =
+        || Options { data: Some(data.path()), weights: vec![WeightsArg::Seeded], ..Options::default() };
+    let seen = plan(&options()).unwrap();
+    let outcome = run(&seen, folder.path()).unwrap();
+    let warned = &outcome.record.decoder_warnings;
+    let words = "Corrupt JPEG data: 3 extraneous bytes before marker 0xdb";
+    assert_eq!(warned.len(), 1);
+    assert_eq!((warned[0].image.as_str(), warned[0].warnings, warned[0].first.as_str()), (name, 1, words));
+    assert!(log(folder.path()).iter().all(|row| row.outcome.is_ok()));
+    assert_eq!(outcome.record.models[0].errors, 0);
+    let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(report.contains("libjpeg warns of 1 images, which decode and may be damaged"), "{report}");
+    let stored = fs::read_to_string(folder.path().join("run.json")).unwrap();
+    assert!(stored.contains("\"decoder_warnings\"") && stored.contains(words));
+
+    // They stay known when there is nothing left to decode, and an explanation names those that it tried.
+    let again = run(&plan(&options()).unwrap(), folder.path()).unwrap();
+    assert_eq!(again.record.decoder_warnings, *warned);
+    let (stop, model) = (AtomicBool::new(false), &outcome.record.models[0]);
+    let found = explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap().unwrap();
+    assert_eq!(found.decoder_warnings, *warned);
+    assert!(found.conclusion().contains(&format!("{name} ({words})")), "{}", found.conclusion());
+}
