@@ -8,10 +8,11 @@ use crate::tidy::Tree;
 
 /// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels`, and `dataset`
 /// under all but `kernels`.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("benches", &["dataset", "kernels", "models"]),
     ("dataset", &[]),
     ("eval", &["dataset", "models"]),
+    ("fuzz", &["dataset", "eval", "models"]),
     ("kernels", &[]),
     ("models", &["dataset", "kernels"]),
     ("xtask", &["dataset", "eval", "models"]),
