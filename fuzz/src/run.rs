@@ -101,7 +101,7 @@ pub fn run(target: &'static Target, work: &Work, mut found: impl FnMut(&Finding)
         let mut random = Random::new(work.seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ number);
         // The seeds as they are, first.
         let whole = usize::try_from(number).ok().and_then(|number| files[..seeds].get(number));
-        let bytes = whole.cloned().unwrap_or_else(|| mutate(&mut random, target, &files));
+        let bytes = whole.cloned().unwrap_or_else(|| mutate(&mut random, target, &files, seeds));
         fs::write(work.folder.join(CURRENT), &bytes)?;
         number_file.seek(SeekFrom::Start(0))?;
         number_file.write_all(format!("{number:020}").as_bytes())?;

@@ -1,5 +1,6 @@
 //! What a target is, and what it says of a case.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -26,12 +27,12 @@ pub struct Target {
 /// What came of a case: which values and errors there were, as far as that tells cases apart.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    hasher: DefaultHasher,
+    said: BTreeSet<u64>,
     values: usize,
 }
 
 /// Words of a message that tell it from others.
-const WORDS: usize = 10;
+const WORDS: usize = 6;
 
 impl Outcome {
     /// Notes a result; gives its value.
@@ -49,25 +50,26 @@ impl Outcome {
         }
     }
 
-    /// Notes words. What a file puts into a message (numbers, names, quotations) is left out.
+    /// Notes words. What a file puts into a message (numbers, names, quotations) is left out, as far as that can be told.
     pub fn say(&mut self, message: &str) {
         let plain = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());
-        let mut count = 0;
-        for (index, part) in message.split(['`', '"']).enumerate() {
-            if index % 2 == 0 {
-                for word in part.split_whitespace().filter(plain).take(WORDS - count) {
-                    word.hash(&mut self.hasher);
-                    count += 1;
-                }
-            }
-        }
-        count.hash(&mut self.hasher);
+        // Every second part stands in quotes.
+        let unquoted = message.split(['`', '"']).step_by(2);
+        let mut hasher = DefaultHasher::new();
+        unquoted
+            .flat_map(str::split_whitespace)
+            .filter(plain)
+            .take(WORDS)
+            .for_each(|word| word.hash(&mut hasher));
+        self.said.insert(hasher.finish());
     }
 
-    /// Equal for cases that went the same way.
+    /// Equal for cases that went the same way, however often.
     #[must_use]
     pub fn signature(&self) -> u64 {
-        self.hasher.finish()
+        let mut hasher = DefaultHasher::new();
+        self.said.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether anything was read from the file.

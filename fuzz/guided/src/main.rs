@@ -63,7 +63,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     // This file and one seed beside it, for pieces.
     let mut files = vec![data[..size].to_vec()];
     files.extend(random.pick(&SEEDS).cloned());
-    let bytes = mutate(&mut random, *TARGET, &files);
+    let bytes = mutate(&mut random, *TARGET, &files, 2);
     let size = bytes.len().min(max_size);
     data[..size].copy_from_slice(&bytes[..size]);
     size

@@ -1,6 +1,5 @@
 //! A user's catalog, what the cache remembers, and words of the command line.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -15,7 +14,7 @@ use models::catalog::Figure;
 use models::complexity::Layer;
 use models::{Catalog, DeviceName, Dtype};
 
-use super::{MEMORY_BYTES, fixtures, texts};
+use super::{MEMORY_BYTES, fixtures, put, texts};
 use crate::{Outcome, Target};
 
 pub(super) const CATALOG: Target = Target {
@@ -94,7 +93,8 @@ static LAYERS: LazyLock<Vec<Layer>> = LazyLock::new(|| {
 fn read_catalog(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let path = folder.join("catalog.toml");
     let mut catalog = BUILT_IN.clone();
-    if outcome.of(fs::write(&path, bytes)).is_none() || outcome.of(catalog.add_file(&path)).is_none() {
+    put(&path, bytes);
+    if outcome.of(catalog.add_file(&path)).is_none() {
         return;
     }
     let all = Score { images: 50_000, top1_hits: 39_525, top5_hits: Some(47_196), ..Score::default() };
@@ -142,8 +142,8 @@ fn read_first_seen(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
         return;
     };
     let cache = Cache::new(folder.to_owned());
-    outcome.of(fs::write(cache.path(&weights.file), b"abc"));
-    outcome.of(fs::write(folder.join("first-seen.json"), bytes));
+    put(&cache.path(&weights.file), b"abc");
+    put(&folder.join("first-seen.json"), bytes);
     if let Some((found, check)) = outcome.of(cache.check(weights)) {
         outcome.say(&format!("{check:?}").to_lowercase());
         drop(found);

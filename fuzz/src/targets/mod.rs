@@ -78,6 +78,12 @@ fn fixtures(folder: &str, names: &[&str]) -> io::Result<Vec<Vec<u8>>> {
         .collect()
 }
 
+/// Writes a case's file. When that fails, it is the machine that is in trouble.
+fn put(path: &Path, bytes: &[u8]) {
+    let written = fs::write(path, bytes);
+    assert!(written.is_ok(), "{}: {written:?}", path.display());
+}
+
 /// Texts as seeds.
 fn texts<const N: usize>(texts: [String; N]) -> Vec<Vec<u8>> {
     texts.map(String::into_bytes).into()

@@ -17,7 +17,7 @@ use eval::stored::StoredRun;
 use serde_json::Value;
 
 use super::catalogs::BUILT_IN;
-use super::{MEMORY_BYTES, fixtures, repository, texts};
+use super::{MEMORY_BYTES, fixtures, put, repository, texts};
 use crate::{Outcome, Target};
 
 const JSON_WORDS: &[&[u8]] = &[
@@ -162,12 +162,10 @@ fn read_run(damaged: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let (run, other, merged) = (folder.join("run"), folder.join("other"), folder.join("merged"));
     if !other.exists() {
         for run in [&run, &other] {
-            outcome.of(plant(run));
+            assert!(plant(run).is_ok(), "{}", run.display());
         }
     }
-    if outcome.of(fs::write(run.join(damaged), bytes)).is_none() {
-        return;
-    }
+    put(&run.join(damaged), bytes);
     let Some(stored) = outcome.of(StoredRun::open(&run)) else { return };
     let rows = stored.record.models.iter().filter_map(|model| outcome.of(stored.rows(&model.id)));
     let rows: Vec<_> = rows.collect();
@@ -217,11 +215,9 @@ fn plant(run: &Path) -> io::Result<()> {
 fn read_score(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let (path, list) = (folder.join("predictions.csv"), folder.join("val.txt"));
     if !list.exists() {
-        outcome.of(fs::copy(repository("datasets/sample/val.txt"), &list));
+        assert!(fs::copy(repository("datasets/sample/val.txt"), &list).is_ok());
     }
-    if outcome.of(fs::write(&path, bytes)).is_none() {
-        return;
-    }
+    put(&path, bytes);
     let Some(predictions) = outcome.of(score::read(&path)) else { return };
     outcome.say(&predictions.format.name().to_lowercase());
     let known = outcome.of(KnownLabels::from_list(&list));

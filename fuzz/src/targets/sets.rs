@@ -1,13 +1,12 @@
 //! Data sets in one file, read in place: tar archives and parquet files.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use dataset::Dataset;
 use tar::{Builder, EntryType, Header};
 
-use super::{MEMORY_BYTES, fixtures};
+use super::{MEMORY_BYTES, fixtures, put};
 use crate::{Outcome, Target, checksums};
 
 pub(super) const TAR: Target = Target {
@@ -59,9 +58,8 @@ pub(super) const PARQUET: Target = Target {
 
 fn read_as(name: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let path = folder.join(name);
-    if outcome.of(fs::write(&path, bytes)).is_some()
-        && let Some(dataset) = outcome.of(Dataset::open(&path, None))
-    {
+    put(&path, bytes);
+    if let Some(dataset) = outcome.of(Dataset::open(&path, None)) {
         look_at(&dataset, outcome);
     }
 }

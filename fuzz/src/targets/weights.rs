@@ -1,14 +1,12 @@
 //! Checkpoints of every format: opened, every tensor read, and loaded into the narrow network that the file is of.
 
-use std::cell::RefCell;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
 use models::{Checkpoint, DeviceName, Isa, Network};
 
-use super::{MEMORY_BYTES, fixtures};
+use super::{MEMORY_BYTES, fixtures, put};
 use crate::{Outcome, Target, checksums};
 
 // As in `crates/models/tests/narrow`.
@@ -207,11 +205,7 @@ fn narrow(names: &[&str]) -> io::Result<Vec<Vec<u8>>> {
     fixtures("crates/models/tests/fixtures", &names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-thread_local! {
-    /// The network of the target that this thread runs, which every checkpoint is loaded into again.
-    static NETWORK: RefCell<Option<Box<dyn Network>>> = const { RefCell::new(None) };
-}
-
+/// The network that the fixtures of `source` are of, its weights not set.
 fn network(source: &str) -> Option<Box<dyn Network>> {
     let device = DeviceName::Flex.init().ok()?;
     Some(match source {
@@ -223,22 +217,16 @@ fn network(source: &str) -> Option<Box<dyn Network>> {
 
 fn read(source: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let path = folder.join("weights");
-    if outcome.of(fs::write(&path, bytes)).is_none() {
-        return;
-    }
+    put(&path, bytes);
     let Some(checkpoint) = outcome.of(Checkpoint::open(&path)) else { return };
     for tensor in checkpoint.tensors() {
         // What a tensor says it is makes no difference here; a network refuses another shape.
         drop(tensor.to_bytes());
     }
-    NETWORK.with_borrow_mut(|kept| {
-        let Some(network) = kept.take().or_else(|| self::network(source)) else { return };
-        let network = kept.insert(network);
-        if outcome.of(network.load(&checkpoint)).is_some()
-            && let Some(mut fused) = self::network(source)
-            && let Some(program) = outcome.of(fused.load_fused(&checkpoint, Isa::best()))
-        {
-            outcome.of(program.map(drop));
-        }
-    });
+    // As an evaluation loads it: strictly, layer by layer, into the kernels.
+    if let Some(mut network) = network(source)
+        && let Some(program) = outcome.of(network.load_fused(&checkpoint, Isa::best()))
+    {
+        outcome.of(program.map(drop));
+    }
 }
