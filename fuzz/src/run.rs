@@ -85,6 +85,10 @@ pub(crate) const CURRENT: &str = "current";
 /// When seeds cannot be read, or the folder not be written.
 pub fn run(target: &'static Target, work: &Work, mut found: impl FnMut(&Finding)) -> io::Result<Tally> {
     let case_folder = work.folder.join("case");
+    // What a process that died was at may be the reason.
+    if case_folder.exists() {
+        fs::remove_dir_all(&case_folder)?;
+    }
     fs::create_dir_all(&case_folder)?;
     let mut number_file = File::create(work.folder.join(NUMBER))?;
     let mut files = (target.seeds)()?;
