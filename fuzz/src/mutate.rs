@@ -233,10 +233,10 @@ mod tests {
     use crate::Outcome;
 
     fn target(mend: Option<fn(&mut [u8])>) -> Target {
-        let words = &[&b"IHDR"[..], b"\n"];
+        const WORDS: &[&[u8]] = &[b"IHDR", b"\n"];
         let read = |_: &std::path::Path, _: &[u8], _: &mut Outcome| ();
         let seeds = || Ok(Vec::new());
-        Target { name: "", about: "", seeds, words, mend, memory_bytes: 0, read }
+        Target { name: "", about: "", seeds, words: WORDS, mend, memory_bytes: 0, read }
     }
 
     #[test]
