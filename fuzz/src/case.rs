@@ -77,12 +77,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Reads `bytes` by `target`, in `folder`, which is the case's own.
 pub fn read(target: &Target, folder: &Path, bytes: &[u8]) -> Tried {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    panics::note_all();
-    drop(panics::take());
     let mut outcome = Outcome::default();
     ALLOCATOR.reset_peak_usage();
     let before = ALLOCATOR.current_usage();
-    let ended = catch_unwind(AssertUnwindSafe(|| (target.read)(folder, bytes, &mut outcome)));
+    let ended =
+        panics::noting(|| catch_unwind(AssertUnwindSafe(|| (target.read)(folder, bytes, &mut outcome))));
     let peak_bytes = ALLOCATOR.peak_usage().saturating_sub(before);
     let mut faults = Vec::new();
     let mut guarded = panics::take();

@@ -49,7 +49,7 @@ pub fn tar(bytes: &mut [u8]) {
     for block in bytes.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar") {
         block[148..156].fill(b' ');
         let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
-        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block[148..156].copy_from_slice(format!("{sum:07o}\0").as_bytes());
     }
 }
 
@@ -65,7 +65,9 @@ pub fn zip(bytes: &mut [u8]) {
             (method == 0 && bytes.get(header..header + 4)? == b"PK\x03\x04").then(|| (header, crc32(content)))
         };
         if let Some((header, crc)) = member() {
-            for at in [entry + 16, header + 14] {
+            // A member's own header has none where it stands behind the content (bit 3).
+            let own = u16_le(bytes, header + 6).filter(|flags| flags & 8 == 0).map(|_| header + 14);
+            for at in [Some(entry + 16), own].into_iter().flatten() {
                 if let Some(place) = bytes.get_mut(at..at + 4) {
                     place.copy_from_slice(&crc.to_le_bytes());
                 }

@@ -2,11 +2,12 @@
 //! one of this project's own; so each is noted where it happens.
 
 use std::backtrace::Backtrace;
-use std::panic::{PanicHookInfo, set_hook};
+use std::panic::{PanicHookInfo, set_hook, take_hook};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 /// A panic, caught or not.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Panicked {
     /// File and line: of a dependency from its crate's folder on, of this project from its root on.
     pub place: String,
@@ -16,37 +17,59 @@ pub struct Panicked {
     pub words: String,
 }
 
-static SEEN: Mutex<Vec<Panicked>> = Mutex::new(Vec::new());
+/// What is noted when a panic happens. Who is to blame is found out later: names for a stack's addresses take much memory,
+/// which is not the case's.
+struct Raw {
+    raised: String,
+    words: String,
+    stack: Option<Backtrace>,
+}
 
-/// From now on panics are noted and not printed, on all threads.
-pub fn note_all() {
+static SEEN: Mutex<Vec<Raw>> = Mutex::new(Vec::new());
+
+/// Whether a case is being read, whose panics are meant.
+static NOTING: AtomicBool = AtomicBool::new(false);
+
+/// Calls `read`, whose panics, on all threads, are noted for [`take`] and not printed.
+pub fn noting<T>(read: impl FnOnce() -> T) -> T {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // The guard sets its own hook when it is first used, which must not come after this one.
         let _ = dataset::guard::guarded(|| ());
-        set_hook(Box::new(|panic| {
-            let noted = noted(panic);
-            SEEN.lock().unwrap_or_else(PoisonError::into_inner).push(noted);
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if NOTING.load(Ordering::SeqCst) {
+                let raw = raw(panic);
+                SEEN.lock().unwrap_or_else(PoisonError::into_inner).push(raw);
+            } else {
+                before(panic);
+            }
         }));
     });
+    NOTING.store(true, Ordering::SeqCst);
+    let value = read();
+    NOTING.store(false, Ordering::SeqCst);
+    value
 }
 
 /// The panics since this was last asked.
 pub fn take() -> Vec<Panicked> {
-    std::mem::take(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner))
+    let seen = std::mem::take(&mut *SEEN.lock().unwrap_or_else(PoisonError::into_inner));
+    seen.into_iter().map(noted).collect()
 }
 
-fn noted(panic: &PanicHookInfo<'_>) -> Panicked {
+fn raw(panic: &PanicHookInfo<'_>) -> Raw {
     let words = panic.payload_as_str().unwrap_or_default().chars().take(200).collect();
-    let location = panic.location();
-    let raised = location.map_or(String::new(), |at| format!("{}:{}", at.file(), at.line()));
+    let raised = panic.location().map_or(String::new(), |at| format!("{}:{}", at.file(), at.line()));
     // The standard library panics for its caller, whom only the stack names.
-    let place = match is_std(&raised) {
-        true => caller(&Backtrace::force_capture().to_string()).unwrap_or(raised),
-        false => raised,
-    };
+    let stack = is_std(&raised).then(Backtrace::force_capture);
+    Raw { raised, words, stack }
+}
+
+fn noted(raw: Raw) -> Panicked {
+    let place = raw.stack.and_then(|stack| caller(&stack.to_string())).unwrap_or(raw.raised);
     let (place, is_own) = classified(&place);
-    Panicked { place, is_own, words }
+    Panicked { place, is_own, words: raw.words }
 }
 
 fn is_std(place: &str) -> bool {
