@@ -10,7 +10,7 @@ const FILE: &str = "ARCHITECTURE.md";
 const SECTION: &str = "## Code map";
 
 /// Where every `.rs` file has to be in a row.
-const MAPPED: [&str; 3] = ["crates/*/src/**", "xtask/src/**", "benches/**"];
+const MAPPED: [&str; 4] = ["crates/*/src/**", "xtask/src/**", "benches/**", "fuzz/src/**"];
 
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,

@@ -8,10 +8,11 @@ use crate::tidy::Tree;
 
 /// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels`, and `dataset`
 /// under all but `kernels`.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("benches", &["dataset", "kernels", "models"]),
     ("dataset", &[]),
     ("eval", &["dataset", "models"]),
+    ("fuzz", &["dataset", "eval", "models"]),
     ("kernels", &[]),
     ("launch", &[]),
     // Itself, with a feature that only its tests need.

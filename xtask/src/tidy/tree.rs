@@ -9,7 +9,7 @@ use anyhow::Context;
 use walkdir::WalkDir;
 
 /// Where a file that git does not know yet is looked at too. Elsewhere it is a user's own: a run, images.
-const SOURCES: [&str; 5] = ["benches", "crates", "datasets", "tools", "xtask"];
+const SOURCES: [&str; 6] = ["benches", "crates", "datasets", "fuzz", "tools", "xtask"];
 
 /// Further folders of the repository, for when git cannot say.
 const OTHERS: [&str; 6] = [".cargo", ".ci", ".github", "deploy", "docs", "reports"];

@@ -69,7 +69,8 @@ fn sentence(words: &str) -> String {
 
 /// The provenance of what one process computed.
 fn session_lines(number: usize, session: &Session) -> String {
-    let mut text = format!("\n### Session {number}, from image {} on\n\n", session.images_before + 1);
+    let mut text =
+        format!("\n### Session {number}, from image {} on\n\n", session.images_before.saturating_add(1));
     let _ = writeln!(text, "```sh\n{}\n```\n", shell_command(&session.command));
     for fact in facts::of_session(session, MARKDOWN) {
         let _ = writeln!(text, "- {fact}");
