@@ -11,8 +11,8 @@ use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-mod data;
 mod cluster;
+mod data;
 mod gates;
 mod interruption;
 mod main_job;
