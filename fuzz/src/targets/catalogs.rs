@@ -136,15 +136,12 @@ fn catalogs() -> io::Result<Vec<Vec<u8>>> {
 
 /// A file that the catalog has no hash for, in a cache that may remember it.
 fn read_first_seen(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
-    let without_hash = BUILT_IN.models().iter().filter_map(|model| model.weights.as_ref());
-    let Some(weights) = without_hash.into_iter().find(|it| it.sha256_prefix.is_none() && it.md5.is_none())
-    else {
-        return;
-    };
+    let weights = BUILT_IN.models().iter().filter_map(|model| Some((model, model.weights.as_ref()?)));
+    let Some((model, weights)) = weights.into_iter().find(|(_, weights)| !weights.has_hash()) else { return };
     let cache = Cache::new(folder.to_owned());
-    put(&cache.path(&weights.file), b"abc");
+    put(&cache.path(weights), b"abc");
     put(&folder.join("first-seen.json"), bytes);
-    if let Some((found, check)) = outcome.of(cache.check(weights)) {
+    if let Some((found, check)) = outcome.of(cache.check(&model.id, weights)) {
         outcome.say(&format!("{check:?}").to_lowercase());
         drop(found);
     }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use dataset::KnownLabels;
 use dataset::labels::LabelSet;
-use eval::compare::compare;
+use eval::compare::{Over, compare};
 use eval::merge::merge;
 use eval::record::{AccuracyTolerance, RunRecord};
 use eval::report::{self, Style};
@@ -180,15 +180,17 @@ fn read_run(damaged: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     }
     if let Some(other) = outcome.of(StoredRun::open(&other)) {
         for (here, there) in [(&stored, &other), (&other, &stored)] {
-            if let Some(comparison) = outcome.of(compare(here, there)) {
+            for over in [Over::All, Over::Shared] {
+                let Some(comparison) = outcome.of(compare(here, there, over)) else { continue };
                 comparison.notes.iter().for_each(|note| outcome.say(note));
-                for model in &comparison.models {
-                    assert!((0.0..=1.0 + 1e-9).contains(&model.mcnemar_p), "{}", model.mcnemar_p);
+                for flips in comparison.models.iter().flat_map(|model| [&model.top1, &model.top5]) {
+                    let p = flips.mcnemar_p();
+                    assert!((0.0..=1.0 + 1e-9).contains(&p), "{p}");
                 }
             }
         }
     }
-    outcome.of(merge(&[run], &merged, true, &BUILT_IN, Vec::new()));
+    outcome.of(merge(&[run], &merged, true, &BUILT_IN, None, Vec::new()));
 }
 
 fn report_on(record: &RunRecord) {

@@ -3,7 +3,7 @@
 //! anything is built.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -26,14 +26,15 @@ fn main() -> ExitCode {
 /// says what is wrong with a name that is none.
 fn feature(arguments: &[OsString]) -> Option<&'static str> {
     let until = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
-    let named = arguments[..until].iter().enumerate().filter_map(|(at, argument)| {
+    let arguments = &arguments[..until];
+    let named = arguments.iter().enumerate().rev().find_map(|(at, argument)| {
         if argument == "--device" {
-            return arguments[..until].get(at + 1).and_then(|name| name.to_str());
+            return Some(arguments.get(at + 1)?.to_str());
         }
-        argument.to_str()?.strip_prefix("--device=")
+        argument.to_str()?.strip_prefix("--device=").map(Some)
     });
-    let named = named.last()?;
-    FEATURES.into_iter().find(|feature| OsStr::new(feature) == named)
+    let named = named??;
+    FEATURES.into_iter().find(|feature| *feature == named)
 }
 
 /// Becomes the command, so that signals and the exit code are the program's own.

@@ -84,7 +84,7 @@ pub(super) fn pixels(frame: &Frame, transform: Transform) -> Result<(Vec<u8>, Op
     let arch = Arch::new();
     let (mut planes, mut differing) = (Vec::new(), Vec::new());
     for component in &frame.components {
-        if frame.across % component.across != 0 || frame.down % component.down != 0 {
+        if !frame.across.is_multiple_of(component.across) || !frame.down.is_multiple_of(component.down) {
             return Err(corrupt("Fractional sampling not implemented yet"));
         }
         // A component without a scan has none; its absence is an error before this.
@@ -152,7 +152,7 @@ fn rare(frame: &Frame, planes: &[Plane], factors: &[(usize, usize)], transform: 
 fn upsample(plane: &Plane, factors: (usize, usize), y: usize, row: &mut Vec<u8>) {
     let (across, down) = factors;
     let near = (y / down) as isize;
-    let far = if y % 2 == 0 { near - 1 } else { near + 1 };
+    let far = if y.is_multiple_of(2) { near - 1 } else { near + 1 };
     let interpolated = plane.width > 2;
     let pairs = plane.row(near).iter().zip(plane.row(far)).map(|(&n, &f)| 3 * u16::from(n) + u16::from(f));
     match (across, down) {
@@ -162,7 +162,7 @@ fn upsample(plane: &Plane, factors: (usize, usize), y: usize, row: &mut Vec<u8>)
         }
         (2, 2) if interpolated => ycbcr::widened::<4, 8, 7>(pairs, row),
         (1, 2) => {
-            let bias = if y % 2 == 0 { 1 } else { 2 };
+            let bias = if y.is_multiple_of(2) { 1 } else { 2 };
             row.extend(pairs.map(|sum| ((sum + bias) >> 2) as u8));
         }
         _ => row.extend(plane.row(near).iter().flat_map(|&sample| std::iter::repeat_n(sample, across))),

@@ -175,11 +175,12 @@ fn kind(frame: &mut Frame, scan: &Scan, scans: usize, stream: &mut Stream) -> Re
         if first != 0 && missing[0] < 0 {
             warn(0);
         }
-        for k in usize::from(first)..=usize::from(last) {
-            if high as i8 != missing[k].max(0) {
-                warn(k);
+        let band = usize::from(first)..=usize::from(last);
+        for (bits, coefficient) in missing[band.clone()].iter_mut().zip(band) {
+            if high as i8 != (*bits).max(0) {
+                warn(coefficient);
             }
-            missing[k] = low as i8;
+            *bits = low as i8;
         }
     }
     Ok(match (first, high) {

@@ -110,7 +110,7 @@ impl Order {
         match name {
             "IHDR" => return Err(refused(name, "there are two")),
             "PLTE" => {
-                let bad_size = data.is_empty() || data.len() > 768 || data.len() % 3 != 0;
+                let bad_size = data.is_empty() || data.len() > 768 || !data.len().is_multiple_of(3);
                 if self.palette || self.pixels || bad_size {
                     return Err(refused(name, "out of place, or of a wrong size"));
                 }
@@ -181,7 +181,7 @@ impl Order {
         let short = match name {
             "tRNS" if self.opaque => length < if colour == Colour::Grey { 2 } else { 6 },
             "gAMA" => length < 4,
-            "cHRM" => length % 4 != 0,
+            "cHRM" => !length.is_multiple_of(4),
             "sRGB" => length < 1,
             "pHYs" => length < 9,
             "iCCP" => keyword_end.is_none(),
