@@ -292,22 +292,25 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
     }
     match subject.weights {
         WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
-        // By the catalog at hand, whatever a stored run was told by its own.
-        weights
-            if subject.model.weights.is_some() && !weights.is_published(subject.model.weights.as_ref()) =>
-        {
-            obstacles.push("weights other than the published file".to_owned());
+        // By the catalog at hand, whatever a stored run was told by its own. An entry that names no published file, such as
+        // that of one's own checkpoint, documents the file that is given.
+        weights @ WeightsSource::File { .. } => {
+            let published = subject.model.weights.as_ref();
+            if published.is_some() && !weights.is_published(published) {
+                obstacles.push("weights other than the published file".to_owned());
+            }
         }
-        // An entry that names no published file, such as that of one's own checkpoint, documents the file that is given.
-        WeightsSource::File { .. } | WeightsSource::Elsewhere { .. } => {}
+        // Weights, recipe and type of numbers are what whoever made the predictions says they are.
+        WeightsSource::Elsewhere { .. } => {}
     }
-    let elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
-    if subject.recipe != subject.model.recipe && !elsewhere {
-        obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
-    }
-    let documented = subject.model.documented.dtype;
-    if conditions.dtype != documented {
-        obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
+    if !matches!(subject.weights, WeightsSource::Elsewhere { .. }) {
+        if subject.recipe != subject.model.recipe {
+            obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
+        }
+        let documented = subject.model.documented.dtype;
+        if conditions.dtype != documented {
+            obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
+        }
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
 }
