@@ -2,9 +2,11 @@
 //! Iterates the catalog, so that a new network is tested without a new test.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use eval::parity::{Parity, parity};
-use models::{Catalog, DeviceName, Dtype, Placement};
+use models::{Catalog, DeviceName, Dtype, Model, Placement};
 
 fn on(device: DeviceName) -> Placement {
     Placement::new(device, Dtype::F32, 2).unwrap_or_else(|error| panic!("{error}"))
@@ -46,10 +48,19 @@ fn another_implementation_of_every_operation_agrees() {
     // a second an image.
     let catalog = Catalog::built_in();
     let mut families = HashSet::new();
-    for model in catalog.models() {
-        if families.insert(model.network().family) {
+    let first = catalog.models().iter().filter(|model| families.insert(model.network().family));
+    let models: Vec<&Model> = first.collect();
+    assert!(models.len() >= 5, "{families:?}");
+    // It computes on one thread, so that networks share the processors.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(model) = models.get(next.fetch_add(1, Ordering::Relaxed)) {
             check(&parity(model, &on(DeviceName::NdArray)).unwrap());
         }
-    }
-    assert!(families.len() >= 5, "{families:?}");
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from).min(models.len()) {
+            scope.spawn(work);
+        }
+    });
 }
