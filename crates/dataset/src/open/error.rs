@@ -310,12 +310,6 @@ pub enum DatasetError {
         /// What it looks like.
         plain: String,
     },
-    /// A pipe or a device in place of a list.
-    #[error("{}: is not a regular file (a pipe or device?); save the list as a file, and give that", path.display())]
-    ListNotAFile {
-        /// What was given.
-        path: PathBuf,
-    },
     /// Images that are links, none of which leads to a file.
     #[error(
         "{}: all {count} images are links to files that are not there: {examples}; is a disk not mounted?", path.display()

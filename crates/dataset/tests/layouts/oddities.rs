@@ -63,10 +63,10 @@ fn a_list_is_no_pipe_and_no_device() {
     for list in [pipe.as_path(), "/dev/zero".as_ref()] {
         for opened in [Dataset::open(list, None), Dataset::open(&folder.path(""), Some(list))] {
             let error = opened.expect_err("no list").to_string();
-            assert!(error.contains("is not a regular file (a pipe or device?)"), "{error}");
+            assert!(error.contains("not a regular file"), "{error}");
         }
         let known = dataset::KnownLabels::from_list(list).expect_err("no list").to_string();
-        assert!(known.contains("is not a regular file"), "{known}");
+        assert!(known.contains("not a regular file"), "{known}");
     }
 }
 
