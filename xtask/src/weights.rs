@@ -49,7 +49,7 @@ enum Action {
     Verify(Selected),
     /// Forgets what files without a published hash were when first seen, so that others can be
     ///
-    /// Nothing is deleted: a cached file that is the one that was first seen is renamed to <file>.forgotten; another
+    /// Nothing is deleted: a cached file that is the one that was first seen is renamed to `<file>.forgotten`; another
     /// one stays, and is recorded when it is used.
     Forget(Selected),
 }

@@ -31,7 +31,7 @@ pub(super) fn write(path: &Path, digests: &Digests) -> anyhow::Result<()> {
     fs::write(path, bytes).with_context(|| format!("{}: the digests cannot be written", path.display()))
 }
 
-/// What a run read: `run` is its directory, or a file as [`write`] makes.
+/// What a run read: `run` is its directory, or a file as [`write()`] makes.
 pub(super) fn read(run: &Path) -> anyhow::Result<(PathBuf, Digests)> {
     let path = if run.is_dir() { run.join(FILE) } else { run.to_owned() };
     if run.is_dir() && !path.exists() {
