@@ -82,11 +82,12 @@ pub(super) fn open(path: &Path) -> Result<(Archive, Found, Option<ListInside>), 
 fn take_strays(path: &Path, names: &mut Vec<String>) -> Option<Strays> {
     let (loose, rest): (Vec<String>, Vec<String>) =
         names.iter().cloned().partition(|name| !name.contains('/'));
-    let by_class = |name: &&String| {
-        name.split_once('/').is_some_and(|(folder, _)| labels::wnid_to_index(folder).is_some())
+    let in_folders = |is: fn(&str) -> bool| {
+        rest.iter().filter(|name| name.split_once('/').is_some_and(|(folder, _)| is(folder))).count()
     };
-    let in_folders = rest.iter().filter(by_class).count();
-    (!loose.is_empty() && scan::are_strays(&loose, in_folders)).then(|| {
+    let by_wnid = in_folders(|folder| labels::wnid_to_index(folder).is_some());
+    let by_number = in_folders(|folder| scan::class_number(folder).is_some());
+    (!loose.is_empty() && scan::are_strays(&loose, by_wnid, by_number)).then(|| {
         *names = rest;
         Strays { folder: path.to_owned(), names: loose }
     })

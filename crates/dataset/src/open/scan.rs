@@ -54,10 +54,12 @@ pub(super) struct Strays {
 }
 
 /// Whether images that lie beside class folders are strays, and those in the folders are meant: where they are the fewer,
-/// or as many and without a label of their own.
-pub(super) fn are_strays(loose: &[String], in_folders: usize) -> bool {
+/// or as many and without a label of their own. A WNID is a class; a number may be anything, unless so much lies there.
+pub(super) fn are_strays(loose: &[String], by_wnid: usize, by_number: usize) -> bool {
     let labelled = || loose.iter().all(|name| labels::val_label(name).is_some());
-    loose.len() < in_folders || (loose.len() == in_folders && !labelled())
+    loose.len() < by_wnid
+        || (loose.len() == by_wnid && !labelled())
+        || loose.len().saturating_mul(FEW) <= by_number
 }
 
 /// So many times as many images in a usual place further down make those above strays.
@@ -178,11 +180,11 @@ fn find_here(folder: &Path, classes_only: bool) -> Result<Option<Found>, Dataset
         entries.folders.iter().filter(|name| is_class(name) || is_number(name)).collect();
     let mut strays = None;
     if !entries.images.is_empty() {
-        // A number may be anything beside images; a WNID is a class.
-        let wnids = class_folders.iter().filter(|name| is_class(name));
-        let in_folders =
-            wnids.map(|name| list(&folder.join(name)).map_or(0, |inner| inner.images.len())).sum();
-        if !are_strays(&entries.images, in_folders) {
+        let in_folders = |is: &dyn Fn(&String) -> bool| -> usize {
+            let meant = class_folders.iter().filter(|name| is(name));
+            meant.map(|name| list(&folder.join(name)).map_or(0, |inner| inner.images.len())).sum()
+        };
+        if !are_strays(&entries.images, in_folders(&is_class), in_folders(&is_number)) {
             let mut found = Found::new(root, entries.images, Arrangement::Flat);
             found.dead_links = entries.dead_links;
             found.note_unread("", &entries.folders);

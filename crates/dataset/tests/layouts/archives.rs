@@ -280,6 +280,13 @@ fn a_stray_image_in_an_archive_does_not_hide_class_folders() {
     let dataset = folder.open_at("val.tar").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(pairs(&dataset), [("n01440764/a.JPEG", 0), ("n01443537/b.JPEG", 1)]);
     assert!(dataset.warnings()[0].contains("(preview.jpg)"), "{:?}", dataset.warnings());
+    let mut names: Vec<String> = (0..10).map(|class| format!("{class}/a.jpeg")).collect();
+    names.push(VAL_1.to_owned());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    fs::write(folder.path("val.tar"), tar_of(&names)).expect("written");
+    let dataset = folder.open_at("val.tar").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(dataset.items().len(), 10);
+    assert!(dataset.warnings()[0].contains(&format!("({VAL_1})")), "{:?}", dataset.warnings());
 }
 
 #[test]

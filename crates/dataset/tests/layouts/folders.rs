@@ -149,6 +149,19 @@ fn a_stray_image_does_not_hide_class_folders() {
     let dataset = Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>()).open();
     assert_eq!(dataset.items().len(), 10);
     assert!(dataset.warnings()[0].contains("(cover.png)"), "{:?}", dataset.warnings());
+    // Numbers may be anything, unless much lies there.
+    let numbered = |many: usize, stray: &str| {
+        let mut names: Vec<String> = (0..many).map(|class| format!("{class}/a.jpeg")).collect();
+        names.push(stray.to_owned());
+        Folder::images(&names.iter().map(String::as_str).collect::<Vec<_>>()).open()
+    };
+    for stray in ["cover.png", VAL_1] {
+        let dataset = numbered(10, stray);
+        assert_eq!(dataset.items().len(), 10);
+        let warning = &dataset.warnings()[0];
+        assert!(warning.starts_with("not read: 1 image in ") && warning.contains(stray), "{warning}");
+    }
+    assert_eq!(pairs(&numbered(9, VAL_1)), [(VAL_1, 65)]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! certainly is something else: [`align`] tells.
 
 mod align;
+mod part;
 
 use std::error::Error;
 use std::io::Read;
@@ -17,7 +18,8 @@ use burn::tensor::{DType, Shape, TensorData};
 use burn_store::bridge;
 use burn_store::burn_pack::{Error as PackError, Tensor as PackTensor};
 use dataset::regular::{Cursor, RegularFile};
-use hdf5_pure::{AttrValue, Dataset, File, FormatError, Group, Source};
+use hdf5_pure::{AttrValue, Dataset, File, Group};
+use part::Part;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::WeightsError;
@@ -85,7 +87,7 @@ fn open_archived(
         CompressionMethod::Stored => {
             let end = start.and_then(|start| start.checked_add(len));
             let start = start.filter(|_| end.is_some_and(|end| end <= size)).ok_or_else(contradiction)?;
-            Ok(File::from_source(Part { file: Arc::clone(file), start, len })?)
+            Ok(File::from_source(Part::of(file, start, len))?)
         }
         // Keras does not do so, but who packs an archive again does. HDF5 is read here and there, which compressed
         // bytes do not allow, so they are held in memory.
@@ -104,28 +106,6 @@ fn open_archived(
     }
 }
 
-/// A part of a file, or all of it, which HDF5 sees as all there is.
-struct Part {
-    file: Arc<RegularFile>,
-    start: u64,
-    len: u64,
-}
-
-impl Source for Part {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), FormatError> {
-        let end = offset.checked_add(buf.len() as u64);
-        if end.is_none_or(|end| end > self.len) {
-            return Err(FormatError::UnexpectedEof { expected: buf.len(), available: 0 });
-        }
-        let read = self.file.read_exact_at(buf, self.start + offset);
-        read.map_err(|error| FormatError::Source(error.to_string()))
-    }
-}
-
 impl KerasFile {
     pub(super) fn open(file: &Arc<RegularFile>) -> Result<Self, WeightsError> {
         let (path, size) = (file.path(), file.size_bytes());
@@ -136,8 +116,7 @@ impl KerasFile {
         };
         let file = match archived(file) {
             Some((archive, index)) => open_archived(file, archive, index),
-            None => File::from_source(Part { file: Arc::clone(file), start: 0, len: size })
-                .map_err(ReadError::Format),
+            None => File::from_source(Part::of(file, 0, size)).map_err(ReadError::Format),
         };
         let layers = file.and_then(|file| Reader { file: Arc::new(file), size }.layers());
         let layers = layers.map_err(|error| match error {
