@@ -251,7 +251,7 @@ fn explain_all(
         }
         note(&format!("{}: swapping one factor of recipe {} at a time", model.id, model.recipe));
         let mut count = Count::new(images);
-        let found = explain::explain(plan, planned, model, images, stop, &mut |_, _| count.image())?;
+        let found = explain::explain(plan, dir, planned, model, images, stop, &mut |_, _| count.image())?;
         count.finish();
         // Of two that came to no end the one with more images says more.
         let tried = |explanation: &Option<Explanation>| {

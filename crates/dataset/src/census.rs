@@ -95,16 +95,25 @@ impl Census {
         let mut found: Vec<Found> = Vec::with_capacity(total);
         std::thread::scope(|scope| -> Result<(), DatasetError> {
             let (sender, receiver) = mpsc::channel();
-            for _ in 0..threads.clamp(1, total.max(1)) {
-                let (sender, next, order) = (sender.clone(), &next, &order);
-                scope.spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
-                        let index = order.get(next.fetch_add(1, Ordering::Relaxed));
-                        if index.is_none_or(|&index| sender.send(look(dataset, index)).is_err()) {
-                            break;
-                        }
+            let (next, order) = (&next, &order);
+            let look_at_all = move |sender: mpsc::Sender<Result<Found, DatasetError>>| {
+                while !stop.load(Ordering::Relaxed) {
+                    let index = order.get(next.fetch_add(1, Ordering::Relaxed));
+                    if index.is_none_or(|&index| sender.send(look(dataset, index)).is_err()) {
+                        break;
                     }
-                });
+                }
+            };
+            for number in 0..threads.clamp(1, total.max(1)) {
+                let own = sender.clone();
+                let started = std::thread::Builder::new().spawn_scoped(scope, move || look_at_all(own));
+                if started.is_err() {
+                    // Those that there are do it as well; where the system starts none, this one does.
+                    if number == 0 {
+                        look_at_all(sender.clone());
+                    }
+                    break;
+                }
             }
             drop(sender);
             // An error ends the loop and with it the receiver, so that the threads stop.

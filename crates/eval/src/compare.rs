@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use dataset::labels::LabelSet;
 
 use crate::EvalError;
+use crate::digests::{self, Digest};
+use crate::layout::DIGESTS;
 use crate::metrics::{Hits, mcnemar_exact_p, percentage};
 use crate::predictions::Prediction;
 use crate::stored::StoredRun;
+use crate::weights::WeightsSource;
 
 /// One model in two runs, over the images that both have.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +122,22 @@ pub enum Over {
     Shared,
 }
 
+/// What has to be said where images were read as other bytes in one run than in the other, by the digests of both.
+fn other_bytes(
+    pairs: &[(&Prediction, &Prediction)],
+    [here, there]: &[HashMap<String, Digest>; 2],
+) -> Option<String> {
+    let is_other =
+        |image: &str| here.get(image).zip(there.get(image)).is_some_and(|(one, other)| one != other);
+    let mut others = pairs.iter().map(|(row, _)| row.image.as_str()).filter(|image| is_other(image));
+    let first = others.next()?;
+    Some(format!(
+        "{} of {} images were read as other bytes by the other run ({first} first): they are not the same files.",
+        1 + others.count(),
+        pairs.len()
+    ))
+}
+
 /// Compares `run` with `against`, over the models that both have.
 ///
 /// # Errors
@@ -153,6 +172,7 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
     if here.dtype != there.dtype {
         notes.push(format!("Types of numbers differ: {} and {}.", here.dtype, there.dtype));
     }
+    let read_then = [digests::read(&run.path.join(DIGESTS))?, digests::read(&against.path.join(DIGESTS))?];
     let mut models = Vec::new();
     for model in &here.models {
         let Some(other) = there.models.iter().find(|other| other.id == model.id) else { continue };
@@ -202,18 +222,27 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
                 }
                 Over::Shared => notes.push(format!("{}: {parts}; only those are compared.", model.id)),
             }
-        } else if here.dataset.images == there.dataset.images
-            && here.dataset.fingerprint != there.dataset.fingerprint
-        {
-            let note = "The images have the same names and labels, and different sizes: they are not the same files.";
-            if !notes.iter().any(|it| it == note) {
-                notes.push(note.to_owned());
-            }
         }
+        let is_elsewhere =
+            [model, other].iter().any(|it| matches!(it.weights, WeightsSource::Elsewhere { .. }));
+        let note = other_bytes(&pairs, &read_then).or_else(|| {
+            let is_same = here.dataset.images != there.dataset.images
+                || here.dataset.fingerprint == there.dataset.fingerprint
+                || !found.over_the_same_images();
+            (!is_same).then(|| match is_elsewhere {
+                true => "The images have the same names and labels; of predictions made elsewhere, the files are not known.".to_owned(),
+                false => "The images have the same names and labels, and different sizes: they are not the same files.".to_owned(),
+            })
+        });
+        notes.extend(note.filter(|note| !notes.contains(note)));
         models.push(found);
     }
     if models.is_empty() {
-        return Err(different("they have no model in common".to_owned()));
+        let (here, there) = (ids(here).join(", "), ids(there).join(", "));
+        return Err(different(format!(
+            "they have no model in common ({here} in one, {there} in the other). Predictions made elsewhere are a model's where score \
+             is told --model ID"
+        )));
     }
     Ok(Comparison { models, only_in_one, notes })
 }

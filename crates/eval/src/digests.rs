@@ -7,12 +7,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use dataset::regular;
 use sha2::{Digest as _, Sha256};
 
 use crate::EvalError;
 use crate::append_log::AppendLog;
 
 const HEADER: &str = "image,sha256";
+
+/// A hundred bytes an image are many.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The SHA-256 of an image's bytes.
 pub(crate) type Digest = [u8; 32];
@@ -93,7 +97,7 @@ impl Digests {
 /// # Errors
 /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
 pub(crate) fn read(path: &Path) -> Result<HashMap<String, Digest>, EvalError> {
-    let mut lines = match std::fs::read(path) {
+    let mut lines = match regular::read(path, MAX_BYTES) {
         Ok(lines) => lines,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(source) => return Err(EvalError::Unreadable { path: path.to_owned(), source }),
@@ -157,6 +161,13 @@ mod tests {
             assert!(read(&path).is_ok(), "{length}");
             Digests::open(&path).unwrap().add(&[("a, b", old, false), ("c", new, false)]).unwrap();
             assert_eq!(read(&path).unwrap(), expected, "{length}");
+        }
+        #[cfg(target_os = "linux")]
+        {
+            // What never ends is not read.
+            let endless = folder.path().join("endless");
+            std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+            assert!(matches!(read(&endless), Err(EvalError::Unreadable { .. })));
         }
         let whole = String::from_utf8(whole(["c", "d", "a, b"].into_iter(), &expected).unwrap()).unwrap();
         assert_eq!(whole, format!("image,sha256\nc,{}\n\"a, b\",{}\n", hex(&new), hex(&old)));

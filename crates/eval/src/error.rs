@@ -141,6 +141,16 @@ pub enum EvalError {
         /// The model.
         id: String,
     },
+    /// A run of predictions made elsewhere, of no model that anything is documented of.
+    #[error(
+        "{} has predictions of no documented model, so that there is nothing to judge them by. Score them with --model ID, or compare \
+         them with another run (--against RUN)",
+        path.display()
+    )]
+    NoModelNamed {
+        /// The run directory.
+        path: PathBuf,
+    },
     /// A run's model is documented, with another network than the run's.
     #[error(
         "{}: {id} was evaluated with the network {network}, and the catalog has {now} for it. Name the catalog that the run was made with (--catalog FILE), or evaluate again",
@@ -262,6 +272,16 @@ pub enum EvalError {
         record: PathBuf,
         /// Line and reason.
         reason: String,
+    },
+    /// Not one thread can be started that reads images.
+    #[error(
+        "the system starts no thread to read images: {source}. Give the process more memory or threads (ulimit -v, ulimit -u), or \
+         ask for fewer with --threads"
+    )]
+    NoThread {
+        /// The operating system's reason.
+        #[source]
+        source: io::Error,
     },
     /// An image is not any more what the run has predictions of.
     #[error(

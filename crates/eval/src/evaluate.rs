@@ -108,7 +108,7 @@ pub fn evaluate(
     }
     let finished = std::thread::scope(|scope| {
         let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
-        let source = Source::start(scope, work, &plan.placement);
+        let source = Source::start(scope, work, &plan.placement)?;
         let mut warnings = WarningLog::new(dir, &mut record);
         run_through(plan, &mut runs, &mut digests, &mut warnings, &source, stop, progress)
     });

@@ -163,10 +163,13 @@ fn check_predicted(dataset: &Dataset, record: &RunRecord, path: &Path) -> Result
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(changed)).collect();
+        // Where the system starts no other thread, this one does it all.
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, changed).ok();
+        let handles: Vec<_> = (1..workers).filter_map(start).collect();
+        let own = changed();
         let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
             handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        handles.into_iter().try_for_each(join)
+        handles.into_iter().map(join).fold(own, Result::and)
     })
 }

@@ -10,13 +10,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
 
 use dataset::guard::guarded;
 use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage, Warnings};
 use models::{Placement, Threads};
 
+use crate::EvalError;
 use crate::digests::{self, Digest};
 
 /// An image as the recipes see it.
@@ -82,23 +83,26 @@ pub(crate) enum Next {
 impl<'env> Source<'env> {
     /// Starts threads in `scope` that prepare `work` for the device of `placement`. They stop when the source
     /// is dropped.
+    ///
+    /// # Errors
+    /// [`EvalError::NoThread`] when the system starts none.
     pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, 'env>,
         work: Work<'env>,
         placement: &'env Placement,
-    ) -> Self {
+    ) -> Result<Self, EvalError> {
         let threads = placement.threads();
         let workers = threads.count().min(work.images.len());
         if placement.device().is_gpu() {
             // A batch is being filled while the device has one and the next is waiting for it.
             let ahead = (2 * work.batch).max(workers).min(work.images.len());
             let prepare = move |index| prepare(work, index, guarded(|| work.dataset.read(index)));
-            Self::Ahead(spawn(scope, work, workers, ahead, prepare))
+            Ok(Self::Ahead(spawn(scope, Builder::new, work, (workers, ahead), prepare)?))
         } else {
             let ahead = work.batch.max(workers).min(work.images.len());
             let read = move |index| (index, guarded(|| work.dataset.read(index)));
-            let files = spawn(scope, work, workers, ahead, read);
-            Self::InTurn { work, threads, files }
+            let files = spawn(scope, Builder::new, work, (workers, ahead), read)?;
+            Ok(Self::InTurn { work, threads, files })
         }
     }
 
@@ -135,27 +139,34 @@ impl<'env> Source<'env> {
     }
 }
 
-/// Starts `workers` threads in `scope` that `make` something of each image. At most `ahead` wait in the channel.
+/// Starts `workers` threads in `scope` that `make` something of each image, or as many as the system has memory for. At most
+/// `ahead` wait in the channel.
 fn spawn<'scope, 'env, T: Send + 'scope>(
     scope: &'scope Scope<'scope, 'env>,
+    builder: impl Fn() -> Builder,
     work: Work<'env>,
-    workers: usize,
-    ahead: usize,
+    (workers, ahead): (usize, usize),
     make: impl Fn(usize) -> T + Send + Clone + 'scope,
-) -> Receiver<T> {
+) -> Result<Receiver<T>, EvalError> {
     let (sender, receiver) = sync_channel(ahead);
     let next = Arc::new(AtomicUsize::new(0));
-    for _ in 0..workers {
+    for number in 0..workers {
         let (sender, next, make): (SyncSender<T>, _, _) = (sender.clone(), Arc::clone(&next), make.clone());
-        scope.spawn(move || {
+        let worker = move || {
             while let Some(&index) = work.images.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if sender.send(make(index)).is_err() {
                     break;
                 }
             }
-        });
+        };
+        match builder().spawn_scoped(scope, worker) {
+            Err(source) if number == 0 => return Err(EvalError::NoThread { source }),
+            // Those that there are do it as well.
+            Err(_) => break,
+            Ok(_) => {}
+        }
     }
-    receiver
+    Ok(receiver)
 }
 
 /// Crops an image. A bug that panics on it is its own error, not the end of the run.
@@ -200,7 +211,7 @@ mod tests {
         let work = Work { dataset: &dataset, recipes: &recipes, images: &images, batch };
         let (mut seen, mut sizes) = (Vec::new(), Vec::new());
         std::thread::scope(|scope| {
-            let source = Source::start(scope, work, &placement);
+            let source = Source::start(scope, work, &placement).unwrap();
             loop {
                 match source.next(Duration::from_secs(1)) {
                     Next::Images(images) => {
@@ -229,5 +240,25 @@ mod tests {
                 assert!(sizes.iter().all(|&size| size <= most), "{sizes:?} at most {most}");
             }
         }
+    }
+
+    #[test]
+    fn threads_that_do_not_start_are_an_error_or_not_missed() {
+        let dataset = Dataset::sample();
+        let images: Vec<usize> = (0..5).collect();
+        let work = Work { dataset: &dataset, recipes: &[], images: &images, batch: 2 };
+        // No machine has such a stack.
+        let impossible = || Builder::new().stack_size(1 << 60);
+        std::thread::scope(|scope| {
+            let none = spawn(scope, impossible, work, (2, 2), |index| index);
+            assert!(matches!(none, Err(EvalError::NoThread { .. })));
+            let started = AtomicUsize::new(0);
+            let first_only = || match started.fetch_add(1, Ordering::Relaxed) {
+                0 => Builder::new(),
+                _ => impossible(),
+            };
+            let one = spawn(scope, first_only, work, (3, 2), |index| index).unwrap();
+            assert_eq!(one.iter().collect::<Vec<_>>(), images);
+        });
     }
 }

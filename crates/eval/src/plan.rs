@@ -164,12 +164,17 @@ impl Plan {
             let identify = move || -> Result<Vec<_>, EvalError> {
                 models.iter().zip(opened).map(|(model, opened)| opened.identify(cache, model)).collect()
             };
-            let identified = scope.spawn(identify);
+            let identified = thread::Builder::new().spawn_scoped(scope, identify);
             let load = |(model, opened): (&&Model, &Opened)| {
                 Loaded::new(model, opened, &placement).map_err(|error| opened.not_loaded(model, error))
             };
             let loaded: Result<Vec<_>, EvalError> = models.iter().zip(opened).map(load).collect();
-            (identified.join().unwrap_or_else(|panic| resume_unwind(panic)), loaded)
+            // Where the system starts no other thread, this one does it.
+            let identified = identified.map_or_else(
+                |_| identify(),
+                |thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            );
+            (identified, loaded)
         });
         // That a file is not the published one says more than what loading made of it.
         let (identified, loaded) = (identified?, loaded?);

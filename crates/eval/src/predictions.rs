@@ -57,7 +57,7 @@ impl PredictionLog {
 /// # Errors
 /// [`EvalError::RunFile`] and [`EvalError::DamagedRun`].
 pub(crate) fn read_unfinished(path: &Path) -> Result<Vec<Prediction>, EvalError> {
-    let mut lines = match std::fs::read(path) {
+    let mut lines = match dataset::regular::read(path, MAX_LOG_BYTES) {
         Ok(lines) => lines,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(EvalError::RunFile { action: "read", path: path.to_owned(), source }),

@@ -12,7 +12,7 @@ use dataset::{Dataset, regular};
 
 use crate::EvalError;
 use crate::confidences;
-use crate::digests::Digest;
+use crate::digests::{self, Digest};
 use crate::layout::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS, REPORTS};
 use crate::lock::{self, Lock, NotLocked};
 use crate::predictions::{self, Prediction};
@@ -77,17 +77,25 @@ impl RunDir {
         // record first, which a second look sees.
         let is_free = || check_the_way(path, identity, own_record(path)?.as_ref());
         is_free().or_else(|_| is_free())?;
-        fs::create_dir_all(path).map_err(failed("create", path))?;
         let lock_path = path.join(LOCK);
         let mut other = None;
-        let lock = Lock::take(&lock_path, &mut |holder| {
+        let mut may_go_on = |holder: &str| {
             // Hours of waiting should not end with a refusal that was certain from the beginning. What cannot be read may
             // be about to be written.
             let there = if fresh { Ok(None) } else { read_record(path) };
             let there = there.ok().flatten();
             other = there.and_then(|before| identity.other_evaluation(&before, path));
             other.is_none() && wait(holder)
-        });
+        };
+        let lock = loop {
+            fs::create_dir_all(path).map_err(failed("create", path))?;
+            match Lock::take(&lock_path, &mut may_go_on) {
+                // Somebody has deleted the folder, perhaps during the waiting. It is free, then.
+                Err(NotLocked::Failed(error))
+                    if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
+                taken => break taken,
+            }
+        };
         let lock = match (lock, other) {
             (_, Some(other)) => return Err(other),
             (Ok(lock), None) => lock,
@@ -205,6 +213,19 @@ impl RunDir {
         self.path.join(DIGESTS)
     }
 
+    /// The digests of the images that the model with this `id` has a prediction of, as far as they are known.
+    pub(crate) fn predicted(&self, id: &str) -> Result<HashMap<String, Digest>, EvalError> {
+        let mut known = digests::read(&self.digests())?;
+        let rows = predictions::read_unfinished(&layout::predictions(&self.path, id))?;
+        let predicted = rows.into_iter().filter(|row| row.outcome.is_ok());
+        Ok(predicted.filter_map(|row| known.remove_entry(&row.image)).collect())
+    }
+
+    pub(crate) fn image_changed(&self, image: &str, before: &Digest, now: &Digest) -> EvalError {
+        let (before, now) = (digests::hex(before), digests::hex(now));
+        EvalError::ImageChanged { path: self.digests(), image: image.to_owned(), before, now }
+    }
+
     /// Writes `run.json`.
     ///
     /// # Errors
@@ -244,7 +265,7 @@ impl RunDir {
             stage(layout::confidences(&self.path, &model.id), confidences::whole(names(), known))?;
         }
         if let Some((names, known)) = digests {
-            stage(self.digests(), crate::digests::whole(names.iter().copied(), known))?;
+            stage(self.digests(), digests::whole(names.iter().copied(), known))?;
         }
         for (name, text) in reports(record, rows, confidences, images) {
             stage(self.path.join(name), Ok(text.into_bytes()))?;
@@ -364,6 +385,13 @@ fn check_the_way(path: &Path, identity: &Identity, before: Option<&RunRecord>) -
     let own = before.map(|before| files_of(path, before)).unwrap_or_default();
     if !lock::is_own(&path.join(LOCK)) {
         return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });
+    }
+    for folder in [PREDICTIONS, CONFIDENCES] {
+        // Behind a link the files may be another run's, under the same names.
+        let folder = path.join(folder);
+        if fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {
+            return Err(EvalError::InTheWay { path: path.to_owned(), strange: folder });
+        }
     }
     for file in layout::files(path, identity.ids()) {
         // A link that leads nowhere is in the way too.

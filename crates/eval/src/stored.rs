@@ -12,6 +12,7 @@ use crate::layout;
 use crate::predictions::{self, Prediction};
 use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, State};
 use crate::run_dir::read_record;
+use crate::weights::WeightsSource;
 
 /// A finished run on disk.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl StoredRun {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Self::rows`]; [`EvalError::NotInCatalog`], or [`EvalError::OtherNetwork`] when the catalog has a
+    /// Those of [`Self::rows`]; [`EvalError::NotInCatalog`], [`EvalError::NoModelNamed`], or [`EvalError::OtherNetwork`] when the catalog has a
     /// model of that name with another network.
     pub fn judged(&self, catalog: &Catalog, tolerance_pp: Option<f64>) -> Result<RunRecord, EvalError> {
         let mut record = self.record.clone();
@@ -123,7 +124,10 @@ impl StoredRun {
     ) -> Result<&'a Model, EvalError> {
         let id = || there.id.clone();
         let entry = catalog.models().iter().find(|entry| entry.id == there.id);
-        let entry = entry.ok_or_else(|| EvalError::NotInCatalog { id: id() })?;
+        let entry = entry.ok_or_else(|| match there.weights {
+            WeightsSource::Elsewhere { .. } => EvalError::NoModelNamed { path: self.path.clone() },
+            _ => EvalError::NotInCatalog { id: id() },
+        })?;
         if entry.network == there.network {
             return Ok(entry);
         }

@@ -14,7 +14,10 @@ use crate::run_dir::RunDir;
 /// Images that a sentence names; the others are counted.
 const NAMED: usize = 3;
 
-/// A killed run loses what it was warned of since it last wrote its record, which it does no more often than this.
+/// So many warned images are written down at once, each before its prediction, so that a run that is killed has lost none.
+const AT_ONCE: usize = 100;
+
+/// Where there are more, the record is written no more often than this, and a kill loses what came since.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An image that the decoder warned of.
@@ -92,7 +95,9 @@ impl<'a> WarningLog<'a> {
     }
 
     fn write_now_and_then(&mut self) -> Result<(), EvalError> {
-        if !self.is_written && self.written.elapsed() >= WRITE_INTERVAL {
+        let is_due =
+            self.record.decoder_warnings.len() <= AT_ONCE || self.written.elapsed() >= WRITE_INTERVAL;
+        if !self.is_written && is_due {
             self.dir.write_record(self.record)?;
             (self.is_written, self.written) = (true, Instant::now());
         }

@@ -50,7 +50,9 @@ impl Whole {
         let no_name = || failed(std::io::Error::from(std::io::ErrorKind::InvalidFilename));
         let temporary = beside(path, SUFFIXES[usize::from(again)]).ok_or_else(no_name)?;
         self.staged.push((temporary.clone(), path.to_owned()));
-        let written = File::create(&temporary)
+        // Never through a link that somebody has put there.
+        let _ = fs::remove_file(&temporary);
+        let written = File::create_new(&temporary)
             .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
         written.map_err(failed)
     }
@@ -106,6 +108,21 @@ mod tests {
         whole.commit().unwrap();
         assert_eq!(fs::read(&first).unwrap(), b"finished");
         assert_eq!(fs::read(folder.path().join("new/third")).unwrap(), b"3");
+
+        #[cfg(unix)]
+        {
+            // Where the file beside it would be, a stranger has put a link.
+            let (third, target) = (folder.path().join("third"), folder.path().join("target"));
+            fs::write(&target, "mine").unwrap();
+            std::os::unix::fs::symlink(&target, folder.path().join(".third.tmp")).unwrap();
+            let mut whole = Whole::default();
+            whole.add(&third, b"3").unwrap();
+            whole.commit().unwrap();
+            assert_eq!(
+                (fs::read(&target).unwrap(), fs::read(&third).unwrap()),
+                (b"mine".to_vec(), b"3".to_vec())
+            );
+        }
 
         // A folder in the way: what was not renamed is cleaned away.
         let mut whole = Whole::default();

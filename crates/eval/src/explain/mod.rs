@@ -20,9 +20,11 @@ use swaps::{Swap, swaps};
 
 use crate::EvalError;
 use crate::batches::{Batches, ImageLogits};
+use crate::digests;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
 use crate::record::ModelRecord;
+use crate::run_dir::RunDir;
 use crate::verdict::Verdict;
 use crate::warned::WarnedImage;
 
@@ -36,14 +38,17 @@ pub fn is_wanted(model: &ModelRecord) -> bool {
 }
 
 /// Tries every swap of `planned`'s recipe on `images` images of the run, or on as many as there are.
-/// `progress` is told how many images of how many are done. When `stop` is set, what is known by then is
-/// given; nothing, if that is not one image. An image that cannot be read, decoded or computed is left out and counted.
+/// `dir` is the run's, whose predictions are to be explained. `progress` is told how many images of how many are done. When `stop`
+/// is set, what is known by then is given; nothing, if that is not one image. An image that cannot be read, decoded or computed is
+/// left out and counted.
 ///
 /// # Errors
+/// [`EvalError::ImageChanged`] for an image of other bytes than those that the run has a prediction of;
 /// [`EvalError::DataLost`] when images cannot be read any more, [`EvalError::DeviceFailed`] and
 /// [`EvalError::ComputationFailed`] when the device fails.
 pub fn explain(
     plan: &Plan,
+    dir: &RunDir,
     planned: &PlannedModel,
     record: &ModelRecord,
     images: usize,
@@ -55,6 +60,7 @@ pub fn explain(
     let chosen = spread(plan, images);
     let total = chosen.len();
     let mut batch = Batch::new(plan, planned);
+    let predicted = dir.predicted(&planned.model.id)?;
     for (done, index) in chosen.into_iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             tally.stopped_of = Some(total as u64);
@@ -69,6 +75,13 @@ pub fn explain(
             Ok(Ok(bytes)) => Some(bytes),
             _ => None,
         };
+        // A file that was replaced meanwhile explains nothing of what was counted.
+        if let (Some(bytes), Some(before)) = (&bytes, predicted.get(&item.name)) {
+            let now = digests::of(bytes);
+            if now != *before {
+                return Err(dir.image_changed(&item.name, before, &now));
+            }
+        }
         let found = bytes.and_then(|bytes| guarded(|| inputs(planned, &swaps, &bytes)).ok().flatten());
         let Some((own, swapped, warnings)) = found else {
             tally.left_out += 1;

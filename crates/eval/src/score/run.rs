@@ -15,13 +15,14 @@ use sha2::{Digest as _, Sha256};
 use super::{Predictions, Ranked};
 use crate::EvalError;
 use crate::digests::hex;
+use crate::layout;
 use crate::metrics::TopK;
 use crate::predictions::Prediction;
 use crate::provenance::Environment;
 use crate::record::{
     AccuracyTolerance, DatasetRecord, FigureRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State,
 };
-use crate::run_dir::{Finished, Identity, RunDir};
+use crate::run_dir::{Finished, Identity, RunDir, read_record};
 use crate::stored::StoredRun;
 use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
@@ -84,6 +85,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         decoder_warnings: Vec::new(),
         models: Vec::new(),
     };
+    check_apart(&predictions.path, run.out, &model.id)?;
     let weights = WeightsSource::Elsewhere { sha256 };
     let unjudged = unjudged(model, weights);
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
@@ -101,6 +103,19 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     dir.stage_finished(&finished)?.commit()?;
     dir.delete_outdated([model.id.as_str()].into_iter())?;
     Ok(record)
+}
+
+/// Whether `predictions` is none of the files that are about to be written or deleted in `out`: what is scored would be gone.
+fn check_apart(predictions: &Path, out: &Path, id: &str) -> Result<(), EvalError> {
+    let (Ok(file), Ok(run)) = (predictions.canonicalize(), out.canonicalize()) else { return Ok(()) };
+    let before = read_record(out).ok().flatten();
+    let before = before.iter().flat_map(|before| &before.models).map(|model| model.id.as_str());
+    if !layout::files(&run, before.chain([id])).contains(&file) {
+        return Ok(());
+    }
+    let reason =
+        format!("it lies in --out {}, where it would be overwritten. Choose another --out", out.display());
+    Err(EvalError::Predictions { path: predictions.to_owned(), reason })
 }
 
 /// The rows in the order of the images' names.
@@ -267,6 +282,10 @@ mod tests {
         let results = std::fs::read_to_string(folder.path().join("one/results.csv")).unwrap();
         assert!(results.contains(",2,0,1,,50.000,,"), "{results}");
 
+        let undocumented = StoredRun::open(&folder.path().join("one")).unwrap();
+        let error = undocumented.judged(&Catalog::built_in(), None).unwrap_err().to_string();
+        assert!(error.contains("Score them with --model ID"), "{error}");
+
         // Read back, they can be compared and judged.
         run(folder.path(), "other", &format!("{A},65\n{B},970\n"), Some("timm/xception"));
         let open = |name: &str| StoredRun::open(&folder.path().join(name)).unwrap();
@@ -276,6 +295,32 @@ mod tests {
         assert_eq!(rows("other")[1].outcome.as_ref().unwrap().classes[0], 970);
         let judged = open("five").judged(&Catalog::built_in(), None).unwrap();
         assert_eq!(judged.models[0].figures[0].reproduced, "50.000");
+    }
+
+    #[test]
+    fn what_is_scored_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        run(folder.path(), "five", &format!("{A},65\n{B},1\n"), Some("timm/xception"));
+        let out = folder.path().join("five");
+        let log = out.join("predictions/timm-xception.csv");
+        let before = std::fs::read(&log).unwrap();
+        let predictions = read(&log).unwrap();
+        let catalog = Catalog::built_in();
+        // As the model that wrote it, or as another.
+        for id in ["timm/xception", "timm/xception41"] {
+            let run = ScoreRun {
+                known: None,
+                label_set: LabelSet::Original,
+                model: Some(catalog.select(id).unwrap()[0]),
+                tolerance: AccuracyTolerance::new(None, &catalog),
+                out: &out,
+                fresh: true,
+                command: Vec::new(),
+            };
+            let error = write(&predictions, &run).unwrap_err().to_string();
+            assert!(error.contains("would be overwritten. Choose another --out"), "{error}");
+            assert_eq!(std::fs::read(&log).unwrap(), before);
+        }
     }
 
     #[test]

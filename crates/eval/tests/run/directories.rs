@@ -114,3 +114,45 @@ fn what_no_run_wrote_is_not_overwritten_beside_a_run() {
         assert!(folder.path().join("elsewhere.csv").exists());
     }
 }
+
+/// Behind a link to another run's folder are files of the same names.
+#[cfg(unix)]
+#[test]
+fn files_are_not_written_behind_a_linked_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, mine) = (folder.path().join("theirs"), folder.path().join("mine"));
+    let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
+    run(&one, &theirs).unwrap();
+    run(&one, &mine).unwrap();
+    let before = files(&theirs);
+    for name in ["predictions", "confidences"] {
+        let linked = mine.join(name);
+        fs::rename(&linked, folder.path().join("aside")).unwrap();
+        std::os::unix::fs::symlink(theirs.join(name), &linked).unwrap();
+        for fresh in [false, true] {
+            let error = open(&mine, &one, fresh).unwrap_err();
+            assert!(matches!(error, EvalError::InTheWay { .. }), "{error}");
+            assert!(error.to_string().contains(&format!("{name} is in the way")), "{error}");
+        }
+        fs::remove_file(&linked).unwrap();
+        fs::rename(folder.path().join("aside"), &linked).unwrap();
+    }
+    assert_eq!(files(&theirs), before);
+    open(&mine, &one, true).unwrap();
+}
+
+#[test]
+fn a_folder_that_is_deleted_while_it_is_waited_for_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("runs/1");
+    let identity = Identity::of_plan(&plan(&Options { limit: Some(1), ..Options::default() }).unwrap());
+    let held = RunDir::open(&out, &identity, false).unwrap();
+    let mut asked = 0;
+    let waited = RunDir::open_waiting(&out, &identity, false, &mut |_| {
+        asked += 1;
+        fs::remove_dir_all(folder.path().join("runs")).unwrap();
+        true
+    });
+    assert_eq!((waited.unwrap().path(), asked), (out.as_path(), 1));
+    drop(held);
+}

@@ -22,7 +22,8 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     let stop = AtomicBool::new(false);
     let mut told = Vec::new();
     let mut tell = |done, total| told.push((done, total));
-    let found = explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut tell).unwrap().unwrap();
+    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let found = explain::explain(&seen, &dir, &seen.models[0], model, 2, &stop, &mut tell).unwrap().unwrap();
     assert_eq!(told, [(0, 2), (1, 2)]);
     assert_eq!((found.images, found.needed_pp), (2, None));
     let swap = |factor: &str, name: &str| {
@@ -38,7 +39,6 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     assert_eq!((opencv.inputs_changed, opencv.best_class_changed, opencv.mcnemar_p), (0, 0, 1.0));
 
     // It stays with the run, and in its reports.
-    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
     let mut record = outcome.record;
     record.models[0].explanation = Some(found.clone());
     dir.write_reports_again(&record, Some(&seen.dataset)).unwrap();
@@ -51,7 +51,11 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     }
     // A stop before the first image leaves nothing to say.
     stop.store(true, Ordering::Relaxed);
-    assert_eq!(explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap(), None);
+    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    assert_eq!(
+        explain::explain(&seen, &dir, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap(),
+        None
+    );
 }
 
 /// What the run tolerates, an explanation does.
@@ -73,11 +77,24 @@ fn an_image_that_cannot_be_read_is_left_out() {
     let model = &outcome.record.models[0];
     let stop = AtomicBool::new(false);
     let tried = explain::images_tried(&seen, 200);
-    let found = explain::explain(&seen, &seen.models[0], model, 200, &stop, &mut |_, _| ()).unwrap().unwrap();
+    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let again = || explain::explain(&seen, &dir, &seen.models[0], model, 200, &stop, &mut |_, _| ());
+    let found = again().unwrap().unwrap();
     assert_eq!((tried, found.images, found.left_out), (3, 1, 2));
     assert!(found.is_of(3));
     assert_eq!(
         found.conclusion(),
         "no conclusion is drawn from 1 images, at least 30 are needed (2 images could not be tried)"
     );
+
+    // What has no prediction may change, and is tried.
+    fs::copy(name(3), name(2)).unwrap();
+    assert_eq!(again().unwrap().unwrap().images, 2);
+    // What has one may not: it is not what was counted.
+    let mut bytes = fs::read(name(3)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(name(3), bytes).unwrap();
+    let error = again().unwrap_err();
+    assert!(matches!(error, EvalError::ImageChanged { .. }), "{error}");
+    assert!(error.to_string().contains("ILSVRC2012_val_00000003.JPEG has changed"), "{error}");
 }

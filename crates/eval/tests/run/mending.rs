@@ -97,6 +97,35 @@ fn an_image_with_a_prediction_may_not_change() {
     assert_ne!(digests, before[2]);
 }
 
+/// Bytes of one size have one fingerprint, and two digests.
+#[test]
+fn runs_over_other_bytes_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    sample_as_files(&data, 2);
+    let evaluated = |name: &str| {
+        let out = folder.path().join(name);
+        run(&plan(&options(&data)).unwrap(), &out).unwrap();
+        StoredRun::open(&out).unwrap()
+    };
+    let (one, same) = (evaluated("one"), evaluated("same"));
+    let two = image(&data, 2);
+    let mut flipped = fs::read(&two).unwrap();
+    let last = flipped.len() - 40;
+    flipped[last] ^= 1;
+    fs::write(&two, &flipped).unwrap();
+    let other = evaluated("other");
+    assert_eq!(one.record.dataset.fingerprint, other.record.dataset.fingerprint);
+    let notes = |other| eval::compare::compare(&one, other, eval::compare::Over::All).unwrap().notes;
+    assert_eq!(notes(&same), [""; 0]);
+    assert_eq!(
+        notes(&other),
+        [
+            "1 of 2 images were read as other bytes by the other run (ILSVRC2012_val_00000002.JPEG first): they are not the same files."
+        ]
+    );
+}
+
 /// Two models see one set of bytes, in whatever session.
 #[test]
 fn models_of_a_run_see_the_same_bytes() {

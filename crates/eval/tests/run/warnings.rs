@@ -36,7 +36,41 @@ fn they_are_counted_and_named_and_have_predictions() {
     let again = run(&plan(&options()).unwrap(), folder.path()).unwrap();
     assert_eq!(again.record.decoder_warnings, *warned);
     let (stop, model) = (AtomicBool::new(false), &outcome.record.models[0]);
-    let found = explain::explain(&seen, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap().unwrap();
+    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let found =
+        explain::explain(&seen, &dir, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap().unwrap();
     assert_eq!(found.decoder_warnings, *warned);
     assert!(found.conclusion().contains(&format!("{name} ({words})")), "{}", found.conclusion());
+}
+
+/// Looks at `run.json` as each image is finished, which a kill would leave as it is then.
+struct AsItIsThen<'a> {
+    record: &'a Path,
+    known: Vec<bool>,
+}
+
+impl Progress for AsItIsThen<'_> {
+    fn start(&mut self, _done: usize, _total: usize) {}
+
+    fn image(&mut self, _top1_pct: f64) {
+        self.known.push(fs::read_to_string(self.record).unwrap().contains("3 extraneous bytes"));
+    }
+
+    fn error(&mut self, _image: &str, _error: &str) {}
+
+    fn smaller_batches(&mut self, _id: &str, _batch: usize) {}
+
+    fn finish(&mut self) {}
+}
+
+#[test]
+fn a_run_that_is_killed_has_lost_none() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    with_a_warned_image(data.path());
+    let weights = vec![WeightsArg::Seeded];
+    let seen = plan(&Options { data: Some(data.path()), weights, ..Options::default() }).unwrap();
+    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let mut progress = AsItIsThen { record: &folder.path().join("run.json"), known: Vec::new() };
+    evaluate(&seen, &dir, &AtomicBool::new(false), &mut progress).unwrap();
+    assert_eq!(progress.known, [true, true]);
 }
