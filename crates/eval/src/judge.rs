@@ -290,23 +290,25 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
     if dataset.label_set == LabelSet::Real {
         obstacles.push("ReaL labels instead of the original ones".to_owned());
     }
+    // What predictions that were made elsewhere were computed with, and how, is for whoever holds them against a table.
+    let elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
     match subject.weights {
         WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
-        // By the catalog at hand, whatever a stored run was told by its own.
-        weights
-            if subject.model.weights.is_some() && !weights.is_published(subject.model.weights.as_ref()) =>
-        {
-            obstacles.push("weights other than the published file".to_owned());
+        // By the catalog at hand, whatever a stored run was told by its own. An entry that names no published file, such as
+        // that of one's own checkpoint, documents the file that is given.
+        weights @ WeightsSource::File { .. } => {
+            let published = subject.model.weights.as_ref();
+            if published.is_some() && !weights.is_published(published) {
+                obstacles.push("weights other than the published file".to_owned());
+            }
         }
-        // An entry that names no published file, such as that of one's own checkpoint, documents the file that is given.
-        WeightsSource::File { .. } | WeightsSource::Elsewhere { .. } => {}
+        WeightsSource::Elsewhere { .. } => {}
     }
-    let elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
     if subject.recipe != subject.model.recipe && !elsewhere {
         obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
     }
     let documented = subject.model.documented.dtype;
-    if conditions.dtype != documented {
+    if conditions.dtype != documented && !elsewhere {
         obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
@@ -354,6 +356,22 @@ mod tests {
         assert_eq!(found(&model).as_deref(), Some("weights other than the published file"));
         model.weights = None;
         assert_eq!(found(&model), None);
+    }
+
+    /// What they were computed with is not known, so none of it is held against them: the screen of `score` and the run that it
+    /// writes say one thing.
+    #[test]
+    fn predictions_made_elsewhere_are_compared_over_the_whole_set() {
+        let (dataset, mut model) = (whole_set(), xception());
+        let weights = WeightsSource::Elsewhere { sha256: "0".repeat(64) };
+        let found = |model: &Model, images| {
+            let subject = Subject { recipe: "elsewhere", ..subject(model, &weights) };
+            obstacle(conditions(&dataset, Dtype::F32), &subject, images)
+        };
+        assert_eq!(found(&model, 50_000), None);
+        model.documented.dtype = Dtype::Bf16;
+        assert_eq!(found(&model, 50_000), None);
+        assert_eq!(found(&model, 7).as_deref(), Some("unfinished, 7 of 50000 images so far"));
     }
 
     #[test]

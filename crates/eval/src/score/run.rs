@@ -53,19 +53,12 @@ pub struct ScoreRun<'a> {
 /// # Errors
 /// Those of [`RunDir::open`]; [`EvalError::Predictions`] when two names mean one image.
 pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord, EvalError> {
-    let bytes = std::fs::read(&predictions.path)
-        .map_err(|source| EvalError::Unreadable { path: predictions.path.clone(), source })?;
-    let sha256 = hex(&Sha256::digest(&bytes).into());
     let rows = rows(predictions, run.known)?;
-    let unnamed = || {
-        let stem = predictions.path.file_stem().unwrap_or_default().to_string_lossy();
-        format!("score/{stem}")
-    };
     let own;
     let model = match run.model {
         Some(model) => model,
         None => {
-            own = undocumented(&unnamed())
+            own = undocumented(&id_of(&predictions.path))
                 .map_err(|reason| EvalError::Predictions { path: predictions.path.clone(), reason })?;
             &own
         }
@@ -84,7 +77,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         decoder_warnings: Vec::new(),
         models: Vec::new(),
     };
-    let weights = WeightsSource::Elsewhere { sha256 };
+    let weights = WeightsSource::Elsewhere { sha256: predictions.sha256.clone() };
     let unjudged = unjudged(model, weights);
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
     record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
@@ -160,6 +153,14 @@ fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -
         is_ilsvrc2012_val: rows.len() == VAL_IMAGES && numbers.len() == VAL_IMAGES,
         warnings: Vec::new(),
     }
+}
+
+/// What predictions of no documented model are called: an id as the catalog has them, by the name of their file.
+fn id_of(path: &Path) -> String {
+    const LONGEST: usize = 100;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    format!("score/{}", stem.chars().take(LONGEST).map(plain).collect::<String>())
 }
 
 /// A model of which nothing is documented.
@@ -266,6 +267,11 @@ mod tests {
         assert_eq!(model.figures[1].reason, "fewer than five classes an image are known");
         let results = std::fs::read_to_string(folder.path().join("one/results.csv")).unwrap();
         assert!(results.contains(",2,0,1,,50.000,,"), "{results}");
+
+        // Its name is one that every system can have a log of.
+        let record = run(folder.path(), "mine [1] <b>", &format!("{A},65\n"), None);
+        assert_eq!(record.models[0].id, "score/mine__1___b_");
+        assert_eq!(id_of(Path::new(&format!("{}.csv", "é\n".repeat(200)))).len(), "score/".len() + 100);
 
         // Read back, they can be compared and judged.
         run(folder.path(), "other", &format!("{A},65\n{B},970\n"), Some("timm/xception"));
