@@ -32,9 +32,8 @@ impl ConfidenceLog {
 
 /// The probabilities in the file at `path`, by image; what is not there or not a probability is left out.
 pub(crate) fn read(path: &Path) -> HashMap<String, f32> {
-    let Ok(mut reader) = csv::ReaderBuilder::new().flexible(true).from_path(path) else {
-        return HashMap::new();
-    };
+    let Ok(bytes) = append_log::read(path) else { return HashMap::new() };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
     let rows = reader.records().flatten().filter_map(|row| {
         let probability: f32 = row.get(1)?.parse().ok()?;
         (0.0..=1.0).contains(&probability).then(|| (row.get(0).unwrap_or_default().to_owned(), probability))

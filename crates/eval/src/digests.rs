@@ -93,11 +93,8 @@ impl Digests {
 /// # Errors
 /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
 pub(crate) fn read(path: &Path) -> Result<HashMap<String, Digest>, EvalError> {
-    let mut lines = match std::fs::read(path) {
-        Ok(lines) => lines,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(source) => return Err(EvalError::Unreadable { path: path.to_owned(), source }),
-    };
+    let mut lines = crate::append_log::read(path)
+        .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     crate::append_log::cut_torn_line(&mut lines);
     parse(&lines).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
 }

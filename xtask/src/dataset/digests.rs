@@ -5,11 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
+use dataset::regular;
 
 use super::some;
 
 /// The file's name in a run directory.
 const FILE: &str = "digests.csv";
+
+/// More than a row has for each of a million images.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// SHA-256 in hexadecimal, by the image's name.
 pub(super) type Digests = BTreeMap<String, String>;
@@ -41,7 +45,8 @@ pub(super) fn read(run: &Path) -> anyhow::Result<(PathBuf, Digests)> {
             run.display()
         );
     }
-    let bytes = fs::read(&path).with_context(|| format!("{}: the digests cannot be read", path.display()))?;
+    let bytes = regular::read(&path, MAX_BYTES)
+        .with_context(|| format!("{}: the digests cannot be read", path.display()))?;
     let digests = parse(&bytes).with_context(|| {
         format!("{}: is no file of digests (a heading image,sha256 and a row an image)", path.display())
     })?;
