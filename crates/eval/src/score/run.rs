@@ -27,7 +27,7 @@ use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
 
 /// What stands for a device or a recipe that nobody knows.
-const ELSEWHERE: &str = "elsewhere";
+pub(crate) const ELSEWHERE: &str = "elsewhere";
 
 /// How predictions are written down as a run.
 #[derive(Debug)]
@@ -255,6 +255,8 @@ mod tests {
             "timm/xception,timm,xception,elsewhere,elsewhere,elsewhere,2,0,1,2,50.000,100.000,"
         ));
         assert!(row.contains(",94.392,,9.198,,22.856,"), "{row}");
+        assert!(read("report.md").contains("- device: not known, predictions made elsewhere"));
+        assert!(read("junit.xml").contains("documented 9.198, measured what is not known: not comparable"));
         assert!(read("report.md").contains("not known") && read("report.html").contains("timm/xception"));
 
         // One class an image says nothing of top-5, nor does a file of no model of anything documented.
