@@ -290,8 +290,6 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
     if dataset.label_set == LabelSet::Real {
         obstacles.push("ReaL labels instead of the original ones".to_owned());
     }
-    // What predictions that were made elsewhere were computed with, and how, is for whoever holds them against a table.
-    let elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
     match subject.weights {
         WeightsSource::Seeded => obstacles.push("seeded weights".to_owned()),
         // By the catalog at hand, whatever a stored run was told by its own. An entry that names no published file, such as
@@ -302,14 +300,17 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
                 obstacles.push("weights other than the published file".to_owned());
             }
         }
+        // Weights, recipe and type of numbers are what whoever made the predictions says they are.
         WeightsSource::Elsewhere { .. } => {}
     }
-    if subject.recipe != subject.model.recipe && !elsewhere {
-        obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
-    }
-    let documented = subject.model.documented.dtype;
-    if conditions.dtype != documented && !elsewhere {
-        obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
+    if !matches!(subject.weights, WeightsSource::Elsewhere { .. }) {
+        if subject.recipe != subject.model.recipe {
+            obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
+        }
+        let documented = subject.model.documented.dtype;
+        if conditions.dtype != documented {
+            obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
+        }
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
 }
