@@ -136,7 +136,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
     if !args.offline && (data.is_some() || !args.weights.is_empty()) {
-        fetch_lacking(&catalog, &args.model, &args.weights)?;
+        fetch_lacking(&catalog, &args.model, &args.weights, || match &data {
+            Some(data) => dataset::Dataset::open(data, args.labels.as_deref()).map(drop),
+            None => Ok(()),
+        })?;
     }
     let plan = Plan::new(Request {
         catalog: &catalog,
@@ -269,10 +272,20 @@ fn explain_all(
     Ok(!stop.load(Ordering::Relaxed))
 }
 
-/// Fetches the published weights that the evaluation needs and the cache lacks.
-fn fetch_lacking(catalog: &Catalog, patterns: &[String], weights: &[WeightsArg]) -> anyhow::Result<()> {
+/// Fetches the published weights that the evaluation needs and the cache lacks, once `look` finds nothing wrong with the data.
+fn fetch_lacking(
+    catalog: &Catalog,
+    patterns: &[String],
+    weights: &[WeightsArg],
+    look: impl FnOnce() -> Result<(), dataset::DatasetError>,
+) -> anyhow::Result<()> {
     let selection = eval::plan::select(catalog, patterns)?;
-    for model in eval::weights::lacking(weights, &selection)? {
+    let lacking = eval::weights::lacking(weights, &selection)?;
+    if !lacking.is_empty() {
+        // Nobody should wait for a gigabyte to read that a path is wrong.
+        look()?;
+    }
+    for model in lacking {
         crate::weights::fetch(model)?;
     }
     Ok(())

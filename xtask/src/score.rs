@@ -7,6 +7,7 @@ use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
 use eval::metrics::wilson_interval_pct;
 use eval::record::AccuracyTolerance;
+use eval::report::visible;
 use eval::score::run::ScoreRun;
 use eval::score::{Judged, Score};
 use eval::verdict::{Judgement, Verdict};
@@ -83,7 +84,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let known = known_labels(args.labels.as_deref(), args.data.as_deref())?;
     let score = eval::score::score(&predictions, known.as_ref(), label_set)?;
 
-    let mut text = format!("{} ({})\n", predictions.path.display(), predictions.format.name());
+    let mut text = format!(
+        "{} ({})\n",
+        visible(&predictions.path.display().to_string()),
+        visible(&predictions.format.name())
+    );
     text += &format!("labels: {}\n", eval::score::label_source(&predictions, known.is_some()));
     text += &lines(&score);
     if let Some(diagnosis) = &score.diagnosis {

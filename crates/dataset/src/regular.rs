@@ -4,7 +4,7 @@
 //! they are opened. A [`RegularFile`] is one handle: whatever happens to its name meanwhile, all that is read comes from one
 //! file, and [`RegularFile::is_unchanged`] says whether that file was written to.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -185,6 +185,42 @@ pub fn read_text(path: &Path, limit_bytes: u64) -> io::Result<String> {
     })
 }
 
+/// Opens the file at `path` as `options` say, which may create it: one that this program alone writes, so that a link, a pipe
+/// or a device there is somebody else's doing. A link would have another file written to, a pipe would hold this process up.
+///
+/// # Errors
+/// When something else than a regular file stands there, or it cannot be opened.
+pub fn open_own(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let is_own = || match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_symlink() => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a link is in its place, and what that leads to is not to be written; remove it",
+        )),
+        Ok(found) => check(&found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    is_own()?;
+    let file = options.open(path)?;
+    // Another may have taken its place.
+    is_own()?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Creates the file at `path` for writing, in the place of whatever file, link or pipe this program or somebody else has left
+/// there: what a link leads to is not touched.
+///
+/// # Errors
+/// When a folder stands there, or nothing can be written.
+pub fn create_anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
 /// What is no regular file, by what it is.
 fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_file() {
@@ -282,5 +318,36 @@ mod tests {
                 assert!(message(&fifo).starts_with("it is a pipe (fifo), not a regular file"));
             }
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_somebody_else_put_there_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        open_own(&path("new"), &options).unwrap();
+        open_own(&path("new"), &options).unwrap();
+        fs::write(path("victim"), "precious").unwrap();
+        for (link, target) in [("link", "victim"), ("dangling", "made")] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+            let error = open_own(&path(link), &options).unwrap_err().to_string();
+            assert!(error.contains("a link is in its place"), "{error}");
+        }
+        let fifo = path("fifo");
+        if std::process::Command::new("mkfifo").arg(&fifo).status().is_ok_and(|made| made.success()) {
+            let error = open_own(&fifo, &options).unwrap_err().to_string();
+            assert!(error.starts_with("it is a pipe (fifo)"), "{error}");
+            io::Write::write_all(&mut create_anew(&fifo).unwrap(), b"file").unwrap();
+            assert_eq!(fs::read(&fifo).unwrap(), b"file");
+        }
+        for link in ["link", "dangling", "none"] {
+            drop(create_anew(&path(link)).unwrap());
+            assert!(fs::symlink_metadata(path(link)).unwrap().is_file());
+        }
+        assert_eq!(fs::read(path("victim")).unwrap(), b"precious");
+        assert!(!path("made").exists());
+        assert!(create_anew(folder.path()).is_err());
     }
 }

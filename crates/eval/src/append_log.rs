@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use dataset::regular;
+
 use crate::EvalError;
 
 /// A file that is being appended to.
@@ -25,8 +27,9 @@ impl AppendLog {
             let path = path.to_owned();
             move |source| EvalError::RunFile { action, path, source }
         };
+        let mut options = OpenOptions::new();
         let mut file =
-            OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed("open"))?;
+            regular::open_own(path, options.read(true).append(true).create(true)).map_err(failed("open"))?;
         let mut lines = Vec::new();
         file.read_to_end(&mut lines).map_err(failed("read"))?;
         let length = lines.len();
@@ -61,6 +64,20 @@ impl AppendLog {
 pub(crate) fn cut_torn_line(lines: &mut Vec<u8>) {
     lines.truncate(lines.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1));
 }
+
+/// The bytes of a log that may go on, none if there is no such file.
+///
+/// # Errors
+/// When it is no regular file or cannot be read.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match regular::read(path, MAX_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+/// Logs are read whole; one of 50,000 images has 6 MB.
+pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
 /// A file of a heading and rows, as many appends would have left it.
 ///
@@ -101,5 +118,21 @@ mod tests {
             log.append([["a", "1"], ["b, c", "2"]].into_iter().skip(kept - 1)).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), whole, "{length}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_link_is_no_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (fifo, link) = (folder.path().join("fifo"), folder.path().join("link"));
+        std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+        let error = AppendLog::open(&link, "name").unwrap_err().to_string();
+        assert!(error.contains("a link is in its place"), "{error}");
+        if std::process::Command::new("mkfifo").arg(&fifo).status().is_ok_and(|made| made.success()) {
+            let error = AppendLog::open(&fifo, "name").unwrap_err().to_string();
+            assert!(error.contains("it is a pipe (fifo)"), "{error}");
+            assert!(read(&fifo).is_err() && crate::confidences::read(&fifo).is_empty());
+        }
+        assert_eq!(read(&folder.path().join("none")).unwrap(), Vec::<u8>::new());
     }
 }

@@ -13,9 +13,6 @@ use crate::append_log::{self, AppendLog};
 
 const HEADER: &str = "image,probability";
 
-/// A hundred bytes an image are many.
-const MAX_BYTES: u64 = 1 << 30;
-
 /// A file that is being appended to.
 #[derive(Debug)]
 pub(crate) struct ConfidenceLog(AppendLog);
@@ -35,9 +32,7 @@ impl ConfidenceLog {
 
 /// The probabilities in the file at `path`, by image; what is not there or not a probability is left out.
 pub(crate) fn read(path: &Path) -> HashMap<String, f32> {
-    let Ok(bytes) = dataset::regular::read(path, MAX_BYTES) else {
-        return HashMap::new();
-    };
+    let Ok(bytes) = append_log::read(path) else { return HashMap::new() };
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]);
     let rows = reader.records().flatten().filter_map(|row| {
         let probability: f32 = row.get(1)?.parse().ok()?;

@@ -7,16 +7,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use dataset::regular;
 use sha2::{Digest as _, Sha256};
 
 use crate::EvalError;
 use crate::append_log::AppendLog;
 
 const HEADER: &str = "image,sha256";
-
-/// A hundred bytes an image are many.
-const MAX_BYTES: u64 = 1 << 30;
 
 /// The SHA-256 of an image's bytes.
 pub(crate) type Digest = [u8; 32];
@@ -97,11 +93,8 @@ impl Digests {
 /// # Errors
 /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
 pub(crate) fn read(path: &Path) -> Result<HashMap<String, Digest>, EvalError> {
-    let mut lines = match regular::read(path, MAX_BYTES) {
-        Ok(lines) => lines,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
-        Err(source) => return Err(EvalError::Unreadable { path: path.to_owned(), source }),
-    };
+    let mut lines = crate::append_log::read(path)
+        .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     crate::append_log::cut_torn_line(&mut lines);
     parse(&lines).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
 }

@@ -359,6 +359,22 @@ mod tests {
         assert_eq!(found(&model), None);
     }
 
+    /// What they were computed with is not known, so none of it is held against them: the screen of `score` and the run that it
+    /// writes say one thing.
+    #[test]
+    fn predictions_made_elsewhere_are_compared_over_the_whole_set() {
+        let (dataset, mut model) = (whole_set(), xception());
+        let weights = WeightsSource::Elsewhere { sha256: "0".repeat(64) };
+        let found = |model: &Model, images| {
+            let subject = Subject { recipe: "elsewhere", ..subject(model, &weights) };
+            obstacle(conditions(&dataset, Dtype::F32), &subject, images)
+        };
+        assert_eq!(found(&model, 50_000), None);
+        model.documented.dtype = Dtype::Bf16;
+        assert_eq!(found(&model, 50_000), None);
+        assert_eq!(found(&model, 7).as_deref(), Some("unfinished, 7 of 50000 images so far"));
+    }
+
     #[test]
     fn accuracies_are_compared_in_the_documented_type_of_numbers_only() {
         let (dataset, weights, mut model) = (whole_set(), own_file(), xception());

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use dataset::regular;
+
 use crate::provenance::utc_now;
 
 /// How often a lock is tried that another process holds.
@@ -40,7 +42,8 @@ impl Lock {
     pub(crate) fn take(path: &Path, wait: &mut dyn FnMut(&str) -> bool) -> Result<Self, NotLocked> {
         loop {
             // Not emptied before it is locked: it says who holds it.
-            let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+            let mut options = OpenOptions::new();
+            let file = regular::open_own(path, options.create(true).truncate(false).read(true).write(true));
             let mut file = file.map_err(NotLocked::Failed)?;
             match file.try_lock() {
                 Ok(()) if !is_still_at(&file, path) => {}

@@ -57,11 +57,11 @@ impl PredictionLog {
 /// # Errors
 /// [`EvalError::RunFile`] and [`EvalError::DamagedRun`].
 pub(crate) fn read_unfinished(path: &Path) -> Result<Vec<Prediction>, EvalError> {
-    let mut lines = match dataset::regular::read(path, MAX_LOG_BYTES) {
-        Ok(lines) => lines,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(EvalError::RunFile { action: "read", path: path.to_owned(), source }),
-    };
+    let mut lines = append_log::read(path).map_err(|source| EvalError::RunFile {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
     cut_torn_line(&mut lines);
     if lines.is_empty() {
         return Ok(Vec::new());
@@ -98,13 +98,10 @@ pub(crate) fn in_a_line(reason: &str) -> String {
 /// # Errors
 /// [`EvalError::Unreadable`], and [`EvalError::DamagedStoredRun`] with the line.
 pub fn read(path: &Path) -> Result<Vec<Prediction>, EvalError> {
-    let bytes = dataset::regular::read(path, MAX_LOG_BYTES)
+    let bytes = dataset::regular::read(path, append_log::MAX_BYTES)
         .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     parse(&bytes).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
 }
-
-/// Logs are read whole; one of 50,000 images has 6 MB.
-const MAX_LOG_BYTES: u64 = 4 << 30;
 
 fn record(row: &Prediction) -> [String; COLUMNS] {
     let mut cells = std::array::from_fn(|_| String::new());

@@ -1,9 +1,11 @@
 //! Files that are there whole or not at all, several of them together: all are written beside their places first, and only when
 //! the disk has taken every one are they renamed. A full disk costs nothing that was there before.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use dataset::regular;
 
 use crate::EvalError;
 
@@ -50,9 +52,7 @@ impl Whole {
         let no_name = || failed(std::io::Error::from(std::io::ErrorKind::InvalidFilename));
         let temporary = beside(path, SUFFIXES[usize::from(again)]).ok_or_else(no_name)?;
         self.staged.push((temporary.clone(), path.to_owned()));
-        // Never through a link that somebody has put there.
-        let _ = fs::remove_file(&temporary);
-        let written = File::create_new(&temporary)
+        let written = regular::create_anew(&temporary)
             .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
         written.map_err(failed)
     }

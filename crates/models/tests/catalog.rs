@@ -238,6 +238,15 @@ fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
         ),
         ("in_table = \"no\"\n".to_owned(), "`in_table` is \"no\", and must be true or false"),
         ("weights = \"model.pth\"\n".to_owned(), "`weights` is \"model.pth\", and must be keys with values"),
+        (
+            "weights = { url = \"https://example.org/x\" }\n".to_owned(),
+            "`weights.file` is missing; write file = \"model.pth\"",
+        ),
+        ("weights = { file = \"x\" }\n".to_owned(), "`weights.url` is missing; write url ="),
+        (
+            "weights = { url = \"https://example.org/x\", file = \"x\", bytes = -1 }\n".to_owned(),
+            "`weights.bytes` is -1, and must be a whole number from 0 on",
+        ),
         ("documented = \"79\"\n".to_owned(), "`documented` is \"79\", and must be keys with values"),
         (
             "errata = \"flops\"\n".to_owned(),
@@ -271,6 +280,14 @@ fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
         let message = add(&text).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn a_published_file_may_be_larger_than_four_gigabytes() {
+    let lines = "weights = { url = \"https://example.org/x\", file = \"x\", bytes = 24000000000 }\n";
+    let catalog = add(&format!("{OWN}{lines}")).unwrap();
+    let weights = catalog.models().last().unwrap().weights.as_ref().unwrap();
+    assert_eq!(weights.bytes, Some(24_000_000_000));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::some;
 /// The file's name in a run directory.
 const FILE: &str = "digests.csv";
 
-/// A hundred bytes an image are many.
+/// More than a row has for each of a million images.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// SHA-256 in hexadecimal, by the image's name.

@@ -79,6 +79,19 @@ fn weights_of(out: &Path) -> serde_json::Value {
 }
 
 #[test]
+fn nothing_is_fetched_for_data_that_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let run = ["eval", "--model", "timm/xception", "--data", missing.to_str().unwrap()];
+    let mut command = with_cache(&folder.path().join("cache"), &run);
+    // Nobody answers there.
+    let output = command.env("IMAGENET_EVAL_MIRROR", "http://127.0.0.1:1").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("missing") && !error.contains("127.0.0.1"), "{error}");
+}
+
+#[test]
 fn two_catalogs_with_one_file_name_get_their_own_files() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");

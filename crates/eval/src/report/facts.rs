@@ -2,6 +2,7 @@
 
 use super::foreign;
 use crate::record::{AccuracyTolerance, RunRecord, Session};
+use crate::score::run::ELSEWHERE;
 use crate::weights::WeightsSource;
 
 /// How a language writes what comes from elsewhere.
@@ -27,9 +28,17 @@ pub(super) fn of_run(record: &RunRecord, language: Language) -> [(&'static str, 
         ("labels", text(&dataset.labels)),
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", code(&dataset.fingerprint)),
-        ("device", format!("{}, {}", code(&record.device), record.dtype)),
+        ("device", device(record, code)),
         ("accuracy tolerance", tolerance(record)),
     ]
+}
+
+/// The device and its type of numbers, which predictions that were made elsewhere do not tell.
+fn device(record: &RunRecord, code: fn(&str) -> String) -> String {
+    if record.device == ELSEWHERE {
+        return "not known, predictions made elsewhere".to_owned();
+    }
+    format!("{}, {}", code(&record.device), record.dtype)
 }
 
 fn tolerance(record: &RunRecord) -> String {

@@ -45,10 +45,9 @@ fn suite(text: &mut String, model: &ModelRecord) {
 
 fn case(text: &mut String, model: &ModelRecord, figure: &FigureRecord) {
     let documented = figure.documented.as_deref().unwrap_or("nothing");
-    let said = format!(
-        "documented {documented}, measured {}: {} ({})",
-        figure.reproduced, figure.verdict, figure.reason
-    );
+    let measured = if figure.reproduced.is_empty() { "what is not known" } else { &figure.reproduced };
+    let said =
+        format!("documented {documented}, measured {measured}: {} ({})", figure.verdict, figure.reason);
     let element = match figure.verdict {
         Verdict::NotReproduced => "failure",
         Verdict::NotComparable => "skipped",

@@ -240,7 +240,7 @@ mod tests {
 
     fn scored(text: &str) -> Score {
         let (format, images) = parse(text).unwrap();
-        let predictions = Predictions { path: PathBuf::new(), format, images };
+        let predictions = Predictions { path: PathBuf::new(), format, images, sha256: String::new() };
         let scored = score(&predictions, None, LabelSet::Original).unwrap();
         assert!(scored.obstacle.is_some(), "these are a few images");
         Score { obstacle: None, ..scored }
@@ -259,7 +259,7 @@ mod tests {
                 line: number,
             };
             let images = numbers.map(ranked).collect();
-            Predictions { path: PathBuf::new(), format: Format::Rows, images }
+            Predictions { path: PathBuf::new(), format: Format::Rows, images, sha256: String::new() }
         };
         let all = images(1..=VAL_IMAGES);
         let comparable = score(&all, None, LabelSet::Original).unwrap();
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn real_labels_leave_images_out() {
         let (format, images) = parse(&format!("{A},65\n{B},795\n")).unwrap();
-        let predictions = Predictions { path: PathBuf::new(), format, images };
+        let predictions = Predictions { path: PathBuf::new(), format, images, sha256: String::new() };
         let score = score(&predictions, None, LabelSet::Real).unwrap();
         let obstacle = score.obstacle.clone();
         assert_eq!(score, Score { images: 1, unlabelled: 1, top1_hits: 1, obstacle, ..Score::default() });
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn labels_that_are_given_are_complete_or_refused() {
         let (format, images) = parse(&format!("{A}.JPEG,65\n{B}.JPEG,970\n")).unwrap();
-        let predictions = Predictions { path: "p.csv".into(), format, images };
+        let predictions = Predictions { path: "p.csv".into(), format, images, sha256: String::new() };
         let part = listed(&format!("{A}.JPEG 65\n"));
         let error = score(&predictions, Some(&part), LabelSet::Original).unwrap_err().to_string();
         assert!(error.contains("1 of 2 images are not among the labels that were given"), "{error}");
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(scored(text), Score { images: 2, top1_hits: 1, ..Score::default() });
         // Labels from 1.
         let (format, images) = parse(&format!("image,label,prediction\n{A}.JPEG,66,66\n")).unwrap();
-        let predictions = Predictions { path: "p.csv".into(), format, images };
+        let predictions = Predictions { path: "p.csv".into(), format, images, sha256: String::new() };
         let error = score(&predictions, None, LabelSet::Original).unwrap_err().to_string();
         assert!(error.contains("line 2: `label` says 66 for") && error.contains("1 of 1 labels"), "{error}");
     }
@@ -364,7 +364,7 @@ mod tests {
     #[test]
     fn images_without_a_label_are_named() {
         let (format, images) = parse("a.JPEG,1\n").unwrap();
-        let predictions = Predictions { path: "p.csv".into(), format, images };
+        let predictions = Predictions { path: "p.csv".into(), format, images, sha256: String::new() };
         let error = score(&predictions, None, LabelSet::Original).unwrap_err().to_string();
         assert!(error.contains("1 of 1 images have no label, the first: a.JPEG"), "{error}");
         let known = listed("a.JPEG 1\n");

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use dataset::labels::{self, CLASSES};
 use dataset::regular;
+use sha2::{Digest as _, Sha256};
 
 use super::columns::{self, Columns};
 use crate::EvalError;
+use crate::digests::hex;
 use crate::metrics::TOP_K;
 use crate::predictions;
 
@@ -61,6 +63,8 @@ pub struct Predictions {
     pub format: Format,
     /// An entry an image, each image once.
     pub images: Vec<Ranked>,
+    /// SHA-256 of the bytes that were read.
+    pub sha256: String,
 }
 
 /// Reads a file of predictions.
@@ -90,7 +94,8 @@ pub fn read(path: &Path) -> Result<Predictions, EvalError> {
             )));
         }
     }
-    Ok(Predictions { path: path.to_owned(), format, images })
+    let sha256 = hex(&Sha256::digest(&bytes).into());
+    Ok(Predictions { path: path.to_owned(), format, images, sha256 })
 }
 
 pub(super) fn parse(text: &str) -> Result<(Format, Vec<Ranked>), String> {

@@ -28,7 +28,7 @@ use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
 
 /// What stands for a device or a recipe that nobody knows.
-const ELSEWHERE: &str = "elsewhere";
+pub(crate) const ELSEWHERE: &str = "elsewhere";
 
 /// How predictions are written down as a run.
 #[derive(Debug)]
@@ -54,19 +54,12 @@ pub struct ScoreRun<'a> {
 /// # Errors
 /// Those of [`RunDir::open`]; [`EvalError::Predictions`] when two names mean one image.
 pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord, EvalError> {
-    let bytes = std::fs::read(&predictions.path)
-        .map_err(|source| EvalError::Unreadable { path: predictions.path.clone(), source })?;
-    let sha256 = hex(&Sha256::digest(&bytes).into());
     let rows = rows(predictions, run.known)?;
-    let unnamed = || {
-        let stem = predictions.path.file_stem().unwrap_or_default().to_string_lossy();
-        format!("score/{stem}")
-    };
     let own;
     let model = match run.model {
         Some(model) => model,
         None => {
-            own = undocumented(&unnamed())
+            own = undocumented(&id_of(&predictions.path))
                 .map_err(|reason| EvalError::Predictions { path: predictions.path.clone(), reason })?;
             &own
         }
@@ -86,7 +79,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         models: Vec::new(),
     };
     check_apart(&predictions.path, run.out, &model.id)?;
-    let weights = WeightsSource::Elsewhere { sha256 };
+    let weights = WeightsSource::Elsewhere { sha256: predictions.sha256.clone() };
     let unjudged = unjudged(model, weights);
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
     record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
@@ -175,6 +168,14 @@ fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -
         is_ilsvrc2012_val: rows.len() == VAL_IMAGES && numbers.len() == VAL_IMAGES,
         warnings: Vec::new(),
     }
+}
+
+/// What predictions of no documented model are called: an id as the catalog has them, by the name of their file.
+fn id_of(path: &Path) -> String {
+    const LONGEST: usize = 100;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    format!("score/{}", stem.chars().take(LONGEST).map(plain).collect::<String>())
 }
 
 /// A model of which nothing is documented.
@@ -269,6 +270,8 @@ mod tests {
             "timm/xception,timm,xception,elsewhere,elsewhere,elsewhere,2,0,1,2,50.000,100.000,"
         ));
         assert!(row.contains(",94.392,,9.198,,22.856,"), "{row}");
+        assert!(read("report.md").contains("- device: not known, predictions made elsewhere"));
+        assert!(read("junit.xml").contains("documented 9.198, measured what is not known: not comparable"));
         assert!(read("report.md").contains("not known") && read("report.html").contains("timm/xception"));
 
         // One class an image says nothing of top-5, nor does a file of no model of anything documented.
@@ -285,6 +288,10 @@ mod tests {
         let undocumented = StoredRun::open(&folder.path().join("one")).unwrap();
         let error = undocumented.judged(&Catalog::built_in(), None).unwrap_err().to_string();
         assert!(error.contains("Score them with --model ID"), "{error}");
+        // Its name is one that every system can have a log of.
+        let record = run(folder.path(), "mine [1] <b>", &format!("{A},65\n"), None);
+        assert_eq!(record.models[0].id, "score/mine__1___b_");
+        assert_eq!(id_of(Path::new(&format!("{}.csv", "é\n".repeat(200)))).len(), "score/".len() + 100);
 
         // Read back, they can be compared and judged.
         run(folder.path(), "other", &format!("{A},65\n{B},970\n"), Some("timm/xception"));

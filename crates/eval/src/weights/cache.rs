@@ -118,7 +118,9 @@ impl Cache {
     fn lock_key(&self, key: &str, wait: impl FnOnce()) -> io::Result<Lock> {
         let path = self.folder.join(format!("{key}.lock"));
         fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let mut options = OpenOptions::new();
+        let lock = regular::open_own(&path, options.create(true).truncate(false).write(true))
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -216,7 +218,7 @@ impl Cache {
     fn write_first_seen(&self, seen: &BTreeMap<String, Sight>) -> io::Result<()> {
         let path = self.record();
         let new = path.with_extension("json.new");
-        let mut out = File::create(&new)?;
+        let mut out = regular::create_anew(&new)?;
         out.write_all(&serde_json::to_vec_pretty(seen).map_err(io::Error::other)?)?;
         out.sync_all()?;
         fs::rename(new, path)

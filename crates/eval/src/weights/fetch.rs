@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use dataset::regular::RegularFile;
+use dataset::regular::{self, RegularFile};
 use models::catalog::PublishedWeights;
 use ureq::http::{StatusCode, header};
 
@@ -56,6 +56,8 @@ pub struct Downloader {
     pub longest_wait: Duration,
     /// A connection that says nothing for so long is given up.
     pub stall: Duration,
+    /// A file whose size the catalog does not know (`bytes`) may have so many: an answer without an end would fill the disk.
+    pub most_bytes: u64,
 }
 
 impl Default for Downloader {
@@ -66,6 +68,8 @@ impl Default for Downloader {
             backoff: Duration::from_secs(1),
             longest_wait: Duration::from_secs(60),
             stall: Duration::from_secs(30),
+            // The largest classifiers that are published have half of it.
+            most_bytes: 16 << 30,
         }
     }
 }
@@ -88,7 +92,7 @@ impl Downloader {
     /// Where `weights` are fetched from.
     pub fn address(&self, weights: &PublishedWeights) -> String {
         match &self.mirror {
-            Some(base) => format!("{}/{}", base.trim_end_matches('/'), weights.file),
+            Some(base) => format!("{}/{}", base.trim_end_matches('/'), in_an_address(&weights.file)),
             None => weights.url.clone(),
         }
     }
@@ -306,12 +310,25 @@ impl Downloader {
                 "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
             ));
         }
+        if let (Some(expected), Some(total)) = (weights.bytes, total)
+            && total != expected
+        {
+            return Err(format!("{url} has {total} bytes, and the published file has {expected}"));
+        }
+        let most = weights.bytes.unwrap_or(self.most_bytes);
+        let too_large = || {
+            let remedy = "if that is right, say how many in the catalog (`bytes`), or put the file into the cache yourself";
+            format!("{url} gives more than {most} bytes; {remedy}")
+        };
+        if total.is_some_and(|total| total > most) {
+            return Err(too_large());
+        }
         let part_of = PartOf::of_answer(url, headers, total);
 
         let mut file = open_at(part, start).map_err(disk)?;
         if start == 0 {
             let json = serde_json::to_vec(&part_of).map_err(|error| disk(error.into()))?;
-            fs::write(sidecar(part), json).map_err(disk)?;
+            regular::create_anew(&sidecar(part)).and_then(|mut file| file.write_all(&json)).map_err(disk)?;
         }
         transfer.start(&weights.file, start, total.or(weights.bytes));
         let mut body = response.body_mut().as_reader();
@@ -329,15 +346,23 @@ impl Downloader {
                     "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
                 ));
             }
+            let after = position + read as u64;
+            if after > end.or(total).unwrap_or(most) {
+                drop(file);
+                discard(part).map_err(disk)?;
+                return match end.or(total) {
+                    Some(expected) => {
+                        again(format!("the server sent more than the {expected} bytes that it said"))
+                    }
+                    None => Err(too_large()),
+                };
+            }
             file.write_all(&buffer[..read]).map_err(disk)?;
-            position += read as u64;
+            position = after;
             transfer.received(read as u64);
         }
         // A part may end before the whole does; what is after it is asked for next.
         if let Some(expected) = end.into_iter().chain(total).find(|&expected| expected != position) {
-            if position > expected {
-                discard(part).map_err(disk)?;
-            }
             return again(format!("the transfer ended after {position} of {expected} bytes"));
         }
         file.sync_all().map_err(disk)?;
@@ -379,6 +404,13 @@ fn trust(cache: &Cache, weights: &PublishedWeights, found: &Fingerprint) -> Resu
     let record = cache.trust(weights, found);
     record.map_err(|error| format!("{}: {error}", cache.record().display()))?;
     Ok(Check::Unknown)
+}
+
+/// A file's name as a part of an address: what means something there is written by its number.
+fn in_an_address(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=@".contains(&byte);
+    let written = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    name.bytes().map(written).collect()
 }
 
 /// Seconds, or a date.

@@ -51,7 +51,8 @@ const MAX_SIDECAR_BYTES: u64 = 1 << 20;
 pub(super) fn resumable(part: &Path, url: &str) -> Option<PartOf> {
     let part_of: PartOf =
         serde_json::from_slice(&regular::read(&sidecar(part), MAX_SIDECAR_BYTES).ok()?).ok()?;
-    (part_of.validator.is_some() && part_of.url == url && part.exists()).then_some(part_of)
+    let is_own = part.symlink_metadata().is_ok_and(|found| found.is_file());
+    (part_of.validator.is_some() && part_of.url == url && is_own).then_some(part_of)
 }
 
 pub(super) fn sidecar(part: &Path) -> PathBuf {
@@ -60,12 +61,16 @@ pub(super) fn sidecar(part: &Path) -> PathBuf {
 
 /// Bytes in a file, 0 if it is not there.
 pub(super) fn length(path: &Path) -> u64 {
-    path.metadata().map_or(0, |metadata| metadata.len())
+    path.symlink_metadata().map_or(0, |metadata| metadata.len())
 }
 
-/// The part file, ready to be written from `start` on.
+/// The part file, ready to be written from `start` on. From the start it is a new one: what others may have put there, such
+/// as a link to a file of theirs, is not written to.
 pub(super) fn open_at(part: &Path, start: u64) -> io::Result<File> {
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(part)?;
+    if start == 0 {
+        return regular::create_anew(part);
+    }
+    let mut file = regular::open_own(part, OpenOptions::new().write(true))?;
     file.set_len(start)?;
     file.seek(io::SeekFrom::Start(start))?;
     Ok(file)

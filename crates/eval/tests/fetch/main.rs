@@ -44,7 +44,14 @@ fn weights(base: &str, folder: &Path, told: bool) -> PublishedWeights {
 
 fn quick() -> Downloader {
     let ms = Duration::from_millis;
-    Downloader { mirror: None, attempts: 3, backoff: ms(5), longest_wait: ms(50), stall: ms(300) }
+    Downloader {
+        mirror: None,
+        attempts: 3,
+        backoff: ms(5),
+        longest_wait: ms(50),
+        stall: ms(300),
+        most_bytes: 1 << 20,
+    }
 }
 
 /// Whether a file is a checkpoint of the network, for which this file stands: whole, of either version.
@@ -394,4 +401,78 @@ fn md5_and_size_are_both_looked_at() {
     assert!(
         matches!(check(&keras(&abc.replace('9', "8"), 3)), Check::Differs(reason) if reason.contains("MD5"))
     );
+}
+
+/// A body without an end would fill the disk: it is read as far as the published file goes, or any file.
+#[test]
+fn an_answer_is_read_as_far_as_a_file_goes() {
+    for (bytes, answer, reason) in [
+        (Some(150_000), Answer::Endless(300_000), "gives more than 150000 bytes; if that is right"),
+        (None, Answer::Endless(300_000), "gives more than 200000 bytes; if that is right"),
+        (None, Answer::Right, "gives more than 200000 bytes; if that is right"),
+        (Some(150_000), Answer::Right, "has 300000 bytes, and the published file has 150000"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = serve(std::slice::from_ref(&answer));
+        let cache = Cache::new(folder.path().join("cache"));
+        let weights = PublishedWeights { bytes, ..weights(&server.base, folder.path(), false) };
+        let downloader = Downloader { most_bytes: 200_000, ..quick() };
+        let error = fetch_with(&downloader, &cache, &weights, &mut Notes::default()).unwrap_err();
+        assert!(error.contains(reason), "{error}");
+        assert!(!cache.part(&weights).exists() && !cache.path(&weights).exists());
+        assert_eq!(server.requests.lock().unwrap().len(), 1, "asking again gives no other answer");
+        // What the catalog knows the size of may be larger.
+        let whole = PublishedWeights { bytes: Some(300_000), ..weights };
+        assert_eq!(fetch_with(&downloader, &cache, &whole, &mut Notes::default()), Ok(Check::Unknown));
+    }
+}
+
+/// In a cache that is shared, somebody may have put a link where a download will be written.
+#[cfg(unix)]
+#[test]
+fn links_in_the_cache_are_not_written_through() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let (victim, made) = (folder.path().join("victim"), folder.path().join("made"));
+    fs::write(&victim, "precious").unwrap();
+    let server = serve(&[]);
+    let cache = Cache::new(folder.path().join("cache"));
+    let weights = weights(&server.base, folder.path(), false);
+    let part = cache.part(&weights);
+    fs::create_dir_all(part.parent().unwrap()).unwrap();
+    let sidecar = part.with_added_extension("json");
+    for link in [&part, &sidecar, &cache.folder().join("first-seen.json.new")] {
+        symlink(&victim, link).unwrap();
+    }
+    assert_eq!(fetch_with(&quick(), &cache, &weights, &mut Notes::default()), Ok(Check::Unknown));
+    assert_eq!(fs::read(cache.path(&weights)).unwrap(), content(0));
+    assert!(cache.path(&weights).symlink_metadata().unwrap().is_file());
+    // A part that seems to be one to go on with, and is a link.
+    fs::remove_file(cache.path(&weights)).unwrap();
+    symlink(&victim, &part).unwrap();
+    let part_of = format!(r#"{{"url": "{}", "validator": "\"old\"", "total": 300000}}"#, weights.url);
+    fs::write(&sidecar, part_of).unwrap();
+    assert_eq!(fetch_with(&quick(), &cache, &weights, &mut Notes::default()), Ok(Check::AsFirstSeen));
+    assert_eq!(header(&server.requests.lock().unwrap()[1], "range"), None);
+    // A lock is made through no link either, and the message names it.
+    let lock = cache.folder().join(format!("{}.lock", Cache::key(&weights)));
+    fs::remove_file(&lock).unwrap();
+    symlink(&made, &lock).unwrap();
+    let error = fetch_with(&quick(), &cache, &weights, &mut Notes::default()).unwrap_err();
+    assert!(error.contains(&format!("{}: a link is in its place", lock.display())), "{error}");
+    assert!(!made.exists());
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+}
+
+#[test]
+fn a_mirror_is_asked_for_the_whole_name() {
+    let weights = PublishedWeights {
+        url: "https://example.org/x".to_owned(),
+        file: "a b#1 (50%).pth".to_owned(),
+        sha256_prefix: None,
+        md5: None,
+        bytes: None,
+    };
+    let downloader = Downloader { mirror: Some("http://mirror/".to_owned()), ..quick() };
+    assert_eq!(downloader.address(&weights), "http://mirror/a%20b%231%20(50%25).pth");
 }

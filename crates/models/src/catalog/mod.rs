@@ -12,6 +12,7 @@ mod shape;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use dataset::guard::guarded_or;
 use dataset::{Recipe, regular};
 use serde::Deserialize;
 
@@ -124,8 +125,13 @@ impl Catalog {
 
     fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
         let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
-        shape::check(&toml::from_str(text).map_err(syntax)?, origin)?;
-        let file: CatalogFile = toml::from_str(text).map_err(syntax)?;
+        let reader_failed = |panic| CatalogError::Key {
+            origin: origin.to_owned(),
+            reason: format!("the reader of TOML failed ({panic}); write it more plainly"),
+        };
+        let root = guarded_or(|| toml::from_str(text).map_err(syntax), reader_failed)?;
+        shape::check(&root, origin)?;
+        let file: CatalogFile = guarded_or(|| toml::from_str(text).map_err(syntax), reader_failed)?;
         let tolerance_pp = file.accuracy_tolerance_pp.unwrap_or(self.accuracy_tolerance_pp);
         if !bounds::PER_CENT.contains(&tolerance_pp) {
             return Err(CatalogError::Tolerance { origin: origin.to_owned(), tolerance: tolerance_pp });

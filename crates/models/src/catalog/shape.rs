@@ -15,6 +15,8 @@ enum Kind {
     Figure,
     /// A number from 0 on without decimals.
     Whole,
+    /// The same, as large as a file can be.
+    Bytes,
     Number,
     YesNo,
     OneOf(&'static [&'static str]),
@@ -56,11 +58,11 @@ const MODEL: [Key; 10] = [
 ];
 
 const WEIGHTS: [Key; 5] = [
-    may("url", Kind::Text, r#"url = "https://example.org/model.pth""#),
-    may("file", Kind::Text, r#"file = "model.pth""#),
+    must("url", Kind::Text, r#"url = "https://example.org/model.pth""#),
+    must("file", Kind::Text, r#"file = "model.pth""#),
     may("sha256_prefix", Kind::Text, r#"sha256_prefix = "43020ad28""#),
     may("md5", Kind::Text, r#"md5 = "0a58e3b7378bc2990ea3b43d5981f1f6""#),
-    may("bytes", Kind::Whole, "bytes = 91884032"),
+    may("bytes", Kind::Bytes, "bytes = 91884032"),
 ];
 
 const DOCUMENTED: [Key; 5] = [
@@ -151,7 +153,8 @@ fn value_fault(key: &Key, value: &Value, path: &str) -> Option<String> {
         (Kind::Number, _) => wrong("a number without quotes"),
         (Kind::YesNo, _) => wrong("true or false"),
         (Kind::Whole, Value::Integer(number)) if (0..=i64::from(u32::MAX)).contains(number) => None,
-        (Kind::Whole, _) => wrong("a whole number from 0 on, without quotes"),
+        (Kind::Bytes, Value::Integer(0..)) => None,
+        (Kind::Whole | Kind::Bytes, _) => wrong("a whole number from 0 on, without quotes"),
         (Kind::Figure, Value::String(text)) => {
             let fault = Figure::try_from(text.clone()).err()?;
             Some(format!("`{name}`: {fault}; write it as it is printed: {}", key.example))
