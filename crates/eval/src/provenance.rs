@@ -1,6 +1,7 @@
 //! What a number was computed with, for the record: no number stands without it.
 
 use std::process::Command;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,11 +27,12 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of this process.
+    /// The environment of this process. What was asked of git once holds until the process ends.
     pub fn current() -> Self {
+        static REVISION: OnceLock<String> = OnceLock::new();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            git_revision: git_revision(),
+            git_revision: REVISION.get_or_init(git_revision).clone(),
             burn: BURN.to_owned(),
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu: cpu_name(),
