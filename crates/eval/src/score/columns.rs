@@ -244,11 +244,12 @@ impl Told {
 
     /// The numbered predictions, the best first: each number once, from 0 or from 1.
     fn in_order(&self) -> Option<Vec<usize>> {
-        let first = *self.ranked.keys().next()?;
+        // Looked at before anything is counted from it: a heading may have any number.
+        let first = self.ranked.keys().next().copied().filter(|first| *first <= 1)?;
         let each_once = (first..)
             .zip(&self.ranked)
             .all(|(expected, (rank, columns))| *rank == expected && columns.len() == 1);
-        (first <= 1 && each_once).then(|| self.ranked.values().flatten().copied().collect())
+        each_once.then(|| self.ranked.values().flatten().copied().collect())
     }
 }
 
@@ -259,6 +260,13 @@ mod tests {
     fn told(heading: &str) -> Result<(usize, Option<usize>, Vec<usize>), String> {
         let names: Vec<&str> = heading.split(',').collect();
         Columns::of(&names).map(|it| (it.image, it.label, it.classes))
+    }
+
+    #[test]
+    fn a_number_in_a_heading_is_only_a_number() {
+        for heading in ["image,label,class18446744073709551615", "image,class7,class18446744073709551615"] {
+            told(heading).unwrap_err();
+        }
     }
 
     #[test]
