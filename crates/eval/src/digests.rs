@@ -22,8 +22,8 @@ pub(crate) fn of(bytes: &[u8]) -> Digest {
 }
 
 /// In hexadecimal.
-pub(crate) fn hex(digest: &Digest) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn of_hex(text: &str) -> Option<Digest> {
@@ -68,7 +68,7 @@ impl Digests {
                     path: self.path.clone(),
                     image: image.to_owned(),
                     before: hex(before),
-                    now: hex(&now),
+                    now: hex(now),
                 });
             }
         }
@@ -141,7 +141,7 @@ mod tests {
         digests.add(&[("a, b", old, false), ("c", old, false)]).unwrap();
         digests.add(&[("a, b", old, true), ("c", new, false)]).unwrap();
         let error = digests.add(&[("a, b", new, true)]).unwrap_err().to_string();
-        assert!(error.contains("a, b") && error.contains(&hex(&new)), "{error}");
+        assert!(error.contains("a, b") && error.contains(&hex(new)), "{error}");
         drop(digests);
 
         let text = std::fs::read_to_string(&path).unwrap();
@@ -163,7 +163,7 @@ mod tests {
             assert!(matches!(read(&endless), Err(EvalError::Unreadable { .. })));
         }
         let whole = String::from_utf8(whole(["c", "d", "a, b"].into_iter(), &expected).unwrap()).unwrap();
-        assert_eq!(whole, format!("image,sha256\nc,{}\n\"a, b\",{}\n", hex(&new), hex(&old)));
+        assert_eq!(whole, format!("image,sha256\nc,{}\n\"a, b\",{}\n", hex(new), hex(old)));
         for foreign in ["mine,too\nx,y\n", "image,sha256\nx,y\n", "image,sha256\nx\n"] {
             std::fs::write(&path, foreign).unwrap();
             assert!(matches!(Digests::open(&path), Err(EvalError::DamagedRun { .. })), "{foreign}");

@@ -155,7 +155,7 @@ fn check_predicted(dataset: &Dataset, record: &RunRecord, path: &Path) -> Result
                     path: path.join(DIGESTS),
                     image: image.clone(),
                     before: before.map_or_else(|| "not known".to_owned(), digests::hex),
-                    now: now.map_or_else(|error| error.to_string(), |now| digests::hex(&now)),
+                    now: now.map_or_else(|error| error.to_string(), digests::hex),
                 });
             }
         }

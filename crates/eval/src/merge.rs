@@ -163,7 +163,7 @@ fn digests_of(parts: &[Part], images: &[&str]) -> Result<Option<HashMap<String, 
                 return Err(refused(&part.run.path, reason));
             }
             if let Some(before) = all.insert(image.clone(), digest).filter(|before| *before != digest) {
-                let (before, now) = (digests::hex(&before), digests::hex(&digest));
+                let (before, now) = (digests::hex(before), digests::hex(digest));
                 let reason = format!(
                     "{image} was read as other bytes than in another shard (SHA-256 {now} here, {before} there): the \
                      shards are not of one set of images"

@@ -182,7 +182,7 @@ impl DatasetRecord {
 fn names_sha256(dataset: &Dataset) -> String {
     let mut hash = Sha256::new();
     dataset.items().iter().for_each(|item| hash.update(format!("{}\0{}\n", item.name, item.label)));
-    digests::hex(&hash.finalize().into())
+    digests::hex(hash.finalize())
 }
 
 /// Whether these are the 50,000 images with the labels they are known to have.

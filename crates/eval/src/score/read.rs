@@ -94,7 +94,7 @@ pub fn read(path: &Path) -> Result<Predictions, EvalError> {
             )));
         }
     }
-    let sha256 = hex(&Sha256::digest(&bytes).into());
+    let sha256 = hex(Sha256::digest(&bytes));
     Ok(Predictions { path: path.to_owned(), format, images, sha256 })
 }
 

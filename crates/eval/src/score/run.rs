@@ -163,8 +163,8 @@ fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -
         labels: source.to_owned(),
         label_set: run.label_set,
         images: rows.len(),
-        fingerprint: hex(&fingerprint.finalize().into()),
-        names_sha256: Some(hex(&names.finalize().into())),
+        fingerprint: hex(fingerprint.finalize()),
+        names_sha256: Some(hex(names.finalize())),
         is_ilsvrc2012_val: rows.len() == VAL_IMAGES && numbers.len() == VAL_IMAGES,
         warnings: Vec::new(),
     }

@@ -8,6 +8,8 @@ use models::catalog::{MIN_SHA256_DIGITS, PublishedWeights};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::digests::hex;
+
 /// What a file is told by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
@@ -50,12 +52,8 @@ impl Fingerprint {
             }
             bytes += read as u64;
         }
-        Ok(Self { sha256: hex(&sha256.finalize()), md5: md5.map(|md5| hex(&md5.finalize())), bytes })
+        Ok(Self { sha256: hex(sha256.finalize()), md5: md5.map(|md5| hex(md5.finalize())), bytes })
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a comparison with the catalog, or with the first download, says.
