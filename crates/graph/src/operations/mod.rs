@@ -1,0 +1,122 @@
+//! The operations, a file each: its parameters, its shape rule, its cost and how a normalisation after it folds into it. A new
+//! one is a file and a line in [`Operation`]'s list.
+
+mod activation;
+mod add;
+mod average_pool;
+mod batch_norm;
+mod convolution;
+mod image;
+mod linear;
+mod max_pool;
+mod scale;
+
+pub use activation::Activation;
+pub use add::Add;
+pub use average_pool::GlobalAveragePool;
+pub use batch_norm::{Affine, BatchNorm, Normalisation};
+pub use convolution::Convolution;
+pub use image::Image;
+pub use linear::Linear;
+pub use max_pool::MaxPool;
+pub use scale::Scale;
+
+use crate::complexity::Cost;
+use crate::parameter::Parameter;
+use crate::shape::{Misfit, Shape};
+
+/// What every operation states of itself.
+trait Definition {
+    /// What a person calls it.
+    fn name(&self) -> &'static str;
+
+    /// Its parameters, the one that it is known by first.
+    fn parameters(&self) -> Vec<&Parameter> {
+        Vec::new()
+    }
+
+    /// The shape of what it makes of `inputs`.
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, Misfit>;
+
+    /// What counting rules see of it; most operations are seen by none.
+    fn cost(&self, _inputs: &[&Shape], _output: &Shape) -> Result<Option<Cost>, Misfit> {
+        Ok(None)
+    }
+
+    /// The one operation that computes this and `norm` after it, where there is one.
+    fn fold_norm(&self, _norm: &Normalisation) -> Option<Operation> {
+        None
+    }
+}
+
+macro_rules! operations {
+    ($($name:ident),* $(,)?) => {
+        /// An operation.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Operation {
+            $(
+                #[doc = concat!("See [`", stringify!($name), "`](super::operations::", stringify!($name), ").")]
+                $name($name),
+            )*
+        }
+
+        impl Operation {
+            fn definition(&self) -> &dyn Definition {
+                match self {
+                    $(Self::$name(operation) => operation,)*
+                }
+            }
+        }
+
+        $(
+            impl From<$name> for Operation {
+                fn from(operation: $name) -> Self {
+                    Self::$name(operation)
+                }
+            }
+        )*
+    };
+}
+
+operations![Image, Convolution, BatchNorm, Activation, MaxPool, Add, GlobalAveragePool, Scale, Linear];
+
+impl Operation {
+    /// What a person calls it.
+    pub fn name(&self) -> &'static str {
+        self.definition().name()
+    }
+
+    /// Its parameters, the one that it is known by first.
+    pub fn parameters(&self) -> Vec<&Parameter> {
+        self.definition().parameters()
+    }
+
+    /// The shape of what it makes of `inputs`.
+    ///
+    /// # Errors
+    /// [`Misfit`] where it cannot take them.
+    pub fn shape(&self, inputs: &[&Shape]) -> Result<Shape, Misfit> {
+        self.definition().shape(inputs)
+    }
+
+    /// What counting rules see of it.
+    ///
+    /// # Errors
+    /// [`Misfit`] where what it computes cannot be counted.
+    pub fn cost(&self, inputs: &[&Shape], output: &Shape) -> Result<Option<Cost>, Misfit> {
+        self.definition().cost(inputs, output)
+    }
+
+    /// The one operation that computes this and `norm` after it, where there is one.
+    pub fn fold_norm(&self, norm: &Normalisation) -> Option<Self> {
+        self.definition().fold_norm(norm)
+    }
+}
+
+/// The only input of an operation that reads one.
+fn only<'a>(inputs: &[&'a Shape]) -> Result<&'a Shape, Misfit> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(Misfit::Inputs { expected: 1, found: inputs.len() }),
+    }
+}
