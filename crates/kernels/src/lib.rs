@@ -3,7 +3,6 @@
 //! * [`Graph`]: a network as it is written, made into
 //! * [`Program`]: the fewest passes over memory, weights packed;
 //! * [`Isa`]: the instruction set, chosen at run time; [`Threads`]: who computes;
-//! * [`Fused`]: a program as an operation of Burn's tensors;
 //! * [`mod@reference`]: the same operations as plain loops, against which all is tested.
 //!
 //! A network of a stem, one separable convolution, its ReLU and ten classes; all weights are zero, so its logits are
@@ -55,7 +54,6 @@ mod shape;
 mod simd;
 mod step;
 mod strassen;
-mod tensor;
 mod threads;
 
 pub use graph::{Convolution, Graph, GraphError, Value};
@@ -63,5 +61,4 @@ pub use image::Images;
 pub use isa::Isa;
 pub use program::Program;
 pub use shape::{Padding, SizeError, Window};
-pub use tensor::Fused;
 pub use threads::{Threads, ThreadsError};

@@ -82,7 +82,7 @@ impl Program {
     }
 
     /// Number of classes.
-    pub(crate) fn classes(&self) -> usize {
+    pub fn classes(&self) -> usize {
         self.head.classes
     }
 
