@@ -8,7 +8,7 @@
 //! * a ReLU that only convolutions read is applied where they read. The mean before the classes can do so, too.
 
 use crate::buffer::{Buffer, NoMemory, padded};
-use crate::packed::Packed;
+use crate::matmul::Packed;
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;
 use crate::step::{Multiplication, Rows, Step, StepKind, StoredEpilogue};

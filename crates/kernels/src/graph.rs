@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::buffer::{Buffer, NoMemory, padded};
 use crate::fusion::{self, Layer, LayerWeights, Node, Operation, Source};
 use crate::isa::Isa;
-use crate::packed::Packed;
+use crate::matmul::Packed;
 use crate::program::{Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::shape::Window;

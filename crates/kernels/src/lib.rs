@@ -39,13 +39,13 @@
 #![allow(unsafe_code, reason = "vector instructions and shared memory; every use says why it is sound")]
 
 mod buffer;
+mod epilogue;
 mod fusion;
 mod graph;
 mod image;
 mod isa;
-mod layout;
+mod map;
 mod matmul;
-mod packed;
 mod pool;
 mod program;
 pub mod reference;
@@ -53,7 +53,6 @@ mod rows;
 mod shape;
 mod simd;
 mod step;
-mod strassen;
 mod threads;
 
 pub use graph::{Convolution, Graph, GraphError, Value};

@@ -7,14 +7,14 @@
 
 use std::ops::Range;
 
-use crate::matmul::Epilogue;
-use crate::rows::Map;
+use crate::epilogue::Epilogue;
+use crate::map::MapView;
 use crate::simd::{Simd, relu};
 
 /// Max-pooling of output pixels `first` and on; padding never wins.
 #[inline(always)]
 pub(crate) unsafe fn max_pool<S: Simd>(
-    map: Map,
+    map: MapView,
     epilogue: &Epilogue,
     first: usize,
     count: usize,
@@ -93,7 +93,7 @@ pub(crate) unsafe fn average<S: Simd>(
 /// Finishes every element of output pixels `first` and on by `epilogue`.
 #[inline(always)]
 pub(crate) unsafe fn finish<S: Simd>(
-    map: Map,
+    map: MapView,
     epilogue: &Epilogue,
     first: usize,
     count: usize,

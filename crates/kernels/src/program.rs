@@ -9,16 +9,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::buffer::{Buffer, NoMemory};
+use crate::epilogue::Epilogue;
 use crate::image::Images;
 use crate::isa::Isa;
-use crate::layout::Layout;
-use crate::matmul::{Ahead, Epilogue};
-use crate::packed::Packed;
-use crate::rows::Map;
+use crate::map::{Ahead, MapView};
+use crate::matmul::Packed;
 use crate::shape::{SizeError, Window};
 use crate::simd::BLOCK;
-use crate::step::{self, Average, Item, Linear, Multiplication, Part, Share, Step, StepKind, StoredEpilogue};
+use crate::step::{Multiplication, Step, StepKind, StoredEpilogue};
 use crate::threads::{Scratch, Team, Threads};
+
+mod arena;
+mod item;
+mod share;
+
+use arena::ArenaLayout;
+use item::{Average, Item, Linear, Part};
+use share::Share;
 
 /// Global average pooling and the fully connected layer.
 #[derive(Debug)]
@@ -46,7 +53,7 @@ pub struct Program {
 /// Buffers for images of one size.
 #[derive(Debug)]
 struct State {
-    layout: Layout,
+    layout: ArenaLayout,
     zeros: Buffer,
     features: Buffer,
     logits: Buffer,
@@ -135,11 +142,11 @@ impl Program {
         Ok(logits)
     }
 
-    fn layout(&self, image: [usize; 2]) -> Result<Layout, SizeError> {
-        Layout::new(image, self.image_channels, &self.steps, self.head.input)
+    fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
+        ArenaLayout::new(image, self.image_channels, &self.steps, self.head.input)
     }
 
-    fn state(&self, layout: Layout) -> Result<State, NoMemory> {
+    fn state(&self, layout: ArenaLayout) -> Result<State, NoMemory> {
         let widths = self.steps.iter().map(|step| step.channels).chain([self.image_channels]);
         let widest = widths.max().unwrap_or(0);
         Ok(State {
@@ -157,7 +164,7 @@ impl Program {
         images: usize,
         threads: usize,
     ) -> Result<(), NoMemory> {
-        let block = self.packed().map(|weights| step::room(weights, self.isa)).max().unwrap_or(0);
+        let block = self.packed().map(|weights| share::room(weights, self.isa)).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
         let Packed { depth_blocks, channels, .. } = self.head.linear.weights;
         for (buffer, width) in [(&mut state.features, depth_blocks * BLOCK), (&mut state.logits, channels)] {
@@ -234,7 +241,7 @@ impl Program {
             let (pixels, units) = share.item(item);
             let next = item + team.members();
             let next = if next < share.items() { share.item(next).0 } else { 0..0 };
-            let map = Map {
+            let map = MapView {
                 // SAFETY: the layout gives every value a place in the arena.
                 data: unsafe { at.value(step.input) },
                 channels: self.channels_of(step.input),
@@ -299,7 +306,7 @@ impl Program {
         threads.run(|thread| {
             for item in team.items(share.items()) {
                 let (pixels, units) = share.item(item);
-                let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
+                let map = MapView { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
                 let epilogue = Epilogue::of_bias(self.head.bias.as_ptr());
                 let (output, block, ahead) = (output.get(), blocks[thread].get(), Ahead::NOTHING);
                 let part = Part { map, epilogue, pixels, units, output, block, ahead };
@@ -315,7 +322,7 @@ const FEATURES: usize = 8 * BLOCK;
 
 /// A thread's view of the image it works on.
 struct At<'a> {
-    layout: &'a Layout,
+    layout: &'a ArenaLayout,
     zeros: &'a Buffer,
     arena: Shared,
     block: Shared,

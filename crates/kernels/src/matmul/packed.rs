@@ -1,4 +1,4 @@
-//! The weights of a matrix multiplication, packed once at load in the order in which [`crate::matmul`] reads them.
+//! The weights of a matrix multiplication, packed once at load in the order in which [`super::multiply`] reads them.
 //!
 //! A *panel* is the weights of 32 (AVX-512) or 16 output channels, input channel after input channel, read in one
 //! stream. Where [`strassen`] saves time, two panels that lie side by side are packed as the right
@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
+use super::strassen::{self, PRODUCTS};
 use crate::buffer::{Buffer, NoMemory, padded};
 use crate::isa::{Facts, Isa};
 use crate::simd::BLOCK;
-use crate::strassen::{self, PRODUCTS};
 
 /// Weights of a matrix multiplication, packed for one instruction set.
 #[derive(Debug)]

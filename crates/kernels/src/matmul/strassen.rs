@@ -18,10 +18,9 @@
     reason = "the functions are unsafe for their pointers, which is all they handle"
 )]
 
+use super::tiles::{BLOCK_WORDS, Tiles};
 use crate::isa::Isa;
-use crate::matmul::Tiles;
 use crate::simd::{BLOCK, Simd};
-use crate::step::BLOCK_WORDS;
 
 /// A product of halves. What is listed are the signs of the quadrants `[11, 12, 21, 22]`: rows' half first for the
 /// left operand and the result, input channels' half first for the right one.

@@ -7,7 +7,7 @@ use crate::step::Step;
 
 /// The places of a program's values for images of one size.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct ArenaLayout {
     sizes: Vec<[usize; 2]>,
     geometries: Vec<Geometry>,
     offsets: Vec<usize>,
@@ -22,7 +22,7 @@ struct Taken {
     until: usize,
 }
 
-impl Layout {
+impl ArenaLayout {
     /// For images of `image` pixels and `image_channels` channels, on which `steps` compute; `last` is the value that
     /// is read after them.
     pub(crate) fn new(
