@@ -37,6 +37,8 @@
 //! ```
 
 #![allow(unsafe_code, reason = "vector instructions and shared memory; every use says why it is sound")]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
 mod buffer;
 mod epilogue;

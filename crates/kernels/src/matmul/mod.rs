@@ -7,63 +7,56 @@
 //! Where rows are taken two by two ([`strassen`]), a tile is twice as many, the even ones and then the odd
 //! ones of each block. Weights lie as [`packed`] says.
 
-#![allow(
-    unsafe_op_in_unsafe_fn,
-    reason = "the functions are unsafe for their pointers, which is all they handle"
-)]
-
 use std::ops::Range;
 
 use crate::epilogue::Epilogue;
-use crate::map::Ahead;
+use crate::map::{Ahead, Output};
 use crate::simd::{BLOCK, Simd};
 
 mod kernel;
 mod packed;
-pub(crate) mod strassen;
+mod strassen;
 mod tiles;
 
 use kernel::{Multiply, Place};
 use packed::Unit;
-use strassen::{Left, PLANS, Plan, Room};
+use strassen::{Left, PLANS, Plan};
 
 pub(crate) use packed::Packed;
 pub(crate) use tiles::{BLOCK_WORDS, Tiles};
 
-/// Where results go: rows of as many elements as there are channels.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Output {
-    pub(crate) data: *mut f32,
-    /// The first that is written.
-    pub(crate) first_row: usize,
-}
-
-/// The rows of a block times some weights.
+/// The rows of a block, to be multiplied.
 pub(crate) struct RowBlock<'a> {
-    pub(crate) multiplicands: *mut f32,
+    /// The tiles, one behind the other.
+    pub(crate) multiplicands: &'a mut [f32],
     pub(crate) tiles: Tiles,
-    /// Room for what [`Packed::room`] says.
-    pub(crate) room: *mut f32,
-    pub(crate) epilogue: &'a Epilogue,
-    pub(crate) output: Output,
-    pub(crate) ahead: Ahead,
+    /// Room for what [`Packed::room`] says: the sums, then the results.
+    pub(crate) room: &'a mut [f32],
+    pub(crate) epilogue: &'a Epilogue<'a>,
+    pub(crate) output: Output<'a>,
+    /// The output pixel that the first row is of.
+    pub(crate) first_row: usize,
+    pub(crate) ahead: Ahead<'a>,
 }
 
 /// Multiplies `rows` with the units `units` of `weights`.
 ///
-/// # Safety
-/// The pointers must hold what [`RowBlock`] says they do.
+/// # Panics
+/// Where rows, room, output or epilogue are smaller than the weights ask for. [`Multiply`] asserts it for each tile.
 #[inline(always)]
-pub(crate) unsafe fn multiply<S: Simd>(rows: &RowBlock<'_>, weights: &Packed, units: Range<usize>) {
-    let &RowBlock { multiplicands, tiles, room, epilogue, output, ahead } = rows;
-    let places = Room::new(tiles.rows, weights.depth_blocks, S::NV * S::LANES);
+pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, units: Range<usize>) {
+    let RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead } = rows;
+    assert_eq!(output.channels(), weights.channels, "the weights' channels are the output's");
+    let places = weights.room(tiles.rows);
+    let (sums, results) = room.split_at_mut(places.sums());
     if weights.has_pairs() {
-        strassen::sum_rows::<S>(multiplicands, tiles, places, room);
+        strassen::sum_rows(simd, multiplicands, tiles, places, sums);
     }
+    let (multiplicands, sums) = (&*multiplicands, &*sums);
     let parts = units.len() * tiles.count();
     let mut part = 0;
     let mut prefetch = || {
-        ahead.prefetch::<S>(part, parts);
+        ahead.prefetch(simd, part, parts);
         part += 1;
     };
     let row_words = weights.depth_blocks * S::WORDS;
@@ -75,18 +68,18 @@ pub(crate) unsafe fn multiply<S: Simd>(rows: &RowBlock<'_>, weights: &Packed, un
                     let tile = tiles.tile(index);
                     for first in 0..tile.together.min(tile.rows) {
                         let height = (tile.rows - first).div_ceil(tile.together);
-                        S::vectorize(&Multiply {
+                        simd.vectorize(&mut Multiply {
                             height,
                             vectors: width / S::LANES,
-                            a: multiplicands.add(tile.start * row_words + tile.slot(first) * S::WORDS),
+                            a: &multiplicands[tile.start * row_words + tile.slot(first) * S::WORDS..],
                             stride: tile.slots * S::WORDS,
                             b,
                             depth,
-                            next: b.wrapping_add(depth * width + index * depth * BLOCK),
+                            next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
                             plan: &Plan::PLAIN,
-                            results: room,
+                            results: &mut [],
                             epilogue,
-                            place: Place::of(&output, tile, first, height, weights.channels, channel),
+                            place: Place::of(output, first_row, tile, first, height, channel),
                         });
                     }
                 }
@@ -106,31 +99,29 @@ pub(crate) unsafe fn multiply<S: Simd>(rows: &RowBlock<'_>, weights: &Packed, un
                                 let (odd, second) = (quadrant / 2, quadrant % 2);
                                 let at = tile.start * row_words + odd * half_rows * S::WORDS;
                                 let block = second * weights.depth_blocks / 2;
-                                (multiplicands.add(at + block * stride).cast_const(), stride)
+                                (&multiplicands[at + block * stride..], stride)
                             }
-                            Left::Sum(sum) => {
-                                (room.add(places.sum(tile.start, half_rows, sum)).cast_const(), stride / 2)
-                            }
+                            Left::Sum(sum) => (&sums[places.sum(tile.start, half_rows, sum)..], stride / 2),
                         };
                         let finished = plan.finished.map_or(0, |to| to.quadrant);
                         let (odd, second) = (finished / 2, finished % 2);
                         let height = (tile.rows - odd).div_ceil(2);
                         let channel = channel + second * width;
-                        S::vectorize(&Multiply {
+                        simd.vectorize(&mut Multiply {
                             height: half_rows,
                             vectors: width / S::LANES,
                             a,
                             stride,
                             b,
                             depth,
-                            next: b.wrapping_add(depth * width + index * depth * BLOCK),
+                            next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
                             plan,
-                            results: room.add(places.results(tile.start)),
+                            results: &mut results[places.result(tile.start)..],
                             epilogue,
-                            place: Place::of(&output, tile, odd, height, weights.channels, channel),
+                            place: Place::of(output, first_row, tile, odd, height, channel),
                         });
                     }
-                    b = b.add(depth * width);
+                    b = &b[depth * width..];
                 }
             }
         }

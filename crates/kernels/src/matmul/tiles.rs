@@ -17,7 +17,8 @@ pub(crate) struct Tiles {
     higher: usize,
 }
 
-/// A tile of a block.
+/// A tile of a block. Tiles lie one behind the other: the next one's `start` is this one's plus its `slots`, and the last one ends
+/// with [`Tiles::slots`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tile {
     /// Its first row in the block.
@@ -30,7 +31,7 @@ pub(crate) struct Tile {
 }
 
 impl Tile {
-    /// The place of a row.
+    /// The place of a row, below `slots`.
     #[inline(always)]
     pub(crate) fn slot(&self, row: usize) -> usize {
         row % self.together * (self.slots / 2) + row / self.together
@@ -49,11 +50,43 @@ impl Tiles {
         self.count
     }
 
+    /// Places for rows that all tiles have together.
+    pub(crate) fn slots(&self) -> usize {
+        self.rows.next_multiple_of(self.together)
+    }
+
     /// Tile `index`.
     #[inline(always)]
     pub(crate) fn tile(&self, index: usize) -> Tile {
         let start = |index: usize| (index * self.height + index.min(self.higher)) * self.together;
         let (start, end) = (start(index), start(index + 1));
         Tile { start, rows: end.min(self.rows) - start, slots: end - start, together: self.together }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_lie_one_behind_the_other_and_give_each_row_a_place() {
+        for (most, together) in [(1, 1), (2, 1), (6, 1), (14, 1), (1, 2), (2, 2), (6, 2), (14, 2)] {
+            for rows in 0..100 {
+                let tiles = Tiles::new(rows, most, together);
+                let (mut start, mut seen) = (0, 0);
+                for tile in (0..tiles.count()).map(|index| tiles.tile(index)) {
+                    assert_eq!(tile.start, start, "{tiles:?}");
+                    assert!(tile.slots <= most * together && tile.rows <= tile.slots, "{tiles:?}");
+                    assert!(tile.rows + together > tile.slots && tile.rows > 0, "{tiles:?}");
+                    let mut places: Vec<usize> = (0..tile.rows).map(|row| tile.slot(row)).collect();
+                    places.sort_unstable();
+                    places.dedup();
+                    assert_eq!(places.len(), tile.rows, "{tiles:?}");
+                    assert!(places.iter().all(|&place| place < tile.slots), "{tiles:?}");
+                    (start, seen) = (start + tile.slots, seen + tile.rows);
+                }
+                assert_eq!((start, seen), (tiles.slots(), rows), "{tiles:?}");
+            }
+        }
     }
 }

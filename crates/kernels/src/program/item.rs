@@ -4,87 +4,84 @@ use std::ops::Range;
 
 use super::share::together;
 use crate::epilogue::Epilogue;
-use crate::map::{Ahead, MapView};
-use crate::matmul::{self, Output, RowBlock, Tiles};
+use crate::map::{Ahead, MapView, Output};
+use crate::matmul::{self, RowBlock, Tiles};
 use crate::pool;
 use crate::rows::{self, Depthwise};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{BLOCK, Kernel, Simd};
 use crate::step::{Multiplication, Rows, StepKind};
 
 /// A part of a step's work: some pixels, and of a multiplication some units of the weights.
-pub(crate) struct Part {
-    pub(crate) map: MapView,
-    pub(crate) epilogue: Epilogue,
+pub(crate) struct Part<'a> {
+    pub(crate) map: MapView<'a>,
+    pub(crate) epilogue: Epilogue<'a>,
     pub(crate) pixels: Range<usize>,
     pub(crate) units: Range<usize>,
-    pub(crate) output: *mut f32,
-    /// Room for rows, see [`room`].
-    pub(crate) block: *mut f32,
+    pub(crate) output: Output<'a>,
+    /// Room for rows, see [`super::share::room`].
+    pub(crate) block: &'a mut [f32],
     /// What this thread will probably read next.
-    pub(crate) ahead: Ahead,
+    pub(crate) ahead: Ahead<'a>,
 }
 
 impl Multiplication {
+    /// Blocks of a row that is made of windows of `map`.
+    fn row_blocks(&self, map: &MapView<'_>) -> usize {
+        let [height, width] = map.geometry().kernel;
+        let channels = match self.rows {
+            Rows::Image | Rows::Window { .. } => height * width * map.channels(),
+            Rows::Depthwise { .. } => map.channels(),
+        };
+        channels.div_ceil(BLOCK)
+    }
+
     /// Lays out the rows and multiplies them.
-    ///
-    /// # Safety
-    /// The pointers of `part` must be valid, and have room for what is written.
     #[inline(always)]
-    unsafe fn run<S: Simd>(&self, part: Part) {
+    fn run<S: Simd>(&self, simd: S, part: Part<'_>) {
         let Self { rows, weights } = self;
-        let Part { map, epilogue, pixels, units, output, block, ahead } = part;
-        let first = pixels.start;
-        let together = together(weights);
-        let tiles = Tiles::new(pixels.len(), S::MR, together);
-        let words = pixels.len().next_multiple_of(together) * weights.depth_blocks * S::WORDS;
-        // SAFETY: the caller's.
-        unsafe {
-            match rows {
-                Rows::Image => {
-                    let scratch = block.add(words);
-                    rows::image_window::<S>(map, first, tiles, block, scratch);
-                }
-                Rows::Window { relu } => rows::window::<S>(map, *relu, first, tiles, block),
-                Rows::Depthwise { weights, relu_before, relu_after } => {
-                    let depthwise = Depthwise { weights, relu_before: *relu_before };
-                    rows::depthwise::<S>(map, depthwise, *relu_after, first, tiles, block);
-                }
+        let Part { map, ref epilogue, pixels, units, output, block, ahead } = part;
+        assert_eq!(self.row_blocks(&map), weights.depth_blocks, "blocks of a row and of its weights");
+        let first_row = pixels.start;
+        let tiles = Tiles::new(pixels.len(), S::MR, together(weights));
+        let words = tiles.slots() * weights.depth_blocks * S::WORDS;
+        let (multiplicands, room) = block.split_at_mut(words);
+        match *rows {
+            Rows::Image => rows::image_window(simd, map, first_row, tiles, multiplicands, room),
+            Rows::Window { relu } => rows::window(simd, map, relu, first_row, tiles, multiplicands),
+            Rows::Depthwise { ref weights, relu_before, relu_after } => {
+                let convolution = Depthwise { weights, relu_before };
+                rows::depthwise(simd, map, convolution, relu_after, first_row, tiles, multiplicands);
             }
-            let rows = RowBlock {
-                multiplicands: block,
-                tiles,
-                room: block.add(words),
-                epilogue: &epilogue,
-                output: Output { data: output, first_row: first },
-                ahead,
-            };
-            matmul::multiply::<S>(&rows, weights, units);
         }
+        let rows = RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead };
+        matmul::multiply(simd, rows, weights, units);
     }
 }
 
 /// A part of a step, ready to run.
 pub(crate) struct Item<'a> {
     pub(crate) kind: &'a StepKind,
-    pub(crate) part: Part,
+    pub(crate) part: Part<'a>,
 }
 
 impl Kernel for Item<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { kind, part } = self;
-        let Part { map, ref epilogue, ref pixels, output, .. } = part;
-        let (first, count) = (pixels.start, pixels.len());
-        // SAFETY: the caller's.
-        unsafe {
-            match kind {
-                StepKind::Multiply(multiplication) => multiplication.run::<S>(part),
-                StepKind::Depthwise { weights, relu_before } => {
-                    let depthwise = Depthwise { weights, relu_before: *relu_before };
-                    rows::depthwise_map::<S>(map, depthwise, epilogue, first, count, output);
-                }
-                StepKind::MaxPool => pool::max_pool::<S>(map, epilogue, first, count, output),
-                StepKind::Finish => pool::finish::<S>(map, epilogue, first, count, output),
+        match kind {
+            StepKind::Multiply(multiplication) => multiplication.run(simd, part),
+            StepKind::Depthwise { weights, relu_before } => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                let convolution = Depthwise { weights, relu_before: *relu_before };
+                rows::depthwise_map(simd, map, convolution, &epilogue, pixels, output);
+            }
+            StepKind::MaxPool => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                pool::max_pool(simd, map, &epilogue, pixels, output);
+            }
+            StepKind::Finish => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                pool::finish(simd, map, &epilogue, pixels, output);
             }
         }
     }
@@ -93,38 +90,34 @@ impl Kernel for Item<'_> {
 /// A part of the fully connected layer.
 pub(crate) struct Linear<'a> {
     pub(crate) linear: &'a Multiplication,
-    pub(crate) part: Part,
+    pub(crate) part: Part<'a>,
 }
 
 impl Kernel for Linear<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        // SAFETY: the caller's.
-        unsafe { self.linear.run::<S>(self.part) }
+    fn run<S: Simd>(self, simd: S) {
+        self.linear.run(simd, self.part);
     }
 }
 
 /// A part of average pooling.
-pub(crate) struct Average {
-    /// `[rows, columns, channels]`.
-    pub(crate) data: *const f32,
-    /// Padded.
-    pub(crate) channels: usize,
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
+pub(crate) struct Average<'a> {
+    pub(crate) map: &'a [f32],
+    /// Rows, columns and (padded) channels of the map.
+    pub(crate) size: [usize; 3],
     pub(crate) relu: bool,
     /// What the sums are multiplied by.
     pub(crate) factor: f32,
-    /// The channels of this part.
-    pub(crate) part: Range<usize>,
-    pub(crate) output: *mut f32,
+    /// The first channel of this part.
+    pub(crate) first: usize,
+    /// An element for each channel of this part.
+    pub(crate) output: &'a mut [f32],
 }
 
-impl Kernel for Average {
+impl Kernel for Average<'_> {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { data, channels, rows, columns, relu, factor, part, output } = self;
-        // SAFETY: the caller's.
-        unsafe { pool::average::<S>(data, channels, [rows, columns], relu, factor, part, output) }
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, size, relu, factor, first, output } = self;
+        pool::average(simd, (map, size), relu, factor, first, output);
     }
 }

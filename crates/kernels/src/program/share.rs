@@ -26,8 +26,9 @@ pub(super) fn together(weights: &Packed) -> usize {
 /// Words that a thread needs for a block of a multiplication.
 pub(crate) fn room(weights: &Packed, isa: Isa) -> usize {
     let rows = most_rows(weights, isa);
+    let more = weights.room(rows);
     // One more row for the image's windows.
-    (rows + 1) * weights.depth_blocks * BLOCK + weights.room(rows)
+    (rows + 1) * weights.depth_blocks * BLOCK + more.sums() + more.results()
 }
 
 /// How a step is cut into items: blocks of pixels, and parts of the weights' units where there are too few rows.
