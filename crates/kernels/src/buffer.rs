@@ -1,6 +1,8 @@
 //! Memory aligned to cache lines, which is all that the kernels compute in.
 
 use std::alloc;
+use std::marker::PhantomData;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use thiserror::Error;
@@ -24,6 +26,8 @@ struct Line([f32; BLOCK]);
 ///
 /// A large one asks for large pages. Feature maps are read with strides of a few kilobytes, so that with pages of
 /// four kilobytes nearly every access would need another translation, and no prefetcher crosses a page.
+///
+/// `data` is valid for reads and writes of `lines` lines, all of them initialised, and nobody else has it.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     data: NonNull<Line>,
@@ -32,9 +36,9 @@ pub(crate) struct Buffer {
     align: usize,
 }
 
-// SAFETY: a Buffer owns its memory, as a Vec does.
+// SAFETY: a `Buffer` owns its memory as a `Vec<f32>` does, and nothing in it belongs to a thread.
 unsafe impl Send for Buffer {}
-// SAFETY: as above; what is shared can only be read.
+// SAFETY: through a shared reference, elements can only be read.
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
@@ -52,13 +56,13 @@ impl Buffer {
         let aligns = [LARGE_PAGE, align_of::<Line>()];
         let aligns = if size >= LARGE_PAGE { &aligns[..] } else { &aligns[1..] };
         for layout in aligns.iter().filter_map(|&align| alloc::Layout::from_size_align(size, align).ok()) {
-            // SAFETY: the layout has a size above zero.
+            // SAFETY: the layout's size is above zero, because there is a line at least.
             let data = unsafe { alloc::alloc(layout) };
             let Some(data) = NonNull::new(data.cast::<Line>()) else { continue };
             if layout.align() == LARGE_PAGE {
-                ask_for_large_pages(data.as_ptr().cast(), size);
+                ask_for_large_pages(data, lines);
             }
-            // SAFETY: the memory was just allocated for so many lines; zeros are f32.
+            // SAFETY: `lines` lines were just allocated, at an alignment that is a line's or more; bytes of zero are `f32`.
             unsafe { data.as_ptr().write_bytes(0, lines) };
             return Ok(Self { data, lines, align: layout.align() });
         }
@@ -72,26 +76,19 @@ impl Buffer {
         Ok(buffer)
     }
 
-    pub(crate) fn as_ptr(&self) -> *const f32 {
-        self.data.as_ptr().cast()
-    }
-
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
-        self.data.as_ptr().cast()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.lines * BLOCK
     }
 
     pub(crate) fn as_slice(&self) -> &[f32] {
-        // SAFETY: a Line is BLOCK f32 without padding, and that many of them are owned and initialised.
-        unsafe { std::slice::from_raw_parts(self.as_ptr(), self.len()) }
+        // SAFETY: a `Line` is `BLOCK` `f32` without padding. `lines` of them are owned and initialised (none at a dangling but
+        // aligned pointer), and while `self` is borrowed nobody writes them.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr().cast(), self.len()) }
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
-        // SAFETY: as above, and the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.as_mut_ptr(), self.len()) }
+        // SAFETY: as in `as_slice`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr().cast(), self.len()) }
     }
 }
 
@@ -105,7 +102,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let layout = alloc::Layout::from_size_align(self.lines * size_of::<Line>(), self.align);
         if let (true, Ok(layout)) = (self.lines > 0, layout) {
-            // SAFETY: allocated in `zeroed` with this layout.
+            // SAFETY: a buffer with lines got them in `zeroed` from the same allocator, by this size and this alignment.
             unsafe { alloc::dealloc(self.data.as_ptr().cast(), layout) };
         }
     }
@@ -116,14 +113,74 @@ const LARGE_PAGE: usize = 2 << 20;
 
 /// A wish; where the system has no large pages, nothing changes but the time.
 #[cfg(target_os = "linux")]
-fn ask_for_large_pages(data: *mut u8, size: usize) {
-    // SAFETY: the advice changes no content, and the whole range is ours. An error is as good as an advice that is
-    // not followed.
-    unsafe { libc::madvise(data.cast(), size, libc::MADV_HUGEPAGE) };
+fn ask_for_large_pages(data: NonNull<Line>, lines: usize) {
+    // SAFETY: `madvise` reads and writes no memory of ours, and this advice changes no content, whatever the range. An error
+    // is as good as an advice that is not followed.
+    unsafe { libc::madvise(data.as_ptr().cast(), lines * size_of::<Line>(), libc::MADV_HUGEPAGE) };
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ask_for_large_pages(_data: *mut u8, _size: usize) {}
+fn ask_for_large_pages(_data: NonNull<Line>, _lines: usize) {}
+
+/// Elements that threads share: some of them read what others write, in turn, or each writes elements of its own. Who turns
+/// it into a slice or writes through its pointer says why no other thread is in the way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    /// Valid for reads and writes of `len` initialised elements as long as `'a` lasts.
+    data: *mut f32,
+    len: usize,
+    buffer: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: what is behind the pointer is borrowed for `'a`, and safe code cannot access it through this type.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as for `Send`: a shared reference gives a pointer and a length, no more.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(elements: &'a mut [f32]) -> Self {
+        Self { data: elements.as_mut_ptr(), len: elements.len(), buffer: PhantomData }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn as_mut_ptr(self) -> *mut f32 {
+        self.data
+    }
+
+    /// Some of the elements.
+    ///
+    /// # Panics
+    /// Where they are not all there.
+    pub(crate) fn part(self, range: Range<usize>) -> Self {
+        let Range { start, end } = range;
+        assert!(start <= end && end <= self.len, "elements {start} to {end} of {}", self.len);
+        // SAFETY: `start` is at most `len`, so that the pointer stays within what `data` is valid for, or one past it.
+        let data = unsafe { self.data.add(start) };
+        Self { data, len: end - start, ..self }
+    }
+
+    /// To read.
+    ///
+    /// # Safety
+    /// As long as the slice is used, no thread may write any of the elements.
+    pub(crate) unsafe fn as_slice(self) -> &'a [f32] {
+        // SAFETY: `data` is valid for `len` initialised elements throughout `'a`; that nobody writes them is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+
+    /// To write.
+    ///
+    /// # Safety
+    /// As long as the slice is used, nobody else may read or write any of the elements.
+    pub(crate) unsafe fn as_mut_slice(self) -> &'a mut [f32] {
+        // SAFETY: `data` is valid for `len` initialised elements throughout `'a`; that nobody else accesses them is the caller's
+        // promise.
+        unsafe { std::slice::from_raw_parts_mut(self.data, self.len) }
+    }
+}
 
 /// `channels` as they lie in memory: padded to whole blocks. As many as there are weights for, so that this cannot wrap.
 pub(crate) const fn padded(channels: usize) -> usize {
@@ -141,5 +198,19 @@ mod tests {
             assert!(error.bytes >= len, "{len}: {error}");
         }
         assert_eq!(Buffer::zeroed(17).unwrap().as_slice(), [0.0; 32]);
+        assert_eq!(Buffer::zeroed(0).unwrap().as_slice(), [0.0; 0]);
+    }
+
+    #[test]
+    fn a_part_lies_within_the_whole() {
+        let mut buffer = Buffer::zeroed(32).unwrap();
+        let whole = Shared::new(buffer.as_mut_slice());
+        assert_eq!(whole.part(16..32).part(3..16).len(), 13);
+        assert_eq!(whole.part(32..32).len(), 0);
+        #[expect(clippy::reversed_empty_ranges, reason = "a mistake that is refused")]
+        for range in [0..33, 33..33, 16..15, 0..usize::MAX] {
+            let beyond = std::panic::catch_unwind(|| whole.part(range.clone()).len());
+            assert!(beyond.is_err(), "{range:?}");
+        }
     }
 }

@@ -102,15 +102,11 @@ impl Images<'_> {
         Ok(planar)
     }
 
-    /// Writes a row of an image's pixels, channel after channel.
-    ///
-    /// # Safety
-    /// `to` must have room for the row.
-    pub(crate) unsafe fn write_row(&self, image: usize, row: usize, to: *mut f32) {
+    /// Writes row `row` of image `image`, pixel after pixel, to `to`, which has room for it and no more.
+    pub(crate) fn write_row(&self, image: usize, row: usize, to: &mut [f32]) {
         let [height, width] = self.size();
         let channels = self.channels();
-        // SAFETY: the caller's.
-        let to = unsafe { std::slice::from_raw_parts_mut(to, width * channels) };
+        assert_eq!(to.len(), width * channels, "elements of a row");
         match self {
             Self::Planar { values, .. } => {
                 for channel in 0..channels {

@@ -45,6 +45,7 @@ impl Facts {
 }
 
 impl Kind {
+    /// Whether the CPU has every feature that the kind's [`Simd::vectorize`] enables.
     fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -121,22 +122,19 @@ impl Isa {
     }
 
     /// Runs `kernel` with these instructions.
-    ///
-    /// # Safety
-    /// The kernel's pointers must be valid.
-    pub(crate) unsafe fn run<K: Kernel>(self, kernel: K) {
-        // SAFETY: an Isa exists only where the CPU has the instructions; the pointers are the caller's.
+    pub(crate) fn run<K: Kernel>(self, kernel: K) {
+        // SAFETY: an `Isa` exists only where `Kind::is_available` found every feature that the type's `vectorize` enables.
         unsafe {
             match self.0 {
                 #[cfg(target_arch = "x86_64")]
-                Kind::Avx512Bf16 => Avx512Bf16::vectorize(kernel),
+                Kind::Avx512Bf16 => Avx512Bf16::new().vectorize(kernel),
                 #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 => Avx512::vectorize(kernel),
+                Kind::Avx512 => Avx512::new().vectorize(kernel),
                 #[cfg(target_arch = "x86_64")]
-                Kind::Avx2 => Avx2::vectorize(kernel),
+                Kind::Avx2 => Avx2::new().vectorize(kernel),
                 #[cfg(target_arch = "aarch64")]
-                Kind::Neon => Neon::vectorize(kernel),
-                Kind::Portable => Portable::vectorize(kernel),
+                Kind::Neon => Neon::new().vectorize(kernel),
+                Kind::Portable => Portable::new().vectorize(kernel),
             }
         }
     }

@@ -3,7 +3,6 @@
 //! * [`Graph`]: a network as it is written, made into
 //! * [`Program`]: the fewest passes over memory, weights packed;
 //! * [`Isa`]: the instruction set, chosen at run time; [`Threads`]: who computes;
-//! * [`Fused`]: a program as an operation of Burn's tensors;
 //! * [`mod@reference`]: the same operations as plain loops, against which all is tested.
 //!
 //! A network of a stem, one separable convolution, its ReLU and ten classes; all weights are zero, so its logits are
@@ -38,15 +37,17 @@
 //! ```
 
 #![allow(unsafe_code, reason = "vector instructions and shared memory; every use says why it is sound")]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
 mod buffer;
+mod epilogue;
 mod fusion;
 mod graph;
 mod image;
 mod isa;
-mod layout;
+mod map;
 mod matmul;
-mod packed;
 mod pool;
 mod program;
 pub mod reference;
@@ -54,8 +55,6 @@ mod rows;
 mod shape;
 mod simd;
 mod step;
-mod strassen;
-mod tensor;
 mod threads;
 
 pub use graph::{Convolution, Graph, GraphError, Value};
@@ -63,5 +62,4 @@ pub use image::Images;
 pub use isa::Isa;
 pub use program::Program;
 pub use shape::{Padding, SizeError, Window};
-pub use tensor::Fused;
 pub use threads::{Threads, ThreadsError};

@@ -1,55 +1,63 @@
 //! The steps that multiply no matrices: max-pooling, the mean over all pixels, and an epilogue that has nothing to follow.
 
-#![allow(
-    unsafe_op_in_unsafe_fn,
-    reason = "the functions are unsafe for their pointers, which is all they handle"
-)]
-
 use std::ops::Range;
 
-use crate::matmul::Epilogue;
-use crate::rows::Map;
-use crate::simd::{Simd, relu};
+use crate::epilogue::Epilogue;
+use crate::map::{MapView, Output};
+use crate::simd::{BLOCK, Simd, relu};
 
-/// Max-pooling of output pixels `first` and on; padding never wins.
+/// Max-pooling of the output pixels `pixels`; padding never wins.
+///
+/// # Panics
+/// Where the output has other channels or fewer pixels.
 #[inline(always)]
-pub(crate) unsafe fn max_pool<S: Simd>(
-    map: Map,
-    epilogue: &Epilogue,
-    first: usize,
-    count: usize,
-    output: *mut f32,
+pub(crate) fn max_pool<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    epilogue: &Epilogue<'_>,
+    pixels: Range<usize>,
+    output: Output<'_>,
 ) {
-    let geometry = map.geometry;
+    let (channels, geometry) = (map.channels(), map.geometry());
+    assert_eq!(output.channels(), channels, "pooling keeps the channels");
+    output.check(&pixels, epilogue);
     let [kernel_height, kernel_width] = geometry.kernel;
-    for pixel in first..first + count {
+    for pixel in pixels {
         let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
-        let begin = pixel * map.channels;
+        let begin = pixel * channels;
         // Of a window larger than this, several parts are pooled one after another.
-        let mut taps = [map.data; POOLED_TAPS];
+        let mut taps = [std::ptr::null::<f32>(); POOLED_TAPS];
         let mut found = 0;
         let mut pooled = false;
         for tap in 0..kernel_height * kernel_width {
-            if let Some(from) = geometry.input_pixel(oy, ox, tap / kernel_width, tap % kernel_width) {
-                taps[found] = map.data.add(from * map.channels);
+            if let Some(from) = map.pixel(oy, ox, tap / kernel_width, tap % kernel_width) {
+                taps[found] = from;
                 found += 1;
             }
             let last = tap + 1 == kernel_height * kernel_width;
             if found == POOLED_TAPS || last {
-                for channel in (0..map.channels).step_by(S::LANES) {
-                    let to = output.add(begin + channel);
-                    let mut largest = if pooled { S::load(to) } else { S::splat(f32::NEG_INFINITY) };
+                for channel in (0..channels).step_by(S::LANES) {
+                    // SAFETY: the output has all of `pixels`, of which this is one, and so its channels.
+                    let to = unsafe { output.as_mut_ptr().add(begin + channel) };
+                    let mut largest = simd.splat(f32::NEG_INFINITY);
+                    if pooled {
+                        // SAFETY: `LANES` divides the number of channels, and this pixel is the caller's, says `Output::new`.
+                        largest = unsafe { simd.load(to) };
+                    }
                     for tap in &taps[..found] {
-                        largest = S::max_or_nan(largest, S::load(tap.add(channel)));
+                        // SAFETY: an input pixel is valid for all channels, whose number `LANES` divides.
+                        largest = simd.max_or_nan(largest, unsafe { simd.load(tap.add(channel)) });
                     }
                     // Where the window's rows will be two pixels later.
                     for last_in_row in taps[..found].iter().skip(kernel_width - 1).step_by(kernel_width) {
-                        S::prefetch(
-                            last_in_row.wrapping_add(2 * geometry.stride[1] * map.channels + channel),
-                        );
+                        simd.prefetch(last_in_row.wrapping_add(2 * geometry.stride[1] * channels + channel));
                     }
-                    let done = if last { epilogue.finish::<S>(largest, begin, channel) } else { largest };
-                    S::store(to, done);
+                    if last {
+                        // SAFETY: the epilogue was checked for all of `pixels`.
+                        largest = unsafe { epilogue.finish(simd, largest, begin, channel) };
+                    }
+                    // SAFETY: as for the load: the pixel is there, and the caller's.
+                    unsafe { simd.store(to, largest) };
                 }
                 (found, pooled) = (0, true);
             }
@@ -60,49 +68,73 @@ pub(crate) unsafe fn max_pool<S: Simd>(
 /// Taps of a pooling window that are read at once.
 const POOLED_TAPS: usize = 9;
 
-/// Sums of all pixels of a map of `[rows, columns, channels]` times `factor`, for the channels `part`.
+/// Sums of all pixels of a map of `[rows, columns, channels]` times `factor`: of the channels from `first` on, as many as
+/// `output` has.
+///
+/// # Panics
+/// Where the map does not have these channels or pixels, or they are not whole blocks.
 #[inline(always)]
-pub(crate) unsafe fn average<S: Simd>(
-    data: *const f32,
-    channels: usize,
-    [rows, columns]: [usize; 2],
+pub(crate) fn average<S: Simd>(
+    simd: S,
+    (map, [rows, columns, channels]): (&[f32], [usize; 3]),
     with_relu: bool,
     factor: f32,
-    part: Range<usize>,
-    output: *mut f32,
+    first: usize,
+    output: &mut [f32],
 ) {
-    for channel in part.step_by(S::LANES) {
-        let mut sum = S::splat(0.0);
+    assert!(
+        first + output.len() <= channels && rows * columns * channels <= map.len(),
+        "a map of {channels}"
+    );
+    assert!(output.len().is_multiple_of(BLOCK), "{} channels", output.len());
+    for at in (0..output.len()).step_by(S::LANES) {
+        let mut sum = simd.splat(0.0);
         for y in 0..rows {
             // Row by row, which keeps the partial sums small.
-            let mut row = S::splat(0.0);
+            let mut row = simd.splat(0.0);
             for x in 0..columns {
-                let mut x = S::load(data.add((y * columns + x) * channels + channel));
+                // SAFETY: the map has this pixel, and the pixel `LANES` channels from `first + at` on, because both `first +
+                // output.len()` channels are there and `LANES` divides `output.len()`.
+                let mut x = unsafe { simd.load(map.as_ptr().add((y * columns + x) * channels + first + at)) };
                 if with_relu {
-                    x = relu::<S>(x);
+                    x = relu(simd, x);
                 }
-                row = S::add(row, x);
+                row = simd.add(row, x);
             }
-            sum = S::add(sum, row);
+            sum = simd.add(sum, row);
         }
-        let sum = S::mul_add(sum, S::splat(factor), S::splat(0.0));
-        S::store(output.add(channel), sum);
+        let sum = simd.mul_add(sum, simd.splat(factor), simd.splat(0.0));
+        // SAFETY: `LANES` divides the number of elements, so that there are as many from `at` on.
+        unsafe { simd.store(output.as_mut_ptr().add(at), sum) };
     }
 }
 
-/// Finishes every element of output pixels `first` and on by `epilogue`.
+/// Finishes every element of the output pixels `pixels` by `epilogue`.
+///
+/// # Panics
+/// Where the map or the output has other channels or fewer pixels.
 #[inline(always)]
-pub(crate) unsafe fn finish<S: Simd>(
-    map: Map,
-    epilogue: &Epilogue,
-    first: usize,
-    count: usize,
-    output: *mut f32,
+pub(crate) fn finish<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    epilogue: &Epilogue<'_>,
+    pixels: Range<usize>,
+    output: Output<'_>,
 ) {
-    for begin in (first * map.channels..(first + count) * map.channels).step_by(map.channels) {
-        for channel in (0..map.channels).step_by(S::LANES) {
-            let x = S::load(map.data.add(begin + channel));
-            S::store(output.add(begin + channel), epilogue.finish::<S>(x, begin, channel));
+    let channels = map.channels();
+    assert_eq!(output.channels(), channels, "an epilogue keeps the channels");
+    output.check(&pixels, epilogue);
+    assert!(pixels.end * channels <= map.pixels().len(), "{} pixels of {channels}", pixels.end);
+    for pixel in pixels {
+        let begin = pixel * channels;
+        for channel in (0..channels).step_by(S::LANES) {
+            // SAFETY: the map and the output have this pixel, which is the caller's, says `Output::new`, and the epilogue was
+            // checked for it; `LANES` divides the number of channels.
+            unsafe {
+                let x = simd.load(map.pixels().as_ptr().add(begin + channel));
+                let x = epilogue.finish(simd, x, begin, channel);
+                simd.store(output.as_mut_ptr().add(begin + channel), x);
+            }
         }
     }
 }

@@ -8,17 +8,24 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::buffer::{Buffer, NoMemory};
+use crate::buffer::{Buffer, NoMemory, Shared};
+use crate::epilogue::Epilogue;
 use crate::image::Images;
 use crate::isa::Isa;
-use crate::layout::Layout;
-use crate::matmul::{Ahead, Epilogue};
-use crate::packed::Packed;
-use crate::rows::Map;
+use crate::map::{Ahead, MapView, Output};
+use crate::matmul::Packed;
 use crate::shape::{SizeError, Window};
 use crate::simd::BLOCK;
-use crate::step::{self, Average, Item, Linear, Multiplication, Part, Share, Step, StepKind, StoredEpilogue};
+use crate::step::{Multiplication, Step, StepKind};
 use crate::threads::{Scratch, Team, Threads};
+
+mod arena;
+mod item;
+mod share;
+
+use arena::ArenaLayout;
+use item::{Average, Item, Linear, Part};
+use share::Share;
 
 /// Global average pooling and the fully connected layer.
 #[derive(Debug)]
@@ -46,29 +53,14 @@ pub struct Program {
 /// Buffers for images of one size.
 #[derive(Debug)]
 struct State {
-    layout: Layout,
+    layout: ArenaLayout,
     zeros: Buffer,
     features: Buffer,
     logits: Buffer,
 }
 
-/// A pointer that threads share; each writes elements of its own.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-
-// SAFETY: every use is an access to elements that no other thread writes before the next meeting.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn get(self) -> *mut f32 {
-        self.0
-    }
-}
-
-fn shared(buffers: &mut [Buffer]) -> Vec<Shared> {
-    buffers.iter_mut().map(|buffer| Shared(buffer.as_mut_ptr())).collect()
+fn shared(buffers: &mut [Buffer]) -> Vec<Shared<'_>> {
+    buffers.iter_mut().map(|buffer| Shared::new(buffer.as_mut_slice())).collect()
 }
 
 impl Program {
@@ -82,7 +74,7 @@ impl Program {
     }
 
     /// Number of classes.
-    pub(crate) fn classes(&self) -> usize {
+    pub fn classes(&self) -> usize {
         self.head.classes
     }
 
@@ -135,11 +127,11 @@ impl Program {
         Ok(logits)
     }
 
-    fn layout(&self, image: [usize; 2]) -> Result<Layout, SizeError> {
-        Layout::new(image, self.image_channels, &self.steps, self.head.input)
+    fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
+        ArenaLayout::new(image, self.image_channels, &self.steps, self.head.input)
     }
 
-    fn state(&self, layout: Layout) -> Result<State, NoMemory> {
+    fn state(&self, layout: ArenaLayout) -> Result<State, NoMemory> {
         let widths = self.steps.iter().map(|step| step.channels).chain([self.image_channels]);
         let widest = widths.max().unwrap_or(0);
         Ok(State {
@@ -157,7 +149,7 @@ impl Program {
         images: usize,
         threads: usize,
     ) -> Result<(), NoMemory> {
-        let block = self.packed().map(|weights| step::room(weights, self.isa)).max().unwrap_or(0);
+        let block = self.packed().map(|weights| share::room(weights, self.isa)).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
         let Packed { depth_blocks, channels, .. } = self.head.linear.weights;
         for (buffer, width) in [(&mut state.features, depth_blocks * BLOCK), (&mut state.logits, channels)] {
@@ -188,8 +180,8 @@ impl Program {
         let crew: Vec<Team> = (0..teams).map(|team| Team::new(members(team))).collect();
         let arenas = shared(&mut scratch.arenas);
         let blocks = shared(&mut scratch.blocks);
-        let features = Shared(state.features.as_mut_ptr());
-        let (layout, zeros) = (&state.layout, &state.zeros);
+        let features = Shared::new(state.features.as_mut_slice());
+        let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
         threads.run(|thread| {
             let team = &crew[team_of(thread)];
@@ -206,7 +198,7 @@ impl Program {
     }
 
     /// One thread's part of one image.
-    fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, features: Shared) {
+    fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, features: Shared<'_>) {
         self.write_pixels(images, image, team, at);
         for index in 0..self.steps.len() {
             team.meet();
@@ -219,9 +211,12 @@ impl Program {
     /// One thread's part of an image's pixels, which are value 0.
     fn write_pixels(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>) {
         let [height, width] = at.layout.size(0);
+        let len = width * self.image_channels;
         for row in team.items(height) {
-            // SAFETY: the image's map has room for every row, and each row is taken once.
-            unsafe { images.write_row(image, row, at.value(0).add(row * width * self.image_channels)) };
+            let to = at.value(0).part(row * len..(row + 1) * len);
+            // SAFETY: the team has met since anybody read the arena, and meets again before anybody does. Until then its members
+            // write rows, each of which is taken once.
+            images.write_row(image, row, unsafe { to.as_mut_slice() });
         }
     }
 
@@ -230,51 +225,52 @@ impl Program {
         let step = &self.steps[index];
         let geometry = at.layout.geometry(index);
         let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
+        // SAFETY: the team has met since the input was written. Until it meets again its members write this step's value alone,
+        // which overlaps no value that the step reads (`ArenaLayout`).
+        let pixels = unsafe { at.value(step.input).as_slice() };
+        let map = MapView::new(pixels, self.channels_of(step.input), geometry, at.zeros);
+        let stored = &step.epilogue;
+        let epilogue = Epilogue {
+            bias: stored.bias.as_ref().map(Buffer::as_slice),
+            // SAFETY: as for the input.
+            residual: stored.residual.map(|value| unsafe { at.value(value).as_slice() }),
+            affine: stored.affine.as_ref().map(|affine| affine.each_ref().map(Buffer::as_slice)),
+            relu: stored.relu,
+        };
+        // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
+        // the channels, are others, and each item is taken once.
+        let output = unsafe { Output::new(at.value(index + 1), step.channels) };
         for item in team.items(share.items()) {
             let (pixels, units) = share.item(item);
             let next = item + team.members();
             let next = if next < share.items() { share.item(next).0 } else { 0..0 };
-            let map = Map {
-                // SAFETY: the layout gives every value a place in the arena.
-                data: unsafe { at.value(step.input) },
-                channels: self.channels_of(step.input),
-                geometry,
-                zeros: at.zeros.as_ptr(),
-            };
-            // SAFETY: as above; items write different elements, and the places of what is read are
-            // not given to others before they were read for the last time.
-            unsafe {
-                let epilogue = at.epilogue(&step.epilogue);
-                let output = at.value(index + 1);
-                let block = at.block.get();
-                let ahead = map.read_by(next);
-                let part = Part { map, epilogue, pixels, units, output, block, ahead };
-                self.isa.run(Item { kind: &step.kind, part });
-            }
+            // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
+            let block = unsafe { at.block.as_mut_slice() };
+            let part = Part { map, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
+            self.isa.run(Item { kind: &step.kind, part });
         }
     }
 
     /// One thread's part of the mean over an image's pixels.
-    fn average(&self, image: usize, team: &Team, at: &At<'_>, features: Shared) {
+    fn average(&self, image: usize, team: &Team, at: &At<'_>, features: Shared<'_>) {
         let Head { input, relu, factor, .. } = self.head;
         let channels = self.channels_of(input);
         let [rows, columns] = at.layout.size(input);
+        // SAFETY: the team has met since the value was written, and writes no value until it meets again.
+        let map = unsafe { at.value(input).as_slice() };
+        let features = features.part(image * channels..(image + 1) * channels);
         for item in team.items(channels.div_ceil(FEATURES)) {
             let first = item * FEATURES;
-            // SAFETY: the layout gives every value a place in the arena, and `features` has room for every image;
-            // items write different elements.
-            unsafe {
-                self.isa.run(Average {
-                    data: at.value(input),
-                    channels,
-                    rows,
-                    columns,
-                    relu,
-                    factor: factor / (rows * columns) as f32,
-                    part: first..(first + FEATURES).min(channels),
-                    output: features.get().add(image * channels),
-                });
-            }
+            let part = features.part(first..(first + FEATURES).min(channels));
+            self.isa.run(Average {
+                map,
+                size: [rows, columns, channels],
+                relu,
+                factor: factor / (rows * columns) as f32,
+                first,
+                // SAFETY: an image is one team's, and each of its items is taken once.
+                output: unsafe { part.as_mut_slice() },
+            });
         }
     }
 
@@ -290,21 +286,22 @@ impl Program {
         let weights = &self.head.linear.weights;
         let channels = weights.depth_blocks * BLOCK;
         let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
-        let map = Shared(state.features.as_mut_ptr());
-        let zeros = &state.zeros;
+        let map = MapView::new(state.features.as_slice(), channels, geometry, state.zeros.as_slice());
+        let epilogue = Epilogue::of_bias(self.head.bias.as_slice());
         let blocks = shared(&mut scratch.blocks);
-        let output = Shared(state.logits.as_mut_ptr());
+        let logits = Shared::new(state.logits.as_mut_slice());
+        // SAFETY: nobody reads the logits before all threads are done. Of two items either the images or the units, and with these
+        // the classes, are others, and each item is taken once.
+        let output = unsafe { Output::new(logits, weights.channels) };
         let share = Share::by_units(weights, images, threads.count(), self.isa);
         let team = Team::new(threads.count());
         threads.run(|thread| {
             for item in team.items(share.items()) {
                 let (pixels, units) = share.item(item);
-                let map = Map { data: map.get(), channels, geometry, zeros: zeros.as_ptr() };
-                let epilogue = Epilogue::of_bias(self.head.bias.as_ptr());
-                let (output, block, ahead) = (output.get(), blocks[thread].get(), Ahead::NOTHING);
-                let part = Part { map, epilogue, pixels, units, output, block, ahead };
-                // SAFETY: the buffers were made for so many images; items write different elements.
-                unsafe { self.isa.run(Linear { linear: &self.head.linear, part }) };
+                // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
+                let block = unsafe { blocks[thread].as_mut_slice() };
+                let part = Part { map, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
+                self.isa.run(Linear { linear: &self.head.linear, part });
             }
         });
     }
@@ -315,28 +312,18 @@ const FEATURES: usize = 8 * BLOCK;
 
 /// A thread's view of the image it works on.
 struct At<'a> {
-    layout: &'a Layout,
-    zeros: &'a Buffer,
-    arena: Shared,
-    block: Shared,
+    layout: &'a ArenaLayout,
+    /// A pixel of the widest map.
+    zeros: &'a [f32],
+    /// The team's.
+    arena: Shared<'a>,
+    /// This thread's alone.
+    block: Shared<'a>,
 }
 
-impl At<'_> {
+impl<'a> At<'a> {
     /// Where the value lies.
-    unsafe fn value(&self, value: usize) -> *mut f32 {
-        // SAFETY: the arena was made for the layout.
-        unsafe { self.arena.get().add(self.layout.offset(value)) }
-    }
-
-    unsafe fn epilogue(&self, stored: &StoredEpilogue) -> Epilogue {
-        let pointer = |buffer: Option<&Buffer>| buffer.map_or(std::ptr::null(), Buffer::as_ptr);
-        Epilogue {
-            bias: pointer(stored.bias.as_ref()),
-            // SAFETY: the residual is a value of the layout.
-            residual: stored.residual.map_or(std::ptr::null(), |value| unsafe { self.value(value) }),
-            scale: pointer(stored.affine.as_ref().map(|[scale, _]| scale)),
-            shift: pointer(stored.affine.as_ref().map(|[_, shift]| shift)),
-            relu: stored.relu,
-        }
+    fn value(&self, value: usize) -> Shared<'a> {
+        self.arena.part(self.layout.place(value))
     }
 }

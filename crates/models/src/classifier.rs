@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use dataset::guard::{guarded, guarded_or};
-use kernels::{Fused, GraphError, Images, Program, SizeError, Threads};
+use kernels::{GraphError, Images, Program, SizeError, Threads};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
+use crate::fused::Fused;
 use crate::network::Network;
 use crate::weights::{Checkpoint, WeightsError};
 

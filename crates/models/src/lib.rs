@@ -19,6 +19,7 @@ mod dtype;
 mod execute;
 mod fold;
 mod fuse;
+mod fused;
 mod interpret;
 mod layers;
 mod network;
@@ -32,6 +33,7 @@ pub use classifier::{Classifier, ClassifierError, ComputeError, Pending, Placeme
 pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
 pub use execute::{Products, Stage};
+pub use fused::Fused;
 pub use kernels::{GraphError, Images, Isa, Program, Threads};
 pub use network::Network;
 pub use weights::{Checkpoint, WeightsError};

@@ -9,8 +9,9 @@ mod narrow;
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
-use kernels::Fused;
-use models::{Checkpoint, Classifier, DeviceName, Dtype, Images, Isa, Placement, PlacementError, Threads};
+use models::{
+    Checkpoint, Classifier, DeviceName, Dtype, Fused, Images, Isa, Placement, PlacementError, Threads,
+};
 use narrow::{SIZE, assert_close, fixture, frozen, input, network};
 
 const FILES: [(&str, &str); 3] =

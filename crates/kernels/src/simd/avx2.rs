@@ -4,10 +4,13 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
 
+/// Proves that the CPU has AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2;
+pub(crate) struct Avx2(());
 
-impl Simd for Avx2 {
+// SAFETY: 8 lanes divide a block of 16, and a word holds one of 16 multiplicands. `_mm256_loadu_ps` and `_mm256_storeu_ps`
+// access 8 elements; multiplicands are stored by the trait's own function.
+unsafe impl Simd for Avx2 {
     type V = __m256;
     const NAME: &'static str = "avx2";
     const LANES: usize = 8;
@@ -17,63 +20,81 @@ impl Simd for Avx2 {
     const WORDS: usize = 16;
 
     #[inline(always)]
-    unsafe fn vectorize<K: Kernel>(kernel: K) {
+    unsafe fn new() -> Self {
+        Self(())
+    }
+
+    #[inline(always)]
+    fn vectorize<K: Kernel>(self, kernel: K) {
+        /// # Safety
+        /// The CPU must have the features, which is what `simd` proves.
         #[target_feature(enable = "avx2,fma")]
         #[inline]
-        unsafe fn with_features<K: Kernel>(kernel: K) {
-            kernel.run::<Avx2>();
+        fn with_features<K: Kernel>(simd: Avx2, kernel: K) {
+            kernel.run(simd);
         }
-        with_features(kernel);
+        // SAFETY: `self` proves that the CPU has both features.
+        unsafe { with_features(self, kernel) }
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> __m256 {
-        _mm256_set1_ps(x)
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { _mm256_set1_ps(x) }
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> __m256 {
-        _mm256_loadu_ps(from)
+    unsafe fn load(self, from: *const f32) -> __m256 {
+        // SAFETY: `self` proves that the CPU has AVX2; the caller lends 8 elements at `from`, in any alignment.
+        unsafe { _mm256_loadu_ps(from) }
     }
 
     #[inline(always)]
-    unsafe fn store(to: *mut f32, x: __m256) {
-        _mm256_storeu_ps(to, x);
+    unsafe fn store(self, to: *mut f32, x: __m256) {
+        // SAFETY: `self` proves that the CPU has AVX2; the caller lends 8 elements at `to`, in any alignment.
+        unsafe { _mm256_storeu_ps(to, x) }
     }
 
     #[inline(always)]
-    unsafe fn add(a: __m256, b: __m256) -> __m256 {
-        _mm256_add_ps(a, b)
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { _mm256_add_ps(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
-        _mm256_fmadd_ps(a, b, c)
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has FMA.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
     }
 
     #[inline(always)]
-    unsafe fn max(a: __m256, b: __m256) -> __m256 {
-        _mm256_max_ps(a, b)
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { _mm256_max_ps(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn max_or_nan(a: __m256, b: __m256) -> __m256 {
+    fn max_or_nan(self, a: __m256, b: __m256) -> __m256 {
         // The instruction gives `b` where either is not a number.
-        _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a))
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)) }
     }
 
     #[inline(always)]
-    unsafe fn prefetch(from: *const f32) {
-        _mm_prefetch::<_MM_HINT_T0>(from.cast());
+    fn prefetch(self, from: *const f32) {
+        // SAFETY: every x86-64 has SSE; a prefetch is a hint, which reads nothing and faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn prefetch_write(to: *mut f32) {
-        _mm_prefetch::<_MM_HINT_ET0>(to.cast());
+    fn prefetch_write(self, to: *mut f32) {
+        // SAFETY: as for a read: a hint, which writes nothing; a CPU without the instruction takes it for a NOP.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.cast()) }
     }
 
     #[inline(always)]
-    unsafe fn prefetch_far(from: *const f32) {
-        _mm_prefetch::<_MM_HINT_T1>(from.cast());
+    fn prefetch_far(self, from: *const f32) {
+        // SAFETY: every x86-64 has SSE; a prefetch is a hint, which reads nothing and faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 }

@@ -2,8 +2,6 @@
 //! instruction set. A kernel is generic over [`Simd`] and inlined whole into [`Simd::vectorize`], which
 //! is the only place where the compiler is told that the instructions exist.
 
-#![allow(unsafe_op_in_unsafe_fn, reason = "every function here is unsafe for the one reason in Simd's docs")]
-
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -26,19 +24,17 @@ pub(crate) const BLOCK: usize = 16;
 
 /// Work that is generic over the instruction set.
 pub(crate) trait Kernel {
-    /// Does it.
-    ///
-    /// # Safety
-    /// Call it from [`Simd::vectorize`] only; the kernel's own pointers must be valid.
-    unsafe fn run<S: Simd>(self);
+    /// Does it. Called by [`Simd::vectorize`] only: elsewhere the compiler would make a function call of every instruction.
+    fn run<S: Simd>(self, simd: S);
 }
 
-/// Vectors of `f32` of one instruction set.
+/// Vectors of `f32` of one instruction set. A value of the type proves that the CPU has the instructions, because
+/// [`Simd::new`] is the only way to one.
 ///
 /// # Safety
-/// Every function needs the instruction set, and pointers that are valid for what is loaded or stored;
-/// alignment is not required.
-pub(crate) trait Simd: Copy {
+/// The kernels rely on it that `LANES` divides [`BLOCK`], that `WORDS` is at most [`BLOCK`], and that [`Simd::load`],
+/// [`Simd::store`] and [`Simd::store_multiplicand`] access nothing but what they say.
+pub(crate) unsafe trait Simd: Copy {
     /// A vector.
     type V: Copy;
     /// The instruction set's name, as reports give it.
@@ -52,41 +48,61 @@ pub(crate) trait Simd: Copy {
     /// Words (of 32 bits) that [`BLOCK`] elements of a multiplicand take: 16 of f32, 8 of bf16.
     const WORDS: usize;
 
-    /// Calls `kernel` where the instruction set may be used.
-    unsafe fn vectorize<K: Kernel>(kernel: K);
+    /// The proof.
+    ///
+    /// # Safety
+    /// The CPU must have every instruction that the type's [`Simd::vectorize`] enables.
+    unsafe fn new() -> Self;
+    /// Calls `kernel` where the compiler may use the instruction set.
+    fn vectorize<K: Kernel>(self, kernel: K);
     /// All lanes `x`.
-    unsafe fn splat(x: f32) -> Self::V;
+    fn splat(self, x: f32) -> Self::V;
     /// Loads a vector.
-    unsafe fn load(from: *const f32) -> Self::V;
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of `LANES` elements. It need not be aligned.
+    unsafe fn load(self, from: *const f32) -> Self::V;
     /// Stores a vector.
-    unsafe fn store(to: *mut f32, x: Self::V);
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of `LANES` elements. It need not be aligned.
+    unsafe fn store(self, to: *mut f32, x: Self::V);
     /// `a + b`.
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the hardware does so.
-    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of each pair, `b` where one of them is not a number.
-    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each pair, or what is not a number if either is.
-    unsafe fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
+    fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
     /// `sum` plus products of a word of multiplicand (all lanes the same) and of weights.
-    unsafe fn dot(sum: Self::V, a: Self::V, b: Self::V) -> Self::V {
-        Self::mul_add(a, b, sum)
+    #[inline(always)]
+    fn dot(self, sum: Self::V, a: Self::V, b: Self::V) -> Self::V {
+        self.mul_add(a, b, sum)
     }
     /// Stores a vector as multiplicand, where a block's words begin at `to` and the vector's first lane
     /// is its element `at`.
-    unsafe fn store_multiplicand(to: *mut f32, at: usize, x: Self::V) {
-        Self::store(to.add(at), x);
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of `WORDS` elements, aligned or not; `at` must be a multiple of `LANES` below [`BLOCK`].
+    #[inline(always)]
+    unsafe fn store_multiplicand(self, to: *mut f32, at: usize, x: Self::V) {
+        const { assert!(Self::WORDS == BLOCK, "a word an element") };
+        // SAFETY: a block has `WORDS == BLOCK` elements, of which those from `at` to `at + LANES` are there, because `LANES`
+        // divides both.
+        unsafe { self.store(to.add(at), x) }
     }
     /// Loads the cache line at `from` ahead of its use. A hint: `from` need not be valid.
-    unsafe fn prefetch(from: *const f32);
+    fn prefetch(self, from: *const f32);
     /// Asks for the cache line at `to`, which will be written. A hint: `to` need not be valid.
-    unsafe fn prefetch_write(_to: *mut f32) {}
+    #[inline(always)]
+    fn prefetch_write(self, _to: *mut f32) {}
     /// [`Simd::prefetch`], into the second-level cache only.
-    unsafe fn prefetch_far(from: *const f32);
+    fn prefetch_far(self, from: *const f32);
 }
 
 /// `max(x, 0)` that keeps what is not a number, as every framework's ReLU does.
 #[inline(always)]
-pub(crate) unsafe fn relu<S: Simd>(x: S::V) -> S::V {
-    S::max(S::splat(0.0), x)
+pub(crate) fn relu<S: Simd>(simd: S, x: S::V) -> S::V {
+    simd.max(simd.splat(0.0), x)
 }

@@ -4,10 +4,13 @@ use std::arch::aarch64::*;
 
 use super::{Kernel, Simd};
 
+/// Proves that the CPU has NEON.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Neon;
+pub(crate) struct Neon(());
 
-impl Simd for Neon {
+// SAFETY: 4 lanes divide a block of 16, and a word holds one of 16 multiplicands. `vld1q_f32` and `vst1q_f32` access 4
+// elements; multiplicands are stored by the trait's own function.
+unsafe impl Simd for Neon {
     type V = float32x4_t;
     const NAME: &'static str = "neon";
     const LANES: usize = 4;
@@ -17,49 +20,63 @@ impl Simd for Neon {
     const WORDS: usize = 16;
 
     #[inline(always)]
-    unsafe fn vectorize<K: Kernel>(kernel: K) {
-        kernel.run::<Neon>();
+    unsafe fn new() -> Self {
+        Self(())
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> float32x4_t {
-        vdupq_n_f32(x)
+    fn vectorize<K: Kernel>(self, kernel: K) {
+        kernel.run(self);
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> float32x4_t {
-        vld1q_f32(from)
+    fn splat(self, x: f32) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vdupq_n_f32(x) }
     }
 
     #[inline(always)]
-    unsafe fn store(to: *mut f32, x: float32x4_t) {
-        vst1q_f32(to, x);
+    unsafe fn load(self, from: *const f32) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON; the caller lends 4 elements at `from`, and the instruction asks for no
+        // alignment.
+        unsafe { vld1q_f32(from) }
     }
 
     #[inline(always)]
-    unsafe fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        vaddq_f32(a, b)
+    unsafe fn store(self, to: *mut f32, x: float32x4_t) {
+        // SAFETY: `self` proves that the CPU has NEON; the caller lends 4 elements at `to`, and the instruction asks for no
+        // alignment.
+        unsafe { vst1q_f32(to, x) }
     }
 
     #[inline(always)]
-    unsafe fn mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-        vfmaq_f32(c, a, b)
+    fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vaddq_f32(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vfmaq_f32(c, a, b) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // Gives what is not a number if either is; `a` is one nowhere that this is called.
-        vmaxq_f32(a, b)
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vmaxq_f32(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn max_or_nan(a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        vmaxq_f32(a, b)
+    fn max_or_nan(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vmaxq_f32(a, b) }
     }
 
     #[inline(always)]
-    unsafe fn prefetch(_from: *const f32) {}
+    fn prefetch(self, _from: *const f32) {}
 
     #[inline(always)]
-    unsafe fn prefetch_far(_from: *const f32) {}
+    fn prefetch_far(self, _from: *const f32) {}
 }

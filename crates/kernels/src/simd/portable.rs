@@ -2,12 +2,15 @@
 
 use super::{Kernel, Simd};
 
+/// Proves nothing: every CPU has what this needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 
 const LANES: usize = 4;
 
-impl Simd for Portable {
+// SAFETY: 4 lanes divide a block of 16, and a word holds one of 16 multiplicands. `load` and `store` access an array of
+// `LANES` elements; multiplicands are stored by the trait's own function.
+unsafe impl Simd for Portable {
     type V = [f32; LANES];
     const NAME: &'static str = "portable";
     const LANES: usize = LANES;
@@ -16,51 +19,58 @@ impl Simd for Portable {
     const WORDS: usize = 16;
 
     #[inline(always)]
-    unsafe fn vectorize<K: Kernel>(kernel: K) {
-        kernel.run::<Portable>();
+    unsafe fn new() -> Self {
+        Self
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> [f32; LANES] {
+    fn vectorize<K: Kernel>(self, kernel: K) {
+        kernel.run(self);
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [f32; LANES] {
         [x; LANES]
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> [f32; LANES] {
-        from.cast::<[f32; LANES]>().read_unaligned()
+    unsafe fn load(self, from: *const f32) -> [f32; LANES] {
+        // SAFETY: the caller lends `LANES` elements at `from`, in any alignment.
+        unsafe { from.cast::<[f32; LANES]>().read_unaligned() }
     }
 
     #[inline(always)]
-    unsafe fn store(to: *mut f32, x: [f32; LANES]) {
-        to.cast::<[f32; LANES]>().write_unaligned(x);
+    unsafe fn store(self, to: *mut f32, x: [f32; LANES]) {
+        // SAFETY: the caller lends `LANES` elements at `to`, in any alignment.
+        unsafe { to.cast::<[f32; LANES]>().write_unaligned(x) }
     }
 
     #[inline(always)]
-    unsafe fn add(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+    fn add(self, a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
         [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
     }
 
     #[inline(always)]
-    unsafe fn mul_add(a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) -> [f32; LANES] {
+    fn mul_add(self, a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) -> [f32; LANES] {
         // Not f32::mul_add, which is a function call where the hardware has no such instruction.
         [a[0] * b[0] + c[0], a[1] * b[1] + c[1], a[2] * b[2] + c[2], a[3] * b[3] + c[3]]
     }
 
     #[inline(always)]
-    unsafe fn max(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+    fn max(self, a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
         let larger = |a: f32, b: f32| if a > b { a } else { b };
         [larger(a[0], b[0]), larger(a[1], b[1]), larger(a[2], b[2]), larger(a[3], b[3])]
     }
 
     #[inline(always)]
-    unsafe fn max_or_nan(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+    fn max_or_nan(self, a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
         let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
         [larger(a[0], b[0]), larger(a[1], b[1]), larger(a[2], b[2]), larger(a[3], b[3])]
     }
 
     #[inline(always)]
-    unsafe fn prefetch(_from: *const f32) {}
+    fn prefetch(self, _from: *const f32) {}
 
     #[inline(always)]
-    unsafe fn prefetch_far(_from: *const f32) {}
+    fn prefetch_far(self, _from: *const f32) {}
 }

@@ -13,15 +13,9 @@
 //! not to each element's own: in the networks at hand it is that of the plain sums (docs/performance.md has the figures).
 //! What is not a number in a row reaches its partner, too.
 
-#![allow(
-    unsafe_op_in_unsafe_fn,
-    reason = "the functions are unsafe for their pointers, which is all they handle"
-)]
-
+use super::tiles::{BLOCK_WORDS, Tiles};
 use crate::isa::Isa;
-use crate::matmul::Tiles;
 use crate::simd::{BLOCK, Simd};
-use crate::step::BLOCK_WORDS;
 
 /// A product of halves. What is listed are the signs of the quadrants `[11, 12, 21, 22]`: rows' half first for the
 /// left operand and the result, input channels' half first for the right one.
@@ -143,6 +137,12 @@ impl Plan {
         kept: [None; 2],
         finished: Some(Use { quadrant: 0, sign: 1.0, first: true, last: true }),
     };
+
+    /// Whether it adds to results that are not finished, or finishes such.
+    #[inline(always)]
+    pub(crate) fn keeps(&self) -> bool {
+        self.kept.iter().flatten().next().is_some() || self.finished.is_some_and(|to| !to.first)
+    }
 }
 
 /// What is to be done with each of [`PRODUCTS`].
@@ -206,7 +206,8 @@ pub(crate) fn pack(left: &[f32], right: &[f32], half: usize, to: &mut [f32]) {
     }
 }
 
-/// Where a thread keeps what a block of rows needs: the sums of rows, then the results that are not finished.
+/// Where a thread keeps what a block of rows needs: the sums of rows, then the results that are not finished. Each lies tile
+/// after tile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     rows: usize,
@@ -215,14 +216,22 @@ pub(crate) struct Room {
 }
 
 impl Room {
+    /// What weights need that are not taken two panels at a time.
+    pub(crate) const NONE: Self = Self { rows: 0, half_words: 0, panel: 0 };
+
     /// For a block of `rows` rows of `depth_blocks` blocks, and panels of `panel` channels.
     pub(crate) fn new(rows: usize, depth_blocks: usize, panel: usize) -> Self {
         Self { rows: rows.next_multiple_of(2), half_words: half_depth(depth_blocks), panel }
     }
 
-    /// Words of all of it.
-    pub(crate) fn words(&self) -> usize {
-        self.results(self.rows)
+    /// Words of the sums.
+    pub(crate) fn sums(&self) -> usize {
+        self.rows / 2 * SUMS * self.half_words
+    }
+
+    /// Words of the results.
+    pub(crate) fn results(&self) -> usize {
+        self.result(self.rows)
     }
 
     /// Where sum `sum` of the rows of the tile begins whose rows are `start` and on, in `half_rows` pairs.
@@ -230,50 +239,69 @@ impl Room {
         (start / 2 * SUMS + sum * half_rows) * self.half_words
     }
 
-    /// Where the results of the tile begin whose first row is `start`: four quadrants.
-    pub(crate) fn results(&self, start: usize) -> usize {
-        self.rows / 2 * SUMS * self.half_words + start * 2 * self.panel
+    /// Where the results of the tile begin, among all results, whose first row is `start`: four quadrants.
+    pub(crate) fn result(&self, start: usize) -> usize {
+        start * 2 * self.panel
     }
 }
 
-/// Sums the rows at `multiplicands`, which lie in the paired tiles `tiles`, into `room`. A row that has no partner gets one of
-/// zeros.
+/// Sums the rows at `multiplicands`, which lie in the paired tiles `tiles`, into `sums`, as `room` says. A row that has no partner
+/// gets one of zeros.
 ///
-/// # Safety
-/// `multiplicands` must hold the tiles, `to` what `room` says.
+/// # Panics
+/// Where either slice is shorter than that.
 #[inline(always)]
-pub(crate) unsafe fn sum_rows<S: Simd>(multiplicands: *mut f32, tiles: Tiles, room: Room, to: *mut f32) {
+pub(crate) fn sum_rows<S: Simd>(
+    simd: S,
+    multiplicands: &mut [f32],
+    tiles: Tiles,
+    room: Room,
+    sums: &mut [f32],
+) {
+    // A tile's rows have two halves of `half_blocks` blocks, its sums one; together the tiles have `slots` rows.
     let half_blocks = room.half_words / BLOCK;
+    let slots = tiles.slots();
+    assert!(S::WORDS == BLOCK && slots.is_multiple_of(2), "pairs of rows of whole words");
+    assert!(slots * 2 * room.half_words <= multiplicands.len(), "{slots} rows in {}", multiplicands.len());
+    assert!(slots == room.rows && room.sums() <= sums.len(), "sums of {slots} rows in {}", sums.len());
+    let (multiplicands, sums) = (multiplicands.as_mut_ptr(), sums.as_mut_ptr());
     for index in 0..tiles.count() {
         let tile = tiles.tile(index);
         let half_rows = tile.slots / 2;
         let (half, block) = (half_rows * BLOCK, tile.slots * BLOCK);
-        let rows = multiplicands.add(tile.start * 2 * room.half_words);
+        // SAFETY: the tiles before this one have `start` rows, each of two halves; all of `slots` rows are there.
+        let rows = unsafe { multiplicands.add(tile.start * 2 * room.half_words) };
         if tile.rows < tile.slots {
             for row in 0..2 * half_blocks {
                 for lane in (0..BLOCK).step_by(S::LANES) {
-                    S::store(rows.add(row * block + block - BLOCK + lane), S::splat(0.0));
+                    // SAFETY: the last row of block `row` of the tile, which has `2 * half_blocks` of them.
+                    unsafe { simd.store(rows.add(row * block + block - BLOCK + lane), simd.splat(0.0)) };
                 }
             }
         }
         for at in 0..half_blocks {
-            let quadrants = [0, half_blocks * block, half, half_blocks * block + half]
-                .map(|offset| rows.add(at * block + offset).cast_const());
+            let quadrants = [0, half_blocks * block, half, half_blocks * block + half];
             let mut sum = 0;
             for product in &PRODUCTS {
                 let mut summands = terms(&product.left);
                 let (Some((i, first)), Some((j, second))) = (summands.next(), summands.next()) else {
                     continue;
                 };
-                let to = to.add(room.sum(tile.start, half_rows, sum) + at * half);
+                let to = room.sum(tile.start, half_rows, sum) + at * half;
                 sum += 1;
-                let [x, y] = [quadrants[i], quadrants[j]];
+                let [x, y] = [i, j].map(|quadrant| at * block + quadrants[quadrant]);
                 // One of the two is positive: the sum is `positive + sign * other`.
                 let (positive, other, sign) = if first > 0 { (x, y, second) } else { (y, x, first) };
-                let sign = S::splat(f32::from(sign));
+                let sign = simd.splat(f32::from(sign));
                 for lane in (0..half).step_by(S::LANES) {
-                    let sum = S::mul_add(sign, S::load(other.add(lane)), S::load(positive.add(lane)));
-                    S::store(to.add(lane), sum);
+                    // SAFETY: both operands are one half, the even or the odd rows, of block `at` or `half_blocks + at` of the
+                    // tile; the result is block `at` of one of the tile's `SUMS` sums, `half_rows` times `half_words` words
+                    // each. `half` is a multiple of `BLOCK`, and so of `LANES`.
+                    unsafe {
+                        let (other, positive) =
+                            (simd.load(rows.add(other + lane)), simd.load(rows.add(positive + lane)));
+                        simd.store(sums.add(to + lane), simd.mul_add(sign, other, positive));
+                    }
                 }
             }
         }

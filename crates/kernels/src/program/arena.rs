@@ -1,16 +1,19 @@
 //! Where feature maps lie: all in one buffer, at places that are used again once nobody reads a map any
 //! more.
 
+use std::ops::Range;
+
 use crate::shape::{Geometry, SizeError, elements};
 use crate::simd::BLOCK;
 use crate::step::Step;
 
 /// The places of a program's values for images of one size.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct ArenaLayout {
     sizes: Vec<[usize; 2]>,
     geometries: Vec<Geometry>,
-    offsets: Vec<usize>,
+    /// Elements of the arena. What a step writes overlaps nothing that it reads.
+    places: Vec<Range<usize>>,
     arena_len: usize,
 }
 
@@ -22,7 +25,7 @@ struct Taken {
     until: usize,
 }
 
-impl Layout {
+impl ArenaLayout {
     /// For images of `image` pixels and `image_channels` channels, on which `steps` compute; `last` is the value that
     /// is read after them.
     pub(crate) fn new(
@@ -57,7 +60,7 @@ impl Layout {
         until[last] = steps.len();
 
         let mut taken: Vec<Taken> = Vec::new();
-        let mut offsets = Vec::with_capacity(sizes.len());
+        let mut places: Vec<Range<usize>> = Vec::with_capacity(sizes.len());
         let mut arena_len = 0_usize;
         for (value, &[height, width]) in sizes.iter().enumerate() {
             let channels = value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
@@ -75,10 +78,19 @@ impl Layout {
                 offset = offset.max(place.offset + place.len);
             }
             taken.push(Taken { offset, len, until: until[value] });
-            offsets.push(offset);
-            arena_len = arena_len.max(offset.checked_add(len).ok_or_else(too_large)?);
+            let end = offset.checked_add(len).ok_or_else(too_large)?;
+            places.push(offset..end);
+            arena_len = arena_len.max(end);
         }
-        Ok(Self { sizes, geometries, offsets, arena_len })
+        for (index, step) in steps.iter().enumerate() {
+            let written = &places[index + 1];
+            for read in [Some(step.input), step.epilogue.residual].into_iter().flatten() {
+                let read = &places[read];
+                let apart = written.end <= read.start || read.end <= written.start;
+                assert!(apart, "step {index} writes {written:?} and reads {read:?}");
+            }
+        }
+        Ok(Self { sizes, geometries, places, arena_len })
     }
 
     /// Height and width of a value; value 0 is the image.
@@ -91,9 +103,9 @@ impl Layout {
         self.geometries[step]
     }
 
-    /// The element at which a value begins.
-    pub(crate) fn offset(&self, value: usize) -> usize {
-        self.offsets[value]
+    /// The elements of the arena that hold a value.
+    pub(crate) fn place(&self, value: usize) -> Range<usize> {
+        self.places[value].clone()
     }
 
     /// Elements that an image needs.

@@ -2,18 +2,15 @@
 //! their images as tensors and want logits as tensors. Of Burn's backends `flex` has it; on others, a network's own
 //! modules compute.
 //!
-//! In this workspace no evaluation goes this way: `models::Classifier` keeps a [`Fused`] and calls its program, which takes
-//! bytes as decoders give them and needs no tensor. The tests of `models` hold the operation to the frameworks' logits.
+//! No evaluation of this workspace goes this way: [`crate::Classifier`] keeps a [`Fused`] and calls its program, which takes
+//! bytes as decoders give them and needs no tensor. `tests/kernels.rs` holds the operation to the frameworks' logits.
 
 use std::sync::Arc;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{Tensor, TensorData};
-
-use crate::image::Images;
-use crate::program::Program;
-use crate::threads::Threads;
+use kernels::{Images, Program, Threads};
 
 /// A network ready to run: what it computes, and who does.
 #[derive(Debug, Clone)]
@@ -57,7 +54,8 @@ impl Fused {
     /// use std::sync::Arc;
     ///
     /// use burn::tensor::{Device, Tensor};
-    /// use kernels::{Convolution, Fused, Graph, Isa, Threads, Window};
+    /// use kernels::{Convolution, Graph, Window};
+    /// use models::{Fused, Isa, Threads};
     ///
     /// let pixelwise =
     ///     Convolution { window: Window::PIXEL, channels: [3, 16], groups: 1, weights: vec![0.0; 3 * 16], bias: None };

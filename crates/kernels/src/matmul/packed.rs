@@ -1,4 +1,4 @@
-//! The weights of a matrix multiplication, packed once at load in the order in which [`crate::matmul`] reads them.
+//! The weights of a matrix multiplication, packed once at load in the order in which [`super::multiply`] reads them.
 //!
 //! A *panel* is the weights of 32 (AVX-512) or 16 output channels, input channel after input channel, read in one
 //! stream. Where [`strassen`] saves time, two panels that lie side by side are packed as the right
@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
+use super::strassen::{self, PRODUCTS, Room};
 use crate::buffer::{Buffer, NoMemory, padded};
 use crate::isa::{Facts, Isa};
 use crate::simd::BLOCK;
-use crate::strassen::{self, PRODUCTS};
 
 /// Weights of a matrix multiplication, packed for one instruction set.
 #[derive(Debug)]
@@ -29,11 +29,11 @@ pub(crate) struct Packed {
 
 /// What is computed at a time: all rows of a block with these weights.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Unit {
+pub(crate) enum Unit<'a> {
     /// A panel of `width` channels: `[depth, width]`.
-    Panel { channel: usize, width: usize, depth: usize, weights: *const f32 },
+    Panel { channel: usize, width: usize, depth: usize, weights: &'a [f32] },
     /// Two panels of `width` channels each: the right operands of [`PRODUCTS`], one after the other.
-    Pair { channel: usize, width: usize, weights: *const f32 },
+    Pair { channel: usize, width: usize, weights: &'a [f32] },
 }
 
 impl Packed {
@@ -50,8 +50,8 @@ impl Packed {
         Self::with_pairs(isa, depth, channels, pairs, weight)
     }
 
-    /// [`Packed::new`], each output a sum of products without detours: what rows have to do with each other there
-    /// is not to be.
+    /// [`Packed::new`], never by Strassen's algorithm, because rows have to be independent: those of the fully connected layer are
+    /// images.
     pub(crate) fn plain(
         isa: Isa,
         depth: usize,
@@ -145,29 +145,30 @@ impl Packed {
     }
 
     /// Unit `index`; pairs come first.
-    pub(crate) fn unit(&self, index: usize) -> Unit {
-        let at = |offset: usize| self.words.as_slice()[offset..].as_ptr();
+    pub(crate) fn unit(&self, index: usize) -> Unit<'_> {
+        let words = |offset: usize, len: usize| &self.words.as_slice()[offset..offset + len];
         match index.checked_sub(self.pairs) {
             None => Unit::Pair {
                 channel: 2 * index * self.panel,
                 width: self.panel,
-                weights: at(index * self.pair_words()),
+                weights: words(index * self.pair_words(), self.pair_words()),
             },
             Some(rest) => {
                 let panel = 2 * self.pairs + rest;
+                let (width, depth) = (self.panel_width(panel), self.depth_words);
                 Unit::Panel {
                     channel: panel * self.panel,
-                    width: self.panel_width(panel),
-                    depth: self.depth_words,
-                    weights: at(self.panel_offset(panel)),
+                    width,
+                    depth,
+                    weights: words(self.panel_offset(panel), depth * width),
                 }
             }
         }
     }
 
-    /// Words that a thread needs for the multiplication of `rows` rows besides the rows themselves.
-    pub(crate) fn room(&self, rows: usize) -> usize {
-        if self.has_pairs() { strassen::Room::new(rows, self.depth_blocks, self.panel).words() } else { 0 }
+    /// The room that a thread needs for the multiplication of `rows` rows besides the rows themselves.
+    pub(crate) fn room(&self, rows: usize) -> Room {
+        if self.has_pairs() { Room::new(rows, self.depth_blocks, self.panel) } else { Room::NONE }
     }
 
     /// Bytes it takes.

@@ -1,0 +1,140 @@
+//! Feature maps as the kernels read and write them: the pixels under a window, and the map that a step's result goes to.
+
+use std::ops::Range;
+
+use crate::buffer::Shared;
+use crate::epilogue::Epilogue;
+use crate::shape::Geometry;
+use crate::simd::{BLOCK, Simd};
+
+/// An image's feature map that a window slides over: pixels of `channels` (padded) elements.
+///
+/// `pixels` holds every pixel of `geometry.input`, and `zeros` one, so that whatever a tap reads is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MapView<'a> {
+    pixels: &'a [f32],
+    channels: usize,
+    geometry: Geometry,
+    zeros: &'a [f32],
+}
+
+impl<'a> MapView<'a> {
+    /// The map `pixels`, `[height, width, channels]` of the size that `geometry` says. `zeros` is a pixel of zeros, which padding
+    /// is.
+    ///
+    /// # Panics
+    /// Where there are fewer elements than that.
+    pub(crate) fn new(pixels: &'a [f32], channels: usize, geometry: Geometry, zeros: &'a [f32]) -> Self {
+        let [height, width] = geometry.input;
+        let len = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        let found = pixels.len();
+        assert!(len.is_some_and(|len| len <= found), "{found} elements of {height}x{width}x{channels}");
+        assert!(channels <= zeros.len(), "{} zeros for {channels} channels", zeros.len());
+        Self { pixels, channels, geometry, zeros }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// All elements, pixel after pixel.
+    pub(crate) fn pixels(&self) -> &'a [f32] {
+        self.pixels
+    }
+
+    /// The rows of the map that the output pixels `pixels` are computed from.
+    pub(crate) fn read_by(&self, pixels: Range<usize>) -> Ahead<'a> {
+        let Geometry { input: [height, width], output, kernel, stride, dilation, pad } = self.geometry;
+        if pixels.is_empty() {
+            return Ahead::NOTHING;
+        }
+        let first = (pixels.start / output[1] * stride[0]).saturating_sub(pad[0]);
+        let last = (pixels.end - 1) / output[1] * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+        let row = width * self.channels;
+        Ahead(&self.pixels[first.min(height) * row..last.saturating_sub(pad[0]).min(height) * row])
+    }
+
+    /// The input pixel that tap (`ky`, `kx`) of output pixel (`oy`, `ox`) reads; `None` in the padding. The pointer is valid for
+    /// reads of all channels.
+    #[inline(always)]
+    pub(crate) fn pixel(&self, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<*const f32> {
+        let pixel = self.geometry.input_pixel(oy, ox, ky, kx)?;
+        // SAFETY: `input_pixel` gives none beyond the last of `geometry.input`, all of which `pixels` holds, as `new` has seen.
+        Some(unsafe { self.pixels.as_ptr().add(pixel * self.channels) })
+    }
+
+    /// [`MapView::pixel`], or the pixel of zeros in the padding.
+    #[inline(always)]
+    pub(crate) fn tap(&self, oy: usize, ox: usize, ky: usize, kx: usize) -> *const f32 {
+        self.pixel(oy, ox, ky, kx).unwrap_or(self.zeros.as_ptr())
+    }
+}
+
+/// Memory that will be read next. It is loaded into the second-level cache bit by bit during a multiplication,
+/// which leaves the way there idle.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead<'a>(&'a [f32]);
+
+impl Ahead<'_> {
+    pub(crate) const NOTHING: Self = Self(&[]);
+
+    /// Loads part `index` of `parts`.
+    #[inline(always)]
+    pub(crate) fn prefetch<S: Simd>(&self, simd: S, index: usize, parts: usize) {
+        let lines = self.0.len() / BLOCK;
+        for line in lines * index / parts..lines * (index + 1) / parts {
+            simd.prefetch_far(self.0.as_ptr().wrapping_add(line * BLOCK));
+        }
+    }
+}
+
+/// The map that a step's result goes to, of which an item of the step writes some pixels, or some channels of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output<'a> {
+    elements: Shared<'a>,
+    channels: usize,
+}
+
+impl<'a> Output<'a> {
+    /// The map in `elements`, pixels of `channels` (padded) elements.
+    ///
+    /// # Safety
+    /// Until the last use of this value, nobody else may read or write those channels of those pixels that the kernels are
+    /// told to compute into it.
+    ///
+    /// # Panics
+    /// Where channels are not padded to whole blocks.
+    pub(crate) unsafe fn new(elements: Shared<'a>, channels: usize) -> Self {
+        assert!(channels.is_multiple_of(BLOCK), "{channels} channels");
+        Self { elements, channels }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    pub(crate) fn as_mut_ptr(&self) -> *mut f32 {
+        self.elements.as_mut_ptr()
+    }
+
+    /// Asserts that the map has the pixels `pixels`, and `epilogue` all that it needs to finish them: then element
+    /// `pixel * channels + channel` of the map is there for every pixel of `pixels` and every channel.
+    #[inline]
+    pub(crate) fn check(&self, pixels: &Range<usize>, epilogue: &Epilogue<'_>) {
+        let Range { start, end } = *pixels;
+        let reached = end.checked_mul(self.channels);
+        let reached = reached.filter(|&reached| start <= end && reached <= self.elements.len());
+        let Some(reached) = reached else {
+            panic!("pixels {start} to {end} of {} in {} elements", self.channels, self.elements.len());
+        };
+        epilogue.check(self.channels, reached);
+    }
+}

@@ -1,0 +1,129 @@
+//! The matrix multiplication that 93 % of the arithmetic is: rows of multiplicands, laid out for it by
+//! [`crate::rows`], times weights packed once at load, with everything that comes after in the epilogue
+//! (bias, residual, normalisation, ReLU), while the sums are still in registers.
+//!
+//! A *tile* is at most [`Simd::MR`] rows; its multiplicands lie block after block of [`BLOCK`] channels,
+//! within a block row after row, so that every address in the inner loop is one pointer plus a constant.
+//! Where rows are taken two by two ([`strassen`]), a tile is twice as many, the even ones and then the odd
+//! ones of each block. Weights lie as [`packed`] says.
+
+use std::ops::Range;
+
+use crate::epilogue::Epilogue;
+use crate::map::{Ahead, Output};
+use crate::simd::{BLOCK, Simd};
+
+mod kernel;
+mod packed;
+mod strassen;
+mod tiles;
+
+use kernel::{Multiply, Place};
+use packed::Unit;
+use strassen::{Left, PLANS, Plan};
+
+pub(crate) use packed::Packed;
+pub(crate) use tiles::{BLOCK_WORDS, Tiles};
+
+/// The rows of a block, to be multiplied.
+pub(crate) struct RowBlock<'a> {
+    /// The tiles, one behind the other.
+    pub(crate) multiplicands: &'a mut [f32],
+    pub(crate) tiles: Tiles,
+    /// Room for what [`Packed::room`] says: the sums, then the results.
+    pub(crate) room: &'a mut [f32],
+    pub(crate) epilogue: &'a Epilogue<'a>,
+    pub(crate) output: Output<'a>,
+    /// The output pixel that the first row is of.
+    pub(crate) first_row: usize,
+    pub(crate) ahead: Ahead<'a>,
+}
+
+/// Multiplies `rows` with the units `units` of `weights`.
+///
+/// # Panics
+/// Where rows, room, output or epilogue are smaller than the weights ask for. [`Multiply`] asserts it for each tile.
+#[inline(always)]
+pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, units: Range<usize>) {
+    let RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead } = rows;
+    assert_eq!(output.channels(), weights.channels, "the weights' channels are the output's");
+    let places = weights.room(tiles.rows);
+    let (sums, results) = room.split_at_mut(places.sums());
+    if weights.has_pairs() {
+        strassen::sum_rows(simd, multiplicands, tiles, places, sums);
+    }
+    let (multiplicands, sums) = (&*multiplicands, &*sums);
+    let parts = units.len() * tiles.count();
+    let mut part = 0;
+    let mut prefetch = || {
+        ahead.prefetch(simd, part, parts);
+        part += 1;
+    };
+    let row_words = weights.depth_blocks * S::WORDS;
+    for unit in units {
+        match weights.unit(unit) {
+            Unit::Panel { channel, width, depth, weights: b } => {
+                for index in 0..tiles.count() {
+                    prefetch();
+                    let tile = tiles.tile(index);
+                    for first in 0..tile.together.min(tile.rows) {
+                        let height = (tile.rows - first).div_ceil(tile.together);
+                        simd.vectorize(&mut Multiply {
+                            height,
+                            vectors: width / S::LANES,
+                            a: &multiplicands[tile.start * row_words + tile.slot(first) * S::WORDS..],
+                            stride: tile.slots * S::WORDS,
+                            b,
+                            depth,
+                            next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
+                            plan: &Plan::PLAIN,
+                            results: &mut [],
+                            epilogue,
+                            place: Place::of(output, first_row, tile, first, height, channel),
+                        });
+                    }
+                }
+            }
+            Unit::Pair { channel, width, weights: mut b } => {
+                for (product, plan) in PLANS.iter().enumerate() {
+                    let depth = weights.product_depth(product);
+                    for index in 0..tiles.count() {
+                        if product == 0 {
+                            prefetch();
+                        }
+                        let tile = tiles.tile(index);
+                        let half_rows = tile.slots / 2;
+                        let stride = tile.slots * S::WORDS;
+                        let (a, stride) = match plan.left {
+                            Left::Quadrant(quadrant) => {
+                                let (odd, second) = (quadrant / 2, quadrant % 2);
+                                let at = tile.start * row_words + odd * half_rows * S::WORDS;
+                                let block = second * weights.depth_blocks / 2;
+                                (&multiplicands[at + block * stride..], stride)
+                            }
+                            Left::Sum(sum) => (&sums[places.sum(tile.start, half_rows, sum)..], stride / 2),
+                        };
+                        let finished = plan.finished.map_or(0, |to| to.quadrant);
+                        let (odd, second) = (finished / 2, finished % 2);
+                        let height = (tile.rows - odd).div_ceil(2);
+                        let channel = channel + second * width;
+                        simd.vectorize(&mut Multiply {
+                            height: half_rows,
+                            vectors: width / S::LANES,
+                            a,
+                            stride,
+                            b,
+                            depth,
+                            next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
+                            plan,
+                            results: &mut results[places.result(tile.start)..],
+                            epilogue,
+                            place: Place::of(output, first_row, tile, odd, height, channel),
+                        });
+                    }
+                    b = &b[depth * width..];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The work of an item: some pixels of a step, or a part of what follows the steps.
+
+use std::ops::Range;
+
+use super::share::together;
+use crate::epilogue::Epilogue;
+use crate::map::{Ahead, MapView, Output};
+use crate::matmul::{self, RowBlock, Tiles};
+use crate::pool;
+use crate::rows::{self, Depthwise};
+use crate::simd::{BLOCK, Kernel, Simd};
+use crate::step::{Multiplication, Rows, StepKind};
+
+/// A part of a step's work: some pixels, and of a multiplication some units of the weights.
+pub(crate) struct Part<'a> {
+    pub(crate) map: MapView<'a>,
+    pub(crate) epilogue: Epilogue<'a>,
+    pub(crate) pixels: Range<usize>,
+    pub(crate) units: Range<usize>,
+    pub(crate) output: Output<'a>,
+    /// Room for rows, see [`super::share::room`].
+    pub(crate) block: &'a mut [f32],
+    /// What this thread will probably read next.
+    pub(crate) ahead: Ahead<'a>,
+}
+
+impl Multiplication {
+    /// Blocks of a row that is made of windows of `map`.
+    fn row_blocks(&self, map: &MapView<'_>) -> usize {
+        let [height, width] = map.geometry().kernel;
+        let channels = match self.rows {
+            Rows::Image | Rows::Window { .. } => height * width * map.channels(),
+            Rows::Depthwise { .. } => map.channels(),
+        };
+        channels.div_ceil(BLOCK)
+    }
+
+    /// Lays out the rows and multiplies them.
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, part: Part<'_>) {
+        let Self { rows, weights } = self;
+        let Part { map, ref epilogue, pixels, units, output, block, ahead } = part;
+        assert_eq!(self.row_blocks(&map), weights.depth_blocks, "blocks of a row and of its weights");
+        let first_row = pixels.start;
+        let tiles = Tiles::new(pixels.len(), S::MR, together(weights));
+        let words = tiles.slots() * weights.depth_blocks * S::WORDS;
+        let (multiplicands, room) = block.split_at_mut(words);
+        match *rows {
+            Rows::Image => rows::image_window(simd, map, first_row, tiles, multiplicands, room),
+            Rows::Window { relu } => rows::window(simd, map, relu, first_row, tiles, multiplicands),
+            Rows::Depthwise { ref weights, relu_before, relu_after } => {
+                let convolution = Depthwise { weights, relu_before };
+                rows::depthwise(simd, map, convolution, relu_after, first_row, tiles, multiplicands);
+            }
+        }
+        let rows = RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead };
+        matmul::multiply(simd, rows, weights, units);
+    }
+}
+
+/// A part of a step, ready to run.
+pub(crate) struct Item<'a> {
+    pub(crate) kind: &'a StepKind,
+    pub(crate) part: Part<'a>,
+}
+
+impl Kernel for Item<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { kind, part } = self;
+        match kind {
+            StepKind::Multiply(multiplication) => multiplication.run(simd, part),
+            StepKind::Depthwise { weights, relu_before } => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                let convolution = Depthwise { weights, relu_before: *relu_before };
+                rows::depthwise_map(simd, map, convolution, &epilogue, pixels, output);
+            }
+            StepKind::MaxPool => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                pool::max_pool(simd, map, &epilogue, pixels, output);
+            }
+            StepKind::Finish => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                pool::finish(simd, map, &epilogue, pixels, output);
+            }
+        }
+    }
+}
+
+/// A part of the fully connected layer.
+pub(crate) struct Linear<'a> {
+    pub(crate) linear: &'a Multiplication,
+    pub(crate) part: Part<'a>,
+}
+
+impl Kernel for Linear<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        self.linear.run(simd, self.part);
+    }
+}
+
+/// A part of average pooling.
+pub(crate) struct Average<'a> {
+    pub(crate) map: &'a [f32],
+    /// Rows, columns and (padded) channels of the map.
+    pub(crate) size: [usize; 3],
+    pub(crate) relu: bool,
+    /// What the sums are multiplied by.
+    pub(crate) factor: f32,
+    /// The first channel of this part.
+    pub(crate) first: usize,
+    /// An element for each channel of this part.
+    pub(crate) output: &'a mut [f32],
+}
+
+impl Kernel for Average<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, size, relu, factor, first, output } = self;
+        pool::average(simd, (map, size), relu, factor, first, output);
+    }
+}

@@ -1,0 +1,93 @@
+//! How a step is cut into items that threads take.
+
+use std::ops::Range;
+
+use crate::isa::{Facts, Isa};
+use crate::matmul::{BLOCK_WORDS, Packed};
+use crate::simd::BLOCK;
+use crate::step::{Multiplication, Step, StepKind};
+
+/// Tiles a block has at most, so that there are enough blocks to share.
+const BLOCK_TILES: usize = 16;
+
+/// Rows of the largest block of a multiplication.
+pub(crate) fn most_rows(weights: &Packed, isa: Isa) -> usize {
+    let Facts { tile_rows, block_words, .. } = isa.facts();
+    let rows = tile_rows * together(weights);
+    let tiles = BLOCK_WORDS / (weights.depth_blocks * block_words * rows);
+    tiles.clamp(1, BLOCK_TILES / together(weights)) * rows
+}
+
+/// Rows that belong together, because they are computed from one another's sums.
+pub(super) fn together(weights: &Packed) -> usize {
+    if weights.has_pairs() { 2 } else { 1 }
+}
+
+/// Words that a thread needs for a block of a multiplication.
+pub(crate) fn room(weights: &Packed, isa: Isa) -> usize {
+    let rows = most_rows(weights, isa);
+    let more = weights.room(rows);
+    // One more row for the image's windows.
+    (rows + 1) * weights.depth_blocks * BLOCK + more.sums() + more.results()
+}
+
+/// How a step is cut into items: blocks of pixels, and parts of the weights' units where there are too few rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    pixels: usize,
+    /// Pixels that stay together.
+    together: usize,
+    blocks: usize,
+    units: usize,
+    splits: usize,
+}
+
+impl Share {
+    pub(crate) fn of(step: &Step, pixels: usize, members: usize, isa: Isa) -> Self {
+        let (most, units, together) = match &step.kind {
+            StepKind::Multiply(Multiplication { weights, .. }) => {
+                (most_rows(weights, isa), weights.units(), together(weights))
+            }
+            _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1, 1),
+        };
+        let mut blocks = pixels.div_ceil(most);
+        let mut splits = 1;
+        if members > 1 {
+            let even = blocks.next_multiple_of(members);
+            if pixels / even >= isa.facts().tile_rows || units == 1 {
+                blocks = even.min(pixels.div_ceil(together));
+            } else {
+                splits = members.div_ceil(blocks).min(units);
+            }
+        }
+        Self { pixels, together, blocks, units, splits }
+    }
+
+    /// Of a multiplication of `rows` rows, whose weights all threads take a part of.
+    pub(crate) fn by_units(weights: &Packed, rows: usize, members: usize, isa: Isa) -> Self {
+        let units = weights.units();
+        Self {
+            pixels: rows,
+            together: together(weights),
+            blocks: rows.div_ceil(most_rows(weights, isa)),
+            units,
+            splits: members.min(units),
+        }
+    }
+
+    pub(crate) fn items(&self) -> usize {
+        self.blocks * self.splits
+    }
+
+    pub(crate) fn item(&self, index: usize) -> (Range<usize>, Range<usize>) {
+        let (block, split) = (index / self.splits, index % self.splits);
+        // Of as many pixels as memory holds, the product may be larger than a word.
+        let start = |whole: usize, parts: usize, index: usize| {
+            (whole as u128 * index as u128 / parts as u128) as usize
+        };
+        let sets = self.pixels.div_ceil(self.together);
+        let pixel = |block| (start(sets, self.blocks, block) * self.together).min(self.pixels);
+        let units = start(self.units, self.splits, split)..start(self.units, self.splits, split + 1);
+        (pixel(block)..pixel(block + 1), units)
+    }
+}

@@ -1,0 +1,307 @@
+//! Depthwise convolutions, into the rows of the multiplication that follows or into a map.
+
+use std::ops::Range;
+
+use super::check_room;
+use crate::buffer::Buffer;
+use crate::epilogue::Epilogue;
+use crate::map::{MapView, Output};
+use crate::matmul::Tiles;
+use crate::simd::{BLOCK, Simd};
+
+/// A depthwise convolution's weights: a row of channels for each tap.
+#[derive(Debug)]
+pub(crate) struct DepthwiseWeights {
+    /// `[kernel height * kernel width, channels]`.
+    pub(crate) taps: Buffer,
+    /// `[channels]`.
+    pub(crate) bias: Buffer,
+}
+
+/// A depthwise convolution of a map.
+#[derive(Clone, Copy)]
+pub(crate) struct Depthwise<'a> {
+    pub(crate) weights: &'a DepthwiseWeights,
+    pub(crate) relu_before: bool,
+}
+
+impl Depthwise<'_> {
+    /// Asserts that the map has whole blocks of channels, and that there are weights for all of them and for every tap.
+    #[inline]
+    fn check(&self, map: &MapView<'_>) {
+        let (channels, [height, width]) = (map.channels(), map.geometry().kernel);
+        assert!(channels.is_multiple_of(BLOCK), "{channels} channels");
+        let found = self.weights.taps.len();
+        assert!(height * width * channels <= found, "{found} weights of {height}x{width}x{channels}");
+    }
+}
+
+/// Where a run of consecutive output pixels goes: a block of channels every `block_stride` elements; of a pixel, the
+/// first one as [`Destination::offset`] says.
+#[derive(Clone, Copy)]
+struct Destination {
+    data: *mut f32,
+    pixel_stride: usize,
+    block_stride: usize,
+    /// 1 where pixels are taken two by two, 0 otherwise.
+    pairs: usize,
+    /// Whether the first one is the second of its pair.
+    phase: usize,
+    /// Elements from the first of a pair to the second.
+    partner: usize,
+}
+
+impl Destination {
+    /// Element at which pixel `pixel` of the run begins.
+    #[inline(always)]
+    fn offset(&self, pixel: usize) -> usize {
+        let pixel = pixel + self.phase;
+        (pixel >> self.pairs) * self.pixel_stride + (pixel & self.pairs) * self.partner
+    }
+}
+
+/// Pixels that are computed together at most; no tile is higher.
+const LONGEST_RUN: usize = 30;
+
+/// Cuts output pixels into runs of [`LONGEST_RUN`] at most, each in one row of a map of `width` columns.
+#[inline(always)]
+fn runs(pixels: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = pixels.start;
+    std::iter::from_fn(move || {
+        let row_end = start + width - start % width;
+        let run = start..pixels.end.min(row_end).min(start + LONGEST_RUN);
+        start = run.end;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
+/// Computes a depthwise convolution into multiplicands, output pixel `first` and on.
+///
+/// # Panics
+/// Where channels are not padded to whole blocks, weights are missing, or `to` is too short.
+#[inline(always)]
+pub(crate) fn depthwise<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    convolution: Depthwise<'_>,
+    relu_after: bool,
+    first: usize,
+    tiles: Tiles,
+    to: &mut [f32],
+) {
+    let blocks = map.channels() / BLOCK;
+    let bias = convolution.weights.bias.as_slice();
+    let epilogue = Epilogue { relu: relu_after, ..Epilogue::of_bias(bias) };
+    convolution.check(&map);
+    epilogue.check(map.channels(), 0);
+    check_room::<S>(to, tiles, blocks);
+    let to = to.as_mut_ptr();
+    for tile in 0..tiles.count() {
+        let tile = tiles.tile(tile);
+        let start = first + tile.start;
+        for run in runs(start..start + tile.rows, map.geometry().output[1]) {
+            let row = run.start - start;
+            let phase = row % tile.together;
+            let begin = (tile.start * blocks + tile.slot(row - phase)) * S::WORDS;
+            let to = Destination {
+                // SAFETY: the first block of a row is one of the tile's, all of which `to` has room for.
+                data: unsafe { to.add(begin) },
+                pixel_stride: S::WORDS,
+                block_stride: tile.slots * S::WORDS,
+                pairs: tile.together - 1,
+                phase,
+                partner: tile.slots / 2 * S::WORDS,
+            };
+            // SAFETY: the convolution was checked, and the epilogue for all channels; it has no residual. Pixel `pixel` of the run
+            // is row `row + pixel` of the tile: `offset(pixel)` leads from the slot of the first of its pair to its own,
+            // and from there every `block_stride` lies one of its blocks, for all of which `to` has room.
+            unsafe { run_of::<S, true>(simd, map, convolution, &epilogue, 0, run, to) };
+        }
+    }
+}
+
+/// Computes a depthwise convolution into a feature map, output pixels `pixels`.
+///
+/// # Panics
+/// Where the output has other channels or fewer pixels than the convolution, or weights are missing.
+#[inline(always)]
+pub(crate) fn depthwise_map<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    convolution: Depthwise<'_>,
+    epilogue: &Epilogue<'_>,
+    pixels: Range<usize>,
+    output: Output<'_>,
+) {
+    let channels = map.channels();
+    convolution.check(&map);
+    assert_eq!(output.channels(), channels, "a depthwise convolution keeps the channels");
+    output.check(&pixels, epilogue);
+    for run in runs(pixels, map.geometry().output[1]) {
+        let begin = run.start * channels;
+        let to = Destination {
+            // SAFETY: the output has all of `pixels`, of which this is one.
+            data: unsafe { output.as_mut_ptr().add(begin) },
+            pixel_stride: channels,
+            block_stride: BLOCK,
+            pairs: 0,
+            phase: 0,
+            partner: 0,
+        };
+        // SAFETY: the convolution was checked, and the epilogue for all pixels. Pixel `pixel` of the run begins `pixel * channels`
+        // behind the first, its blocks one after another: these pixels are the caller's, says `Output::new`.
+        unsafe { run_of::<S, false>(simd, map, convolution, epilogue, begin, run, to) };
+    }
+}
+
+/// The output pixels `run`, which lie in one row, of a depthwise convolution. The first one's channels begin at element `begin` of the output, for the
+/// epilogue's residual.
+///
+/// # Safety
+/// * [`Depthwise::check`] must hold for `map`, and [`Epilogue::check`] for its channels and `begin + run.len()` times as many
+///   elements.
+/// * For each pixel `pixel` of the run and block `block` of the map's channels, the words from `to.offset(pixel) + block *
+///   to.block_stride` on must be valid for writes: `S::WORDS` for `MULTIPLICANDS`, else [`BLOCK`].
+#[inline(always)]
+unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
+    simd: S,
+    map: MapView<'_>,
+    convolution: Depthwise<'_>,
+    epilogue: &Epilogue<'_>,
+    begin: usize,
+    run: Range<usize>,
+    to: Destination,
+) {
+    let geometry = map.geometry();
+    let (oy, ox, count) = (run.start / geometry.output[1], run.start % geometry.output[1], run.len());
+    if geometry.kernel == [3, 3] && geometry.stride == [1, 1] && geometry.dilation == [1, 1] {
+        let place = [oy, ox, count];
+        // SAFETY: what the caller promises for `run` is what is asked for, and the window has nine taps.
+        unsafe {
+            sliding_3x3::<S, MULTIPLICANDS>(simd, map, convolution, epilogue, begin, place, to);
+        }
+        return;
+    }
+    // Any other window: where the taps of a pixel lie is found out once for all channels.
+    let floor = simd.splat(if convolution.relu_before { 0.0 } else { f32::NEG_INFINITY });
+    let [kernel_height, kernel_width] = geometry.kernel;
+    let channels = map.channels();
+    for pixel in 0..count {
+        let tap_at = |tap: usize| map.tap(oy, ox + pixel, tap / kernel_width, tap % kernel_width);
+        let mut listed = [std::ptr::null(); LISTED_TAPS];
+        for (tap, from) in listed.iter_mut().enumerate().take(kernel_height * kernel_width) {
+            *from = tap_at(tap);
+        }
+        for channel in (0..channels).step_by(S::LANES) {
+            let mut sum = simd.splat(0.0);
+            for tap in 0..kernel_height * kernel_width {
+                let from = listed.get(tap).copied().unwrap_or_else(|| tap_at(tap));
+                // SAFETY: a tap is valid for all channels, and there are weights for each of them and each tap, says the
+                // caller. `LANES` divides the number of channels.
+                let (x, weights) = unsafe {
+                    let weights = convolution.weights.taps.as_slice().as_ptr();
+                    (simd.load(from.add(channel)), simd.load(weights.add(tap * channels + channel)))
+                };
+                sum = simd.mul_add(simd.max(floor, x), weights, sum);
+            }
+            // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
+            unsafe {
+                let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
+                let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
+            }
+        }
+    }
+}
+
+/// Taps of a window whose places are kept; those of a larger one are looked up again and again.
+const LISTED_TAPS: usize = 9;
+
+/// Stores the vector at lane `lane` of a block that begins at `to`.
+///
+/// # Safety
+/// `to` must be valid for writes of a block, of `S::WORDS` words for `MULTIPLICANDS` and of [`BLOCK`] elements otherwise; `lane`
+/// must be a multiple of `S::LANES` below [`BLOCK`].
+#[inline(always)]
+unsafe fn put<S: Simd, const MULTIPLICANDS: bool>(simd: S, to: *mut f32, lane: usize, x: S::V) {
+    if MULTIPLICANDS {
+        // SAFETY: the caller lends a block of `WORDS` words.
+        unsafe { simd.store_multiplicand(to, lane, x) };
+    } else {
+        // SAFETY: the caller lends a block of elements, of which `LANES` begin at `lane`.
+        unsafe { simd.store(to.add(lane), x) };
+    }
+}
+
+/// A vector of channels along a row: the window's columns stay in registers, so that a pixel costs three
+/// loads instead of nine. Where the columns lie is found out once for all channels.
+///
+/// # Safety
+/// As for [`run_of`], for a window of nine taps and a run of `count` pixels that begins at pixel (`oy`, `ox`).
+#[inline(always)]
+unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
+    simd: S,
+    map: MapView<'_>,
+    convolution: Depthwise<'_>,
+    epilogue: &Epilogue<'_>,
+    begin: usize,
+    [oy, ox, count]: [usize; 3],
+    to: Destination,
+) {
+    // The taps of the columns that the run reads, from the one left of its first pixel to the one right of its last.
+    let mut columns = [[std::ptr::null(); 3]; LONGEST_RUN + 2];
+    let columns = &mut columns[..count + 2];
+    for (x, column) in columns.iter_mut().enumerate() {
+        for (ky, pixel) in column.iter_mut().enumerate() {
+            *pixel = map.tap(oy, ox + x, ky, 0);
+        }
+    }
+    let [first_column, second_column, columns @ ..] = &columns[..] else {
+        unreachable!("two more columns than pixels");
+    };
+    // A ReLU that is not asked for is a maximum with what is below every number.
+    let floor = simd.splat(if convolution.relu_before { 0.0 } else { f32::NEG_INFINITY });
+    let channels = map.channels();
+    for channel in (0..channels).step_by(S::LANES) {
+        // SAFETY: between `data` and this block of the run's first pixel, which lies in the same memory, says the caller.
+        let out = unsafe { to.data.add(channel / BLOCK * to.block_stride) };
+        let mut taps = [simd.splat(0.0); 9];
+        for (tap, weight) in taps.iter_mut().enumerate() {
+            // SAFETY: there are weights for nine taps and all channels, says the caller; `LANES` divides their number.
+            *weight = unsafe {
+                simd.load(convolution.weights.taps.as_slice().as_ptr().add(tap * channels + channel))
+            };
+        }
+        macro_rules! column {
+            ($pixels:expr) => {{
+                let mut column = [simd.splat(0.0); 3];
+                for ky in 0..3 {
+                    // SAFETY: a tap is valid for all channels, whose number `LANES` divides.
+                    column[ky] = simd.max(floor, unsafe { simd.load($pixels[ky].add(channel)) });
+                }
+                column
+            }};
+        }
+        let mut first = column!(first_column);
+        let mut second = column!(second_column);
+        for (pixel, third) in columns.iter().enumerate() {
+            let third = column!(third);
+            // Three sums that do not wait for each other.
+            let mut sums = [simd.splat(0.0); 3];
+            for ky in 0..3 {
+                sums[0] = simd.mul_add(first[ky], taps[3 * ky], sums[0]);
+                sums[1] = simd.mul_add(second[ky], taps[3 * ky + 1], sums[1]);
+                sums[2] = simd.mul_add(third[ky], taps[3 * ky + 2], sums[2]);
+            }
+            let sum = simd.add(simd.add(sums[0], sums[1]), sums[2]);
+            // SAFETY: there are `count` columns left, so that the pixel is one of the run; it and its blocks are there, says the
+            // caller.
+            unsafe {
+                let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                put::<S, MULTIPLICANDS>(simd, out.add(to.offset(pixel)), channel % BLOCK, sum);
+            }
+            first = second;
+            second = third;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the rows of a matrix multiplication come from. A block of them, a few dozen output pixels, is
+//! made in a buffer that stays in the second-level cache: pixels copied, windows unrolled, or the
+//! depthwise convolution computed on the fly, so that its result never goes to memory.
+//!
+//! A tile of `slots` rows begins where the tiles before it end. In it, block `block` of the row in slot `slot` begins at word
+//! `(block * slots + slot) * WORDS`: all that is written to a tile of `blocks` blocks a row lies in its `slots * blocks * WORDS`
+//! words, and so within the words of all tiles, which each function here asserts that it was given.
+
+use crate::map::MapView;
+use crate::matmul::Tiles;
+use crate::simd::{BLOCK, Simd, relu};
+
+mod depthwise;
+
+pub(crate) use depthwise::{Depthwise, DepthwiseWeights, depthwise, depthwise_map};
+
+/// Asserts that `to` has room for `tiles`, whose rows have `blocks` blocks.
+#[inline]
+fn check_room<S: Simd>(to: &[f32], tiles: Tiles, blocks: usize) {
+    let words = tiles.slots() * blocks * S::WORDS;
+    assert!(words <= to.len(), "{words} words of rows in {}", to.len());
+}
+
+/// Unrolls windows, output pixel `first` and on: tap after tap, the channels of the pixel that it reads.
+///
+/// # Panics
+/// Where channels are not padded to whole blocks, or `to` is too short.
+#[inline(always)]
+pub(crate) fn window<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    with_relu: bool,
+    first: usize,
+    tiles: Tiles,
+    to: &mut [f32],
+) {
+    let [kernel_height, kernel_width] = map.geometry().kernel;
+    let width = map.geometry().output[1];
+    let blocks = map.channels() / BLOCK;
+    assert!(map.channels().is_multiple_of(BLOCK), "{} channels", map.channels());
+    let row_blocks = kernel_height * kernel_width * blocks;
+    check_room::<S>(to, tiles, row_blocks);
+    let to = to.as_mut_ptr();
+    for tile in 0..tiles.count() {
+        let tile = tiles.tile(tile);
+        for row in 0..tile.rows {
+            let pixel = first + tile.start + row;
+            let (oy, ox) = (pixel / width, pixel % width);
+            let begin = (tile.start * row_blocks + tile.slot(row)) * S::WORDS;
+            // SAFETY: the row's first block is one of the tile's, all of which `to` has room for.
+            let mut out = unsafe { to.add(begin) };
+            for ky in 0..kernel_height {
+                for kx in 0..kernel_width {
+                    let from = map.tap(oy, ox, ky, kx);
+                    for block in 0..blocks {
+                        for lane in (0..BLOCK).step_by(S::LANES) {
+                            // SAFETY: a tap is valid for all channels, of which there are whole blocks.
+                            let mut x = unsafe { simd.load(from.add(block * BLOCK + lane)) };
+                            if with_relu {
+                                x = relu(simd, x);
+                            }
+                            // SAFETY: `out` has gone over fewer than `row_blocks` blocks, so that it is one of the tile's.
+                            unsafe { simd.store_multiplicand(out, lane, x) };
+                        }
+                        // After the last block, it may lie beyond `to`.
+                        out = out.wrapping_add(tile.slots * S::WORDS);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Unrolls windows of an image whose pixels have few channels, not padded, so that three do not become sixteen.
+/// `scratch` holds a row.
+///
+/// # Panics
+/// Where `to` or `scratch` is too short.
+#[inline(always)]
+pub(crate) fn image_window<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    first: usize,
+    tiles: Tiles,
+    to: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let [kernel_height, kernel_width] = map.geometry().kernel;
+    let width = map.geometry().output[1];
+    let blocks = (kernel_height * kernel_width * map.channels()).div_ceil(BLOCK);
+    check_room::<S>(to, tiles, blocks);
+    let scratch = &mut scratch[..blocks * BLOCK];
+    // A row's windows are shorter than its blocks: what is beyond them is multiplied by weights of zero, which mends no NaN.
+    scratch[kernel_height * kernel_width * map.channels()..].fill(0.0);
+    let (to, scratch) = (to.as_mut_ptr(), scratch.as_mut_ptr());
+    for tile in 0..tiles.count() {
+        let tile = tiles.tile(tile);
+        for row in 0..tile.rows {
+            let pixel = first + tile.start + row;
+            let (oy, ox) = (pixel / width, pixel % width);
+            let mut at = 0;
+            for ky in 0..kernel_height {
+                for kx in 0..kernel_width {
+                    let from = map.tap(oy, ox, ky, kx);
+                    for channel in 0..map.channels() {
+                        // SAFETY: a tap is valid for all channels; `at` counts the channels of all taps, which the blocks hold.
+                        unsafe { *scratch.add(at) = *from.add(channel) };
+                        at += 1;
+                    }
+                }
+            }
+            for block in 0..blocks {
+                let begin = (tile.start * blocks + block * tile.slots + tile.slot(row)) * S::WORDS;
+                for lane in (0..BLOCK).step_by(S::LANES) {
+                    // SAFETY: `scratch` has so many blocks, and the block at `begin` is one of the tile's, all of which `to` has
+                    // room for.
+                    unsafe {
+                        let x = simd.load(scratch.add(block * BLOCK + lane));
+                        simd.store_multiplicand(to.add(begin), lane, x);
+                    }
+                }
+            }
+        }
+    }
+}
