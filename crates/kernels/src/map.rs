@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::buffer::Shared;
 use crate::epilogue::Epilogue;
-use crate::shape::Geometry;
+use graph::Geometry;
 use crate::simd::{BLOCK, Simd};
 
 /// An image's feature map that a window slides over: pixels of `channels` (padded) elements.

@@ -8,13 +8,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use graph::Window;
+
 use crate::buffer::{Buffer, NoMemory, Shared};
 use crate::epilogue::Epilogue;
 use crate::image::Images;
 use crate::isa::Isa;
 use crate::map::{Ahead, MapView, Output};
 use crate::matmul::Packed;
-use crate::shape::{SizeError, Window};
+use crate::shape::SizeError;
 use crate::simd::BLOCK;
 use crate::step::{Multiplication, Step, StepKind};
 use crate::threads::{Scratch, Team, Threads};

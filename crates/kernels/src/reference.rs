@@ -1,6 +1,7 @@
 //! What the kernels have to compute, as plain loops over NCHW in f64: slow, and easy to check by eye.
 
-use crate::shape::{Padding, Window};
+use graph::operations::Convolution;
+use graph::{Activation, Padding, Window};
 
 /// A feature map, `[channels, height, width]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,7 @@ impl Map {
 }
 
 /// A window along one axis of a map. Sizes and places are computed from the frameworks' definitions, in signed
-/// numbers, and not by [`crate::shape`], which the kernels use: a mistake there must not agree with itself.
+/// numbers, and not by [`graph::Window`], which the kernels use: a mistake there must not agree with itself.
 struct Axis {
     /// Elements of the map.
     size: i64,
@@ -95,10 +96,10 @@ fn taps([down, right]: &[Axis; 2], [oy, ox]: [usize; 2]) -> Vec<(usize, usize, u
         .collect()
 }
 
-/// A convolution.
-pub fn convolution(convolution: &crate::Convolution, x: &Map) -> Map {
+/// A convolution with the weights `kernel`, `[channels out, channels in / groups, height, width]`, and `bias`.
+pub fn convolution(convolution: &Convolution, kernel: &[f32], bias: Option<&[f32]>, x: &Map) -> Map {
     let window = &convolution.window;
-    let [from, to] = convolution.channels;
+    let [from, to] = convolution.channels();
     let inputs = from / convolution.groups;
     let count = window.kernel[0] * window.kernel[1];
     let axes = axes(window, x);
@@ -108,11 +109,11 @@ pub fn convolution(convolution: &crate::Convolution, x: &Map) -> Map {
         let group = channel / (to / convolution.groups);
         let products = (0..inputs).flat_map(|input| {
             taps.iter().map(move |&(tap, y, column)| {
-                let weight = convolution.weights[(channel * inputs + input) * count + tap];
+                let weight = kernel[(channel * inputs + input) * count + tap];
                 f64::from(weight) * x.at(group * inputs + input, y, column)
             })
         });
-        products.sum::<f64>() + convolution.bias.as_ref().map_or(0.0, |bias| f64::from(bias[channel]))
+        products.sum::<f64>() + bias.map_or(0.0, |bias| f64::from(bias[channel]))
     })
 }
 
@@ -131,9 +132,9 @@ pub fn max_pool(window: &Window, x: &Map) -> Map {
     })
 }
 
-/// `max(x, 0)`.
-pub fn relu(x: &Map) -> Map {
-    Map { shape: x.shape, values: x.values.iter().map(|&x| larger(x, 0.0)).collect() }
+/// An activation, by its definition.
+pub fn activation(activation: Activation, x: &Map) -> Map {
+    Map { shape: x.shape, values: x.values.iter().map(|&x| activation.of(x)).collect() }
 }
 
 /// Element-wise sum.

@@ -3,7 +3,7 @@
 use crate::buffer::Buffer;
 use crate::matmul::Packed;
 use crate::rows::DepthwiseWeights;
-use crate::shape::Window;
+use graph::Window;
 
 /// What is done to a result before it is stored, see [`crate::epilogue::Epilogue`].
 #[derive(Debug, Default)]

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
+
+use graph::operations::Convolution;
+use graph::{Activation, Builder, Normalisation, Operation, Padding, Parameter, Role, Value, Window};
 use kernels::reference::{self, Map};
-use kernels::{
-    Convolution, Graph, GraphError, Images, Isa, Padding, Program, SizeError, Threads, Value, Window,
-};
+use kernels::{Images, Isa, LoadError, Lowering, Program, SizeError, Threads};
 
 /// Numbers without a pattern, the same in every run.
 struct Numbers(u64);
@@ -22,28 +24,45 @@ impl Numbers {
     }
 }
 
-/// A network built twice: as a graph, and computed at once by plain loops.
+/// A network built twice: as a graph with its weights, and computed at once by plain loops.
 struct Twice {
     numbers: Numbers,
-    graph: Graph,
+    on: Builder,
+    weights: BTreeMap<String, Vec<f32>>,
 }
 
 type Pair = (Value, Map);
 
 impl Twice {
+    /// After an image.
+    fn new(image: &Map) -> (Self, Pair) {
+        let (on, value) = Builder::new(image.shape[0]);
+        (Self { numbers: Numbers(7), on, weights: BTreeMap::new() }, (value, image.clone()))
+    }
+
+    /// A parameter with these values.
+    fn parameter(&mut self, role: Role, shape: &[usize], values: &[f32]) -> Parameter {
+        let key = format!("parameter {}", self.weights.len());
+        self.weights.insert(key.clone(), values.to_vec());
+        Parameter::new(key, role, shape)
+    }
+
     fn conv(&mut self, window: Window, to: usize, groups: usize, (value, map): &Pair) -> Pair {
         let from = map.shape[0];
         let inputs = from / groups * window.kernel[0] * window.kernel[1];
         let scale = (inputs as f32).sqrt().recip() * 1.5;
+        let kernel: Vec<f32> = self.numbers.take(to * inputs).iter().map(|w| w * scale).collect();
+        let bias = (to % 2 == 1).then(|| self.numbers.take(to));
+        let shape = [to, from / groups, window.kernel[0], window.kernel[1]];
         let convolution = Convolution {
             window,
-            channels: [from, to],
             groups,
-            weights: self.numbers.take(to * inputs).iter().map(|w| w * scale).collect(),
-            bias: (to % 2 == 1).then(|| self.numbers.take(to)),
+            kernel: self.parameter(Role::Conv { fan_in: inputs }, &shape, &kernel),
+            bias: bias.as_ref().map(|bias| self.parameter(Role::ConvBias, &[to], bias)),
+            norm: None,
         };
-        let result = reference::convolution(&convolution, map);
-        (self.graph.convolution(&convolution, *value).unwrap(), result)
+        let result = reference::convolution(&convolution, &kernel, bias.as_deref(), map);
+        (self.on.push(convolution, &[*value]), result)
     }
 
     fn pixel(&mut self, to: usize, x: &Pair) -> Pair {
@@ -55,21 +74,49 @@ impl Twice {
     }
 
     fn relu(&mut self, (value, map): &Pair) -> Pair {
-        (self.graph.relu(*value).unwrap(), reference::relu(map))
+        (self.on.relu(*value), reference::activation(Activation::Relu, map))
     }
 
     fn max_pool(&mut self, window: Window, (value, map): &Pair) -> Pair {
-        (self.graph.max_pool(window, *value).unwrap(), reference::max_pool(&window, map))
+        (self.on.max_pool(window, *value), reference::max_pool(&window, map))
     }
 
+    /// Two normalisations, of which the first is folded into a convolution before it, and the second is not.
     fn affine(&mut self, (value, map): &Pair) -> Pair {
-        let [scale, shift] = [0; 2].map(|_| self.numbers.take(map.shape[0]));
-        let result = reference::affine(&scale, &shift, map);
-        (self.graph.affine(scale, shift, *value).unwrap(), result)
+        let channels = map.shape[0];
+        let (mut value, mut map) = (*value, map.clone());
+        for _ in 0..2 {
+            let [scale, shift] = [0; 2].map(|_| self.numbers.take(channels));
+            let mut one = |role, values: &[f32]| self.parameter(role, &[channels], values);
+            let norm = Normalisation {
+                gamma: one(Role::Gamma, &scale),
+                beta: one(Role::Beta, &shift),
+                mean: one(Role::Mean, &vec![0.0; channels]),
+                variance: one(Role::Variance, &vec![1.0; channels]),
+                epsilon: 0.0,
+            };
+            value = self.on.batch_norm(norm, value);
+            map = reference::affine(&scale, &shift, &map);
+        }
+        (value, map)
     }
 
     fn add(&mut self, a: &Pair, b: &Pair) -> Pair {
-        (self.graph.add(a.0, b.0).unwrap(), reference::add(&a.1, &b.1))
+        (self.on.add(a.0, b.0), reference::add(&a.1, &b.1))
+    }
+
+    /// The program that puts out classes, and what plain loops make of them.
+    fn finish(mut self, isa: Isa, (value, map): &Pair, classes: usize) -> (Program, Vec<f64>) {
+        let depth = map.shape[0];
+        let (weights, bias) = (self.numbers.take(depth * classes), self.numbers.take(classes));
+        let expected = reference::head(map, 0.5, &weights, Some(&bias));
+        let weight = self.parameter(Role::Linear { fan_in: depth }, &[depth, classes], &weights);
+        let bias = self.parameter(Role::LinearBias, &[classes], &bias);
+        let x = self.on.global_average_pool(*value);
+        let x = self.on.scale(0.5, x);
+        let x = self.on.linear(weight, Some(bias), x);
+        let lowering = Lowering::of(&self.on.finish(x)).unwrap();
+        (lowering.load(&mut self.weights, isa).unwrap(), expected)
     }
 }
 
@@ -196,13 +243,11 @@ fn build(isa: Isa, body: Body, images: &[Map]) -> (Program, Vec<f64>) {
     let mut program = None;
     let mut expected = Vec::new();
     for image in images {
-        let (graph, input) = Graph::new(isa, 3);
-        let mut on = Twice { numbers: Numbers(7), graph };
-        let (features, map) = body(&mut on, (input, image.clone()));
-        let weights = on.numbers.take(map.shape[0] * 21);
-        let bias = on.numbers.take(21);
-        expected.extend(reference::head(&map, 0.5, &weights, Some(&bias)));
-        program = Some(on.graph.finish(features, 0.5, &weights, Some(&bias)).unwrap());
+        let (mut on, x) = Twice::new(image);
+        let features = body(&mut on, x);
+        let (built, logits) = on.finish(isa, &features, 21);
+        expected.extend(logits);
+        program = Some(built);
     }
     (program.unwrap(), expected)
 }
@@ -372,20 +417,13 @@ fn images_that_are_too_small_have_no_logits() {
 
 #[test]
 fn maps_of_different_sizes_are_not_added() {
-    let (mut graph, image) = Graph::new(Isa::best(), 3);
-    let weights = |from: usize| Convolution {
-        window: Window::PIXEL,
-        channels: [from, 8],
-        groups: 1,
-        weights: vec![0.5; from * 8],
-        bias: None,
-    };
-    let x = graph.convolution(&weights(3), image).unwrap();
-    let strided = Convolution { window: window(1, 2, 1, 0), ..weights(8) };
-    let y = graph.convolution(&strided, x).unwrap();
-    let z = graph.convolution(&weights(8), x).unwrap();
-    let sum = graph.add(z, y).unwrap();
-    let program = graph.finish(sum, 1.0, &[0.5; 8 * 4], None).unwrap();
+    // The plain loops add what lies side by side, so that only the graph is looked at.
+    let (mut on, image) = Twice::new(&images(1, [9, 9]).1[0]);
+    let x = on.pixel(8, &image);
+    let y = on.conv(window(1, 2, 1, 0), 8, 1, &x);
+    let z = on.pixel(8, &x);
+    let sum = (on.on.add(z.0, y.0), z.1);
+    let (program, _) = on.finish(Isa::best(), &sum, 4);
     let batch = Images::Planar { values: &[0.5; 3 * 81], channels: 3, size: [9, 9] };
     let error = program.run(&batch, &Threads::new(2).unwrap()).unwrap_err();
     assert!(matches!(error, SizeError::Unequal { .. }), "{error}");
@@ -396,17 +434,10 @@ fn max_pooling_keeps_what_is_not_a_number() {
     // One NaN at each place of a window, so that it is the first, one in the middle and the last that is compared.
     for place in 0..9 {
         for isa in Isa::available() {
-            let (mut graph, image) = Graph::new(isa, 1);
-            let same = Convolution {
-                window: Window::PIXEL,
-                channels: [1, 1],
-                groups: 1,
-                weights: vec![1.0],
-                bias: None,
-            };
-            let x = graph.convolution(&same, image).unwrap();
-            let pooled = graph.max_pool(window(3, 3, 1, 0), x).unwrap();
-            let program = graph.finish(pooled, 1.0, &[1.0], None).unwrap();
+            let (mut on, image) = Twice::new(&Map { shape: [1, 3, 3], values: vec![0.5; 9] });
+            let x = on.pixel(1, &image);
+            let pooled = on.max_pool(window(3, 3, 1, 0), &x);
+            let (program, _) = on.finish(isa, &pooled, 1);
             let mut values = [0.5; 9];
             values[place] = f32::NAN;
             let batch = Images::Planar { values: &values, channels: 1, size: [3, 3] };
@@ -416,21 +447,20 @@ fn max_pooling_keeps_what_is_not_a_number() {
     }
 }
 
+/// What of a structure has no kernel is refused by the tests of `lowering`; here are weights that do not fit one.
 #[test]
-fn what_has_no_kernel_is_refused() {
-    let (mut graph, image) = Graph::new(Isa::best(), 3);
-    let convolution = |channels, groups, weights: usize| Convolution {
-        window: Window::PIXEL,
-        channels,
-        groups,
-        weights: vec![0.0; weights],
-        bias: None,
-    };
-    assert_eq!(graph.relu(image), Err(GraphError::Image));
-    let wrong = graph.convolution(&convolution([3, 8], 1, 23), image);
-    assert_eq!(wrong, Err(GraphError::Weights { expected: 24, found: 23 }));
-    let x = graph.convolution(&convolution([3, 8], 1, 24), image).unwrap();
-    let grouped = graph.convolution(&convolution([8, 8], 2, 32), x);
-    assert_eq!(grouped, Err(GraphError::Groups { groups: 2, channels: 8 }));
-    assert_eq!(graph.convolution(&convolution([3, 8], 1, 24), image), Err(GraphError::Image));
+fn weights_of_another_length_are_refused() {
+    let (mut on, image) = Twice::new(&images(1, [9, 9]).1[0]);
+    let (x, _) = on.pixel(8, &image);
+    let pooled = on.on.global_average_pool(x);
+    let weight = on.parameter(Role::Linear { fan_in: 8 }, &[8, 4], &[0.5; 31]);
+    let logits = on.on.linear(weight.clone(), None, pooled);
+    let graph = on.on.finish(logits);
+    let lowering = Lowering::of(&graph).unwrap();
+    let error = lowering.load(&mut on.weights, Isa::best()).unwrap_err();
+    assert_eq!(error, LoadError::Length { key: weight.key.clone(), expected: 32, found: 31 });
+    on.weights.remove(&weight.key);
+    let error = lowering.load(&mut on.weights, Isa::best()).unwrap_err();
+    assert_eq!(error.to_string(), format!("there is no weight `{}`", weight.key));
+    assert!(matches!(graph.node(graph.output()).operation, Operation::Linear(_)));
 }

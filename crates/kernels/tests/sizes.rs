@@ -1,25 +1,37 @@
 //! Sizes whose products wrap: the safe API answers with an error. It once took the wrapped product for the size and wrote
 //! beyond its memory. Kernels are compiled without overflow checks in every profile, so these tests see what a release does.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, a panic is the report")]
 
-use kernels::{Convolution, Graph, GraphError, Images, Isa, Padding, Program, SizeError, Threads, Window};
+use std::collections::BTreeMap;
+
+use graph::{Builder, Graph, Padding, Parameter, Role, Value, Window};
+use kernels::{Images, Isa, LoadError, Lowering, Program, SizeError, Threads, Unsupported};
 
 const BITS: u32 = usize::BITS;
 /// Two of them multiply to zero in a word.
 const HALF: usize = 1 << (BITS / 2);
 
-fn pixelwise(channels: [usize; 2]) -> Convolution {
-    let weights = vec![0.5; channels[0] * channels[1]];
-    Convolution { window: Window::PIXEL, channels, groups: 1, weights, bias: None }
+/// A kernel of a window over `channels` in and out.
+fn kernel([from, to]: [usize; 2], [height, width]: [usize; 2]) -> Parameter {
+    Parameter::new("kernel", Role::Conv { fan_in: 1 }, [to, from, height, width])
+}
+
+/// The graph with classes after `features`.
+fn ended(mut on: Builder, features: Value) -> Graph {
+    let x = on.global_average_pool(features);
+    let x = on.linear(Parameter::new("fc", Role::Linear { fan_in: 8 }, [8, 4]), None, x);
+    on.finish(x)
 }
 
 /// A network of one convolution with `window`, of one channel.
 fn network(window: Window) -> Program {
-    let (mut graph, image) = Graph::new(Isa::best(), 1);
-    let weights = vec![0.5; 8 * window.kernel[0] * window.kernel[1]];
-    let x = graph.convolution(&Convolution { window, weights, ..pixelwise([1, 8]) }, image).unwrap();
-    graph.finish(x, 1.0, &[0.5; 8 * 4], None).unwrap()
+    let (mut on, image) = Builder::new(1);
+    let x = on.convolution(window, 1, kernel([1, 8], window.kernel), None, image);
+    let lowering = Lowering::of(&ended(on, x)).unwrap();
+    let taps = window.kernel[0] * window.kernel[1];
+    let weights = [("kernel", 8 * taps), ("fc", 32)].map(|(key, len)| (key.to_owned(), vec![0.5; len]));
+    lowering.load(&mut BTreeMap::from(weights), Isa::best()).unwrap()
 }
 
 #[test]
@@ -89,12 +101,17 @@ fn windows_without_sense_are_refused() {
         Window { padding: Padding::Explicit([most, 0, 0, 0]), ..Window::PIXEL },
         Window { padding: Padding::Explicit([0, 0, 0, most / 2]), ..Window::PIXEL },
     ] {
-        let (mut graph, image) = Graph::new(Isa::best(), 1);
-        let refused =
-            |found| assert!(matches!(found, Err(GraphError::Window { .. })), "{window:?}: {found:?}");
-        refused(graph.convolution(&Convolution { window, ..pixelwise([1, 8]) }, image));
-        let x = graph.convolution(&pixelwise([1, 8]), image).unwrap();
-        refused(graph.max_pool(window, x));
+        let refused = |graph: Graph| {
+            let found = Lowering::of(&graph);
+            assert!(matches!(found, Err(Unsupported::Window { .. })), "{window:?}: {found:?}");
+        };
+        let (mut on, image) = Builder::new(1);
+        let x = on.convolution(window, 1, kernel([1, 8], window.kernel), None, image);
+        refused(ended(on, x));
+        let (mut on, image) = Builder::new(1);
+        let x = on.convolution(Window::PIXEL, 1, kernel([1, 8], [1, 1]), None, image);
+        let x = on.max_pool(window, x);
+        refused(ended(on, x));
         assert_eq!(window.output([9, 9]), None, "{window:?}");
     }
 }
@@ -112,16 +129,29 @@ fn weights_that_no_product_explains_are_refused() {
         ([usize::MAX, usize::MAX], [1, 1], 1, 1),
         ([usize::MAX / 2 + 1, 2], [1, 1], 1, 0),
     ] {
-        let (mut graph, image) = Graph::new(Isa::best(), channels[0]);
+        let (mut on, image) = Builder::new(channels[0]);
         let window = Window { kernel, ..Window::PIXEL };
-        let convolution = Convolution { window, channels, groups, weights: vec![0.5; weights], bias: None };
-        let found = graph.convolution(&convolution, image);
-        assert!(
-            matches!(found, Err(GraphError::Weights { .. } | GraphError::Groups { .. } | GraphError::Image)),
-            "{channels:?} {kernel:?} {groups}: {found:?}"
-        );
+        let x = on.convolution(window, groups, self::kernel(channels, kernel), None, image);
+        let x = on.global_average_pool(x);
+        let x = on.linear(Parameter::new("fc", Role::Linear { fan_in: 1 }, [channels[1], 4]), None, x);
+        let values = BTreeMap::from([("kernel".to_owned(), vec![0.5; weights]), ("fc".to_owned(), Vec::new())]);
+        match Lowering::of(&on.finish(x)) {
+            Ok(lowering) => {
+                let found = lowering.load(&mut values.clone(), Isa::best());
+                assert!(matches!(found, Err(LoadError::Length { .. })), "{channels:?} {kernel:?}: {found:?}");
+            }
+            Err(
+                Unsupported::Channels { .. }
+                | Unsupported::Groups { .. }
+                | Unsupported::Image
+                | Unsupported::Window { .. },
+            ) => {}
+            Err(other) => panic!("{channels:?} {kernel:?} {groups}: {other}"),
+        }
     }
-    let (mut graph, image) = Graph::new(Isa::best(), 1);
-    assert_eq!(graph.add(image, image), Err(GraphError::Image));
-    assert_eq!(graph.finish(image, 1.0, &[0.5; 4], None).err(), Some(GraphError::Image));
+    let (mut on, image) = Builder::new(1);
+    let sum = on.add(image, image);
+    assert_eq!(Lowering::of(&ended(on, sum)).err(), Some(Unsupported::Image));
+    let (on, image) = Builder::new(1);
+    assert_eq!(Lowering::of(&ended(on, image)).err(), Some(Unsupported::Image));
 }

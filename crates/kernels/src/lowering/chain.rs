@@ -51,14 +51,4 @@ impl<'a> Chain<'a> {
             _ => None,
         }
     }
-
-    /// Channels of `value`, which [`super::check`] has seen to fit.
-    pub(super) fn width(&self, value: Value) -> usize {
-        let node = self.graph.node(value);
-        match &node.operation {
-            Operation::Image(image) => image.channels,
-            Operation::Convolution(convolution) => convolution.channels()[1],
-            _ => node.inputs.first().map_or(0, |&input| self.width(input)),
-        }
-    }
 }

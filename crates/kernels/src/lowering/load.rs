@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{Finish, Lowering, PlannedKind, PlannedStep};
 use crate::buffer::{Buffer, NoMemory, padded};
 use crate::isa::Isa;
-use crate::packed::Packed;
+use crate::matmul::Packed;
 use crate::program::{Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::step::{Multiplication, Rows, Step, StepKind, StoredEpilogue};
@@ -59,7 +59,9 @@ impl Lowering {
 /// Weights, each of the length that its shape says.
 struct Checked<'a, W>(&'a mut W);
 
-impl<W: Weights> Checked<'_, W> {
+impl<W: Weights> Weights for Checked<'_, W> {
+    type Error = LoadError<W::Error>;
+
     fn read(&mut self, parameter: &Parameter) -> Result<Vec<f32>, LoadError<W::Error>> {
         let values = self.0.read(parameter).map_err(LoadError::Weights)?;
         let (expected, found) = (parameter.len(), values.len());
@@ -68,4 +70,137 @@ impl<W: Weights> Checked<'_, W> {
         }
         Ok(values)
     }
+}
+
+/// What the steps' weights are made with.
+struct Loader<'a, W> {
+    graph: &'a Graph,
+    weights: Checked<'a, W>,
+    isa: Isa,
+}
+
+impl<'a, W: Weights> Loader<'a, W> {
+    fn step(&mut self, planned: &PlannedStep) -> Result<Step, LoadError<W::Error>> {
+        let before = planned.input.activation.is_some();
+        let mut epilogue = StoredEpilogue::default();
+        let kind = match planned.kind {
+            PlannedKind::Dense { convolution } => {
+                let image = planned.input.value == 0;
+                let (weights, bias) = self.dense(convolution, image)?;
+                epilogue.bias = bias;
+                let rows = if image { Rows::Image } else { Rows::Window { relu: before } };
+                StepKind::Multiply(Multiplication { rows, weights })
+            }
+            PlannedKind::Depthwise { convolution } => {
+                let (weights, bias) = self.depthwise(convolution)?;
+                epilogue.bias = bias;
+                StepKind::Depthwise { weights, relu_before: before }
+            }
+            PlannedKind::Separable { depthwise, between, pointwise } => {
+                // Its bias is among its weights, because the epilogue is the other's.
+                let (taps, _) = self.depthwise(depthwise)?;
+                let (weights, bias) = self.dense(pointwise, false)?;
+                epilogue.bias = bias;
+                let rows =
+                    Rows::Depthwise { weights: taps, relu_before: before, relu_after: between.is_some() };
+                StepKind::Multiply(Multiplication { rows, weights })
+            }
+            PlannedKind::MaxPool => StepKind::MaxPool,
+            PlannedKind::Finish => StepKind::Finish,
+        };
+        for &finish in &planned.epilogue {
+            match finish {
+                Finish::Residual(value) => epilogue.residual = Some(value),
+                Finish::Affine(norm) => epilogue.affine = Some(self.affine(norm, planned.width)?),
+                Finish::Activation(_) => epilogue.relu = true,
+            }
+        }
+        let channels = padded(planned.width);
+        Ok(Step { kind, window: planned.window, input: planned.input.value, epilogue, channels })
+    }
+
+    /// The convolution that puts out `value`, and its kernel and bias.
+    fn read(&mut self, value: Value) -> Result<Loaded<'a>, LoadError<W::Error>> {
+        let Operation::Convolution(convolution) = &self.graph.node(value).operation else {
+            unreachable!("the planner takes convolutions only");
+        };
+        let (kernel, bias) = convolution.read(&mut self.weights)?;
+        Ok(Loaded { convolution, kernel, bias })
+    }
+
+    /// The weights of a convolution over all channels, of the image or of a map.
+    fn dense(
+        &mut self,
+        value: Value,
+        image: bool,
+    ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
+        let isa = self.isa;
+        let Loaded { convolution, kernel, bias } = self.read(value)?;
+        let [from, to] = convolution.channels();
+        let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
+        // Between taps, channels are padded as they are in memory; those of an image are not.
+        let stride = if image || taps == 1 { from } else { padded(from) };
+        let packed = Packed::new(isa, taps * stride, to, |input, output| {
+            let (tap, channel) = (input / stride, input % stride);
+            if channel < from { kernel[(output * from + channel) * taps + tap] } else { 0.0 }
+        })?;
+        Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, to)).transpose()?))
+    }
+
+    /// The weights of a convolution of one channel each, with the bias among them, and the bias again.
+    fn depthwise(&mut self, value: Value) -> Result<(DepthwiseWeights, Option<Buffer>), LoadError<W::Error>> {
+        let Loaded { convolution, kernel, bias } = self.read(value)?;
+        let [width, _] = convolution.channels();
+        let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
+        let mut buffer = Buffer::zeroed(taps * padded(width))?;
+        for (tap, row) in buffer.as_mut_slice().chunks_exact_mut(padded(width)).enumerate().take(taps) {
+            for (channel, weight) in row.iter_mut().enumerate().take(width) {
+                *weight = kernel[channel * taps + tap];
+            }
+        }
+        let of_channels = |bias: &[f32]| Buffer::of_channels(bias, width);
+        let weights = DepthwiseWeights { taps: buffer, bias: of_channels(bias.as_deref().unwrap_or(&[]))? };
+        Ok((weights, bias.as_deref().map(of_channels).transpose()?))
+    }
+
+    /// A normalisation's factors and summands, padded.
+    fn affine(&mut self, value: Value, width: usize) -> Result<[Buffer; 2], LoadError<W::Error>> {
+        let Operation::BatchNorm(norm) = &self.graph.node(value).operation else {
+            unreachable!("the planner takes normalisations only");
+        };
+        let affine = norm.norm.affine(&mut self.weights)?;
+        let padded = |values: Vec<f64>| {
+            let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
+            Buffer::of_channels(&values, width)
+        };
+        Ok([padded(affine.scale)?, padded(affine.shift)?])
+    }
+
+    fn head(&mut self, lowering: &Lowering) -> Result<Head, LoadError<W::Error>> {
+        let head = lowering.head;
+        let Operation::Linear(linear) = &self.graph.node(head.linear).operation else {
+            unreachable!("the head ends with a fully connected layer");
+        };
+        let [depth, classes] = linear.widths();
+        let weights = self.weights.read(&linear.weight)?;
+        let bias = linear.bias.as_ref().map(|bias| self.weights.read(bias)).transpose()?;
+        Ok(Head {
+            input: head.source.value,
+            relu: head.source.activation.is_some(),
+            factor: head.factor,
+            linear: Multiplication {
+                rows: Rows::Window { relu: false },
+                weights: Packed::plain(self.isa, depth, classes, |from, to| weights[from * classes + to])?,
+            },
+            bias: Buffer::of_channels(bias.as_deref().unwrap_or(&[]), classes)?,
+            classes,
+        })
+    }
+}
+
+/// A convolution with its weights.
+struct Loaded<'a> {
+    convolution: &'a Convolution,
+    kernel: Vec<f32>,
+    bias: Option<Vec<f32>>,
 }

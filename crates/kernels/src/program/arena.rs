@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use crate::shape::{Geometry, SizeError, elements};
+use graph::Geometry;
+
+use crate::shape::{SizeError, elements};
 use crate::simd::BLOCK;
 use crate::step::Step;
 
