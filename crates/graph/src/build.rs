@@ -2,7 +2,8 @@
 
 use crate::graph::{Graph, Node, Stage, Value};
 use crate::operations::{
-    Activation, Add, BatchNorm, Convolution, GlobalAveragePool, Image, Linear, MaxPool, Normalisation, Operation, Scale,
+    Activation, Add, BatchNorm, Convolution, GlobalAveragePool, Image, Linear, MaxPool, Normalisation,
+    Operation, Scale,
 };
 use crate::parameter::Parameter;
 use crate::window::Window;

@@ -30,7 +30,8 @@ impl Graph {
             moved.push(Value(nodes.len() - 1));
         }
         let stages = self.stages.iter();
-        let stages = stages.map(|stage| Stage { name: stage.name.clone(), value: moved[stage.value.0] }).collect();
+        let stages =
+            stages.map(|stage| Stage { name: stage.name.clone(), value: moved[stage.value.0] }).collect();
         Self { nodes, output: moved[self.output.0], stages }
     }
 }

@@ -30,7 +30,10 @@ impl Shape {
     /// # Errors
     /// [`Misfit::Rank`] where it is no feature map.
     pub fn as_map(&self) -> Result<[usize; 3], Misfit> {
-        self.0.as_slice().try_into().map_err(|_| Misfit::Rank { expected: "a feature map", found: self.clone() })
+        self.0
+            .as_slice()
+            .try_into()
+            .map_err(|_| Misfit::Rank { expected: "a feature map", found: self.clone() })
     }
 
     /// Number of elements.
@@ -86,7 +89,9 @@ pub enum Misfit {
         found: usize,
     },
     /// A map that is smaller than the window that slides over it, or a window that slides over no map.
-    #[error("a map of {found:?} pixels is smaller than a window of {kernel:?} with a dilation of {dilation:?}")]
+    #[error(
+        "a map of {found:?} pixels is smaller than a window of {kernel:?} with a dilation of {dilation:?}"
+    )]
     Window {
         /// Height and width of the window.
         kernel: [usize; 2],

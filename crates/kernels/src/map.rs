@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::buffer::Shared;
 use crate::epilogue::Epilogue;
-use graph::Geometry;
 use crate::simd::{BLOCK, Simd};
+use graph::Geometry;
 
 /// An image's feature map that a window slides over: pixels of `channels` (padded) elements.
 ///

@@ -134,7 +134,8 @@ fn weights_that_no_product_explains_are_refused() {
         let x = on.convolution(window, groups, self::kernel(channels, kernel), None, image);
         let x = on.global_average_pool(x);
         let x = on.linear(Parameter::new("fc", Role::Linear { fan_in: 1 }, [channels[1], 4]), None, x);
-        let values = BTreeMap::from([("kernel".to_owned(), vec![0.5; weights]), ("fc".to_owned(), Vec::new())]);
+        let values =
+            BTreeMap::from([("kernel".to_owned(), vec![0.5; weights]), ("fc".to_owned(), Vec::new())]);
         match Lowering::of(&on.finish(x)) {
             Ok(lowering) => {
                 let found = lowering.load(&mut values.clone(), Isa::best());

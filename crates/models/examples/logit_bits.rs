@@ -9,7 +9,6 @@
 
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use dataset::{Dataset, Decoded, Recipe};
 use models::{Catalog, Classifier, DeviceName, Dtype, Images, Isa, Placement, Threads};
@@ -35,17 +34,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let tables = recipe.normalise.table();
             let images = Images::Bytes { values: &pixels, tables: &tables, size: [recipe.size; 2] };
-            let init = || entry.init(placement.burn_device());
-            let checkpoint = models::weights::seeded(init().as_ref(), entry.name)?;
+            let network = entry.build();
+            let checkpoint = models::weights::seeded(&network, entry.name)?;
             for isa in Isa::available() {
-                let program = Arc::new(init().load_fused(&checkpoint, isa)??);
+                let program = network.program(&checkpoint, isa)?;
                 for threads in 1..=2 {
                     let logits = program.run(&images, &Threads::new(threads)?)?;
                     println!("{} {} {threads} {:016x}", model.id, isa.name(), hash(&logits));
                 }
             }
-            let burn = Classifier::load_without_kernels(init(), &checkpoint, &placement)?;
-            println!("{} burn {:016x}", model.id, hash(&burn.logits(&images).concat()));
+            let burn = Classifier::load_without_kernels(&network, &checkpoint, &placement)?;
+            println!("{} burn {:016x}", model.id, hash(&burn.logits(&images)?.concat()));
         }
     }
     Ok(())

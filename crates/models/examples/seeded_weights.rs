@@ -7,7 +7,7 @@
 
 use std::error::Error;
 
-use models::{Catalog, DeviceName};
+use models::Catalog;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -17,9 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let catalog = Catalog::built_in();
     for model in catalog.select(id)? {
         let entry = model.network();
-        let network = entry.init(&DeviceName::Flex.init()?);
+        let network = entry.build();
         let mut tensors = Vec::new();
-        for tensor in models::weights::seeded(network.as_ref(), entry.name)?.tensors() {
+        for tensor in models::weights::seeded(&network, entry.name)?.tensors() {
             tensors.push((tensor.name.clone(), tensor.shape.to_vec(), tensor.to_bytes()?.to_vec()));
         }
         let mut views = Vec::new();

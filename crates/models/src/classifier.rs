@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use dataset::guard::{guarded, guarded_or};
-use kernels::{GraphError, Images, Program, SizeError, Threads};
+use kernels::{Images, Program, SizeError, Threads, Unsupported};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
+use crate::execute::{Executable, Forward};
 use crate::fused::Fused;
-use crate::network::Network;
+use crate::network::{Network, ProgramError};
 use crate::weights::{Checkpoint, WeightsError};
 
 /// Where networks compute, in which type of numbers, and on the CPU with which threads.
@@ -70,14 +71,14 @@ impl Placement {
 /// let catalog = Catalog::built_in();
 /// let model = catalog.select("timm/resnet18")?[0];
 /// let entry = model.network();
-/// let network = entry.init(placement.burn_device());
+/// let network = entry.build();
 /// // Seeded weights; `Checkpoint::open` reads those of a file.
-/// let checkpoint = weights::seeded(network.as_ref(), entry.name)?;
-/// let classifier = Classifier::load(network, &checkpoint, &placement)?;
+/// let checkpoint = weights::seeded(&network, entry.name)?;
+/// let classifier = Classifier::load(&network, &checkpoint, &placement)?;
 ///
 /// let values = reference::probe_input(model.input_size);
 /// let images = Images::Planar { values: &values, channels: 3, size: [model.input_size; 2] };
-/// let logits = classifier.logits(&images);
+/// let logits = classifier.logits(&images)?;
 /// // What timm computes with the same weights for the same input.
 /// let frozen = reference::answers(entry.name).expect("resnet18's answers are frozen");
 /// assert_eq!(logits[0].len(), frozen.probe.len());
@@ -96,18 +97,7 @@ enum Engine {
     /// The kernels, which hold the weights in a layout of their own.
     Fused(Fused),
     /// Burn's operations, and why the kernels don't, where they might have.
-    Burn { network: Box<dyn Network>, reason: Option<GraphError> },
-}
-
-impl Engine {
-    /// Burn's operations on a network that has its weights.
-    fn burn(mut network: Box<dyn Network>, dtype: Dtype, reason: Option<GraphError>) -> Self {
-        network.fold_norms();
-        if dtype != Dtype::F32 {
-            network.cast(dtype);
-        }
-        Self::Burn { network, reason }
-    }
+    Burn { network: Box<dyn Forward>, reason: Option<Unsupported> },
 }
 
 /// Logits that a device may still be computing.
@@ -139,38 +129,36 @@ impl Pending {
 }
 
 impl Classifier {
-    /// Fills `network`, which was made for the device of `placement`, from `checkpoint`, and readies it. Weights go to the
-    /// kernels layer by layer, so that they are never in memory twice; where Burn's operations compute, normalisations
-    /// are folded here.
+    /// Fills `network` from `checkpoint`, where `placement` says, and readies it. Weights go to what computes layer by layer,
+    /// normalisations folded on the way, so that they are never in memory twice.
     ///
     /// # Errors
     /// [`ClassifierError`]: the checkpoint is not the network's or cannot be read, or the kernels lack something and
     /// Burn's operations lack the type.
     pub fn load(
-        mut network: Box<dyn Network>,
+        network: &Network,
         checkpoint: &Checkpoint,
         placement: &Placement,
     ) -> Result<Self, ClassifierError> {
-        let isa = placement.dtype.isa(placement.device);
-        let program = isa.map(|isa| network.load_fused(checkpoint, isa)).transpose()?;
-        if !matches!(program, Some(Ok(_))) {
-            network.load(checkpoint)?;
-        }
-        let Placement { device: device_name, dtype, ref threads, .. } = *placement;
-        let engine = match program {
-            Some(Ok(program)) => {
-                Engine::Fused(Fused { program: Arc::new(program), threads: Arc::clone(threads) })
-            }
-            // Burn's operations need more memory than the kernels do.
-            Some(Err(GraphError::OutOfMemory { bytes })) => {
-                return Err(PlacementError::Memory { bytes }.into());
-            }
-            Some(Err(source)) if dtype != Dtype::F32 => {
-                return Err(PlacementError::NoKernels { dtype, device: device_name, source }.into());
-            }
-            program => Engine::burn(network, dtype, program.and_then(Result::err)),
+        let Placement { device, dtype, ref threads, .. } = *placement;
+        let Some(isa) = dtype.isa(device) else {
+            return Ok(Self::load_without_kernels(network, checkpoint, placement)?);
         };
-        Ok(Self::on(placement, engine))
+        let reason = match network.program(checkpoint, isa) {
+            Ok(program) => {
+                let fused = Fused { program: Arc::new(program), threads: Arc::clone(threads) };
+                return Ok(Self::on(placement, Engine::Fused(fused)));
+            }
+            Err(ProgramError::Unsupported(reason)) => reason,
+            Err(ProgramError::Weights(error)) => return Err(error.into()),
+            // Burn's operations need more memory than the kernels do.
+            Err(ProgramError::OutOfMemory { bytes }) => return Err(PlacementError::Memory { bytes }.into()),
+        };
+        if dtype != Dtype::F32 {
+            return Err(PlacementError::NoKernels { dtype, device, source: reason }.into());
+        }
+        let network = Box::new(burn(network, checkpoint, placement)?);
+        Ok(Self::on(placement, Engine::Burn { network, reason: Some(reason) }))
     }
 
     /// As [`Classifier::load`], but Burn's operations compute wherever it is: what the kernels are measured against.
@@ -179,12 +167,16 @@ impl Classifier {
     /// # Errors
     /// [`WeightsError`]: the checkpoint is not the network's or cannot be read.
     pub fn load_without_kernels(
-        mut network: Box<dyn Network>,
+        network: &Network,
         checkpoint: &Checkpoint,
         placement: &Placement,
     ) -> Result<Self, WeightsError> {
-        network.load(checkpoint)?;
-        Ok(Self::on(placement, Engine::burn(network, placement.dtype, None)))
+        Ok(Self::by_burn(Box::new(burn(network, checkpoint, placement)?), placement))
+    }
+
+    /// What classifies by whatever `network` is, on Burn's tensors.
+    pub fn by_burn(network: Box<dyn Forward>, placement: &Placement) -> Self {
+        Self::on(placement, Engine::Burn { network, reason: None })
     }
 
     fn on(placement: &Placement, engine: Engine) -> Self {
@@ -211,35 +203,29 @@ impl Classifier {
 
     /// The logits of each of `images`.
     ///
-    /// # Panics
-    /// When the device gives up, for want of memory most often, or the images are too small for the
-    /// network: for images that are known to be well. [`Classifier::start`] has an error.
-    pub fn logits(&self, images: &Images<'_>) -> Vec<Vec<f32>> {
-        let logits = self.start(images).and_then(Pending::wait);
-        logits.unwrap_or_else(|error| panic!("{error}"))
+    /// # Errors
+    /// As [`Classifier::start`].
+    pub fn logits(&self, images: &Images<'_>) -> Result<Vec<Vec<f32>>, ComputeError> {
+        self.start(images)?.wait()
     }
 
     /// Hands `images` to the device. A GPU computes while the caller goes on; on the CPU all is done when this
     /// returns.
     ///
     /// # Errors
-    /// [`ComputeError`]: there is no memory for so many images, or whatever else keeps the device from computing, a panic
-    /// inside it included.
+    /// [`ComputeError`]: the images are too small for the network, there is no memory for so many, or whatever else keeps the
+    /// device from computing; where Burn's operations compute, a panic inside them included.
     pub fn start(&self, images: &Images<'_>) -> Result<Pending, ComputeError> {
-        guarded_or(|| self.begin(images), ComputeError::of_panic)
-    }
-
-    fn begin(&self, images: &Images<'_>) -> Result<Pending, ComputeError> {
         let count = images.count()?;
         let logits = match &self.engine {
             Engine::Fused(fused) => Logits::Here(fused.program.run(images, &fused.threads)?),
             Engine::Burn { network, .. } => {
-                let mut input = self.tensor(images, count)?;
-                if self.dtype != Dtype::F32 {
-                    input = input.cast(self.dtype.burn());
-                }
-                let products = self.dtype.products(self.device_name);
-                Logits::OnDevice(Box::new(network.forward(input, products)))
+                let forward = || {
+                    let input = self.tensor(images, count)?;
+                    let input = if self.dtype == Dtype::F32 { input } else { input.cast(self.dtype.burn()) };
+                    Ok(Logits::OnDevice(Box::new(network.forward(input))))
+                };
+                guarded_or(forward, ComputeError::of_panic)?
             }
         };
         Ok(Pending { images: count, logits })
@@ -260,6 +246,20 @@ impl Classifier {
             }
         })
     }
+}
+
+/// `network` with its weights on the device of `placement`.
+fn burn(
+    network: &Network,
+    checkpoint: &Checkpoint,
+    placement: &Placement,
+) -> Result<Executable, WeightsError> {
+    let Placement { device, burn, dtype, .. } = placement;
+    let mut weights = network.weights(checkpoint)?;
+    let graph = network.graph().fold_norms();
+    let executable = Executable::load(&graph, &mut weights, burn, *dtype, dtype.products(*device))?;
+    weights.finish()?;
+    Ok(executable)
 }
 
 /// Opens a device, which Burn does when it is first used. Where there is none it panics, in a thread of its own and then in
@@ -399,7 +399,7 @@ pub enum PlacementError {
         device: DeviceName,
         /// What is lacking.
         #[source]
-        source: GraphError,
+        source: Unsupported,
     },
     /// The weights do not fit into memory.
     #[error(

@@ -54,18 +54,16 @@ impl Fused {
     /// use std::sync::Arc;
     ///
     /// use burn::tensor::{Device, Tensor};
-    /// use kernels::{Convolution, Graph, Window};
-    /// use models::{Fused, Isa, Threads};
+    /// use models::{Catalog, Fused, Isa, Threads, weights};
     ///
-    /// let pixelwise =
-    ///     Convolution { window: Window::PIXEL, channels: [3, 16], groups: 1, weights: vec![0.0; 3 * 16], bias: None };
-    /// let (mut graph, image) = Graph::new(Isa::best(), 3);
-    /// let features = graph.convolution(&pixelwise, image)?;
-    /// let program = graph.finish(features, 1.0, &[0.0; 16 * 10], None)?;
+    /// let catalog = Catalog::built_in();
+    /// let entry = catalog.select("timm/resnet18")?[0].network();
+    /// let network = entry.build();
+    /// let program = network.program(&weights::seeded(&network, entry.name)?, Isa::best())?;
     ///
     /// let network = Fused { program: Arc::new(program), threads: Arc::new(Threads::new(1)?) };
-    /// let images = Tensor::<4>::zeros([2, 3, 19, 17], &Device::flex());
-    /// assert_eq!(network.forward(images).dims(), [2, 10]);
+    /// let images = Tensor::<4>::zeros([2, 3, 64, 48], &Device::flex());
+    /// assert_eq!(network.forward(images).dims(), [2, 1000]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {

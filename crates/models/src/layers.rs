@@ -5,8 +5,9 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::Device;
+use graph::Value;
 
-use crate::interpret::Interpreter;
+use crate::build::Walk;
 
 /// A depthwise convolution and the 1x1 convolution after it, without normalisation between
 /// (timm's `SeparableConv2d` in `xception.py`).
@@ -25,7 +26,7 @@ impl SeparableConv2d {
         Self { conv1: depthwise3x3(channels_in, 1, 1, device), pointwise: pointwise(channels, 1, device) }
     }
 
-    pub(crate) fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+    pub(crate) fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
         let x = on.conv(&self.conv1, x);
         on.conv(&self.pointwise, x)
     }
@@ -58,7 +59,7 @@ pub(crate) fn pointwise(channels: [usize; 2], stride: usize, device: &Device) ->
     Conv2dConfig::new(channels, [1, 1]).with_stride([stride; 2]).with_bias(false).init(device)
 }
 
-/// A batch normalisation that folding will take out again, hence the `Option`.
-pub(crate) fn batch_norm(channels: usize, epsilon: f64, device: &Device) -> Option<BatchNorm> {
-    Some(BatchNormConfig::new(channels).with_epsilon(epsilon).init(device))
+/// A batch normalisation.
+pub(crate) fn batch_norm(channels: usize, epsilon: f64, device: &Device) -> BatchNorm {
+    BatchNormConfig::new(channels).with_epsilon(epsilon).init(device)
 }

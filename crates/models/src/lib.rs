@@ -2,25 +2,22 @@
 //!
 //! * [`catalog`]: the documented models, read from `datasets/catalog.toml`;
 //! * [`networks`]: the networks themselves, one family a file, a variant being data;
-//! * [`Network`]: what every network can do once it is built; its forward pass is written once, over an
-//!   interpreter, so that computing and counting cannot drift apart;
+//! * [`Network`]: a network as a value, whose [`graph`] is computed, counted and lowered to the kernels;
 //! * [`Classifier`]: a loaded network where it computes ([`Placement`]), by the fused kernels or by Burn's operations;
-//! * [`complexity`]: FLOPs and parameters by every counting rule that a source uses;
+//! * [`mod@complexity`]: FLOPs and parameters by every counting rule that a source uses;
+//! * [`Executable`]: a graph computed by Burn's operations;
 //! * [`weights`]: seeded weights and checkpoint files, loaded strictly;
 //! * [`mod@reference`]: what the source frameworks compute for seeded weights, frozen.
 //!
 //! This crate knows nothing of files full of images, of runs or of reports.
 
+mod build;
 pub mod catalog;
 mod classifier;
-pub mod complexity;
 mod device;
 mod dtype;
 mod execute;
-mod fold;
-mod fuse;
 mod fused;
-mod interpret;
 mod layers;
 mod network;
 pub mod networks;
@@ -32,8 +29,9 @@ pub use catalog::{Catalog, CatalogError, Model};
 pub use classifier::{Classifier, ClassifierError, ComputeError, Pending, Placement, PlacementError};
 pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
-pub use execute::{Products, Stage};
+pub use execute::{Executable, Forward, Products, StageStatistics};
 pub use fused::Fused;
-pub use kernels::{GraphError, Images, Isa, Program, Threads};
-pub use network::Network;
+pub use graph::complexity;
+pub use kernels::{Images, Isa, Program, Threads, Unsupported};
+pub use network::{Network, ProgramError};
 pub use weights::{Checkpoint, WeightsError};

@@ -1,24 +1,19 @@
-//! What every network can do, whatever its family.
+//! A network of any family: its graph, and what its checkpoints call the tensors.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::Tensor;
-use burn_store::ModuleSnapshot as _;
-use kernels::{GraphError, Isa, Program};
+use burn::module::Module;
+use graph::complexity::Cost;
+use graph::{Graph, Shape, ShapeError, Value};
+use kernels::{Isa, LoadError, Lowering, Program, Unsupported};
+use thiserror::Error;
 
-use crate::complexity::{Layer, Trace};
-use crate::dtype::Dtype;
-use crate::execute::{Execute, Products, Stage};
-use crate::fuse::{FuseError, fuse};
-use crate::interpret::Interpreter;
-use crate::weights::{Checkpoint, Framework, ModuleTensor, WaitingKernels, WeightsError, slots};
+use crate::build::{IMAGE_CHANNELS, Layers, Walk};
+use crate::weights::{Checkpoint, FittedCheckpoint, Framework, ModuleTensor, Slot, WeightsError, slots};
 
-/// What a family's file provides; [`Network`] follows from it.
-pub trait Architecture: Module {
+/// What a family's file provides; a [`Network`] is made of it. The modules say what there is, and how checkpoints call it;
+/// none of them ever holds a weight.
+pub(crate) trait Architecture: Module {
     /// The forward pass, from images to logits.
-    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector;
-
-    /// Merges every batch normalisation that follows a convolution into it, in place.
-    fn fold_norms(&mut self);
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value;
 
     /// The framework whose checkpoints hold the weights.
     fn framework(&self) -> Framework {
@@ -32,126 +27,99 @@ pub trait Architecture: Module {
     }
 }
 
-/// A network of any family, built and perhaps loaded.
-pub trait Network: Send {
-    /// Logits for a batch, by Burn's operations.
-    ///
-    /// # Shapes
-    /// - `images`: `[batch, 3, height, width]`, normalised as the model's recipe says
-    /// - output: `[batch, classes]`
-    fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2>;
+/// A network: a value, without weights.
+///
+/// ```
+/// use models::Catalog;
+/// use models::complexity::FlopsRule;
+///
+/// let catalog = Catalog::built_in();
+/// let network = catalog.select("timm/xception")?[0].network().build();
+/// assert_eq!(network.tensors().next().map(|tensor| tensor.name.as_str()), Some("conv1.weight"));
+/// assert_eq!(FlopsRule::Macs.count(&network.costs(299)?), 8_357_403_496);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Network {
+    graph: Graph,
+    framework: Framework,
+    slots: Vec<Slot>,
+}
 
-    /// [`Network::forward`] with the statistics of every stage, to find a first difference.
-    fn observe(&self, images: Tensor<4>, products: Products) -> (Tensor<2>, Vec<Stage>);
+impl Network {
+    /// The network that `architecture` describes.
+    pub(crate) fn of(architecture: &impl Architecture) -> Self {
+        let slots = slots(architecture);
+        let (mut walk, image) = Walk::new(Layers::of(&slots));
+        let logits = architecture.walk(&mut walk, image);
+        Self { graph: walk.finish(logits), framework: architecture.framework(), slots }
+    }
 
-    /// The layers that counting rules look at, in the order of execution, for a square input of
-    /// `input_size` pixels. Call it before [`Network::fold_norms`]: afterwards the normalisations,
-    /// which most rules count, are gone.
-    ///
-    /// # Panics
-    /// If the input is smaller than the network's windows; the catalog lets no such size in.
-    fn layers(&self, input_size: usize) -> Vec<Layer>;
+    /// Its operations. Parameters are called as the source's checkpoints call them.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
 
     /// The framework whose checkpoints hold the weights.
-    fn framework(&self) -> Framework;
+    pub fn framework(&self) -> Framework {
+        self.framework
+    }
 
     /// Every tensor of the network in the source framework's naming, layout and order.
-    fn tensors(&self) -> Vec<ModuleTensor>;
+    pub fn tensors(&self) -> impl Iterator<Item = &ModuleTensor> {
+        self.slots.iter().map(|slot| &slot.tensor)
+    }
 
-    /// Fills every parameter from `checkpoint`, strictly.
+    /// What counting rules see of the network, in the order of execution, for a square input of `input_size` pixels.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if the input is smaller than the network's windows.
+    pub fn costs(&self, input_size: usize) -> Result<Vec<Cost>, ShapeError> {
+        self.graph.costs(&Shape::map(IMAGE_CHANNELS, [input_size; 2]))
+    }
+
+    /// The weights of `checkpoint`, which are exactly the network's, to be read one by one.
     ///
     /// # Errors
     /// [`WeightsError::Mismatch`] when a tensor is missing, left over or of another shape.
-    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError>;
+    pub fn weights(&self, checkpoint: &Checkpoint) -> Result<FittedCheckpoint, WeightsError> {
+        checkpoint.fit(&self.slots)
+    }
 
-    /// Merges the normalisations into the convolutions; call it once the weights are loaded.
-    fn fold_norms(&mut self);
-
-    /// The network for the fused CPU kernels, its weights packed for `isa`.
+    /// The network for the fused CPU kernels, its weights packed for `isa`. They go from the checkpoint to the kernels layer by
+    /// layer, so that they are never in memory twice.
     ///
     /// # Errors
-    /// [`GraphError`] where the kernels lack something; [`Network::forward`] does not.
-    fn fuse(&self, isa: Isa) -> Result<Program, GraphError>;
-
-    /// [`Network::load`] and [`Network::fuse`] in one: weights go from the checkpoint to the kernels layer by layer,
-    /// so that they are never in memory twice. The network itself is left without them.
-    ///
-    /// # Errors
-    /// [`WeightsError`] as [`Network::load`]; [`GraphError`], within, as [`Network::fuse`].
-    fn load_fused(
-        &mut self,
-        checkpoint: &Checkpoint,
-        isa: Isa,
-    ) -> Result<Result<Program, GraphError>, WeightsError>;
-
-    /// Rounds every parameter to `dtype`.
-    fn cast(&mut self, dtype: Dtype);
-}
-
-impl<A: Architecture + Send> Network for A {
-    fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2> {
-        self.walk(&mut Execute::new(products), images)
-    }
-
-    fn observe(&self, images: Tensor<4>, products: Products) -> (Tensor<2>, Vec<Stage>) {
-        let mut execute = Execute::observing(products);
-        let logits = self.walk(&mut execute, images);
-        (logits, execute.into_stages())
-    }
-
-    fn layers(&self, input_size: usize) -> Vec<Layer> {
-        Trace::of(self, input_size)
-    }
-
-    fn framework(&self) -> Framework {
-        Architecture::framework(self)
-    }
-
-    fn tensors(&self) -> Vec<ModuleTensor> {
-        slots(self).into_iter().map(|slot| slot.tensor).collect()
-    }
-
-    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
-        self.load_from(&mut checkpoint.fit(&slots(self))?).map(|_| ())
-    }
-
-    fn fold_norms(&mut self) {
-        Architecture::fold_norms(self);
-    }
-
-    fn fuse(&self, isa: Isa) -> Result<Program, GraphError> {
-        match fuse(self, &mut WaitingKernels::default(), isa) {
-            Ok(program) => Ok(program),
-            Err(FuseError::Graph(error)) => Err(error),
-            Err(FuseError::Weights(error)) => unreachable!("no weight is read from a checkpoint: {error}"),
-        }
-    }
-
-    fn load_fused(
-        &mut self,
-        checkpoint: &Checkpoint,
-        isa: Isa,
-    ) -> Result<Result<Program, GraphError>, WeightsError> {
-        let slots = slots(self);
-        let mut fitted = checkpoint.fit(&slots)?;
-        let mut kernels = fitted.take_kernels(&slots);
-        self.load_from(&mut fitted)?;
-        match fuse(self, &mut kernels, isa) {
-            Ok(program) => kernels.finish().map(|()| Ok(program)),
-            Err(FuseError::Graph(error)) => Ok(Err(error)),
-            Err(FuseError::Weights(error)) => Err(error),
-        }
-    }
-
-    fn cast(&mut self, dtype: Dtype) {
-        *self = self.clone().map(&mut Cast(dtype));
+    /// [`ProgramError`]; where the kernels lack something, nothing is read.
+    pub fn program(&self, checkpoint: &Checkpoint, isa: Isa) -> Result<Program, ProgramError> {
+        let mut weights = self.weights(checkpoint)?;
+        let lowering = Lowering::of(&self.graph)?;
+        let program = lowering.load(&mut weights, isa).map_err(|error| match error {
+            LoadError::Weights(error) => ProgramError::Weights(error),
+            LoadError::OutOfMemory { bytes } => ProgramError::OutOfMemory { bytes },
+            length @ LoadError::Length { .. } => ProgramError::Weights(WeightsError::Unusable {
+                origin: checkpoint.origin().to_owned(),
+                reasons: vec![length.to_string()],
+            }),
+        })?;
+        weights.finish()?;
+        Ok(program)
     }
 }
 
-struct Cast(Dtype);
-
-impl ModuleMapper for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|tensor| tensor.cast(self.0.burn()))
-    }
+/// Why a network did not become a program of the kernels.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// The kernels lack something; Burn's own operations have it.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// A weight cannot be read, or they are not the network's.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The system has no memory for the weights.
+    #[error("out of memory: {bytes} bytes more were asked for")]
+    OutOfMemory {
+        /// What was asked for last.
+        bytes: usize,
+    },
 }

@@ -6,14 +6,37 @@ use std::collections::HashMap;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-use crate::execute::Stage;
-use crate::networks;
+use crate::execute::StageStatistics;
 
 /// Each source's answers, by the first part of a network's name.
 static SOURCES: [(&str, &[u8]); 3] = [
     ("timm", include_bytes!("../../../datasets/reference/timm.safetensors")),
     ("keras", include_bytes!("../../../datasets/reference/keras.safetensors")),
     ("ppcls", include_bytes!("../../../datasets/reference/ppcls.safetensors")),
+];
+
+/// An entry by a network's name.
+macro_rules! stages {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../datasets/reference/stages/", $name, ".json")))),*]
+    };
+}
+
+/// Statistics of a network's stages for the seeded probe in the source framework, as JSON, where they were frozen.
+static STAGES: &[(&str, &str)] = &stages![
+    "timm-xception",
+    "timm-xception41",
+    "timm-xception41p",
+    "timm-xception65",
+    "timm-xception65p",
+    "timm-xception71",
+    "timm-resnet18",
+    "keras-xception",
+    "ppcls-xception41",
+    "ppcls-xception41_deeplab",
+    "ppcls-xception65",
+    "ppcls-xception65_deeplab",
+    "ppcls-xception71",
 ];
 
 /// Number of images in the embedded sample, each with a frozen answer.
@@ -69,14 +92,16 @@ struct FrozenStage {
 }
 
 /// The first of `stages`, observed for [`probe_input`], that is not what the source framework
-/// computed, in words; `None` when all agree.
+/// computed, in words; `None` when all agree. Where no stages were frozen, the words say so.
 ///
 /// # Panics
-/// If `network` is not one of [`networks::NETWORKS`] or its embedded statistics are damaged.
-pub fn first_difference(network: &str, stages: &[Stage]) -> Option<String> {
-    let entry = networks::by_name(network).expect("only networks of this version are observed");
+/// If the embedded statistics are damaged, which only a change of the repository can do.
+pub fn first_difference(network: &str, stages: &[StageStatistics]) -> Option<String> {
+    let Some((_, frozen)) = STAGES.iter().find(|(name, _)| *name == network) else {
+        return Some(format!("no stage of {network} was frozen, so that it cannot be told"));
+    };
     let frozen: HashMap<String, FrozenStage> =
-        serde_json::from_str(entry.stages).expect("the embedded statistics are valid");
+        serde_json::from_str(frozen).expect("the embedded statistics are valid");
     stages.iter().find_map(|stage| {
         let Some(reference) = frozen.get(&stage.name) else {
             return Some(format!("{} has no frozen statistics", stage.name));

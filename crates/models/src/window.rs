@@ -1,10 +1,9 @@
-//! The sliding windows of Burn's modules as the kernels describe them, stated once: for the kernels, which run them,
-//! and for counting, which follows their sizes.
+//! The sliding windows of Burn's modules as a graph describes them, and back.
 
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
-use kernels::{GraphError, Padding, Window};
+use graph::{Padding, Window};
 
 /// The window of a convolution.
 pub(crate) fn of_conv(conv: &Conv2d) -> Window {
@@ -17,19 +16,21 @@ pub(crate) fn of_conv(conv: &Conv2d) -> Window {
 }
 
 /// The window of a pool.
-///
-/// # Errors
-/// [`GraphError::CeilMode`] where sizes are rounded up, which a [`Window`] does not say.
-pub(crate) fn of_pool(pool: &MaxPool2d) -> Result<Window, GraphError> {
-    if pool.ceil_mode {
-        return Err(GraphError::CeilMode);
-    }
-    Ok(Window {
+pub(crate) fn of_pool(pool: &MaxPool2d) -> Window {
+    Window {
         kernel: pool.kernel_size,
         stride: pool.stride,
         dilation: pool.dilation,
         padding: padding(&pool.padding),
-    })
+    }
+}
+
+/// What Burn calls a window's padding.
+pub(crate) fn to_burn(padding: Padding) -> PaddingConfig2d {
+    match padding {
+        Padding::Same => PaddingConfig2d::Same,
+        Padding::Explicit([top, left, bottom, right]) => PaddingConfig2d::Explicit(top, left, bottom, right),
+    }
 }
 
 fn padding(padding: &PaddingConfig2d) -> Padding {
@@ -52,15 +53,17 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_padding_of_each_side() {
-        let of = |padding| of_pool(&pool().with_padding(padding).init()).unwrap().output([10, 9]);
+        let of = |padding| of_pool(&pool().with_padding(padding).init()).output([10, 9]);
         assert_eq!(of(PaddingConfig2d::Valid), Some([4, 8]));
         assert_eq!(of(PaddingConfig2d::Same), Some([5, 9]));
         assert_eq!(of(PaddingConfig2d::Explicit(1, 0, 0, 1)), Some([5, 9]));
-        assert_eq!(of_pool(&pool().init()).unwrap().output([2, 9]), None);
+        assert_eq!(of_pool(&pool().init()).output([2, 9]), None);
     }
 
     #[test]
-    fn a_pool_that_rounds_sizes_up_is_refused() {
-        assert_eq!(of_pool(&pool().with_ceil_mode(true).init()), Err(GraphError::CeilMode));
+    fn a_padding_comes_back_from_burn() {
+        for padding in [Padding::Same, Padding::Explicit([0; 4]), Padding::Explicit([1, 2, 3, 4])] {
+            assert_eq!(self::padding(&to_burn(padding)), padding);
+        }
     }
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use models::catalog::{CatalogError, FigureName};
-use models::complexity::{FlopsRule, Layer, ParamsRule};
-use models::weights::{Framework, Role};
-use models::{Catalog, DeviceName, Model};
+use models::complexity::{Cost, FlopsRule, ParamsRule};
+use models::weights::{Framework, ModuleTensor, Role};
+use models::{Catalog, Model};
 use serde_json::Value;
 
 fn reference(file: &str) -> Value {
@@ -352,14 +352,12 @@ fn a_files_tolerance_holds_for_its_own_entries() {
 #[test]
 fn every_network_has_the_tensors_of_its_checkpoint() {
     let catalog = Catalog::built_in();
-    let device = DeviceName::Flex.init().unwrap();
     for model in catalog.models() {
-        let network = model.network().init(&device);
-        let tensors = network.tensors();
+        let network = model.network().build();
+        let mut tensors: Vec<&ModuleTensor> = network.tensors().collect();
         let states = reference(&format!("states/{}.json", model.network));
         let states = states.as_array().unwrap();
         assert_eq!(tensors.len(), states.len(), "{}", model.id);
-        let mut tensors = tensors;
         let mut states: Vec<&Value> = states.iter().collect();
         // Only Keras's files go by order; in the others a name is enough.
         if network.framework() != Framework::Keras {
@@ -395,29 +393,29 @@ fn every_network_has_the_tensors_of_its_checkpoint() {
 }
 
 /// Every integer that the sources' own tools counted for `model`, by its key.
-fn counts(key: &str, layers_224: &[Layer], layers_299: &[Layer]) -> u64 {
-    let layers = if key.ends_with("_224") { layers_224 } else { layers_299 };
+fn counts(key: &str, costs_224: &[Cost], costs_299: &[Cost]) -> u64 {
+    let costs = if key.ends_with("_224") { costs_224 } else { costs_299 };
     match key {
-        "params" => ParamsRule::Trainable.count(layers),
-        "params_with_running_stats" => ParamsRule::WithRunningStatistics.count(layers),
-        "thop_params" => ParamsRule::Thop.count(layers),
-        "thop_macs_224" | "thop_macs_299" => FlopsRule::ThopMacs.count(layers),
-        "paddle_flops_224" | "paddle_flops_299" => FlopsRule::PaddleFlops.count(layers),
+        "params" => ParamsRule::Trainable.count(costs),
+        "params_with_running_stats" => ParamsRule::WithRunningStatistics.count(costs),
+        "thop_params" => ParamsRule::Thop.count(costs),
+        "thop_macs_224" | "thop_macs_299" => FlopsRule::ThopMacs.count(costs),
+        "paddle_flops_224" | "paddle_flops_299" => FlopsRule::PaddleFlops.count(costs),
         other => panic!("nothing is compared with {other}"),
     }
 }
 
 /// fvcore counts by operator; each operator is a sum over one kind of layer.
-fn fvcore_operators(layers: &[Layer]) -> BTreeMap<&'static str, u64> {
+fn fvcore_operators(costs: &[Cost]) -> BTreeMap<&'static str, u64> {
     let mut sums = BTreeMap::new();
-    for layer in layers {
-        let operator = match layer {
-            Layer::Conv { .. } => "conv",
-            Layer::BatchNorm { .. } => "batch_norm",
-            Layer::AveragePool { .. } => "adaptive_avg_pool2d",
-            Layer::Linear { .. } => "linear",
+    for cost in costs {
+        let operator = match cost {
+            Cost::Conv { .. } => "conv",
+            Cost::BatchNorm { .. } => "batch_norm",
+            Cost::AveragePool { .. } => "adaptive_avg_pool2d",
+            Cost::Linear { .. } => "linear",
         };
-        *sums.entry(operator).or_default() += FlopsRule::Fvcore.count(std::slice::from_ref(layer));
+        *sums.entry(operator).or_default() += FlopsRule::Fvcore.count(std::slice::from_ref(cost));
     }
     sums
 }
@@ -425,12 +423,11 @@ fn fvcore_operators(layers: &[Layer]) -> BTreeMap<&'static str, u64> {
 #[test]
 fn every_count_equals_the_sources_tool_to_the_unit() {
     let catalog = Catalog::built_in();
-    let device = DeviceName::Flex.init().unwrap();
     let complexity = reference("complexity.json");
     let mut compared_of_table = 0;
     for model in catalog.models() {
-        let network = model.network().init(&device);
-        let (at_224, at_299) = (network.layers(224), network.layers(299));
+        let network = model.network().build();
+        let (at_224, at_299) = (network.costs(224).unwrap(), network.costs(299).unwrap());
         let mut compared = 0;
         for (key, expected) in complexity[model.network.replacen('-', "/", 1)].as_object().unwrap() {
             if let Some(operators) = expected.as_object() {
@@ -450,6 +447,6 @@ fn every_count_equals_the_sources_tool_to_the_unit() {
     }
     // How many integers the documented table rests on, and what it says of the first network.
     assert_eq!(compared_of_table, 100);
-    let network = catalog.select("timm/xception").unwrap()[0].network().init(&device);
-    assert_eq!(FlopsRule::ThopFlops.count(&network.layers(224)), 9_198_849_216);
+    let network = catalog.select("timm/xception").unwrap()[0].network().build();
+    assert_eq!(FlopsRule::ThopFlops.count(&network.costs(224).unwrap()), 9_198_849_216);
 }

@@ -14,7 +14,13 @@ impl Activation {
     /// What it makes of `x`: the definition, in f64, that whatever computes it is tested with. What is not a number stays so.
     pub fn of(self, x: f64) -> f64 {
         match self {
-            Self::Relu => if x < 0.0 { 0.0 } else { x },
+            Self::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
         }
     }
 }

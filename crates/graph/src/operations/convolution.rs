@@ -67,7 +67,8 @@ impl Definition for Convolution {
 
     /// Each element of the output sums over a kernel; a bias adds no multiplication.
     fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Result<Option<Cost>, Misfit> {
-        let kernel = self.kernel.shape[1..].iter().fold(1_u64, |product, &axis| product.saturating_mul(axis as u64));
+        let kernel =
+            self.kernel.shape[1..].iter().fold(1_u64, |product, &axis| product.saturating_mul(axis as u64));
         let biases = self.bias.as_ref().map_or(0, |bias| bias.len() as u64);
         Ok(Some(Cost::Conv {
             macs: output.elements()?.saturating_mul(kernel),

@@ -129,11 +129,7 @@ impl<'a, W: Weights> Loader<'a, W> {
     }
 
     /// The weights of a convolution over all channels, of the image or of a map.
-    fn dense(
-        &mut self,
-        value: Value,
-        image: bool,
-    ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
+    fn dense(&mut self, value: Value, image: bool) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
         let isa = self.isa;
         let Loaded { convolution, kernel, bias } = self.read(value)?;
         let [from, to] = convolution.channels();

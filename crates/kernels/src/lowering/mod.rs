@@ -165,7 +165,10 @@ impl Lowering {
     /// The steps in words, a line each, for tests and for people.
     #[cfg(test)]
     fn described(&self) -> Vec<String> {
-        self.steps.iter().map(|step| format!("{:?} of {:?} then {:?}", step.kind, step.input, step.epilogue)).collect()
+        self.steps
+            .iter()
+            .map(|step| format!("{:?} of {:?} then {:?}", step.kind, step.input, step.epilogue))
+            .collect()
     }
 }
 
@@ -178,7 +181,9 @@ fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
         let width = node.inputs.first().map_or(0, |input| widths[input.index()]);
         let fits = |expected: usize| match width {
             // Without weights there is nothing to multiply, nor a size to tell from.
-            found if found != expected || found == 0 => Err(Unsupported::Channels { at: at(), expected, found }),
+            found if found != expected || found == 0 => {
+                Err(Unsupported::Channels { at: at(), expected, found })
+            }
             _ => Ok(()),
         };
         let reads_image = node.inputs.contains(&Value::IMAGE);
@@ -264,7 +269,9 @@ impl Planner<'_> {
             Operation::Convolution(convolution) if convolution.groups == 1 => {
                 match separable::depthwise_before(&self.chain, value) {
                     Some(separable::Before { depthwise, between }) => {
-                        let Operation::Convolution(before) = &graph.node(depthwise).operation else { return unsupported() };
+                        let Operation::Convolution(before) = &graph.node(depthwise).operation else {
+                            return unsupported();
+                        };
                         let kind = PlannedKind::Separable { depthwise, between, pointwise: value };
                         (kind, before.window, self.source(graph.node(depthwise).inputs[0]), None)
                     }
@@ -289,7 +296,9 @@ impl Planner<'_> {
                 let residual = Finish::Residual(self.value(node.inputs[1]));
                 (PlannedKind::Finish, Window::PIXEL, input(self), Some(residual))
             }
-            Operation::GlobalAveragePool(_) | Operation::Scale(_) | Operation::Linear(_) => return unsupported(),
+            Operation::GlobalAveragePool(_) | Operation::Scale(_) | Operation::Linear(_) => {
+                return unsupported();
+            }
         };
         let mut epilogue: Vec<Finish> = first.into_iter().collect();
         let done = epilogue::follow(&self.chain, &self.stored, value, &mut epilogue);
@@ -339,7 +348,14 @@ mod tests {
             format!("p{}", self.count)
         }
 
-        pub(super) fn conv(&mut self, from: usize, to: usize, groups: usize, window: Window, x: Value) -> Value {
+        pub(super) fn conv(
+            &mut self,
+            from: usize,
+            to: usize,
+            groups: usize,
+            window: Window,
+            x: Value,
+        ) -> Value {
             let [height, width] = window.kernel;
             let shape = [to, from / groups, height, width];
             let kernel = Parameter::new(self.key(), Role::Conv { fan_in: 1 }, shape);
@@ -355,8 +371,8 @@ mod tests {
         }
 
         pub(super) fn norm(&mut self, x: Value) -> Value {
-            let [gamma, beta, mean, variance] =
-                [Role::Gamma, Role::Beta, Role::Mean, Role::Variance].map(|role| Parameter::new(self.key(), role, [8]));
+            let [gamma, beta, mean, variance] = [Role::Gamma, Role::Beta, Role::Mean, Role::Variance]
+                .map(|role| Parameter::new(self.key(), role, [8]));
             self.on.batch_norm(Normalisation { gamma, beta, mean, variance, epsilon: 1e-3 }, x)
         }
 
@@ -379,7 +395,10 @@ mod tests {
         };
         let grouped = refusal(|net, x| net.conv(8, 8, 2, Window::PIXEL, x));
         assert_eq!(grouped, "p2: convolutions of 2 groups on 8 channels have no kernel");
-        assert_eq!(refusal(|net, x| net.conv(7, 8, 1, Window::PIXEL, x)), "p2: 8 channels come in where 7 belong");
+        assert_eq!(
+            refusal(|net, x| net.conv(7, 8, 1, Window::PIXEL, x)),
+            "p2: 8 channels come in where 7 belong"
+        );
         let again = "the image is read by something other than one convolution without groups";
         assert_eq!(refusal(|net, _| net.conv(3, 8, 1, Window::PIXEL, Value::IMAGE)), again);
         assert_eq!(refusal(|net, _| net.on.relu(Value::IMAGE)), again);

@@ -9,9 +9,14 @@ use super::chain::Chain;
 /// Whether `value` is an activation that all its readers apply themselves.
 pub(super) fn is_applied_on_read(chain: &Chain<'_>, stored: &[Option<usize>], value: Value) -> bool {
     let can = |&reader: &Value| {
-        matches!(chain.graph().node(reader).operation, Operation::Convolution(_) | Operation::GlobalAveragePool(_))
+        matches!(
+            chain.graph().node(reader).operation,
+            Operation::Convolution(_) | Operation::GlobalAveragePool(_)
+        )
     };
-    chain.activation(value).is_some() && stored[value.index()].is_none() && chain.readers(value).iter().all(can)
+    chain.activation(value).is_some()
+        && stored[value.index()].is_none()
+        && chain.readers(value).iter().all(can)
 }
 
 /// Where to read `value`.

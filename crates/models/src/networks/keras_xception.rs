@@ -12,12 +12,12 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
+use graph::Value;
 
 use super::timm_xception::{BlockConfig, TIMM_XCEPTION, XceptionConfig};
-use crate::fold::fold_norm;
-use crate::interpret::Interpreter;
+use crate::build::Walk;
 use crate::layers::{SeparableConv2d, batch_norm, pointwise};
-use crate::network::Architecture;
+use crate::network::{Architecture, Network};
 use crate::weights::Framework;
 
 const EPSILON: f64 = 1e-3;
@@ -35,8 +35,13 @@ impl KerasXceptionConfig {
         Self(XceptionConfig::with_widths(stem, blocks, exit, classes))
     }
 
-    /// The network on `device`, its weights not set yet.
-    pub fn init(&self, device: &Device) -> KerasXception {
+    /// The network.
+    pub fn network(&self) -> Network {
+        Network::of(&self.init(&Device::flex()))
+    }
+
+    /// The modules, whose weights are never set: they say what there is.
+    fn init(&self, device: &Device) -> KerasXception {
         let Self(config) = self;
         let conv = |channels, stride| {
             Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]).with_bias(false).init(device)
@@ -58,7 +63,7 @@ impl KerasXceptionConfig {
 
 /// Keras's `Xception`; the stem is its block 1, `blocks` are 2 to 13 and the exit is 14.
 #[derive(Module, Debug)]
-pub struct KerasXception {
+struct KerasXception {
     stem: Vec<Stem>,
     blocks: Vec<Block>,
     exit: Vec<Separable>,
@@ -73,38 +78,25 @@ impl KerasXception {
 }
 
 impl Architecture for KerasXception {
-    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
         let mut x = images;
         for layer in &self.stem {
             x = on.conv(&layer.conv, x);
             x = on.norm(&layer.bn, x);
             x = on.relu(x);
         }
-        on.stage("block1_conv2_act", &x);
+        on.stage("block1_conv2_act", x);
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.walk(on, x);
-            on.stage(&format!("add_{}", index + 1), &x);
+            on.stage(&format!("add_{}", index + 1), x);
         }
         for separable in &self.exit {
             x = separable.walk(on, x);
             x = on.relu(x);
         }
-        on.stage("block14_sepconv2_act", &x);
+        on.stage("block14_sepconv2_act", x);
         let x = on.global_average_pool(x);
         on.linear(&self.predictions, x)
-    }
-
-    fn fold_norms(&mut self) {
-        for layer in &mut self.stem {
-            fold_norm(&mut layer.conv, &mut layer.bn);
-        }
-        for block in &mut self.blocks {
-            block.separable.iter_mut().for_each(Separable::fold_norms);
-            if let Some(shortcut) = &mut block.shortcut {
-                fold_norm(&mut shortcut.conv, &mut shortcut.bn);
-            }
-        }
-        self.exit.iter_mut().for_each(Separable::fold_norms);
     }
 
     fn framework(&self) -> Framework {
@@ -142,14 +134,14 @@ impl Architecture for KerasXception {
 #[derive(Module, Debug)]
 struct Stem {
     conv: Conv2d,
-    bn: Option<BatchNorm>,
+    bn: BatchNorm,
 }
 
 /// Keras's `SeparableConv2D` and the normalisation after it.
 #[derive(Module, Debug)]
 struct Separable {
     sepconv: SeparableConv2d,
-    bn: Option<BatchNorm>,
+    bn: BatchNorm,
 }
 
 impl Separable {
@@ -160,13 +152,9 @@ impl Separable {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
         let x = self.sepconv.walk(on, x);
         on.norm(&self.bn, x)
-    }
-
-    fn fold_norms(&mut self) {
-        fold_norm(&mut self.sepconv.pointwise, &mut self.bn);
     }
 }
 
@@ -174,7 +162,7 @@ impl Separable {
 #[derive(Module, Debug)]
 struct Shortcut {
     conv: Conv2d,
-    bn: Option<BatchNorm>,
+    bn: BatchNorm,
 }
 
 /// One residual block.
@@ -206,8 +194,8 @@ impl Block {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, input: I::Features) -> I::Features {
-        let mut x = input.clone();
+    fn walk(&self, on: &mut Walk<'_>, input: Value) -> Value {
+        let mut x = input;
         for (index, separable) in self.separable.iter().enumerate() {
             if index > 0 || self.start_with_relu {
                 x = on.relu(x);

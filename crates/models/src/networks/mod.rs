@@ -8,8 +8,6 @@ mod timm_resnet;
 mod timm_xception;
 mod xception_aligned;
 
-use burn::tensor::Device;
-
 use crate::network::Network;
 pub use keras_xception::KerasXceptionConfig;
 pub use ppcls_xception::PaddleXceptionConfig;
@@ -21,15 +19,13 @@ pub struct NetworkEntry {
     pub name: &'static str,
     /// Its family: the name of the file that defines it.
     pub family: &'static str,
-    /// Statistics of its stages for the seeded probe in the source framework, as JSON.
-    pub(crate) stages: &'static str,
-    init: fn(&Device) -> Box<dyn Network>,
+    build: fn() -> Network,
 }
 
 impl NetworkEntry {
-    /// The network on `device`, its weights not set yet.
-    pub fn init(&self, device: &Device) -> Box<dyn Network> {
-        (self.init)(device)
+    /// The network.
+    pub fn build(&self) -> Network {
+        (self.build)()
     }
 }
 
@@ -42,12 +38,7 @@ impl std::fmt::Debug for NetworkEntry {
 /// An entry by its name and its configuration in the file of its family.
 macro_rules! network {
     ($name:literal, $family:ident::$config:ident) => {
-        NetworkEntry {
-            name: $name,
-            family: stringify!($family),
-            stages: include_str!(concat!("../../../../datasets/reference/stages/", $name, ".json")),
-            init: |device| Box::new($family::$config.init(device)),
-        }
+        NetworkEntry { name: $name, family: stringify!($family), build: || $family::$config.network() }
     };
 }
 

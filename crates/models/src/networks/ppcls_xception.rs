@@ -11,11 +11,11 @@ use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
+use graph::Value;
 
-use crate::fold::fold_norm;
-use crate::interpret::Interpreter;
+use crate::build::Walk;
 use crate::layers::{batch_norm, conv3x3, depthwise3x3, pointwise};
-use crate::network::Architecture;
+use crate::network::{Architecture, Network};
 use crate::weights::Framework;
 
 const EPSILON: f64 = 1e-5;
@@ -55,8 +55,13 @@ impl PaddleXceptionConfig {
         Self { stem, entry, middle: 8, exit, classes }
     }
 
-    /// The network on `device`, its weights not set yet.
-    pub fn init(&self, device: &Device) -> PaddleXception {
+    /// The network.
+    pub fn network(&self) -> Network {
+        Network::of(&self.init(&Device::flex()))
+    }
+
+    /// The modules, whose weights are never set: they say what there is.
+    fn init(&self, device: &Device) -> PaddleXception {
         let [first, second] = self.stem;
         let mut channels = second;
         let entry_flow = self.entry.iter().enumerate().map(|(index, &(out, stride))| {
@@ -84,7 +89,7 @@ impl PaddleXceptionConfig {
 
 /// PaddleClas's `Xception`, its flows unfolded.
 #[derive(Module, Debug)]
-pub struct PaddleXception {
+struct PaddleXception {
     conv1: ConvNorm,
     conv2: ConvNorm,
     entry_flow: Vec<Block>,
@@ -96,7 +101,7 @@ pub struct PaddleXception {
 }
 
 impl Architecture for PaddleXception {
-    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
         let x = self.conv1.walk(on, images);
         let x = on.relu(x);
         let x = self.conv2.walk(on, x);
@@ -104,28 +109,17 @@ impl Architecture for PaddleXception {
         for (flow, blocks) in [("entry", &self.entry_flow), ("middle", &self.middle_flow)] {
             for (index, block) in blocks.iter().enumerate() {
                 x = block.walk(on, x);
-                on.stage(&format!("_{flow}_flow._conv_{index}"), &x);
+                on.stage(&format!("_{flow}_flow._conv_{index}"), x);
             }
         }
         let x = self.exit_flow.walk(on, x);
-        on.stage("_exit_flow._conv_0", &x);
+        on.stage("_exit_flow._conv_0", x);
         let x = self.conv_1.walk(on, x);
         let x = on.relu(x);
         let x = self.conv_2.walk(on, x);
         let x = on.relu(x);
         let x = on.global_average_pool(x);
         on.linear(&self.out, x)
-    }
-
-    fn fold_norms(&mut self) {
-        self.conv1.fold_norms();
-        self.conv2.fold_norms();
-        let blocks = self.entry_flow.iter_mut().chain(&mut self.middle_flow);
-        for block in blocks.chain([&mut self.exit_flow]) {
-            block.conv.iter_mut().for_each(SeparableConv::fold_norms);
-        }
-        self.conv_1.fold_norms();
-        self.conv_2.fold_norms();
     }
 
     fn framework(&self) -> Framework {
@@ -160,7 +154,7 @@ impl Architecture for PaddleXception {
 #[derive(Module, Debug)]
 struct ConvNorm {
     conv: Conv2d,
-    batch_norm: Option<BatchNorm>,
+    batch_norm: BatchNorm,
 }
 
 impl ConvNorm {
@@ -169,13 +163,9 @@ impl ConvNorm {
         Self { conv, batch_norm: batch_norm(channels, EPSILON, device) }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
         let x = on.conv(&self.conv, x);
         on.norm(&self.batch_norm, x)
-    }
-
-    fn fold_norms(&mut self) {
-        fold_norm(&mut self.conv, &mut self.batch_norm);
     }
 }
 
@@ -194,14 +184,9 @@ impl SeparableConv {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
         let x = self.pointwise_conv.walk(on, x);
         self.depthwise_conv.walk(on, x)
-    }
-
-    fn fold_norms(&mut self) {
-        self.pointwise_conv.fold_norms();
-        self.depthwise_conv.fold_norms();
     }
 }
 
@@ -245,8 +230,8 @@ impl Block {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, input: I::Features) -> I::Features {
-        let mut x = input.clone();
+    fn walk(&self, on: &mut Walk<'_>, input: Value) -> Value {
+        let mut x = input;
         for (index, conv) in self.conv.iter().enumerate() {
             if index > 0 || self.relu_first {
                 x = on.relu(x);

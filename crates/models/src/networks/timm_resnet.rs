@@ -11,11 +11,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
+use graph::Value;
 
-use crate::fold::fold_norm;
-use crate::interpret::Interpreter;
+use crate::build::Walk;
 use crate::layers::{batch_norm, conv3x3, pointwise};
-use crate::network::Architecture;
+use crate::network::{Architecture, Network};
 
 const EPSILON: f64 = 1e-5;
 const STEM: usize = 64;
@@ -32,8 +32,13 @@ pub(super) struct ResNetConfig {
 pub(super) const RESNET18: ResNetConfig = ResNetConfig { layers: [(64, 2), (128, 2), (256, 2), (512, 2)] };
 
 impl ResNetConfig {
-    /// The network on `device`, its weights not set yet.
-    pub(super) fn init(&self, device: &Device) -> ResNet {
+    /// The network.
+    pub(super) fn network(&self) -> Network {
+        Network::of(&self.init(&Device::flex()))
+    }
+
+    /// The modules, whose weights are never set: they say what there is.
+    fn init(&self, device: &Device) -> ResNet {
         let layer = |index: usize| {
             let (channels, blocks) = self.layers[index];
             let before = if index == 0 { STEM } else { self.layers[index - 1].0 };
@@ -67,9 +72,9 @@ impl ResNetConfig {
 
 /// timm's `ResNet`.
 #[derive(Module, Debug)]
-pub(super) struct ResNet {
+struct ResNet {
     conv1: Conv2d,
-    bn1: Option<BatchNorm>,
+    bn1: BatchNorm,
     maxpool: MaxPool2d,
     layer1: Vec<BasicBlock>,
     layer2: Vec<BasicBlock>,
@@ -79,7 +84,7 @@ pub(super) struct ResNet {
 }
 
 impl Architecture for ResNet {
-    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
         let x = on.conv(&self.conv1, images);
         let x = on.norm(&self.bn1, x);
         let x = on.relu(x);
@@ -88,18 +93,11 @@ impl Architecture for ResNet {
         for (layer, blocks) in layers.into_iter().enumerate() {
             for (index, block) in blocks.iter().enumerate() {
                 x = block.walk(on, x);
-                on.stage(&format!("layer{}.{index}", layer + 1), &x);
+                on.stage(&format!("layer{}.{index}", layer + 1), x);
             }
         }
         let x = on.global_average_pool(x);
         on.linear(&self.fc, x)
-    }
-
-    fn fold_norms(&mut self) {
-        fold_norm(&mut self.conv1, &mut self.bn1);
-        for layer in [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4] {
-            layer.iter_mut().for_each(BasicBlock::fold_norms);
-        }
     }
 }
 
@@ -107,11 +105,11 @@ impl Architecture for ResNet {
 #[derive(Module, Debug)]
 struct BasicBlock {
     conv1: Conv2d,
-    bn1: Option<BatchNorm>,
+    bn1: BatchNorm,
     conv2: Conv2d,
-    bn2: Option<BatchNorm>,
+    bn2: BatchNorm,
     /// timm's `nn.Sequential` of a convolution and its normalisation.
-    downsample: Option<(Conv2d, Option<BatchNorm>)>,
+    downsample: Option<(Conv2d, BatchNorm)>,
 }
 
 impl BasicBlock {
@@ -128,13 +126,13 @@ impl BasicBlock {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
         let shortcut = match &self.downsample {
             Some((conv, norm)) => {
-                let projected = on.conv(conv, x.clone());
+                let projected = on.conv(conv, x);
                 on.norm(norm, projected)
             }
-            None => x.clone(),
+            None => x,
         };
         let x = on.conv(&self.conv1, x);
         let x = on.norm(&self.bn1, x);
@@ -143,13 +141,5 @@ impl BasicBlock {
         let x = on.norm(&self.bn2, x);
         let x = on.add(x, shortcut);
         on.relu(x)
-    }
-
-    fn fold_norms(&mut self) {
-        fold_norm(&mut self.conv1, &mut self.bn1);
-        fold_norm(&mut self.conv2, &mut self.bn2);
-        if let Some((conv, norm)) = &mut self.downsample {
-            fold_norm(conv, norm);
-        }
     }
 }

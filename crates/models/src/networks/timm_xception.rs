@@ -11,11 +11,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d, Relu};
 use burn::tensor::Device;
+use graph::Value;
 
-use crate::fold::fold_norm;
-use crate::interpret::Interpreter;
+use crate::build::Walk;
 use crate::layers::{SeparableConv2d, batch_norm, pointwise};
-use crate::network::Architecture;
+use crate::network::{Architecture, Network};
 
 const EPSILON: f64 = 1e-5;
 
@@ -110,8 +110,13 @@ impl XceptionConfig {
         }
     }
 
-    /// The network on `device`, its weights not set yet.
-    pub fn init(&self, device: &Device) -> Xception {
+    /// The network.
+    pub fn network(&self) -> Network {
+        Network::of(&self.init(&Device::flex()))
+    }
+
+    /// The modules, whose weights are never set: they say what there is.
+    fn init(&self, device: &Device) -> Xception {
         let conv = |channels, stride| {
             Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]).with_bias(false).init(device)
         };
@@ -136,21 +141,21 @@ impl XceptionConfig {
 
 /// timm's `Xception`; `blocks` are its `block1` to `block12`.
 #[derive(Module, Debug)]
-pub struct Xception {
+struct Xception {
     conv1: Conv2d,
-    bn1: Option<BatchNorm>,
+    bn1: BatchNorm,
     conv2: Conv2d,
-    bn2: Option<BatchNorm>,
+    bn2: BatchNorm,
     blocks: Vec<Block>,
     conv3: SeparableConv2d,
-    bn3: Option<BatchNorm>,
+    bn3: BatchNorm,
     conv4: SeparableConv2d,
-    bn4: Option<BatchNorm>,
+    bn4: BatchNorm,
     fc: Linear,
 }
 
 impl Architecture for Xception {
-    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
         let x = on.conv(&self.conv1, images);
         let x = on.norm(&self.bn1, x);
         let x = on.relu(x);
@@ -159,7 +164,7 @@ impl Architecture for Xception {
         let mut x = on.relu(x);
         for (index, block) in self.blocks.iter().enumerate() {
             x = block.walk(on, x);
-            on.stage(&format!("block{}", index + 1), &x);
+            on.stage(&format!("block{}", index + 1), x);
         }
         let x = self.conv3.walk(on, x);
         let x = on.norm(&self.bn3, x);
@@ -169,14 +174,6 @@ impl Architecture for Xception {
         let x = on.relu(x);
         let x = on.global_average_pool(x);
         on.linear(&self.fc, x)
-    }
-
-    fn fold_norms(&mut self) {
-        fold_norm(&mut self.conv1, &mut self.bn1);
-        fold_norm(&mut self.conv2, &mut self.bn2);
-        self.blocks.iter_mut().for_each(Block::fold_norms);
-        fold_norm(&mut self.conv3.pointwise, &mut self.bn3);
-        fold_norm(&mut self.conv4.pointwise, &mut self.bn4);
     }
 
     fn key(&self, layer: &str, leaf: &str) -> String {
@@ -219,7 +216,7 @@ impl Block {
                 rep.push(Rep::Relu(Relu::new()));
             }
             rep.push(Rep::Separable(SeparableConv2d::init([from, to], device)));
-            rep.extend(batch_norm(to, EPSILON, device).map(Rep::Norm));
+            rep.push(Rep::Norm(batch_norm(to, EPSILON, device)));
         }
         if config.stride != 1 {
             let pool = MaxPool2dConfig::new([3, 3])
@@ -229,41 +226,23 @@ impl Block {
         }
         Self {
             skip: projected.then(|| pointwise(config.channels, config.stride, device)),
-            skipbn: if projected { batch_norm(channels_out, EPSILON, device) } else { None },
+            skipbn: projected.then(|| batch_norm(channels_out, EPSILON, device)),
             rep,
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
-        let shortcut = match &self.skip {
-            Some(skip) => {
-                let projected = on.conv(skip, x.clone());
-                on.norm(&self.skipbn, projected)
-            }
-            None => x.clone(),
-        };
+    fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
+        let mut shortcut = x;
+        if let (Some(skip), Some(skipbn)) = (&self.skip, &self.skipbn) {
+            shortcut = on.conv(skip, x);
+            shortcut = on.norm(skipbn, shortcut);
+        }
         let x = self.rep.iter().fold(x, |x, layer| match layer {
             Rep::Relu(_) => on.relu(x),
             Rep::Separable(separable) => separable.walk(on, x),
-            Rep::Norm(norm) => on.batch_norm(norm, x),
+            Rep::Norm(norm) => on.norm(norm, x),
             Rep::MaxPool(pool) => on.max_pool(pool, x),
         });
         on.add(x, shortcut)
-    }
-
-    fn fold_norms(&mut self) {
-        if let Some(skip) = &mut self.skip {
-            fold_norm(skip, &mut self.skipbn);
-        }
-        let mut folded: Vec<Rep> = Vec::with_capacity(self.rep.len());
-        for layer in std::mem::take(&mut self.rep) {
-            match (layer, folded.last_mut()) {
-                (Rep::Norm(norm), Some(Rep::Separable(separable))) => {
-                    fold_norm(&mut separable.pointwise, &mut Some(norm));
-                }
-                (layer, _) => folded.push(layer),
-            }
-        }
-        self.rep = folded;
     }
 }

@@ -15,11 +15,11 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::Device;
+use graph::Value;
 
-use crate::fold::fold_norm;
-use crate::interpret::Interpreter;
+use crate::build::Walk;
 use crate::layers::{batch_norm, conv3x3, depthwise3x3, pointwise};
-use crate::network::Architecture;
+use crate::network::{Architecture, Network};
 use crate::weights::Framework;
 
 /// The family's data.
@@ -117,8 +117,13 @@ impl XceptionAlignedConfig {
         blocks
     }
 
-    /// The network on `device`, its weights not set yet.
-    pub(super) fn init(&self, device: &Device) -> XceptionAligned {
+    /// The network.
+    pub(super) fn network(&self) -> Network {
+        Network::of(&self.init(&Device::flex()))
+    }
+
+    /// The modules, whose weights are never set: they say what there is.
+    fn init(&self, device: &Device) -> XceptionAligned {
         let [first, second] = STEM;
         let stem_end = conv3x3([first, second], 1, device);
         XceptionAligned {
@@ -152,7 +157,7 @@ impl XceptionAlignedConfig {
 
 /// timm's `XceptionAligned`.
 #[derive(Module, Debug)]
-pub(super) struct XceptionAligned {
+struct XceptionAligned {
     stem: Vec<Stem>,
     blocks: Vec<Block>,
     head: Head,
@@ -184,7 +189,7 @@ struct Head {
 }
 
 impl Architecture for XceptionAligned {
-    fn walk<I: Interpreter>(&self, on: &mut I, images: I::Features) -> I::Vector {
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
         let mut x = self.stem.iter().fold(images, |x, layer| match layer {
             Stem::ConvNormAct(layer) => {
                 let x = layer.walk(on, x);
@@ -197,7 +202,7 @@ impl Architecture for XceptionAligned {
                 Block::Post(block) => block.walk(on, x),
                 Block::Pre(block) => block.walk(on, x),
             };
-            on.stage(&self.block_key(index), &x);
+            on.stage(&self.block_key(index), x);
         }
         // In 41, 65 and 71 the last block ends with a ReLU of its own.
         if let Some(Block::Pre(_)) = self.blocks.last() {
@@ -219,26 +224,6 @@ impl Architecture for XceptionAligned {
         match self.names {
             Names::Timm => format!("{layer}.{leaf}"),
             Names::DeepLab(_) => format!("{}.{leaf}", self.deeplab_layer(layer)),
-        }
-    }
-
-    fn fold_norms(&mut self) {
-        // The first pre-activation block's normalisation follows the stem's last convolution.
-        if let (Some(Stem::Conv(conv)), Some(Block::Pre(block))) =
-            (self.stem.last_mut(), self.blocks.first_mut())
-        {
-            fold_norm(conv, &mut block.norm);
-        }
-        for layer in &mut self.stem {
-            if let Stem::ConvNormAct(layer) = layer {
-                layer.fold_norms();
-            }
-        }
-        for block in &mut self.blocks {
-            match block {
-                Block::Post(block) => block.fold_norms(),
-                Block::Pre(block) => block.fold_norms(),
-            }
         }
     }
 }
@@ -282,7 +267,7 @@ impl XceptionAligned {
 #[derive(Module, Debug)]
 struct ConvNormAct {
     conv: Conv2d,
-    bn: Option<BatchNorm>,
+    bn: BatchNorm,
 }
 
 impl ConvNormAct {
@@ -291,13 +276,9 @@ impl ConvNormAct {
         Self { conv, bn: batch_norm(channels, epsilon, device) }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, x: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, x: Value) -> Value {
         let x = on.conv(&self.conv, x);
         on.norm_act(&self.bn, x)
-    }
-
-    fn fold_norms(&mut self) {
-        fold_norm(&mut self.conv, &mut self.bn);
     }
 }
 
@@ -337,9 +318,9 @@ impl<M: Module> Stack<M> {
 #[derive(Module, Debug)]
 struct SeparableConv2d {
     conv_dw: Conv2d,
-    bn_dw: Option<BatchNorm>,
+    bn_dw: BatchNorm,
     conv_pw: Conv2d,
-    bn_pw: Option<BatchNorm>,
+    bn_pw: BatchNorm,
 }
 
 /// Whether a block's shortcut needs a convolution to fit.
@@ -366,10 +347,10 @@ impl XceptionModule {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, input: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, input: Value) -> Value {
         // The last block has its ReLUs inside the separable convolutions instead of before them.
-        let relu_if = |on: &mut I, wanted: bool, x| if wanted { on.relu(x) } else { x };
-        let x = self.stack.convs().into_iter().fold(input.clone(), |x, conv| {
+        let relu_if = |on: &mut Walk<'_>, wanted: bool, x| if wanted { on.relu(x) } else { x };
+        let x = self.stack.convs().into_iter().fold(input, |x, conv| {
             let x = relu_if(on, !self.last, x);
             let x = on.conv(&conv.conv_dw, x);
             let x = on.norm(&conv.bn_dw, x);
@@ -387,21 +368,13 @@ impl XceptionModule {
         };
         on.add(x, skip)
     }
-
-    fn fold_norms(&mut self) {
-        self.shortcut.iter_mut().for_each(ConvNormAct::fold_norms);
-        for conv in [&mut self.stack.conv1, &mut self.stack.conv2, &mut self.stack.conv3] {
-            fold_norm(&mut conv.conv_dw, &mut conv.bn_dw);
-            fold_norm(&mut conv.conv_pw, &mut conv.bn_pw);
-        }
-    }
 }
 
 /// timm's `PreXceptionModule`: normalisation and ReLU before the convolutions.
 #[derive(Module, Debug)]
 struct PreXceptionModule {
     shortcut: Option<Conv2d>,
-    norm: Option<BatchNorm>,
+    norm: BatchNorm,
     stack: Stack<PreSeparableConv2d>,
     last: bool,
 }
@@ -420,7 +393,7 @@ impl PreXceptionModule {
             shortcut: shortcut(config, device),
             norm: batch_norm(config.channels_in, epsilon, device),
             stack: Stack::init(config, |place, channels, stride| PreSeparableConv2d {
-                norm: if place == 0 { None } else { batch_norm(channels[0], epsilon, device) },
+                norm: (place > 0).then(|| batch_norm(channels[0], epsilon, device)),
                 conv_dw: depthwise3x3(channels[0], stride, config.dilation, device),
                 conv_pw: pointwise(channels, 1, device),
             }),
@@ -428,13 +401,13 @@ impl PreXceptionModule {
         }
     }
 
-    fn walk<I: Interpreter>(&self, on: &mut I, input: I::Features) -> I::Features {
+    fn walk(&self, on: &mut Walk<'_>, input: Value) -> Value {
         let input = on.norm_act(&self.norm, input);
         let input = on.relu(input);
-        let mut x = input.clone();
-        for (place, conv) in self.stack.convs().into_iter().enumerate() {
-            if place > 0 {
-                x = on.norm_act(&conv.norm, x);
+        let mut x = input;
+        for conv in self.stack.convs() {
+            if let Some(norm) = &conv.norm {
+                x = on.norm_act(norm, x);
                 x = on.relu(x);
             }
             x = on.conv(&conv.conv_dw, x);
@@ -448,12 +421,5 @@ impl PreXceptionModule {
             None => input,
         };
         on.add(x, skip)
-    }
-
-    /// The block's own normalisation stays: what comes before it is a sum.
-    fn fold_norms(&mut self) {
-        let Stack { conv1, conv2, conv3 } = &mut self.stack;
-        fold_norm(&mut conv1.conv_pw, &mut conv2.norm);
-        fold_norm(&mut conv2.conv_pw, &mut conv3.norm);
     }
 }

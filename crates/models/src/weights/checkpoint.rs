@@ -114,7 +114,7 @@ impl Checkpoint {
         self.tensors.values()
     }
 
-    /// The checkpoint as the `ModuleStore` of a network with these tensors.
+    /// The checkpoint as the weights of a network with these tensors.
     ///
     /// # Errors
     /// [`WeightsError::Mismatch`], or [`WeightsError::KerasLayers`], unless the tensors are exactly the

@@ -211,10 +211,6 @@ pub enum WeightsError {
         /// The network's name.
         network: String,
     },
-
-    /// This store only reads.
-    #[error("weights are read here, never written")]
-    ReadOnly,
 }
 
 /// Names the first few and counts the rest: a checkpoint of another network differs in hundreds.

@@ -3,7 +3,7 @@
 //! Networks are computed in Burn's layouts (convolutions `[out, in / groups, height, width]`, linear
 //! layers `[in, out]`); names and shapes in messages and in seeded weights are the source's.
 
-use super::module_tensors::Role;
+use graph::Role;
 
 /// The framework in which a network's weights are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Framework {
         match (self, role) {
             (Self::Keras, Role::Conv { .. } | Role::Linear { .. }) => "kernel",
             (_, Role::Conv { .. } | Role::Linear { .. }) => "weight",
-            (_, Role::LinearBias) => "bias",
+            (_, Role::ConvBias | Role::LinearBias) => "bias",
             (Self::Keras, Role::Gamma) => "gamma",
             (Self::Keras, Role::Beta) => "beta",
             (_, Role::Gamma) => "weight",

@@ -3,34 +3,10 @@
 
 use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
+use graph::{Parameter, Role};
 
 use super::framework::Layout;
 use crate::network::Architecture;
-
-/// What a tensor is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Convolution kernel.
-    Conv {
-        /// Inputs that each output sums over: `channels_in / groups * height * width`.
-        fan_in: usize,
-    },
-    /// Weight of a fully connected layer.
-    Linear {
-        /// Number of inputs.
-        fan_in: usize,
-    },
-    /// Bias of a fully connected layer.
-    LinearBias,
-    /// Scale of a batch normalisation.
-    Gamma,
-    /// Shift of a batch normalisation.
-    Beta,
-    /// Running mean of a batch normalisation.
-    Mean,
-    /// Running variance of a batch normalisation.
-    Variance,
-}
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,18 +19,18 @@ pub struct ModuleTensor {
     pub role: Role,
 }
 
-/// A tensor's place in a network: what the checkpoint calls it and where it goes.
+/// A tensor's place in a network: what the checkpoint calls it, and which parameter of the graph it becomes.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
     /// As the checkpoint has it.
     pub(crate) tensor: ModuleTensor,
-    /// The parameter's identity in the Burn module.
-    pub(super) id: ParamId,
-    /// Path of the parameter in the Burn module, enum variants left out.
-    pub(super) path: String,
-    /// Shape in the Burn module.
-    pub(super) shape: Vec<usize>,
-    /// From the checkpoint's axes to Burn's.
+    /// As the graph has it, under the same name.
+    pub(crate) parameter: Parameter,
+    /// The identity of the parameter in the Burn module.
+    pub(crate) id: ParamId,
+    /// Path of its layer in the Burn module, enum variants left out.
+    pub(crate) layer: String,
+    /// From the checkpoint's axes to the graph's, which are Burn's.
     pub(super) layout: Layout,
 }
 
@@ -97,6 +73,7 @@ impl<A: Architecture> ModuleVisitor for Visitor<'_, A> {
             self.path.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_str(), rest));
         let role = match (self.containers.last().map_or("", String::as_str), field) {
             ("Struct:Conv2d", "weight") => Role::Conv { fan_in: shape[1..].iter().product() },
+            ("Struct:Conv2d", "bias") => Role::ConvBias,
             ("Struct:Linear", "weight") => Role::Linear { fan_in: shape[0] },
             ("Struct:Linear", "bias") => Role::LinearBias,
             ("Struct:BatchNorm", "gamma") => Role::Gamma,
@@ -107,8 +84,10 @@ impl<A: Architecture> ModuleVisitor for Visitor<'_, A> {
         };
         let framework = self.network.framework();
         let layout = framework.layout(role, &shape);
-        let name = self.network.key(&layer.join("."), framework.leaf(role));
-        let tensor = ModuleTensor { name, shape: layout.source_shape(&shape), role };
-        self.slots.push(Slot { tensor, id: param.id, path: self.path.join("."), shape, layout });
+        let layer = layer.join(".");
+        let name = self.network.key(&layer, framework.leaf(role));
+        let parameter = Parameter::new(name.clone(), role, shape);
+        let tensor = ModuleTensor { name, shape: layout.source_shape(&parameter.shape), role };
+        self.slots.push(Slot { tensor, parameter, id: param.id, layer, layout });
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use burn::tensor::{DType, Shape, TensorData};
 use burn_store::bridge;
 
-use super::{Checkpoint, ModuleTensor, Role, WeightsError};
+use graph::Role;
+
+use super::{Checkpoint, ModuleTensor, WeightsError};
 use crate::network::Network;
 use crate::reference;
 
@@ -24,11 +26,11 @@ const LINEAR_GAIN: f64 = 32.0;
 ///
 /// # Errors
 /// [`WeightsError::NotSeeded`] when the reference holds no answers for the network.
-pub fn seeded(network: &dyn Network, name: &str) -> Result<Checkpoint, WeightsError> {
+pub fn seeded(network: &Network, name: &str) -> Result<Checkpoint, WeightsError> {
     let frozen =
         reference::answers(name).ok_or_else(|| WeightsError::NotSeeded { network: name.to_owned() })?;
     let fc_bias: Arc<[f32]> = frozen.fc_bias.into();
-    let tensors = network.tensors().into_iter().map(|tensor| {
+    let tensors = network.tensors().cloned().map(|tensor| {
         let fc_bias = Arc::clone(&fc_bias);
         let (name, shape) = (tensor.name.clone(), Shape::from(tensor.shape.clone()));
         bridge::deferred(name, DType::F32, shape.clone(), None, move || {
@@ -60,7 +62,7 @@ fn fill(tensor: &ModuleTensor, fc_bias: &[f32]) -> Vec<f32> {
         Role::Linear { fan_in } => values.map(|v| v * uniform(LINEAR_GAIN, fan_in)).collect(),
         Role::Gamma => values.map(|v| 1.0 + 0.25 * v).collect(),
         Role::LinearBias => fc_bias.to_vec(),
-        Role::Beta | Role::Mean => values.map(|v| 0.25 * v).collect(),
+        Role::ConvBias | Role::Beta | Role::Mean => values.map(|v| 0.25 * v).collect(),
         Role::Variance => values.map(|v| 1.0 + 0.5 * v).collect(),
     }
 }

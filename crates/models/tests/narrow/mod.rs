@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Tensor, TensorData};
 use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
 use models::weights::unit;
-use models::{Checkpoint, DeviceName, Images, Isa, Network, Products, Threads, WeightsError};
+use models::{
+    Checkpoint, DeviceName, Dtype, Executable, Forward, Images, Isa, Network, Products, ProgramError,
+    Threads, WeightsError,
+};
 use serde_json::Value;
 
 /// Side of the seeded input, in pixels.
@@ -19,15 +22,21 @@ const KERAS: KerasXceptionConfig = KerasXceptionConfig::with_widths([2, 4], [4, 
 const PADDLE: PaddleXceptionConfig =
     PaddleXceptionConfig::with_widths([2, 4], &[(4, 2), (6, 2), (8, 2)], [10, 12, 14], 10);
 
-/// The network of `source` (`timm`, `keras` or `paddle`) on `device`, its weights not set yet.
-pub(crate) fn network(source: &str, device: DeviceName) -> Box<dyn Network> {
-    let device = device.init().unwrap();
+/// The network of `source`: `timm`, `keras` or `paddle`.
+pub(crate) fn network(source: &str) -> Network {
     match source {
-        "timm" => Box::new(TIMM.init(&device)),
-        "keras" => Box::new(KERAS.init(&device)),
-        "paddle" => Box::new(PADDLE.init(&device)),
+        "timm" => TIMM.network(),
+        "keras" => KERAS.network(),
+        "paddle" => PADDLE.network(),
         other => panic!("no network of {other} was narrowed"),
     }
+}
+
+/// A network and the checkpoint that fills it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    network: Network,
+    checkpoint: Checkpoint,
 }
 
 /// A file that a framework wrote; `fixtures/README.md` says what is in it.
@@ -53,17 +62,32 @@ pub(crate) fn input() -> Vec<f32> {
     unit("input", 3 * SIZE * SIZE, 0).collect()
 }
 
-/// Logits of the seeded input, by Burn's operations: whichever multiply matrices, they have to agree.
-pub(crate) fn logits(network: &dyn Network) -> Vec<f32> {
+/// Logits of the seeded input, by Burn's operations: whichever multiply matrices, and whether normalisations are folded before
+/// or not, they have to agree.
+pub(crate) fn logits(Loaded { network, checkpoint }: &Loaded) -> Vec<f32> {
+    by_burn(network, checkpoint).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn by_burn(network: &Network, checkpoint: &Checkpoint) -> Result<Vec<f32>, WeightsError> {
+    let device = DeviceName::Flex.init().unwrap();
     let images = TensorData::new(input(), [1, 3, SIZE, SIZE]);
-    let images = Tensor::<4>::from_data(images, &DeviceName::Flex.init().unwrap());
-    let by =
-        |products| -> Vec<f32> { network.forward(images.clone(), products).into_data().iter().collect() };
-    let logits = by(Products::AsModules);
-    for others in [Products::AsMatrices, Products::AsConvolutions] {
-        assert_close(&format!("{others:?}"), &by(others), &logits, 1e-4);
+    let images = Tensor::<4>::from_data(images, &device);
+    let mut first = None;
+    for graph in [network.graph().clone(), network.graph().fold_norms()] {
+        for products in [Products::AsModules, Products::AsMatrices, Products::AsConvolutions] {
+            let mut weights = network.weights(checkpoint)?;
+            let executable = Executable::load(&graph, &mut weights, &device, Dtype::F32, products)?;
+            weights.finish()?;
+            let logits: Vec<f32> = executable.forward(images.clone()).into_data().iter().collect();
+            assert_close(
+                &format!("{products:?}"),
+                &logits,
+                first.get_or_insert_with(|| logits.clone()),
+                1e-4,
+            );
+        }
     }
-    logits
+    Ok(first.unwrap())
 }
 
 /// That there are as many of both, and none is further from its like.
@@ -75,26 +99,24 @@ pub(crate) fn assert_close(what: &str, here: &[f32], there: &[f32], tolerance: f
     }
 }
 
-/// The network of `source`, filled from the file at `path`: into its own parameters, and layer by layer into the
-/// kernels, as an evaluation does. Whatever the file holds, the two have to agree, so that each test of a file is a
-/// test of both.
-pub(crate) fn load(source: &str, path: &Path) -> Result<Box<dyn Network>, WeightsError> {
+/// The network of `source`, filled from the file at `path`: for Burn's operations, and for the kernels, as an evaluation does.
+/// Whatever the file holds, the two have to agree, so that each test of a file is a test of both.
+pub(crate) fn load(source: &str, path: &Path) -> Result<Loaded, WeightsError> {
     let checkpoint = Checkpoint::open(path)?;
-    let mut network = self::network(source, DeviceName::Flex);
-    let loaded = network.load(&checkpoint);
-    let for_kernels = self::network(source, DeviceName::Flex).load_fused(&checkpoint, Isa::best());
+    let network = self::network(source);
+    let loaded = by_burn(&network, &checkpoint);
+    let for_kernels = network.program(&checkpoint, Isa::best());
     match (&loaded, for_kernels) {
-        (Ok(()), Ok(program)) => {
-            let program = program.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (Ok(logits), Ok(program)) => {
             let values = input();
             let images = Images::Planar { values: &values, channels: 3, size: [SIZE; 2] };
             let fused: Vec<f32> = program.run(&images, &Threads::new(1).unwrap()).unwrap();
-            assert_close(&path.display().to_string(), &fused, &logits(network.as_ref()), 1e-4);
+            assert_close(&path.display().to_string(), &fused, logits, 1e-4);
         }
-        (Err(loaded), Err(fused)) => assert_eq!(fused.to_string(), loaded.to_string()),
+        (Err(loaded), Err(ProgramError::Weights(fused))) => assert_eq!(fused.to_string(), loaded.to_string()),
         (loaded, fused) => panic!("{}: loaded {loaded:?}, for the kernels {fused:?}", path.display()),
     }
-    loaded.map(|()| network)
+    loaded.map(|_| Loaded { network, checkpoint })
 }
 
 /// Why the file at `path` does not fill the network of `source`.

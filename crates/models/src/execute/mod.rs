@@ -1,0 +1,189 @@
+//! A graph computed by Burn's tensor operations: what computes on GPUs, and on the CPU where the kernels don't.
+
+mod operations;
+
+use burn::tensor::{Device, Tensor};
+use graph::{Graph, Value, Weights};
+
+use crate::dtype::Dtype;
+use operations::Place;
+
+/// The operations that multiply matrices, of which a network's arithmetic consists almost wholly. Without autotune Burn's
+/// convolutions on a GPU are plain loops that sum in the type of their input. Its matrix product is tiled, and sums f16 and
+/// bf16 in f32; but CUDA has it round f32 to TF32 (`adjust_dtypes` of cubek-matmul 0.3), which nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Products {
+    /// What the modules are: convolutions and linear layers.
+    #[default]
+    AsModules,
+    /// Matrix products where that is possible: 1x1 convolutions too.
+    AsMatrices,
+    /// Convolutions only: linear layers too.
+    AsConvolutions,
+}
+
+/// What flows from operation to operation, of a batch of images.
+#[derive(Clone)]
+enum Flow {
+    /// `[batch, channels, height, width]`.
+    Map(Tensor<4>),
+    /// `[batch, elements]`.
+    Vector(Tensor<2>),
+}
+
+impl Flow {
+    /// The only input of an operation that reads one.
+    fn only(mut inputs: Vec<Self>) -> Self {
+        assert_eq!(inputs.len(), 1, "the operation reads one value");
+        inputs.remove(0)
+    }
+
+    fn into_map(self) -> Tensor<4> {
+        match self {
+            Self::Map(map) => map,
+            Self::Vector(vector) => panic!("{:?} where a feature map belongs", vector.dims()),
+        }
+    }
+
+    fn into_vector(self) -> Tensor<2> {
+        match self {
+            Self::Vector(vector) => vector,
+            Self::Map(map) => panic!("{:?} where a vector belongs", map.dims()),
+        }
+    }
+
+    /// The same of either.
+    fn map(
+        self,
+        of_map: impl FnOnce(Tensor<4>) -> Tensor<4>,
+        of_vector: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    ) -> Self {
+        match self {
+            Self::Map(map) => Self::Map(of_map(map)),
+            Self::Vector(vector) => Self::Vector(of_vector(vector)),
+        }
+    }
+}
+
+/// What computes an operation of its inputs.
+type Compute = Box<dyn Fn(Vec<Flow>) -> Flow + Send>;
+
+/// Whatever makes logits of a batch of images by Burn's operations: a network, or in a test what fails in a known way.
+pub trait Forward: Send {
+    /// The logits of a batch.
+    ///
+    /// # Shapes
+    /// - `images`: `[batch, channels, height, width]`, normalised as the model's recipe says
+    /// - output: `[batch, classes]`
+    ///
+    /// # Panics
+    /// Where the device gives up, or the images do not fit the network.
+    fn forward(&self, images: Tensor<4>) -> Tensor<2>;
+}
+
+/// A graph with its weights on a device.
+pub struct Executable {
+    graph: Graph,
+    computes: Vec<Compute>,
+}
+
+impl Executable {
+    /// Reads the weights of `graph`, a layer at a time, and rounds them to `dtype`.
+    ///
+    /// # Errors
+    /// Those of `weights`.
+    pub fn load<W: Weights>(
+        graph: &Graph,
+        weights: &mut W,
+        device: &Device,
+        dtype: Dtype,
+        products: Products,
+    ) -> Result<Self, W::Error> {
+        let on = Place { device, dtype: dtype.burn(), products };
+        let computes = graph.nodes().iter().map(|node| operations::load(&node.operation, weights, &on));
+        Ok(Self { computes: computes.collect::<Result<_, _>>()?, graph: graph.clone() })
+    }
+
+    /// [`Forward::forward`] with the statistics of every stage, to find the first that differs from the source framework's.
+    /// Slow: each stage is read back from the device.
+    ///
+    /// # Panics
+    /// As [`Forward::forward`].
+    pub fn observe(&self, images: Tensor<4>) -> (Tensor<2>, Vec<StageStatistics>) {
+        let mut stages = Vec::new();
+        let logits = self.run(images, |value, flow| {
+            for stage in self.graph.stages().iter().filter(|stage| stage.value == value) {
+                if let Flow::Map(map) = flow {
+                    stages.push(StageStatistics::of(&stage.name, map));
+                }
+            }
+        });
+        (logits, stages)
+    }
+
+    /// Computes every operation in turn, and shows `see` each result. A value is let go once nobody reads it any more.
+    fn run(&self, images: Tensor<4>, mut see: impl FnMut(Value, &Flow)) -> Tensor<2> {
+        let mut unread = self.graph.readers();
+        let mut flows: Vec<Option<Flow>> = vec![None; unread.len()];
+        for (value, compute) in self.graph.values().zip(&self.computes) {
+            let inputs = match &self.graph.node(value).inputs[..] {
+                [] => vec![Flow::Map(images.clone())],
+                inputs => inputs
+                    .iter()
+                    .map(|input| {
+                        unread[input.index()] -= 1;
+                        let flow = &mut flows[input.index()];
+                        let read = if unread[input.index()] == 0 { flow.take() } else { flow.clone() };
+                        read.expect("a graph's values come before those that read them")
+                    })
+                    .collect(),
+            };
+            let flow = compute(inputs);
+            see(value, &flow);
+            flows[value.index()] = Some(flow);
+        }
+        let logits = flows[self.graph.output().index()].take().expect("the output is a value of the graph");
+        logits.into_vector()
+    }
+}
+
+impl Forward for Executable {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.run(images, |_, _| {})
+    }
+}
+
+/// What a stage put out, in the terms of `datasets/reference/stages/*.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageStatistics {
+    /// The stage's name in the source framework, such as `block3`.
+    pub name: String,
+    /// `[batch, channels, height, width]`.
+    pub shape: [usize; 4],
+    /// Mean over all elements, accumulated in f64.
+    pub mean: f64,
+    /// Population standard deviation over all elements.
+    pub std: f64,
+    /// Smallest element.
+    pub min: f32,
+    /// Largest element.
+    pub max: f32,
+}
+
+impl StageStatistics {
+    fn of(name: &str, x: &Tensor<4>) -> Self {
+        let shape = x.dims();
+        let values: Vec<f32> = x.to_data().iter::<f32>().collect();
+        let count = values.len() as f64;
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+        Self {
+            name: name.to_owned(),
+            shape,
+            mean,
+            std: variance.sqrt(),
+            min: values.iter().copied().fold(f32::INFINITY, f32::min),
+            max: values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        }
+    }
+}

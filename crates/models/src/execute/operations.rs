@@ -1,0 +1,279 @@
+//! What Burn's operations make of each operation of a graph: a function each, which reads the weights and gives what computes.
+//! What Burn sums a product in depends on the operation and the device, so that which one is taken is decided here.
+
+use burn::module::Param;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::pool::MaxPool2dConfig;
+use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
+use graph::operations::{BatchNorm, Convolution, Linear, MaxPool};
+use graph::{Activation, Operation, Weights};
+
+use super::{Compute, Flow, Products};
+use crate::window;
+
+/// What computes `operation` on `on`.
+///
+/// # Errors
+/// Those of `weights`.
+pub(super) fn load<W: Weights>(
+    operation: &Operation,
+    weights: &mut W,
+    on: &Place<'_>,
+) -> Result<Compute, W::Error> {
+    Ok(match operation {
+        Operation::Image(_) => Box::new(Flow::only),
+        Operation::Convolution(convolution) => self::convolution(convolution, weights, on)?,
+        Operation::BatchNorm(norm) => batch_norm(norm, weights, on)?,
+        &Operation::Activation(activation) => self::activation(activation),
+        Operation::MaxPool(pool) => max_pool(pool),
+        Operation::Add(_) => Box::new(add),
+        Operation::GlobalAveragePool(_) => Box::new(global_average_pool),
+        Operation::Scale(scale) => {
+            let factor = scale.factor;
+            Box::new(move |x| Flow::only(x).map(|x| x * factor, |x| x * factor))
+        }
+        Operation::Linear(linear) => self::linear(linear, weights, on)?,
+    })
+}
+
+/// Where and how tensors are computed.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) device: &'a Device,
+    pub(super) dtype: DType,
+    pub(super) products: Products,
+}
+
+impl Place<'_> {
+    /// A tensor of these values, rounded to the type.
+    fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+        let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
+        if self.dtype == DType::F32 { tensor } else { tensor.cast(self.dtype) }
+    }
+
+    fn vector(&self, values: Vec<f32>) -> Tensor<1> {
+        let len = values.len();
+        self.tensor(values, [len])
+    }
+}
+
+fn convolution<W: Weights>(
+    convolution: &Convolution,
+    weights: &mut W,
+    on: &Place<'_>,
+) -> Result<Compute, W::Error> {
+    let (kernel, bias) = convolution.read(weights)?;
+    let window = convolution.window;
+    let shape = [0, 1, 2, 3].map(|axis| convolution.kernel.shape[axis]);
+    let mut conv = Conv2dConfig::new(convolution.channels(), window.kernel)
+        .with_stride(window.stride)
+        .with_dilation(window.dilation)
+        .with_padding(window::to_burn(window.padding))
+        .with_groups(convolution.groups)
+        .with_bias(false)
+        .init(on.device);
+    conv.weight = Param::from_tensor(on.tensor(kernel, shape));
+    conv.bias = bias.map(|bias| Param::from_tensor(on.vector(bias)));
+    let products = on.products;
+    Ok(Box::new(move |x| Flow::Map(convolve(&conv, products, Flow::only(x).into_map()))))
+}
+
+fn convolve(conv: &Conv2d, products: Products, x: Tensor<4>) -> Tensor<4> {
+    let dtype = x.dtype();
+    if products == Products::AsMatrices && is_pointwise(conv) {
+        pointwise(conv, x)
+    } else if dtype == DType::F32 {
+        conv.forward(x)
+    } else {
+        // Or it would be summed in a type of 8 or 11 bits.
+        in_f32(conv).forward(x.cast(DType::F32)).cast(dtype)
+    }
+}
+
+/// Whether a convolution looks at one pixel. Such a one is never padded by [`Same`](burn::nn::PaddingConfig2d::Same).
+fn is_pointwise(conv: &Conv2d) -> bool {
+    use PaddingConfig2d::{Explicit, Same, Valid};
+    conv.kernel_size == [1, 1]
+        && conv.groups == 1
+        && matches!(conv.padding, Same | Valid | Explicit(0, 0, 0, 0))
+}
+
+/// A 1x1 convolution as the product of `[pixels, channels_in]` and `[channels_in, channels_out]`. What Burn's
+/// convolutions put out on a GPU lies in memory by pixel, so that nothing is moved for it.
+fn pointwise(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let [down, right] = conv.stride.map(|stride| stride as isize);
+    let x = if conv.stride == [1, 1] { x } else { x.slice(s![.., .., ..;down, ..;right]) };
+    let [batch, channels_in, height, width] = x.dims();
+    let weight = conv.weight.val();
+    let [channels_out, ..] = weight.dims();
+    let weight = weight.reshape([channels_out, channels_in]).transpose();
+    let rows = x.permute([0, 2, 3, 1]).reshape([batch * height * width, channels_in]);
+    let bias = conv.bias.as_ref().map(|bias| bias.val());
+    let product = module::linear(rows, weight, bias);
+    product.reshape([batch, height, width, channels_out]).permute([0, 3, 1, 2])
+}
+
+/// `conv` with its parameters in f32.
+fn in_f32(conv: &Conv2d) -> Conv2d {
+    let mut wide = conv.clone();
+    wide.weight = wide.weight.map(|weight| weight.cast(DType::F32));
+    wide.bias = wide.bias.map(|bias| bias.map(|bias| bias.cast(DType::F32)));
+    wide
+}
+
+/// As Burn's `BatchNorm` at inference, of which the device's own operation is a part.
+fn batch_norm<W: Weights>(norm: &BatchNorm, weights: &mut W, on: &Place<'_>) -> Result<Compute, W::Error> {
+    let epsilon = norm.norm.epsilon;
+    let mut read = |parameter| weights.read(parameter).map(|values| on.vector(values));
+    let [gamma, beta, mean, variance] = norm.norm.parameters();
+    let (gamma, beta, mean, variance) = (read(gamma)?, read(beta)?, read(mean)?, read(variance)?);
+    Ok(Box::new(move |x| {
+        let x = Flow::only(x).into_map();
+        let [gamma, beta, mean, variance] = [&gamma, &beta, &mean, &variance].map(Tensor::clone);
+        Flow::Map(module::batch_norm(x, gamma, beta, mean, variance, epsilon))
+    }))
+}
+
+fn activation(activation: Activation) -> Compute {
+    match activation {
+        Activation::Relu => Box::new(|x| Flow::only(x).map(activation::relu, activation::relu)),
+    }
+}
+
+fn max_pool(pool: &MaxPool) -> Compute {
+    let window = pool.window;
+    let pool = MaxPool2dConfig::new(window.kernel)
+        .with_strides(window.stride)
+        .with_padding(window::to_burn(window.padding))
+        .with_dilation(window.dilation)
+        .with_ceil_mode(pool.ceil_mode)
+        .init();
+    Box::new(move |x| Flow::Map(pool.forward(Flow::only(x).into_map())))
+}
+
+fn add(inputs: Vec<Flow>) -> Flow {
+    match <[Flow; 2]>::try_from(inputs) {
+        Ok([Flow::Map(a), Flow::Map(b)]) => Flow::Map(a + b),
+        Ok([Flow::Vector(a), Flow::Vector(b)]) => Flow::Vector(a + b),
+        _ => panic!("two values of one rank are added"),
+    }
+}
+
+fn global_average_pool(inputs: Vec<Flow>) -> Flow {
+    let x = Flow::only(inputs).into_map();
+    let [batch, channels, height, width] = x.dims();
+    Flow::Vector(x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels]))
+}
+
+fn linear<W: Weights>(linear: &Linear, weights: &mut W, on: &Place<'_>) -> Result<Compute, W::Error> {
+    let weight: Tensor<2> = on.tensor(weights.read(&linear.weight)?, linear.widths());
+    let bias = linear.bias.as_ref().map(|bias| weights.read(bias)).transpose()?.map(|bias| on.vector(bias));
+    let products = on.products;
+    Ok(Box::new(move |x| {
+        Flow::Vector(multiply(weight.clone(), bias.clone(), products, Flow::only(x).into_vector()))
+    }))
+}
+
+/// `x` times `weight`, `[in, out]`, plus `bias`.
+fn multiply(weight: Tensor<2>, bias: Option<Tensor<1>>, products: Products, x: Tensor<2>) -> Tensor<2> {
+    if products != Products::AsConvolutions {
+        return module::linear(x, weight, bias);
+    }
+    let [batch, channels] = x.dims();
+    let [_, classes] = weight.dims();
+    let weight = weight.transpose().reshape([classes, channels, 1, 1]);
+    let options = burn::tensor::ops::ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
+    module::conv2d(x.reshape([batch, channels, 1, 1]), weight, bias, options).reshape([batch, classes])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::conv::Conv2dConfig;
+    use burn::nn::{LinearConfig, PaddingConfig2d};
+    use burn::tensor::{Device, Distribution, Tolerance};
+
+    use super::*;
+    use crate::DeviceName;
+
+    fn device() -> Device {
+        DeviceName::Flex.init().expect("flex is always there")
+    }
+
+    fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+        Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &device())
+    }
+
+    #[track_caller]
+    fn assert_close<const D: usize>(here: Tensor<D>, there: Tensor<D>) {
+        let tolerance = Tolerance::<f32>::relative(1e-5).set_absolute(1e-5);
+        here.into_data().assert_approx_eq(&there.into_data(), tolerance);
+    }
+
+    /// A convolution with a bias that is not nought.
+    fn conv(config: &Conv2dConfig) -> Conv2d {
+        let [_, channels_out] = config.channels;
+        let mut conv = config.init(&device());
+        conv.bias = conv.bias.map(|bias| bias.map(|_| random([channels_out])));
+        conv
+    }
+
+    #[test]
+    fn a_convolution_of_single_pixels_is_a_product_of_matrices() {
+        let paddings = [PaddingConfig2d::Valid, PaddingConfig2d::Same, PaddingConfig2d::Explicit(0, 0, 0, 0)];
+        for padding in paddings {
+            for (stride, bias) in [([1, 1], true), ([2, 2], false), ([2, 3], true)] {
+                let config = Conv2dConfig::new([5, 7], [1, 1]).with_padding(padding.clone());
+                let conv = conv(&config.with_stride(stride).with_bias(bias));
+                assert!(is_pointwise(&conv), "{padding:?}");
+                let x = random([2, 5, 8, 9]);
+                let by_module = conv.forward(x.clone());
+                let by_matrix = convolve(&conv, Products::AsMatrices, x);
+                assert_eq!(by_matrix.dims(), by_module.dims(), "{padding:?}, strides of {stride:?}");
+                assert_close(by_matrix, by_module);
+            }
+        }
+    }
+
+    #[test]
+    fn other_convolutions_stay_what_they_are() {
+        let others = [
+            Conv2dConfig::new([6, 6], [1, 1]).with_groups(2),
+            Conv2dConfig::new([6, 6], [1, 1]).with_padding(PaddingConfig2d::Explicit(1, 0, 0, 0)),
+            Conv2dConfig::new([6, 6], [3, 3]),
+            Conv2dConfig::new([6, 6], [1, 3]),
+        ];
+        for config in others {
+            let conv = conv(&config);
+            assert!(!is_pointwise(&conv), "{conv}");
+            let x = random([2, 6, 5, 4]);
+            let here = convolve(&conv, Products::AsMatrices, x.clone());
+            assert_eq!(here.into_data(), conv.forward(x).into_data(), "{conv}");
+        }
+    }
+
+    #[test]
+    fn a_linear_layer_is_a_convolution_of_one_pixel() {
+        for bias in [true, false] {
+            let linear = LinearConfig::new(5, 7).with_bias(bias).init(&device());
+            let x = random([3, 5]);
+            let bias = linear.bias.as_ref().map(|bias| bias.val());
+            let here = multiply(linear.weight.val(), bias, Products::AsConvolutions, x.clone());
+            assert_close(here, linear.forward(x));
+        }
+    }
+
+    /// What they are summed in is not seen here, where Burn sums in f32 anyway (`tools/gpu.sh` shows it), but that they come
+    /// back in their own type, and no further from the sum than that type is.
+    #[test]
+    fn convolutions_of_narrow_types_keep_their_type() {
+        let ones = |shape| Tensor::<4>::ones(shape, (&device(), DType::BF16));
+        let mut conv = Conv2dConfig::new([64, 1], [3, 3]).with_bias(false).init(&device());
+        conv.weight = conv.weight.map(|_| ones([1, 64, 3, 3]));
+        for products in [Products::AsModules, Products::AsMatrices, Products::AsConvolutions] {
+            let sum = convolve(&conv, products, ones([1, 64, 3, 3]));
+            assert_eq!(sum.dtype(), DType::BF16);
+            assert_eq!(sum.into_data().iter::<f32>().collect::<Vec<_>>(), [576.0], "{products:?}");
+        }
+    }
+}
