@@ -3,13 +3,16 @@
 //! crate `gemm` doing the matrix multiplication alone. One thread; throughput is in floating-point operations, so
 //! that every line can be read as a share of the peak.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use graph::operations::Convolution;
+use graph::{Activation, Builder, Padding, Parameter, Role, Window};
 use kernels::reference::{self, Map};
-use kernels::{Convolution, Graph, Images, Isa, Padding, Program, Threads, Window};
+use kernels::{Images, Isa, Lowering, Program, Threads};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -23,44 +26,54 @@ fn values(count: usize, scale: f32) -> Vec<f32> {
     (0..count).map(|i| ((i * 2_654_435_761 % 2003) as f32 / 1001.0 - 1.0) * scale).collect()
 }
 
-fn depthwise() -> Convolution {
-    Convolution {
-        window: Window {
-            kernel: [3; 2],
-            stride: [1; 2],
-            dilation: [1; 2],
-            padding: Padding::Explicit([1; 4]),
-        },
-        channels: [CHANNELS; 2],
-        groups: CHANNELS,
-        weights: values(CHANNELS * 9, 0.4),
+/// A layer of the network, with its kernel and its bias.
+struct Layer {
+    convolution: Convolution,
+    kernel: Vec<f32>,
+    bias: Option<Vec<f32>>,
+}
+
+fn depthwise() -> Layer {
+    let window = Window { kernel: [3; 2], padding: Padding::Explicit([1; 4]), ..Window::PIXEL };
+    let kernel = Parameter::new("depthwise", Role::Conv { fan_in: 9 }, [CHANNELS, 1, 3, 3]);
+    Layer {
+        convolution: Convolution { window, groups: CHANNELS, kernel, bias: None, norm: None },
+        kernel: values(CHANNELS * 9, 0.4),
         bias: None,
     }
 }
 
-fn pointwise(from: usize) -> Convolution {
-    Convolution {
-        window: Window::PIXEL,
-        channels: [from, CHANNELS],
-        groups: 1,
-        weights: values(from * CHANNELS, 0.05),
+fn pointwise(from: usize) -> Layer {
+    let kernel =
+        Parameter::new(format!("pointwise{from}"), Role::Conv { fan_in: from }, [CHANNELS, from, 1, 1]);
+    let bias = Some(Parameter::new("bias", Role::ConvBias, [CHANNELS]));
+    Layer {
+        convolution: Convolution { window: Window::PIXEL, groups: 1, kernel, bias, norm: None },
+        kernel: values(from * CHANNELS, 0.05),
         bias: Some(values(CHANNELS, 0.1)),
     }
 }
 
 /// `REPEATS` of ReLU, depthwise 3x3 and pointwise after a small stem.
 fn network(isa: Isa) -> Program {
-    let (mut graph, image) = Graph::new(isa, 3);
-    let built = (|| {
-        let mut x = graph.convolution(&pointwise(3), image)?;
-        for _ in 0..REPEATS {
-            x = graph.relu(x)?;
-            x = graph.convolution(&depthwise(), x)?;
-            x = graph.convolution(&pointwise(CHANNELS), x)?;
-        }
-        graph.finish(x, 1.0, &values(CHANNELS * 16, 0.05), None)
-    })();
-    built.expect("the kernels have all of it")
+    let (mut on, image) = Builder::new(3);
+    let mut weights = BTreeMap::from([("fc".to_owned(), values(CHANNELS * 16, 0.05))]);
+    for layer in [pointwise(3), depthwise(), pointwise(CHANNELS)] {
+        let bias = layer.convolution.bias.as_ref().zip(layer.bias);
+        weights.extend(bias.map(|(bias, values)| (bias.key.clone(), values)));
+        weights.insert(layer.convolution.kernel.key, layer.kernel);
+    }
+    let mut x = on.push(pointwise(3).convolution, &[image]);
+    for _ in 0..REPEATS {
+        x = on.relu(x);
+        x = on.push(depthwise().convolution, &[x]);
+        x = on.push(pointwise(CHANNELS).convolution, &[x]);
+    }
+    let x = on.global_average_pool(x);
+    let fc = Parameter::new("fc", Role::Linear { fan_in: CHANNELS }, [CHANNELS, 16]);
+    let x = on.linear(fc, None, x);
+    let lowering = Lowering::of(&on.finish(x)).expect("the kernels have all of it");
+    lowering.load(&mut weights, isa).expect("every layer has weights")
 }
 
 /// Floating-point operations of the separable convolutions.
@@ -87,10 +100,12 @@ fn separable(criterion: &mut Criterion) {
         values: values(CHANNELS * SIZE * SIZE, 1.0).into_iter().map(f64::from).collect(),
     };
     group.throughput(Throughput::Elements(operations() / REPEATS as u64));
+    let (depthwise, pointwise) = (depthwise(), pointwise(CHANNELS));
     group.bench_function("scalar_reference", |bencher| {
         bencher.iter(|| {
-            let x = reference::convolution(&depthwise(), &reference::relu(black_box(&map)));
-            reference::convolution(&pointwise(CHANNELS), &x)
+            let x = reference::activation(Activation::Relu, black_box(&map));
+            let x = reference::convolution(&depthwise.convolution, &depthwise.kernel, None, &x);
+            reference::convolution(&pointwise.convolution, &pointwise.kernel, pointwise.bias.as_deref(), &x)
         });
     });
     gemm_alone(&mut group);

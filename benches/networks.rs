@@ -16,12 +16,12 @@ const BATCHES: [usize; 2] = [1, 16];
 
 fn load(model: &Model, placement: &Placement, kernels: bool) -> Classifier {
     let entry = model.network();
-    let network = entry.init(placement.burn_device());
-    let weights = models::weights::seeded(network.as_ref(), entry.name).expect("seeded weights");
+    let network = entry.build();
+    let weights = models::weights::seeded(&network, entry.name).expect("seeded weights");
     if kernels {
-        Classifier::load(network, &weights, placement).unwrap_or_else(|error| panic!("BENCH_DTYPE: {error}"))
+        Classifier::load(&network, &weights, placement).unwrap_or_else(|error| panic!("BENCH_DTYPE: {error}"))
     } else {
-        Classifier::load_without_kernels(network, &weights, placement).expect("seeded weights fit")
+        Classifier::load_without_kernels(&network, &weights, placement).expect("seeded weights fit")
     }
 }
 

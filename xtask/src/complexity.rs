@@ -1,6 +1,7 @@
 //! `complexity`: FLOPs and parameters beside the documented ones, a line a figure, or by every counting rule.
 
 use clap::builder::PossibleValuesParser;
+use eval::EvalError;
 use eval::judge::complexity_figures;
 use eval::record::FigureRecord;
 use eval::report::Style;
@@ -42,7 +43,6 @@ fn rule_names() -> Vec<&'static str> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.select.catalog.load()?;
     let selection = eval::plan::select(&catalog, &args.select.patterns())?;
-    let device = models::DeviceName::default().init()?;
     let by_rules = args.all_rules || args.rule.is_some();
     let header: &[&str] = if by_rules {
         &["model", "rule", "input", "count", "documented", "verdict", "meaning"]
@@ -52,15 +52,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let mut table = Style::Terminal.table(header);
     let mut differs = false;
     for model in &selection {
-        let network = model.network().init(&device);
+        let network = model.network().build();
         if !by_rules {
-            for (index, figure) in figures(args, model, network.as_ref()).iter().enumerate() {
+            for (index, figure) in figures(args, model, &network)?.iter().enumerate() {
                 differs |= figure.verdict == Verdict::NotReproduced;
                 table.add_row(figure_cells(model, index, figure));
             }
             continue;
         }
-        for row in rows(args, model, network.as_ref()) {
+        for row in rows(args, model, &network)? {
             differs |= row.verdict == Some(Verdict::NotReproduced);
             table.add_row([
                 model.id.clone(),
@@ -79,13 +79,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// FLOPs and parameters by the documented rules, judged where they are counted at the documented size.
-fn figures(args: &Args, model: &Model, network: &dyn Network) -> [FigureRecord; 2] {
+fn figures(args: &Args, model: &Model, network: &Network) -> Result<[FigureRecord; 2], EvalError> {
+    let costs = |size| network.costs(size).map_err(EvalError::shape(&model.id));
     let counted_at = model.counted_at();
     let size = args.input_size.map_or(counted_at, usize::from);
     if size == counted_at {
-        let [mut flops, params] = complexity_figures(model, &network.layers(size));
+        let [mut flops, params] = complexity_figures(model, &costs(size)?);
         flops.reason = explained(&flops, size, model);
-        return [flops, params];
+        return Ok([flops, params]);
     }
     // As the model counted at another size, which nobody documented.
     let mut elsewhere = model.clone();
@@ -93,13 +94,13 @@ fn figures(args: &Args, model: &Model, network: &dyn Network) -> [FigureRecord; 
     if let Some(flops) = &mut elsewhere.documented.flops_g {
         flops.input_size = Some(size);
     }
-    let [mut flops, params] = complexity_figures(&elsewhere, &network.layers(size));
+    let [mut flops, params] = complexity_figures(&elsewhere, &costs(size)?);
     if flops.documented.is_some() {
         flops.verdict = Verdict::NotComparable;
         flops.reason = format!("{}; documented at {counted_at}x{counted_at}", flops.rule.unwrap_or_default());
         flops.rule = None;
     }
-    [flops, params]
+    Ok([flops, params])
 }
 
 fn figure_cells(model: &Model, index: usize, figure: &FigureRecord) -> [String; 7] {
@@ -131,9 +132,10 @@ struct Row {
     verdict: Option<Verdict>,
 }
 
-fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<Row> {
+fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<Row>, EvalError> {
+    let costs = |size| network.costs(size).map_err(EvalError::shape(&model.id));
     let (documented, counted_at) = (&model.documented, model.counted_at());
-    let [flops, params] = complexity_figures(model, &network.layers(counted_at));
+    let [flops, params] = complexity_figures(model, &costs(counted_at)?);
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
 
     let mut sizes = match args.input_size {
@@ -150,25 +152,25 @@ fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<Row> {
                 rule: rule.name(),
                 meaning: if here { explained(&flops, size, model) } else { rule.meaning().to_owned() },
                 input_size: Some(size),
-                count: rule.count(&network.layers(size)),
+                count: rule.count(&costs(size)?),
                 documented: printed(here, &flops.documented, flops.figure),
                 verdict: here.then_some(flops.verdict),
             });
         }
     }
-    let layers = network.layers(counted_at);
+    let costs = costs(counted_at)?;
     for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         let here = documented.params_m.as_ref().is_some_and(|it| it.rule == rule);
         rows.push(Row {
             rule: rule.name(),
             meaning: if here { params.reason.clone() } else { rule.meaning().to_owned() },
             input_size: None,
-            count: rule.count(&layers),
+            count: rule.count(&costs),
             documented: printed(here, &params.documented, params.figure),
             verdict: here.then_some(params.verdict),
         });
     }
-    rows
+    Ok(rows)
 }
 
 /// The reason of the verdict on documented FLOPs, with the size that a reader would not guess.

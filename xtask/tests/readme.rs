@@ -253,8 +253,8 @@ fn copy(from: &Path, to: &Path) {
 fn seeded_checkpoint(id: &str) -> Vec<u8> {
     let catalog = Catalog::built_in();
     let entry = catalog.models().iter().find(|model| model.id == id).unwrap().network();
-    let network = entry.init(&DeviceName::Flex.init().unwrap());
-    let seeded = models::weights::seeded(network.as_ref(), entry.name).unwrap();
+    let network = entry.build();
+    let seeded = models::weights::seeded(&network, entry.name).unwrap();
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded
         .tensors()
         .map(|tensor| (tensor.name.clone(), tensor.shape.to_vec(), tensor.to_bytes().unwrap().to_vec()))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use dataset::DatasetError;
 use models::catalog::CatalogError;
 use models::weights::WeightsError;
-use models::{ClassifierError, PlacementError};
+use models::{ClassifierError, ComputeError, PlacementError, ShapeError};
 use thiserror::Error;
 
 /// An evaluation that cannot start or go on.
@@ -150,6 +150,22 @@ pub enum EvalError {
     NoModelNamed {
         /// The run directory.
         path: PathBuf,
+    },
+    /// A network that computes nothing where parity is looked at.
+    #[error("{id}: {source}")]
+    Parity {
+        /// The model's id.
+        id: String,
+        /// What the device says.
+        source: ComputeError,
+    },
+    /// A network that cannot take an image of the size.
+    #[error("{id}: {source}")]
+    Shape {
+        /// The model's id.
+        id: String,
+        /// Where, and why.
+        source: ShapeError,
     },
     /// A run's model is documented, with another network than the run's.
     #[error(
@@ -415,7 +431,12 @@ impl EvalError {
         move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }
     }
 
-    /// The same, where the device may be to blame too.
+    /// Says of which model a network cannot take an image of some size.
+    pub fn shape(id: &str) -> impl Fn(ShapeError) -> Self {
+        move |source| Self::Shape { id: id.to_owned(), source }
+    }
+
+    /// [`EvalError::weights`] where the device may be to blame too.
     pub(crate) fn classifier(id: &str) -> impl Fn(ClassifierError) -> Self {
         move |error| match error {
             ClassifierError::Weights(source) => Self::weights(id)(source),

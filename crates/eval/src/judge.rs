@@ -2,7 +2,7 @@
 
 use dataset::labels::LabelSet;
 use models::catalog::{Counted, Documented, Figure, FigureName};
-use models::complexity::{CountingRule, FlopsRule, Layer, ParamsRule};
+use models::complexity::{Cost, CountingRule, FlopsRule, ParamsRule};
 use models::{Dtype, Model};
 
 use crate::diagnosis::diagnose;
@@ -191,7 +191,7 @@ fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
 /// FLOPs and parameters by the documented rules, with verdicts. `layers` are those at the size that
 /// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
 /// parameters.
-pub fn complexity_figures(model: &Model, layers: &[Layer]) -> [FigureRecord; 2] {
+pub fn complexity_figures(model: &Model, layers: &[Cost]) -> [FigureRecord; 2] {
     let (flops, params) = rules(model);
     judge_counts(model, [flops.count(layers), params.count(layers)])
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use models::complexity::Layer;
+use models::complexity::Cost;
 
 use crate::plan::{Plan, PlannedModel};
 
@@ -47,9 +47,9 @@ pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel) -> Option<usi
 }
 
 /// Bytes of an image's maps in Burn's operations. `layers` are counted at `counted_size` pixels, images have `size`.
-fn bytes_of_maps(layers: &[Layer], counted_size: usize, size: usize) -> Option<u64> {
+fn bytes_of_maps(layers: &[Cost], counted_size: usize, size: usize) -> Option<u64> {
     let largest = layers.iter().filter_map(|layer| match layer {
-        Layer::BatchNorm { elements, .. } => Some(*elements),
+        Cost::BatchNorm { elements, .. } => Some(*elements),
         _ => None,
     });
     let elements = largest.max()? as f64 * (size as f64 / counted_size as f64).powi(2);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn at_least_one_image_fits_and_no_more_than_wanted() {
-        let layers = [Layer::BatchNorm { elements: u64::MAX >> 8, channels: 1, with_activation: false }];
+        let layers = [Cost::BatchNorm { elements: u64::MAX >> 8, channels: 1, with_activation: false }];
         assert_eq!(bytes_of_maps(&[], 224, 299), None);
         assert_eq!(most_that_fit(64, bytes_of_maps(&layers, 224, 299).unwrap(), 0), 1);
         assert_eq!(most_that_fit(64, 1, u64::MAX), 1);

@@ -6,7 +6,8 @@ use dataset::{Dataset, Decoded, Recipe};
 use models::networks::NetworkEntry;
 use models::reference::{self, Answers, SAMPLE_IMAGES};
 use models::{
-    Catalog, Checkpoint, Classifier, DeviceName, Dtype, Images, Model, Network, Placement, weights,
+    Catalog, Checkpoint, Classifier, ComputeError, DeviceName, Dtype, Executable, Images, Model, Network,
+    Placement, weights,
 };
 
 use crate::EvalError;
@@ -67,17 +68,19 @@ impl Parity {
 /// out.
 pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError> {
     let entry = model.network();
-    let network = entry.init(placement.burn_device());
-    let weights = seeded(model, entry, network.as_ref())?;
+    let network = entry.build();
+    let weights = seeded(model, entry, &network)?;
     let classifier =
-        Classifier::load(network, &weights, placement).map_err(EvalError::classifier(&model.id))?;
+        Classifier::load(&network, &weights, placement).map_err(EvalError::classifier(&model.id))?;
     let frozen = reference::answers(entry.name).expect("seeded weights come with frozen answers");
 
     let recipe = frozen_recipe(entry.name);
-    let logits = sample_logits(&classifier, recipe);
+    let failed = |source: ComputeError| EvalError::Parity { id: model.id.clone(), source };
+    let logits = sample_logits(&classifier, recipe).map_err(failed)?;
     let size = [recipe.size; 2];
     let probe = reference::probe_input(recipe.size);
-    let probe_logits = classifier.logits(&Images::Planar { values: &probe, channels: 3, size }).concat();
+    let images = Images::Planar { values: &probe, channels: 3, size };
+    let probe_logits = classifier.logits(&images).map_err(failed)?.concat();
     let mut parity = Parity {
         id: model.id.clone(),
         device: placement.device(),
@@ -94,19 +97,20 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
     compare(&mut parity, &logits, &frozen);
     if !parity.holds() {
         // Stage by stage with Burn's operations in f32: the kernels give logits alone.
-        let mut network = entry.init(placement.burn_device());
-        network.load(&weights).map_err(EvalError::weights(&model.id))?;
-        network.fold_norms();
+        let (device, by) = (placement.burn_device(), Dtype::F32.products(placement.device()));
+        let executable = network
+            .weights(&weights)
+            .and_then(|mut weights| Executable::load(network.graph(), &mut weights, device, Dtype::F32, by))
+            .map_err(EvalError::weights(&model.id))?;
         let probe = TensorData::new(probe, [1, 3, recipe.size, recipe.size]);
-        let probe = Tensor::from_data(probe, placement.burn_device());
-        let (_, stages) = network.observe(probe, Dtype::F32.products(placement.device()));
+        let (_, stages) = executable.observe(Tensor::from_data(probe, device));
         parity.first_difference = reference::first_difference(entry.name, &stages);
     }
     Ok(parity)
 }
 
 /// The weights that the frozen answers were computed with.
-fn seeded(model: &Model, entry: &NetworkEntry, network: &dyn Network) -> Result<Checkpoint, EvalError> {
+fn seeded(model: &Model, entry: &NetworkEntry, network: &Network) -> Result<Checkpoint, EvalError> {
     weights::seeded(network, entry.name).map_err(EvalError::weights(&model.id))
 }
 
@@ -154,7 +158,7 @@ fn max_difference(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, |max, d| if d > max || d.is_nan() { d } else { max })
 }
 
-fn sample_logits(classifier: &Classifier, recipe: &Recipe) -> Vec<f32> {
+fn sample_logits(classifier: &Classifier, recipe: &Recipe) -> Result<Vec<f32>, ComputeError> {
     let sample = Dataset::sample();
     let tables = recipe.normalise.table();
     let crops: Vec<Vec<u8>> = (0..sample.items().len())
@@ -166,9 +170,10 @@ fn sample_logits(classifier: &Classifier, recipe: &Recipe) -> Vec<f32> {
         .collect();
     let logits = |crops: &[Vec<u8>]| {
         let images = Images::Bytes { values: &crops.concat(), tables: &tables, size: [recipe.size; 2] };
-        classifier.logits(&images).concat()
+        classifier.logits(&images).map(|logits| logits.concat())
     };
-    crops.chunks(BATCH).flat_map(logits).collect()
+    let batches = crops.chunks(BATCH).map(logits).collect::<Result<Vec<_>, _>>()?;
+    Ok(batches.concat())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::thread;
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
-use models::complexity::Layer;
+use models::complexity::Cost;
 use models::{Catalog, Classifier, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
@@ -72,7 +72,7 @@ pub struct PlannedModel {
     /// Where its weights come from.
     pub weights: WeightsSource,
     /// The network's layers at the size that the documented FLOPs were counted at.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<Cost>,
     /// The network, loaded and ready.
     pub classifier: Classifier,
 }
@@ -236,7 +236,7 @@ fn absolute(path: &Path) -> String {
 
 /// A network with its weights.
 struct Loaded {
-    layers: Vec<Layer>,
+    layers: Vec<Cost>,
     classifier: Classifier,
     /// What was taken off the names in its checkpoint.
     name_prefix: Option<String>,
@@ -245,13 +245,12 @@ struct Loaded {
 impl Loaded {
     fn new(model: &Model, weights: &Opened, placement: &Placement) -> Result<Self, EvalError> {
         let entry = model.network();
-        let network = entry.init(placement.burn_device());
-        let layers = network.layers(model.counted_at());
-        let checkpoint =
-            weights.checkpoint(network.as_ref(), entry.name).map_err(EvalError::weights(&model.id))?;
+        let network = entry.build();
+        let layers = network.costs(model.counted_at()).map_err(EvalError::shape(&model.id))?;
+        let checkpoint = weights.checkpoint(&network, entry.name).map_err(EvalError::weights(&model.id))?;
         let name_prefix = checkpoint.prefix().map(str::to_owned);
         let classifier =
-            Classifier::load(network, &checkpoint, placement).map_err(EvalError::classifier(&model.id))?;
+            Classifier::load(&network, &checkpoint, placement).map_err(EvalError::classifier(&model.id))?;
         Ok(Self { layers, classifier, name_prefix })
     }
 }

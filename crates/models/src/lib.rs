@@ -31,7 +31,7 @@ pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
 pub use execute::{Executable, Forward, Products, StageStatistics};
 pub use fused::Fused;
-pub use graph::complexity;
+pub use graph::{ShapeError, Weights, complexity};
 pub use kernels::{Images, Isa, Program, Threads, Unsupported};
 pub use network::{Network, ProgramError};
 pub use weights::{Checkpoint, WeightsError};

@@ -11,7 +11,7 @@ use eval::record::AccuracyTolerance;
 use eval::score::Score;
 use eval::weights::{Cache, WeightsArg};
 use models::catalog::Figure;
-use models::complexity::Layer;
+use models::complexity::Cost;
 use models::{Catalog, DeviceName, Dtype};
 
 use super::{MEMORY_BYTES, fixtures, put, texts};
@@ -84,10 +84,9 @@ pub(super) const ARGUMENTS: Target = Target {
 pub(super) static BUILT_IN: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
 
 /// The layers of a network of each rule's figures; which network's matters little, and a small one is quick.
-static LAYERS: LazyLock<Vec<Layer>> = LazyLock::new(|| {
+static LAYERS: LazyLock<Vec<Cost>> = LazyLock::new(|| {
     let small = BUILT_IN.models().iter().find(|model| model.network == "timm-resnet18");
-    let device = DeviceName::Flex.init();
-    small.zip(device.ok()).map_or_else(Vec::new, |(model, device)| model.network().init(&device).layers(224))
+    small.and_then(|model| model.network().build().costs(224).ok()).unwrap_or_default()
 });
 
 fn read_catalog(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use models::networks::{KerasXceptionConfig, PaddleXceptionConfig, XceptionConfig};
-use models::{Checkpoint, DeviceName, Isa, Network};
+use models::{Checkpoint, Isa, Network};
 
 use super::{MEMORY_BYTES, fixtures, put};
 use crate::{Outcome, Target, checksums};
@@ -206,13 +206,12 @@ fn narrow(names: &[&str]) -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// The network that the fixtures of `source` are of, its weights not set.
-fn network(source: &str) -> Option<Box<dyn Network>> {
-    let device = DeviceName::Flex.init().ok()?;
-    Some(match source {
-        "timm" => Box::new(TIMM.init(&device)),
-        "keras" => Box::new(KERAS_XCEPTION.init(&device)),
-        _ => Box::new(PADDLE.init(&device)),
-    })
+fn network(source: &str) -> Network {
+    match source {
+        "timm" => TIMM.network(),
+        "keras" => KERAS_XCEPTION.network(),
+        _ => PADDLE.network(),
+    }
 }
 
 fn read(source: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
@@ -230,11 +229,7 @@ fn read(source: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
         drop(tensor.to_bytes());
     }
     // As an evaluation loads it: strictly, layer by layer, into the kernels.
-    if let Some(mut network) = network(source)
-        && let Some(program) = outcome.of(network.load_fused(&checkpoint, Isa::best()))
-    {
-        outcome.of(program.map(drop));
-    }
+    outcome.of(network(source).program(&checkpoint, Isa::best()).map(drop));
 }
 
 /// Of how many checkpoints one is read whole and loaded into a network.

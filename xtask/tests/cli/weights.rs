@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use models::{Catalog, DeviceName};
+use models::Catalog;
 
 use super::*;
 
@@ -16,8 +16,8 @@ const NETWORK: &str = "timm-resnet18";
 fn checkpoint(shift: f32, prefix: &str) -> Vec<u8> {
     let catalog = Catalog::built_in();
     let entry = catalog.select("timm/resnet18").unwrap()[0].network();
-    let network = entry.init(&DeviceName::Flex.init().unwrap());
-    let seeded = models::weights::seeded(network.as_ref(), entry.name).unwrap();
+    let network = entry.build();
+    let seeded = models::weights::seeded(&network, entry.name).unwrap();
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded
         .tensors()
         .map(|tensor| {

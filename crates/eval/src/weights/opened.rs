@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dataset::regular::RegularFile;
-use models::{Checkpoint, DeviceName, Model, Network, WeightsError};
+use models::{Checkpoint, Model, Network, Weights as _, WeightsError};
 
 use super::Located;
 use super::cache::{Cache, FIRST_SEEN};
@@ -56,7 +56,7 @@ impl Opened {
     /// [`WeightsError`] when the file cannot be read or nothing is seeded for the network.
     pub(crate) fn checkpoint(
         &self,
-        network: &dyn Network,
+        network: &Network,
         network_name: &str,
     ) -> Result<Checkpoint, WeightsError> {
         match self {
@@ -160,9 +160,15 @@ impl Opened {
 /// # Errors
 /// A sentence that says why not.
 pub fn loads(model: &Model, file: &Arc<RegularFile>) -> Result<(), String> {
-    let device = DeviceName::Flex.init().map_err(|error| error.to_string())?;
-    let mut network = model.network().init(&device);
-    Checkpoint::read(file).and_then(|checkpoint| network.load(&checkpoint)).map_err(|error| error.to_string())
+    let network = model.network().build();
+    let check = || {
+        let mut weights = network.weights(&Checkpoint::read(file)?)?;
+        for parameter in network.graph().nodes().iter().flat_map(|node| node.operation.parameters()) {
+            weights.read(parameter)?;
+        }
+        weights.finish()
+    };
+    check().map_err(|error: WeightsError| error.to_string())
 }
 
 fn unreadable<'a>(model: &'a Model, path: &'a Path) -> impl Fn(std::io::Error) -> EvalError + 'a {

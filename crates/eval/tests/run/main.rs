@@ -20,9 +20,7 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, Shard, evaluate, explain};
 use models::catalog::FigureName;
-use models::complexity::Layer;
-use models::weights::{Checkpoint, Framework, ModuleTensor, WeightsError};
-use models::{Catalog, Classifier, DeviceName, Dtype, GraphError, Isa, Network, Products, Program, Stage};
+use models::{Catalog, Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
 mod directories;
 mod explanation;

@@ -4,59 +4,18 @@ use super::*;
 
 /// A network whose device computes so many images at once, and says these words of more.
 struct Cramped {
-    inner: Box<dyn Network>,
+    inner: Executable,
     most: usize,
     words: &'static str,
 }
 
-impl Network for Cramped {
-    fn forward(&self, images: Tensor<4>, products: Products) -> Tensor<2> {
+impl Forward for Cramped {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         // `resume_unwind` keeps the test's output quiet.
         if images.dims()[0] > self.most {
             std::panic::resume_unwind(Box::new(self.words.to_owned()));
         }
-        self.inner.forward(images, products)
-    }
-
-    fn observe(&self, images: Tensor<4>, products: Products) -> (Tensor<2>, Vec<Stage>) {
-        self.inner.observe(images, products)
-    }
-
-    fn layers(&self, input_size: usize) -> Vec<Layer> {
-        self.inner.layers(input_size)
-    }
-
-    fn framework(&self) -> Framework {
-        self.inner.framework()
-    }
-
-    fn tensors(&self) -> Vec<ModuleTensor> {
-        self.inner.tensors()
-    }
-
-    fn load(&mut self, checkpoint: &Checkpoint) -> Result<(), WeightsError> {
-        self.inner.load(checkpoint)
-    }
-
-    fn fold_norms(&mut self) {
-        self.inner.fold_norms();
-    }
-
-    fn fuse(&self, _isa: Isa) -> Result<Program, GraphError> {
-        // Burn's operations compute then, by `forward`.
-        Err(GraphError::NoHead)
-    }
-
-    fn load_fused(
-        &mut self,
-        _checkpoint: &Checkpoint,
-        isa: Isa,
-    ) -> Result<Result<Program, GraphError>, WeightsError> {
-        Ok(self.fuse(isa))
-    }
-
-    fn cast(&mut self, dtype: Dtype) {
-        self.inner.cast(dtype);
+        self.inner.forward(images)
     }
 }
 
@@ -64,10 +23,13 @@ fn cramped(most: usize, words: &'static str) -> Plan {
     let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
     let planned = plan.models.remove(0);
     let entry = planned.model.network();
-    let inner = entry.init(plan.placement.burn_device());
-    let checkpoint = models::weights::seeded(inner.as_ref(), entry.name).unwrap();
-    let network = Box::new(Cramped { inner, most, words });
-    let classifier = Classifier::load(network, &checkpoint, &plan.placement).unwrap();
+    let network = entry.build();
+    let checkpoint = models::weights::seeded(&network, entry.name).unwrap();
+    let mut weights = network.weights(&checkpoint).unwrap();
+    let (device, dtype) = (plan.placement.burn_device(), Dtype::F32);
+    let graph = network.graph().fold_norms();
+    let inner = Executable::load(&graph, &mut weights, device, dtype, Products::AsModules).unwrap();
+    let classifier = Classifier::by_burn(Box::new(Cramped { inner, most, words }), &plan.placement);
     plan.models.push(PlannedModel { classifier, ..planned });
     plan
 }

@@ -42,9 +42,8 @@ fn a_run_writes_what_the_framework_predicts() {
 #[test]
 fn a_checkpoint_file_predicts_what_the_seeded_weights_in_it_do() {
     let folder = tempfile::tempdir().unwrap();
-    let device = DeviceName::Flex.init().unwrap();
-    let network = models::networks::by_name("timm-xception").unwrap().init(&device);
-    let seeded = models::weights::seeded(network.as_ref(), "timm-xception").unwrap();
+    let network = models::networks::by_name("timm-xception").unwrap().build();
+    let seeded = models::weights::seeded(&network, "timm-xception").unwrap();
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = seeded
         .tensors()
         .map(|tensor| (tensor.name.clone(), tensor.shape.to_vec(), tensor.to_bytes().unwrap().to_vec()))
