@@ -43,7 +43,7 @@ impl Window {
         if let Padding::Explicit(pads) = self.padding {
             for axis in 0..2 {
                 let padded = input[axis] + pads[axis] + pads[axis + 2];
-                let more = (padded - self.extent(axis)?) % self.stride[axis] != 0;
+                let more = !(padded - self.extent(axis)?).is_multiple_of(self.stride[axis]);
                 let begin = output[axis].checked_mul(self.stride[axis])?;
                 output[axis] += usize::from(more && begin < input[axis] + pads[axis]);
             }

@@ -7,6 +7,8 @@
 //!
 //! Seeded weights; the kernels by every instruction set of this CPU, on one thread and on two, and Burn's operations.
 
+#![allow(clippy::print_stdout, reason = "what it prints is its result")]
+
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
 

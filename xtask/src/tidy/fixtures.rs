@@ -31,8 +31,8 @@ const FAMILIES: [Family; 6] = [
     },
     Family {
         files: "datasets/reference/stages/*.json",
-        read_by: ("crates/models/src/networks/mod.rs", "datasets/reference/stages/\", $name, \".json\""),
-        names_in: Some("crates/models/src/networks/mod.rs"),
+        read_by: ("crates/models/src/reference.rs", "datasets/reference/stages/\", $name, \".json\""),
+        names_in: Some("crates/models/src/reference.rs"),
     },
     Family {
         files: "datasets/reference/states/*.json",

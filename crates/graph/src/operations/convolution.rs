@@ -18,7 +18,16 @@ pub struct Convolution {
     /// `[channels out]`.
     pub bias: Option<Parameter>,
     /// A normalisation that came after it and was folded in: it is applied to kernel and bias when they are read.
-    pub norm: Option<Normalisation>,
+    pub norm: Option<Box<Normalisation>>,
+}
+
+/// A convolution's weights as it computes with them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvolutionWeights {
+    /// In the order of [`Convolution::kernel`].
+    pub kernel: Vec<f32>,
+    /// A value a channel out.
+    pub bias: Option<Vec<f32>>,
 }
 
 impl Convolution {
@@ -32,13 +41,13 @@ impl Convolution {
     ///
     /// # Errors
     /// Those of `weights`.
-    pub fn read<W: Weights>(&self, weights: &mut W) -> Result<(Vec<f32>, Option<Vec<f32>>), W::Error> {
+    pub fn read<W: Weights>(&self, weights: &mut W) -> Result<ConvolutionWeights, W::Error> {
         let mut kernel = weights.read(&self.kernel)?;
         let mut bias = self.bias.as_ref().map(|bias| weights.read(bias)).transpose()?;
         if let Some(norm) = &self.norm {
             bias = Some(norm.affine(weights)?.fold_into(&mut kernel, bias.as_deref()));
         }
-        Ok((kernel, bias))
+        Ok(ConvolutionWeights { kernel, bias })
     }
 }
 
@@ -48,7 +57,7 @@ impl Definition for Convolution {
     }
 
     fn parameters(&self) -> Vec<&Parameter> {
-        let norm = self.norm.iter().flat_map(Normalisation::parameters);
+        let norm = self.norm.iter().flat_map(|norm| norm.parameters());
         [&self.kernel].into_iter().chain(&self.bias).chain(norm).collect()
     }
 
@@ -78,6 +87,6 @@ impl Definition for Convolution {
 
     fn fold_norm(&self, norm: &Normalisation) -> Option<Operation> {
         let fits = self.norm.is_none() && norm.channels() == self.kernel.shape[0];
-        fits.then(|| Self { norm: Some(norm.clone()), ..self.clone() }.into())
+        fits.then(|| Self { norm: Some(Box::new(norm.clone())), ..self.clone() }.into())
     }
 }

@@ -15,7 +15,7 @@ pub use activation::Activation;
 pub use add::Add;
 pub use average_pool::GlobalAveragePool;
 pub use batch_norm::{Affine, BatchNorm, Normalisation};
-pub use convolution::Convolution;
+pub use convolution::{Convolution, ConvolutionWeights};
 pub use image::Image;
 pub use linear::Linear;
 pub use max_pool::MaxPool;

@@ -1,7 +1,7 @@
 //! The second pass: weights read, a layer at a time, and packed as the kernels want them, so that they are in memory twice for
 //! one layer only.
 
-use graph::operations::Convolution;
+use graph::operations::{Convolution, ConvolutionWeights};
 use graph::{Graph, Operation, Parameter, Value, Weights};
 use thiserror::Error;
 
@@ -124,7 +124,7 @@ impl<'a, W: Weights> Loader<'a, W> {
         let Operation::Convolution(convolution) = &self.graph.node(value).operation else {
             unreachable!("the planner takes convolutions only");
         };
-        let (kernel, bias) = convolution.read(&mut self.weights)?;
+        let ConvolutionWeights { kernel, bias } = convolution.read(&mut self.weights)?;
         Ok(Loaded { convolution, kernel, bias })
     }
 

@@ -123,11 +123,12 @@ impl Executable {
 
     /// Computes every operation in turn, and shows `see` each result. A value is let go once nobody reads it any more.
     fn run(&self, images: Tensor<4>, mut see: impl FnMut(Value, &Flow)) -> Tensor<2> {
+        let mut images = Some(images);
         let mut unread = self.graph.readers();
         let mut flows: Vec<Option<Flow>> = vec![None; unread.len()];
         for (value, compute) in self.graph.values().zip(&self.computes) {
             let inputs = match &self.graph.node(value).inputs[..] {
-                [] => vec![Flow::Map(images.clone())],
+                [] => vec![Flow::Map(images.take().expect("a graph has one image"))],
                 inputs => inputs
                     .iter()
                     .map(|input| {

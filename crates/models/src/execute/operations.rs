@@ -6,7 +6,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
-use graph::operations::{BatchNorm, Convolution, Linear, MaxPool};
+use graph::operations::{BatchNorm, Convolution, ConvolutionWeights, Linear, MaxPool};
 use graph::{Activation, Operation, Weights};
 
 use super::{Compute, Flow, Products};
@@ -63,7 +63,7 @@ fn convolution<W: Weights>(
     weights: &mut W,
     on: &Place<'_>,
 ) -> Result<Compute, W::Error> {
-    let (kernel, bias) = convolution.read(weights)?;
+    let ConvolutionWeights { kernel, bias } = convolution.read(weights)?;
     let window = convolution.window;
     let shape = [0, 1, 2, 3].map(|axis| convolution.kernel.shape[axis]);
     let mut conv = Conv2dConfig::new(convolution.channels(), window.kernel)
