@@ -38,13 +38,13 @@ pub(crate) struct Subject<'a> {
 }
 
 impl ModelRecord {
-    /// Counts hits in `rows` and judges every figure.
-    pub fn of_plan(
+    /// Counts hits in `rows`, which `weights` have predicted, and judges every figure.
+    pub(crate) fn of_plan(
         plan: &Plan,
         planned: &PlannedModel,
+        weights: &WeightsSource,
         rows: &[Prediction],
-        seconds: f64,
-        timed_images: u64,
+        (seconds, timed_images): (f64, u64),
     ) -> Self {
         let conditions = Conditions {
             dataset: &plan.dataset_record,
@@ -55,7 +55,7 @@ impl ModelRecord {
         let subject = Subject {
             model: &planned.model,
             recipe: planned.recipe.name,
-            weights: &planned.weights,
+            weights,
             counted: complexity_figures(&planned.model, &planned.layers),
         };
         Self::new(conditions, &subject, rows, seconds, timed_images)

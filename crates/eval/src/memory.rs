@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use models::Classifier;
 use models::complexity::Layer;
 
 use crate::plan::{Plan, PlannedModel};
@@ -38,8 +39,8 @@ pub(crate) fn images_at_once(plan: &Plan) -> usize {
 /// How many images fit into memory at once, where that can be told. A GPU has memory of its own and says itself what
 /// does not fit. The kernels take one image a thread through the network, so that a batch needs no memory but for
 /// its input.
-pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel) -> Option<usize> {
-    if plan.placement.device().is_gpu() || planned.classifier.program().is_some() {
+pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel, classifier: &Classifier) -> Option<usize> {
+    if plan.placement.device().is_gpu() || classifier.program().is_some() {
         return None;
     }
     let image = bytes_of_maps(&planned.layers, planned.model.counted_at(), planned.recipe.size)?;
