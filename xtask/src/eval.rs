@@ -1,5 +1,7 @@
 //! `eval`: the main job, from files on disk to a table with verdicts.
 
+mod plan;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +13,16 @@ use eval::explain::Explanation;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::run_dir::{Identity, RunDir};
-use eval::weights::{Evidence, WeightsArg, WeightsSource};
-use eval::{EvalError, Plan, Shard, evaluate, explain, provenance};
+use eval::weights::WeightsArg;
+use eval::{EvalError, Networks, Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
 
-use crate::EXIT_INTERRUPTED;
 use crate::conclusion::{conclude, require_comparable};
 use crate::options::{CatalogArgs, tolerance};
 use crate::output::note;
 use crate::process::{checkout, command_line, processors, stop_on_signal};
 use crate::progress::{Count, Watch};
+use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, output};
 
 /// Evaluates models and compares every figure with the documented one
 ///
@@ -125,6 +127,11 @@ pub(crate) struct Args {
     #[arg(long)]
     require_comparable: bool,
 
+    /// Resolve everything, print what would run, and end: nothing is computed, downloaded, made or changed. What is wrong is
+    /// said as it would be by the run itself (exit code 2). No lock is taken: whether another process is writing to --out does not show
+    #[arg(long)]
+    plan: bool,
+
     #[command(flatten)]
     catalog: CatalogArgs,
 }
@@ -135,7 +142,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     if data.is_none() && args.labels.is_some() {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
-    if !args.offline && (data.is_some() || !args.weights.is_empty()) {
+    if !args.plan && !args.offline && (data.is_some() || !args.weights.is_empty()) {
         fetch_lacking(&catalog, &args.model, &args.weights, || match &data {
             Some(data) => dataset::Dataset::open(data, args.labels.as_deref()).map(drop),
             None => Ok(()),
@@ -150,6 +157,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             name => RecipeArg::Named(name.to_owned()),
         },
         weights: &args.weights,
+        weights_may_be_absent: args.plan && !args.offline,
         data: data.as_deref(),
         labels: args.labels.as_deref(),
         limit: args.limit.map(NonZero::get),
@@ -164,28 +172,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     })?;
 
     let identity = Identity::of_plan(&plan);
-    let path = match args.out {
-        Some(path) => path,
-        None => {
-            let runs = checkout().join("reports").join("runs");
-            let unfinished =
-                if args.fresh { None } else { RunDir::find_unfinished(&runs, &identity, &plan.environment) };
-            // Shards often start in the same second.
-            let shard = args.shard.map(|shard| format!("-shard-{}-of-{}", shard.index(), shard.count()));
-            let name = provenance::utc_folder_name() + &shard.unwrap_or_default();
-            unfinished.unwrap_or_else(|| runs.join(name))
-        }
-    };
+    let runs = checkout().join("reports").join("runs");
+    let unfinished = || RunDir::find_unfinished(&runs, &identity, &plan.environment);
+    let known = args.out.or_else(|| if args.fresh { None } else { unfinished() });
+    // Shards often start in the same second.
+    let shard = args.shard.map(|shard| format!("-shard-{}-of-{}", shard.index(), shard.count()));
+    let new = |time: &str| runs.join(time.to_owned() + shard.as_deref().unwrap_or_default());
+    if args.plan {
+        let out = plan::Out { path: known.unwrap_or_else(|| new("<UTC time>")), fresh: args.fresh };
+        let explain = args.explain.map(NonZero::get);
+        output::print(&plan::text(&plan, &identity, &out, explain)?)?;
+        return Ok(EXIT_HOLDS);
+    }
+    let path = known.unwrap_or_else(|| new(&provenance::utc_folder_name()));
     let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
-    let Some(dir) = open(&path, &identity, args.fresh, args.wait, &stop)? else {
+    let Some(mut dir) = open(&path, &identity, args.fresh, args.wait, &stop)? else {
         return Ok(EXIT_INTERRUPTED);
     };
     introduce(&plan);
 
-    let mut outcome = evaluate(&plan, &dir, &stop, &mut Watch::new())?;
+    let mut networks = Networks::of(&plan);
+    let mut outcome = evaluate(&plan, &mut dir, &mut networks, &stop, &mut Watch::new(&plan.placement))?;
     let mut explained = true;
     if let (Some(images), false) = (args.explain, outcome.interrupted()) {
-        explained = explain_all(&plan, &dir, &mut outcome.record, images.get(), &stop)?;
+        explained = explain_all((&plan, &mut networks), &dir, &mut outcome.record, images.get(), &stop)?;
     }
     let code = conclude(&outcome, dir.path())?;
     let code = require_comparable(args.require_comparable, &outcome.record, code)?;
@@ -236,7 +246,7 @@ fn open(
 /// Tries swaps for each model that is off, and writes what they did into the run's record and reports. False
 /// when it was stopped before the end.
 fn explain_all(
-    plan: &Plan,
+    (plan, networks): (&Plan, &mut Networks<'_>),
     dir: &RunDir,
     record: &mut RunRecord,
     images: usize,
@@ -254,7 +264,8 @@ fn explain_all(
         }
         note(&format!("{}: swapping one factor of recipe {} at a time", model.id, model.recipe));
         let mut count = Count::new(images);
-        let found = explain::explain(plan, dir, planned, model, images, stop, &mut |_, _| count.image())?;
+        let network = (planned, &networks.load(index)?.classifier);
+        let found = explain::explain(plan, dir, network, model, images, stop, &mut |_, _| count.image())?;
         count.finish();
         // Of two that came to no end the one with more images says more.
         let tried = |explanation: &Option<Explanation>| {
@@ -291,7 +302,8 @@ fn fetch_lacking(
     Ok(())
 }
 
-/// Says what is about to be measured, on standard error like all that is not a result.
+/// Says on what images models are about to be measured, on standard error like all that is not a result. Of each model
+/// [`Watch`] says it, once its network is loaded.
 fn introduce(plan: &Plan) {
     let images = plan.dataset.items().len();
     if plan.dataset.is_sample() {
@@ -305,17 +317,6 @@ fn introduce(plan: &Plan) {
     }
     for warning in plan.dataset.warnings() {
         note(&format!("warning: {warning}"));
-    }
-    for planned in &plan.models {
-        let (id, recipe, weights) = (&planned.model.id, planned.recipe.name, planned.weights.label());
-        let (device, dtype, engine) =
-            (plan.placement.device(), plan.placement.dtype(), planned.classifier.engine());
-        note(&format!("{id}: recipe {recipe}, weights {weights}, device {device} ({engine}), {dtype}"));
-        if let WeightsSource::File { evidence: Evidence { name_prefix: Some(prefix), .. }, .. } =
-            &planned.weights
-        {
-            note(&format!("{id}: all names in its checkpoint begin with `{prefix}`, which was taken off"));
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use eval::Progress;
-use eval::weights::Transfer;
+use eval::weights::{Evidence, Transfer, WeightsSource};
+use eval::{LoadedModel, PlannedModel, Progress};
 use indicatif::{BinaryBytes, FormattedDuration, ProgressBar, ProgressStyle};
+use models::Placement;
 
 use crate::output::note;
 
@@ -61,18 +62,20 @@ fn of_images(bar: &ProgressBar) -> String {
     format!("{}/{} images", bar.position(), bar.length().unwrap_or_default())
 }
 
-/// Shows images, images/s, the time left and the first model's accuracy so far, on standard error.
-pub(crate) struct Watch {
+/// Says by what each model is measured, then shows images, images/s, the time left and the first model's accuracy so far, on
+/// standard error.
+pub(crate) struct Watch<'a> {
+    placement: &'a Placement,
     bar: Bar,
     started: Instant,
     before: u64,
     errors: usize,
 }
 
-impl Watch {
-    pub(crate) fn new() -> Self {
+impl<'a> Watch<'a> {
+    pub(crate) fn new(placement: &'a Placement) -> Self {
         let bar = Bar::new("{wide_bar} {pos}/{len} images  {msg}", None);
-        Self { bar, started: Instant::now(), before: 0, errors: 0 }
+        Self { placement, bar, started: Instant::now(), before: 0, errors: 0 }
     }
 
     /// Images of this session: so many, so many a second.
@@ -81,7 +84,24 @@ impl Watch {
     }
 }
 
-impl Progress for Watch {
+impl Progress for Watch<'_> {
+    fn model(&mut self, planned: &PlannedModel, loaded: Option<&LoadedModel>) {
+        let (id, recipe) = (&planned.model.id, planned.recipe.name);
+        let weights = match loaded {
+            Some(loaded) => Some(loaded.weights.clone()),
+            None => planned.weights.source(&planned.model),
+        };
+        let label = weights.as_ref().map(WeightsSource::label).unwrap_or_default();
+        let (device, dtype) = (self.placement.device(), self.placement.dtype());
+        let engine = loaded.map(|loaded| format!(" ({})", loaded.classifier.engine())).unwrap_or_default();
+        let idle = if loaded.is_none() { "; no image is left to do, so it is not loaded" } else { "" };
+        note(&format!("{id}: recipe {recipe}, weights {label}, device {device}{engine}, {dtype}{idle}"));
+        let Some(WeightsSource::File { evidence, .. }) = weights else { return };
+        if let Evidence { name_prefix: Some(prefix), .. } = evidence {
+            note(&format!("{id}: all names in its checkpoint begin with `{prefix}`, which was taken off"));
+        }
+    }
+
     fn start(&mut self, done: usize, total: usize) {
         self.started = Instant::now();
         self.before = done as u64;

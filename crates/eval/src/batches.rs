@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use models::{ComputeError, Pending};
+use models::{Classifier, ComputeError, Pending};
 
 use crate::EvalError;
 use crate::memory::{images_at_once, images_that_fit};
@@ -27,8 +27,9 @@ pub(crate) struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// As many at once as the plan says, and as fit.
-    pub(crate) fn new(plan: &Plan, planned: &'a PlannedModel) -> Self {
-        let fits = images_at_once(plan).min(images_that_fit(plan, planned).unwrap_or(usize::MAX));
+    pub(crate) fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &Classifier) -> Self {
+        let fits = images_that_fit(plan, planned, classifier).unwrap_or(usize::MAX);
+        let fits = images_at_once(plan).min(fits);
         Self { planned, fits, failed_in_a_row: 0 }
     }
 

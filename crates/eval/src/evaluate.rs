@@ -3,38 +3,24 @@
 //! Whatever happens in between, the prediction logs are whole lines and hold every image whose batch
 //! was finished; a run goes on from them, image by image. Images without a prediction are tried again.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use crate::EvalError;
 use crate::digests::Digests;
 use crate::memory::images_at_once;
-use crate::model_run::{DeviceClock, ImageState, ModelRun};
-use crate::pipeline::{Next, Source, Work};
-use crate::plan::Plan;
+use crate::model_run::ModelRun;
+use crate::networks::{LoadedModel, Networks};
+use crate::pass::Pass;
+use crate::pipeline::{Source, Work};
+use crate::plan::{Plan, PlannedModel};
 use crate::predictions::Prediction;
+use crate::progress::Progress;
 use crate::provenance::utc_now;
 use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
 use crate::run_dir::{Finished, RunDir};
+use crate::standing::Standing;
 use crate::warned::WarningLog;
-
-/// How often a request to stop is looked for while no image comes.
-const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Told how a run advances; a progress bar, say.
-pub trait Progress {
-    /// `done` of `total` images need no work any more: an earlier run saw to them.
-    fn start(&mut self, done: usize, total: usize);
-    /// One more image is finished for every model. `top1_pct` is the first model's accuracy so far.
-    fn image(&mut self, top1_pct: f64);
-    /// An image has no prediction.
-    fn error(&mut self, image: &str, error: &str);
-    /// Batches of `batch` images did not fit into memory for a model; smaller ones are used.
-    fn smaller_batches(&mut self, id: &str, batch: usize);
-    /// No more images will come.
-    fn finish(&mut self);
-}
 
 /// How a run ended, and what it found so far.
 #[derive(Debug)]
@@ -67,57 +53,65 @@ impl Outcome {
 
 /// Evaluates `plan` into `dir`, going on from what is there, until every image has a row for every
 /// model or `stop` is set. Either way `run.json` says how far it came; the reports are written once
-/// everything is known.
+/// everything is known. A network is loaded where images are left for it, unless `networks` has it.
 ///
 /// # Errors
-/// [`EvalError`] when a file of the run cannot be written or understood. Rows written before stay.
+/// [`EvalError`] when a network cannot be loaded, before anything is written or deleted; when a file of the run cannot be written
+/// or understood. Rows written before stay.
 pub fn evaluate(
     plan: &Plan,
-    dir: &RunDir,
+    dir: &mut RunDir,
+    networks: &mut Networks<'_>,
     stop: &AtomicBool,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, EvalError> {
-    let mut record = first_record(plan, dir);
+    let standings = Standing::of_run(plan, dir.path(), dir.before().is_some())?;
+    for index in (0..standings.len()).filter(|&index| standings[index].left() > 0) {
+        networks.load(index)?;
+    }
+    let networks = &*networks;
+    let models = || plan.models.iter().enumerate().map(|(index, planned)| (planned, networks.get(index)));
+    models().for_each(|(planned, loaded)| progress.model(planned, loaded));
+    dir.delete_outdated(std::iter::empty())?;
+    let dir = &*dir;
+
+    let mut record = first_record(plan, models(), dir)?;
     // The record comes first: it is what makes the folder a run directory that can be continued.
     dir.write_record(&record)?;
-    let recipes = plan.recipes();
     let at_once = images_at_once(plan);
     let mut digests = Digests::open(&dir.digests())?;
-    let mut runs = plan
-        .models
-        .iter()
-        .map(|planned| {
-            let recipe = recipes.iter().position(|recipe| recipe.name == planned.recipe.name);
-            let recipe = recipe.expect("the plan's recipes are those of its models");
-            ModelRun::open(plan, planned, recipe, at_once, dir)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let runs = models().zip(standings);
+    let runs = runs.map(|(model, standing)| ModelRun::open(plan, model, standing, at_once, dir));
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
 
     let images = plan.dataset.items().len();
     let total = plan.shard.map_or(images, |shard| shard.size(images));
     let mut todo: Vec<usize> =
-        (0..images).filter(|&index| runs.iter().any(|run| run.state[index] == ImageState::ToDo)).collect();
+        (0..images).filter(|&index| runs.iter().any(|run| !run.is_done(index))).collect();
     todo.sort_by_cached_key(|&index| plan.dataset.stored_at(index));
     if !todo.is_empty() {
-        record.sessions.push(session(plan, total - todo.len()));
+        record.sessions.push(session(plan, networks, total - todo.len()));
         dir.write_record(&record)?;
     }
     progress.start(total - todo.len(), total);
-    for run in runs.iter().filter(|run| run.batches.fits() < plan.batch && !todo.is_empty()) {
-        progress.smaller_batches(&run.planned.model.id, run.batches.fits());
+    for (run, batch) in runs.iter().filter_map(|run| Some((run, run.smaller_batch()?))) {
+        progress.smaller_batches(&run.planned.model.id, batch);
     }
+    let recipes = plan.recipes();
     let finished = std::thread::scope(|scope| {
         let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
         let source = Source::start(scope, work, &plan.placement)?;
-        let mut warnings = WarningLog::new(dir, &mut record);
-        run_through(plan, &mut runs, &mut digests, &mut warnings, &source, stop, progress)
+        let warnings = WarningLog::new(dir, &mut record);
+        Pass::new(plan, &mut runs, &mut digests, warnings, progress).go(&source, stop)
     });
     progress.finish();
 
     // An error must not keep what is known from being written.
     record.models = runs
         .iter()
-        .map(|run| ModelRecord::of_plan(plan, run.planned, &run.rows, run.seconds, run.timed_images))
+        .map(|run| {
+            ModelRecord::of_plan(plan, run.planned, &run.weights, &run.rows, (run.seconds, run.timed_images))
+        })
         .collect();
     for (model, run) in record.models.iter_mut().zip(&runs) {
         // Swaps were tried once the images were done; doing them again would change nothing, unless the images are others.
@@ -129,10 +123,9 @@ pub fn evaluate(
     }
     if let (false, Some(session)) = (todo.is_empty(), record.sessions.last_mut()) {
         session.ended_utc = Some(utc_now());
-        let smaller = runs.iter().filter(|run| run.batches.fits() < plan.batch);
-        session.smaller_batches = smaller
-            .map(|run| SmallerBatch { id: run.planned.model.id.clone(), batch: run.batches.fits() })
-            .collect();
+        let smaller = |run: &ModelRun<'_>| Some((run.planned.model.id.clone(), run.smaller_batch()?));
+        let smaller = runs.iter().filter_map(smaller);
+        session.smaller_batches = smaller.map(|(id, batch)| SmallerBatch { id, batch }).collect();
     }
     if !matches!(finished, Ok(true)) {
         record.state = State::Interrupted;
@@ -165,7 +158,11 @@ pub fn evaluate(
 }
 
 /// The record of the run so far: that of the directory, or a new one.
-fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
+fn first_record<'a>(
+    plan: &Plan,
+    models: impl Iterator<Item = (&'a PlannedModel, Option<&'a LoadedModel>)>,
+    dir: &RunDir,
+) -> Result<RunRecord, EvalError> {
     if let Some(before) = dir.before() {
         let mut record = before.clone();
         record.state = State::Running;
@@ -173,9 +170,16 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         if dir.is_mended() {
             record.dataset.fingerprint.clone_from(&plan.dataset_record.fingerprint);
         }
-        return record;
+        return Ok(record);
     }
-    RunRecord {
+    let model = |(planned, loaded): (&PlannedModel, Option<&LoadedModel>)| {
+        let weights = match loaded {
+            Some(loaded) => loaded.weights.clone(),
+            None => planned.weights.known(&planned.model)?,
+        };
+        Ok(ModelRecord::of_plan(plan, planned, &weights, &[], (0.0, 0)))
+    };
+    Ok(RunRecord {
         schema_version: SCHEMA_VERSION,
         state: State::Running,
         command: plan.command.clone(),
@@ -187,18 +191,18 @@ fn first_record(plan: &Plan, dir: &RunDir) -> RunRecord {
         dataset: plan.dataset_record.clone(),
         shard: plan.shard,
         decoder_warnings: Vec::new(),
-        models: plan.models.iter().map(|planned| ModelRecord::of_plan(plan, planned, &[], 0.0, 0)).collect(),
-    }
+        models: models.map(model).collect::<Result<_, EvalError>>()?,
+    })
 }
 
-fn session(plan: &Plan, images_before: usize) -> Session {
+fn session(plan: &Plan, networks: &Networks<'_>, images_before: usize) -> Session {
     Session {
         shard: None,
         command: plan.command.clone(),
         environment: plan.environment.clone(),
         batch: plan.batch,
         threads: plan.placement.threads().count(),
-        engine: engine(plan),
+        engine: engine(plan, networks),
         started_utc: utc_now(),
         ended_utc: None,
         images_before,
@@ -207,130 +211,9 @@ fn session(plan: &Plan, images_before: usize) -> Session {
 }
 
 /// What computes, as the record names it: one name where all models have the same.
-fn engine(plan: &Plan) -> String {
-    let mut engines: Vec<String> = plan.models.iter().map(|planned| planned.classifier.engine()).collect();
+fn engine(plan: &Plan, networks: &Networks<'_>) -> String {
+    let loaded = (0..plan.models.len()).filter_map(|index| networks.get(index));
+    let mut engines: Vec<String> = loaded.map(|loaded| loaded.classifier.engine()).collect();
     engines.dedup();
     engines.join(", ")
-}
-
-/// Feeds images to the models as they come. True when all were seen to, false when stopped.
-fn run_through(
-    plan: &Plan,
-    runs: &mut [ModelRun<'_>],
-    digests: &mut Digests,
-    warnings: &mut WarningLog<'_>,
-    source: &Source<'_>,
-    stop: &AtomicBool,
-    progress: &mut dyn Progress,
-) -> Result<bool, EvalError> {
-    let mut queue =
-        Queue { works_ahead: source.is_ahead(), in_flight: VecDeque::new(), clock: DeviceClock::default() };
-    // Images that some models have still to finish.
-    let mut open: HashMap<usize, usize> = HashMap::new();
-    while !stop.load(Ordering::Relaxed) {
-        let idle = queue.in_flight.is_empty();
-        let images = match source.next(if idle { STOP_CHECK_INTERVAL } else { Duration::ZERO }) {
-            Next::Images(images) => images,
-            // A slow disk; a stop must be noticed all the same. And where the device has worked ahead of the
-            // decoder, its results can be taken now without holding it up.
-            Next::NotYet => {
-                while queue.collect(runs, &mut open, progress)? {}
-                continue;
-            }
-            Next::End => break,
-        };
-        let read: Vec<_> = (images.iter())
-            .filter_map(|image| {
-                let index = image.index;
-                // Of one image all models see the same bytes.
-                let done = runs.iter().any(|run| run.has_prediction(index));
-                Some((plan.dataset.items()[index].name.as_str(), image.digest?, done))
-            })
-            .collect();
-        digests.add(&read)?;
-        for image in images.iter().filter(|image| image.digest.is_some()) {
-            warnings.add(&plan.dataset.items()[image.index].name, &image.warnings)?;
-        }
-        for image in images {
-            let crops = image.crops.map_err(|source| EvalError::DataLost { source })?;
-            let waiting = runs.iter().filter(|run| run.state[image.index] == ImageState::ToDo).count();
-            open.insert(image.index, waiting);
-            for model in 0..runs.len() {
-                let finished = runs[model].take(image.index, &crops, progress)?;
-                close(&mut open, &finished, runs, progress);
-                if runs[model].is_full() {
-                    queue.launch(model, runs, &mut open, progress)?;
-                }
-            }
-        }
-    }
-    // What a device has begun is kept; what waits for a full batch is left to the next run if this one is stopped.
-    if !stop.load(Ordering::Relaxed) {
-        for model in 0..runs.len() {
-            queue.launch(model, runs, &mut open, progress)?;
-        }
-    }
-    while queue.collect(runs, &mut open, progress)? {}
-    let all_done = !runs.iter().any(|run| run.state.contains(&ImageState::ToDo));
-    // An image that was lost on the way must not pass for one that a stop has left.
-    assert!(all_done || stop.load(Ordering::Relaxed), "every image has a row at the images' end");
-    Ok(all_done)
-}
-
-/// The batches that the device has, by their models, the oldest first.
-struct Queue {
-    /// Whether the device computes while this thread goes on.
-    works_ahead: bool,
-    in_flight: VecDeque<usize>,
-    clock: DeviceClock,
-}
-
-impl Queue {
-    /// Hands a model's batch over, and then takes the result of the one before: a device that works ahead
-    /// always has something to do.
-    fn launch(
-        &mut self,
-        model: usize,
-        runs: &mut [ModelRun<'_>],
-        open: &mut HashMap<usize, usize>,
-        progress: &mut dyn Progress,
-    ) -> Result<(), EvalError> {
-        if runs[model].launch() {
-            self.in_flight.push_back(model);
-        }
-        while self.in_flight.len() > usize::from(self.works_ahead) {
-            self.collect(runs, open, progress)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the result of the oldest batch. False if there is none.
-    fn collect(
-        &mut self,
-        runs: &mut [ModelRun<'_>],
-        open: &mut HashMap<usize, usize>,
-        progress: &mut dyn Progress,
-    ) -> Result<bool, EvalError> {
-        let Some(model) = self.in_flight.pop_front() else { return Ok(false) };
-        let finished = runs[model].collect(&mut self.clock, progress)?;
-        close(open, &finished, runs, progress);
-        Ok(true)
-    }
-}
-
-fn close(
-    open: &mut HashMap<usize, usize>,
-    finished: &[usize],
-    runs: &[ModelRun<'_>],
-    progress: &mut dyn Progress,
-) {
-    for index in finished {
-        if let Some(models) = open.get_mut(index) {
-            *models -= 1;
-            if *models == 0 {
-                open.remove(index);
-                progress.image(runs[0].top1_pct());
-            }
-        }
-    }
 }

@@ -10,7 +10,7 @@ use models::Dtype;
 use crate::EvalError;
 use crate::digests;
 use crate::layout::{self, DIGESTS};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedModel};
 use crate::predictions;
 use crate::record::{DatasetRecord, RunRecord};
 use crate::shard::Shard;
@@ -19,10 +19,13 @@ use crate::weights::WeightsSource;
 /// The fact that names the images and the sizes of their files.
 const DATA: &str = "the images or labels";
 
+/// What is said of an evaluation, and its value; none where that is not known yet, which is no difference to any.
+type Fact = (String, Option<String>);
+
 /// What identifies an evaluation.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    facts: Vec<(String, String)>,
+    facts: Vec<Fact>,
     ids: Vec<String>,
     names_sha256: Option<String>,
     /// The images, where they are at hand.
@@ -32,8 +35,8 @@ pub struct Identity {
 impl Identity {
     /// The identity of a plan.
     pub fn of_plan(plan: &Plan) -> Self {
-        let models = plan.models.iter().map(|planned| {
-            (planned.model.id.as_str(), planned.recipe.name, planned.model.network.as_str(), &planned.weights)
+        let models = plan.models.iter().map(|PlannedModel { model, recipe, weights, .. }| {
+            (model.id.as_str(), recipe.name, model.network.as_str(), weights.source(model))
         });
         let device = (plan.placement.device().name(), plan.placement.dtype());
         let identity = Self::new(&plan.dataset_record, plan.shard, device, models.collect());
@@ -42,10 +45,10 @@ impl Identity {
 
     /// The identity of a run on disk.
     pub(crate) fn of_record(record: &RunRecord) -> Self {
-        let models = record
-            .models
-            .iter()
-            .map(|model| (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), &model.weights));
+        let models = record.models.iter().map(|model| {
+            let weights = Some(model.weights.clone());
+            (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), weights)
+        });
         Self::new(&record.dataset, record.shard, (&record.device, record.dtype), models.collect())
     }
 
@@ -53,29 +56,28 @@ impl Identity {
         dataset: &DatasetRecord,
         shard: Option<Shard>,
         (device, dtype): (&str, Dtype),
-        models: Vec<(&str, &str, &str, &WeightsSource)>,
+        models: Vec<(&str, &str, &str, Option<WeightsSource>)>,
     ) -> Self {
         let ids: Vec<String> = models.iter().map(|(id, ..)| (*id).to_owned()).collect();
         let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
+        let shard = shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string());
+        let known = |what: &str, value: &str| (what.to_owned(), Some(value.to_owned()));
         let mut facts = vec![
-            ("the selected models".to_owned(), ids.join(", ")),
-            (DATA.to_owned(), data),
-            ("the label sets".to_owned(), dataset.label_set.name().to_owned()),
-            ("the devices".to_owned(), device.to_owned()),
-            ("the types of numbers".to_owned(), dtype.name().to_owned()),
-            (
-                "the shards".to_owned(),
-                shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string()),
-            ),
+            known("the selected models", &ids.join(", ")),
+            known(DATA, &data),
+            known("the label sets", dataset.label_set.name()),
+            known("the devices", device),
+            known("the types of numbers", dtype.name()),
+            known("the shards", &shard),
         ];
         for (id, recipe, network, weights) in models {
-            let weights = match weights {
+            let weights = weights.map(|weights| match weights {
                 WeightsSource::Seeded => "seeded".to_owned(),
                 WeightsSource::File { sha256, .. } => format!("sha256:{sha256}"),
                 WeightsSource::Elsewhere { sha256 } => format!("those that predicted sha256:{sha256}"),
-            };
-            facts.push((format!("the recipes of {id}"), recipe.to_owned()));
-            facts.push((format!("the networks of {id}"), network.to_owned()));
+            });
+            facts.push(known(&format!("the recipes of {id}"), recipe));
+            facts.push(known(&format!("the networks of {id}"), network));
             facts.push((format!("the weights of {id}"), weights));
         }
         Self { facts, ids, names_sha256: dataset.names_sha256.clone(), dataset: None }
@@ -88,11 +90,15 @@ impl Identity {
 
     /// The first fact that differs from `now`: what it is, its value here and there.
     pub(crate) fn first_difference<'a>(&'a self, now: &'a Self) -> Option<(&'a str, &'a str, &'a str)> {
-        self.facts
-            .iter()
-            .zip(&now.facts)
-            .find(|(before, now)| before != now)
-            .map(|(before, now)| (before.0.as_str(), before.1.as_str(), now.1.as_str()))
+        self.differences(now).next()
+    }
+
+    /// The facts that differ from `now`.
+    fn differences<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
+        self.facts.iter().zip(&now.facts).filter_map(|((what, before), (what_now, now))| {
+            let (before, now) = (before.as_ref()?, now.as_ref()?);
+            ((what, before) != (what_now, now)).then_some((what.as_str(), before.as_str(), now.as_str()))
+        })
     }
 
     /// Whether the images and labels of both are the same by name, whatever the sizes of the files.
@@ -104,13 +110,12 @@ impl Identity {
     pub(crate) fn other_evaluation(&self, before: &RunRecord, path: &Path) -> Option<EvalError> {
         let there = Self::of_record(before);
         let may_be_mended = self.dataset.is_some() && there.has_the_names_of(self);
-        let pairs = there.facts.iter().zip(&self.facts);
-        let mut different = pairs.filter(|(before, now)| before != now && !(may_be_mended && now.0 == DATA));
-        different.next().map(|(before, now)| EvalError::OtherRun {
+        let mut different = there.differences(self).filter(|&(what, ..)| !(may_be_mended && what == DATA));
+        different.next().map(|(what, before, now)| EvalError::OtherRun {
             path: path.to_owned(),
-            what: before.0.clone(),
-            before: before.1.clone(),
-            now: now.1.clone(),
+            what: what.to_owned(),
+            before: before.to_owned(),
+            now: now.to_owned(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! What rows of predictions and counts of layers say about a model: hits, figures and their verdicts.
+//! What rows of predictions and counts of operations say about a model: hits, figures and their verdicts.
 
 use dataset::labels::LabelSet;
 use models::catalog::{Counted, Documented, Figure, FigureName};
@@ -38,13 +38,13 @@ pub(crate) struct Subject<'a> {
 }
 
 impl ModelRecord {
-    /// Counts hits in `rows` and judges every figure.
-    pub fn of_plan(
+    /// Counts hits in `rows`, which `weights` have predicted, and judges every figure.
+    pub(crate) fn of_plan(
         plan: &Plan,
         planned: &PlannedModel,
+        weights: &WeightsSource,
         rows: &[Prediction],
-        seconds: f64,
-        timed_images: u64,
+        (seconds, timed_images): (f64, u64),
     ) -> Self {
         let conditions = Conditions {
             dataset: &plan.dataset_record,
@@ -55,8 +55,8 @@ impl ModelRecord {
         let subject = Subject {
             model: &planned.model,
             recipe: planned.recipe.name,
-            weights: &planned.weights,
-            counted: complexity_figures(&planned.model, &planned.layers),
+            weights,
+            counted: complexity_figures(&planned.model, &planned.costs),
         };
         Self::new(conditions, &subject, rows, seconds, timed_images)
     }
@@ -188,12 +188,12 @@ fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
     Judgement { reason: format!("{}; in {dtype}", judged.reason), ..judged }
 }
 
-/// FLOPs and parameters by the documented rules, with verdicts. `layers` are those at the size that
+/// FLOPs and parameters by the documented rules, with verdicts. `costs` are those at the size that
 /// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
 /// parameters.
-pub fn complexity_figures(model: &Model, layers: &[Cost]) -> [FigureRecord; 2] {
+pub fn complexity_figures(model: &Model, costs: &[Cost]) -> [FigureRecord; 2] {
     let (flops, params) = rules(model);
-    judge_counts(model, [flops.count(layers), params.count(layers)])
+    judge_counts(model, [flops.count(costs), params.count(costs)])
 }
 
 /// FLOPs and parameters as a run `counted` them, judged anew by what the catalog documents of `model`.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use models::complexity::Cost;
+use models::Classifier;
 
 use crate::plan::{Plan, PlannedModel};
 
@@ -38,22 +38,17 @@ pub(crate) fn images_at_once(plan: &Plan) -> usize {
 /// How many images fit into memory at once, where that can be told. A GPU has memory of its own and says itself what
 /// does not fit. The kernels take one image a thread through the network, so that a batch needs no memory but for
 /// its input.
-pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel) -> Option<usize> {
-    if plan.placement.device().is_gpu() || planned.classifier.program().is_some() {
+pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel, classifier: &Classifier) -> Option<usize> {
+    if plan.placement.device().is_gpu() || classifier.program().is_some() {
         return None;
     }
-    let image = bytes_of_maps(&planned.layers, planned.model.counted_at(), planned.recipe.size)?;
+    let image = bytes_of_maps(planned.model.network().build().largest_value(planned.recipe.size).ok()?);
     Some(most_that_fit(plan.batch, image, THREAD_BYTES))
 }
 
-/// Bytes of an image's maps in Burn's operations. `layers` are counted at `counted_size` pixels, images have `size`.
-fn bytes_of_maps(layers: &[Cost], counted_size: usize, size: usize) -> Option<u64> {
-    let largest = layers.iter().filter_map(|layer| match layer {
-        Cost::BatchNorm { elements, .. } => Some(*elements),
-        _ => None,
-    });
-    let elements = largest.max()? as f64 * (size as f64 / counted_size as f64).powi(2);
-    Some((elements as u64).saturating_mul(4 * LIVE_MAPS))
+/// Bytes of an image's maps in Burn's operations, which hold a few of the size of the largest at once.
+fn bytes_of_maps(largest: u64) -> u64 {
+    largest.saturating_mul(4 * LIVE_MAPS)
 }
 
 /// Of `wanted` images of so many bytes each, with so many bytes beside them, as many as there is memory for; at least one.
@@ -109,9 +104,7 @@ mod tests {
 
     #[test]
     fn at_least_one_image_fits_and_no_more_than_wanted() {
-        let layers = [Cost::BatchNorm { elements: u64::MAX >> 8, channels: 1, with_activation: false }];
-        assert_eq!(bytes_of_maps(&[], 224, 299), None);
-        assert_eq!(most_that_fit(64, bytes_of_maps(&layers, 224, 299).unwrap(), 0), 1);
+        assert_eq!(most_that_fit(64, bytes_of_maps(u64::MAX >> 3), 0), 1);
         assert_eq!(most_that_fit(64, 1, u64::MAX), 1);
         assert_eq!(most_that_fit(3, 1, 0), 3);
         assert!(!can_have(u64::MAX) && !can_have(1 << 60) && can_have(1 << 20));

@@ -88,7 +88,7 @@ pub fn merge(
     let images: Vec<&str> = rows.first().into_iter().flatten().map(|row| row.image.as_str()).collect();
     let known = digests_of(&parts, &images)?;
     let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
-    let mut dir = RunDir::open_keeping(out, &Identity::of_record(&record), fresh, &mut |_| false)?;
+    let mut dir = RunDir::open_waiting(out, &Identity::of_record(&record), fresh, &mut |_| false)?;
     let finished = Finished {
         record: &record,
         rows: &rows,

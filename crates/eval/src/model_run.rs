@@ -1,58 +1,50 @@
-//! A model at work: the batch being collected for it, the batch that the device has, and its logs.
+//! A model at work: the batch being collected for it, its network, and its logs.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use dataset::RgbImage;
-use models::{ComputeError, Images, Pending};
+use models::{Classifier, ComputeError, Images, Pending};
 
 use crate::EvalError;
 use crate::batches::Batches;
 use crate::confidences::{self, ConfidenceLog};
-use crate::evaluate::Progress;
 use crate::metrics::{Hits, TopK, percentage};
+use crate::networks::LoadedModel;
 use crate::pipeline::Crops;
 use crate::plan::{Plan, PlannedModel};
 use crate::predictions::{self, Prediction, PredictionLog, in_a_line};
+use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::standing::{ImageState, Standing};
+use crate::weights::WeightsSource;
 use crate::whole::Whole;
-
-/// Whether a model has seen to an image. At the beginning only predictions are done: errors are tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ImageState {
-    ToDo,
-    Done,
-}
 
 /// A model at work: its log, and the batch being collected for it.
 pub(crate) struct ModelRun<'a> {
     plan: &'a Plan,
     pub(crate) planned: &'a PlannedModel,
+    /// What the run records of its weights.
+    pub(crate) weights: WeightsSource,
     /// Index of its recipe among the run's.
     recipe: usize,
-    /// What each value of a pixel means to the network, a table a channel.
-    tables: [[f32; 256]; 3],
     log: PredictionLog,
     confidences: ConfidenceLog,
     pub(crate) rows: Vec<Prediction>,
     /// A state an image of the data.
-    pub(crate) state: Vec<ImageState>,
+    states: Vec<ImageState>,
     /// Images that had no prediction before and are tried again, and why they had none.
     failed_before: HashMap<usize, String>,
     /// Whether something is known now that was not known before: any row but an error that an image had already.
     pub(crate) has_news: bool,
     /// The batch that is being collected.
     batch: Vec<(usize, Arc<RgbImage>)>,
-    /// The batches that the device was given, the oldest first.
-    computing: VecDeque<Computing>,
-    /// Pixels of the batch that is handed over, kept for the next one.
-    bytes: Vec<u8>,
     /// How many images are collected, which is what the host has memory for.
     at_once: usize,
-    /// How many of them the device is given at once.
-    pub(crate) batches: Batches<'a>,
+    /// Its network; none where nothing is left to do.
+    network: Option<NetworkRun<'a>>,
     /// Time that the device was at work, in seconds.
     pub(crate) seconds: f64,
     pub(crate) timed_images: u64,
@@ -60,47 +52,29 @@ pub(crate) struct ModelRun<'a> {
 }
 
 impl<'a> ModelRun<'a> {
-    /// Opens its logs in `dir` and takes over what they hold.
+    /// Opens its logs in `dir` and takes over what they hold, which is `standing`. `loaded` is its network, where images are
+    /// left to do.
     pub(crate) fn open(
         plan: &'a Plan,
-        planned: &'a PlannedModel,
-        recipe: usize,
+        (planned, loaded): (&'a PlannedModel, Option<&'a LoadedModel>),
+        standing: Standing,
         at_once: usize,
         dir: &RunDir,
     ) -> Result<Self, EvalError> {
-        let path = dir.predictions(&planned.model.id)?;
-        let rows = predictions::read_unfinished(&path)?;
-        let confidences = ConfidenceLog::open(&dir.confidences(&planned.model.id)?)?;
-        let items = plan.dataset.items();
-        let index_of: HashMap<&str, usize> =
-            items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
-        // Images of other shards need nothing from this run.
-        let here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
-        let mut state: Vec<ImageState> = (0..items.len())
-            .map(|index| if here(index) { ImageState::ToDo } else { ImageState::Done })
-            .collect();
-        let mut failed_before = HashMap::new();
-        for row in &rows {
-            let index = index_of.get(row.image.as_str()).copied();
-            match index.filter(|&index| here(index) && items[index].label == row.label) {
-                Some(index) => match &row.outcome {
-                    Ok(_) => state[index] = ImageState::Done,
-                    // It may have been mended since.
-                    Err(reason) => drop(failed_before.insert(index, reason.clone())),
-                },
-                None => {
-                    return Err(EvalError::DamagedRun {
-                        path,
-                        reason: format!(
-                            "{} with label {} is not in the data, or not in this shard",
-                            row.image, row.label
-                        ),
-                    });
-                }
+        let id = &planned.model.id;
+        let before = dir.before().and_then(|record| record.models.iter().find(|it| it.id == *id));
+        let weights = match (loaded, before) {
+            (Some(loaded), _) => loaded.weights.clone(),
+            (None, Some(before)) => {
+                planned.weights.known(&planned.model)?.with_what_loading_told(&before.weights)
             }
-        }
-        let (rows, failed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.outcome.is_ok());
-        if !failed.is_empty() {
+            (None, None) => planned.weights.known(&planned.model)?,
+        };
+        let recipe = plan.recipes().iter().position(|recipe| recipe.name == planned.recipe.name);
+        let path = dir.predictions(id)?;
+        let confidences = ConfidenceLog::open(&dir.confidences(id)?)?;
+        let Standing { states, rows, failed: failed_before } = standing;
+        if !failed_before.is_empty() {
             let mut whole = Whole::default();
             let log = predictions::whole(&rows);
             let failed = |source| EvalError::RunFile { action: "write", path: path.clone(), source };
@@ -108,24 +82,20 @@ impl<'a> ModelRun<'a> {
             whole.commit()?;
         }
         let (log, _) = PredictionLog::open(&path)?;
-        let before =
-            dir.before().and_then(|record| record.models.iter().find(|it| it.id == planned.model.id));
         let mut run = Self {
             plan,
             planned,
-            recipe,
+            weights,
+            recipe: recipe.expect("the plan's recipes are those of its models"),
             log,
             confidences,
-            rows: Vec::with_capacity(items.len()),
-            state,
+            rows: Vec::with_capacity(states.len()),
+            states,
             failed_before,
             has_news: false,
-            tables: planned.recipe.normalise.table(),
             batch: Vec::new(),
-            computing: VecDeque::new(),
-            bytes: Vec::new(),
             at_once,
-            batches: Batches::new(plan, planned),
+            network: loaded.map(|loaded| NetworkRun::new(plan, planned, &loaded.classifier)),
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
             hits: Hits::default(),
@@ -134,31 +104,31 @@ impl<'a> ModelRun<'a> {
         Ok(run)
     }
 
-    /// Takes an image that it has still to do. Gives the image if it is finished by that: it has no crop.
+    /// Takes an image, if it has still to do it. One without a crop is finished by that.
     pub(crate) fn take(
         &mut self,
         index: usize,
         crops: &Crops,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<usize>, EvalError> {
-        if self.state[index] == ImageState::Done {
-            return Ok(Vec::new());
+    ) -> Result<(), EvalError> {
+        if self.is_done(index) {
+            return Ok(());
         }
         match &crops[self.recipe] {
-            Ok(crop) => {
-                self.batch.push((index, Arc::clone(crop)));
-                Ok(Vec::new())
-            }
-            Err(error) => {
-                self.log(vec![(index, Err(error.clone()))], progress)?;
-                Ok(vec![index])
-            }
+            Ok(crop) => self.batch.push((index, Arc::clone(crop))),
+            Err(error) => self.log(vec![(index, Err(error.clone()))], progress)?,
         }
+        Ok(())
     }
 
-    /// Whether it has a prediction of an image that some model still has to do: an image is read once a process.
-    pub(crate) fn has_prediction(&self, index: usize) -> bool {
-        self.state[index] == ImageState::Done
+    /// Whether it has seen to an image.
+    pub(crate) fn is_done(&self, index: usize) -> bool {
+        self.states[index] == ImageState::Done
+    }
+
+    /// Whether it has images left to do.
+    pub(crate) fn is_left(&self) -> bool {
+        self.states.contains(&ImageState::ToDo)
     }
 
     /// Whether a batch is complete.
@@ -167,37 +137,38 @@ impl<'a> ModelRun<'a> {
         self.batch.len() >= self.at_once
     }
 
-    /// Hands the collected batch to the device. False if there is none.
-    pub(crate) fn launch(&mut self) -> bool {
-        let images = std::mem::take(&mut self.batch);
-        if images.is_empty() {
-            return false;
-        }
-        let started = Instant::now();
-        // A batch larger than what is known to fit is cut up when its turn comes.
-        let Self { planned, tables, bytes, batches, .. } = self;
-        let fits = images.len() <= batches.fits();
-        let pending = fits.then(|| hand_over(planned, tables, bytes, &images));
-        self.computing.push_back(Computing { images, pending, started });
-        true
+    /// The largest batch that fits into memory, where that is less than what was asked for.
+    pub(crate) fn smaller_batch(&self) -> Option<usize> {
+        let fits = self.network.as_ref()?.batches.fits();
+        (fits < self.plan.batch).then_some(fits)
     }
 
-    /// Waits for the oldest batch that the device was given, if there is one, and logs it. A batch that fails is
-    /// tried again in smaller parts. Gives its images.
+    /// Hands the collected batch to the device; none if nothing was collected.
+    pub(crate) fn launch(&mut self) -> Option<Batch> {
+        let images = std::mem::take(&mut self.batch);
+        let network = self.network.as_mut().filter(|_| !images.is_empty())?;
+        let started = Instant::now();
+        // A batch larger than what is known to fit is cut up when its turn comes.
+        let fits = images.len() <= network.batches.fits();
+        let pending = fits.then(|| network.input.hand_over(&images));
+        Some(Batch { images, pending, started })
+    }
+
+    /// Waits for `batch`, which the device was given, and logs it. Where it does not fit into memory it is tried again in
+    /// smaller parts, and `let_go` is to let go of what was begun behind it. Gives its images.
     pub(crate) fn collect(
         &mut self,
+        batch: Batch,
+        mut let_go: impl FnMut(),
         clock: &mut DeviceClock,
         progress: &mut dyn Progress,
     ) -> Result<Vec<usize>, EvalError> {
-        let Some(Computing { images, pending, started }) = self.computing.pop_front() else {
-            return Ok(Vec::new());
-        };
-        let Self { planned, tables, bytes, batches, computing, .. } = self;
-        let start = |part: Range<usize>| hand_over(planned, tables, bytes, &images[part]);
+        let Batch { images, pending, started } = batch;
+        let Some(NetworkRun { batches, input }) = &mut self.network else { return Ok(Vec::new()) };
+        let start = |part: Range<usize>| input.hand_over(&images[part]);
         let halved = |fits| {
-            progress.smaller_batches(&planned.model.id, fits);
-            // What was begun behind it holds memory too, and would fail or make this fail again.
-            computing.iter_mut().for_each(|behind| behind.pending = None);
+            progress.smaller_batches(&self.planned.model.id, fits);
+            let_go();
         };
         let items = self.plan.dataset.items();
         let name = |at: usize| items[images[at].0].name.clone();
@@ -229,7 +200,7 @@ impl<'a> ModelRun<'a> {
             }
             let error = outcome.as_ref().err().map(|error| in_a_line(error));
             self.has_news |= error.is_none() || error.as_ref() != self.failed_before.get(&index);
-            self.state[index] = ImageState::Done;
+            self.states[index] = ImageState::Done;
             rows.push(Prediction { image: item.name.clone(), label: item.label, outcome });
         }
         self.log.append(&rows)?;
@@ -270,30 +241,59 @@ impl DeviceClock {
     }
 }
 
-/// Hands images to the device. Their bytes are the only memory that a batch needs on the way to the kernels.
-fn hand_over(
-    planned: &PlannedModel,
-    tables: &[[f32; 256]; 3],
-    bytes: &mut Vec<u8>,
-    images: &[(usize, Arc<RgbImage>)],
-) -> Result<Pending, ComputeError> {
-    let size = planned.recipe.size;
-    bytes.clear();
-    let len = images.iter().map(|(_, crop)| crop.pixels.len()).sum();
-    if bytes.try_reserve_exact(len).is_err() {
-        // What there is may do for a smaller batch, and other buffers may need it.
-        *bytes = Vec::new();
-        let reason = format!("out of memory: {len} bytes were asked for");
-        return Err(ComputeError::OutOfMemory { reason });
+/// A model's network as a run uses it.
+struct NetworkRun<'a> {
+    /// How many images it is given at once.
+    batches: Batches<'a>,
+    input: Input<'a>,
+}
+
+impl<'a> NetworkRun<'a> {
+    fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
+        let tables = planned.recipe.normalise.table();
+        let input = Input { classifier, size: planned.recipe.size, tables, bytes: Vec::new() };
+        Self { batches: Batches::new(plan, planned, classifier), input }
     }
-    images.iter().for_each(|(_, crop)| bytes.extend_from_slice(&crop.pixels));
-    planned.classifier.start(&Images::Bytes { values: bytes, tables, size: [size; 2] })
+}
+
+/// The way from crops to the device.
+struct Input<'a> {
+    classifier: &'a Classifier,
+    size: usize,
+    /// What each value of a pixel means to the network, a table a channel.
+    tables: [[f32; 256]; 3],
+    /// Pixels of the batch that is handed over, kept for the next one.
+    bytes: Vec<u8>,
+}
+
+impl Input<'_> {
+    /// Hands images to the device. Their bytes are the only memory that a batch needs on the way to the kernels.
+    fn hand_over(&mut self, images: &[(usize, Arc<RgbImage>)]) -> Result<Pending, ComputeError> {
+        let Self { classifier, size, tables, bytes } = self;
+        bytes.clear();
+        let len = images.iter().map(|(_, crop)| crop.pixels.len()).sum();
+        if bytes.try_reserve_exact(len).is_err() {
+            // What there is may do for a smaller batch, and other buffers may need it.
+            *bytes = Vec::new();
+            let reason = format!("out of memory: {len} bytes were asked for");
+            return Err(ComputeError::OutOfMemory { reason });
+        }
+        images.iter().for_each(|(_, crop)| bytes.extend_from_slice(&crop.pixels));
+        classifier.start(&Images::Bytes { values: bytes, tables, size: [*size; 2] })
+    }
 }
 
 /// A batch that the device was given.
-struct Computing {
+pub(crate) struct Batch {
     images: Vec<(usize, Arc<RgbImage>)>,
     /// Nothing where it has to be cut up first.
     pending: Option<Result<Pending, ComputeError>>,
     started: Instant,
+}
+
+impl Batch {
+    /// Forgets what the device computes of it: it holds memory that another batch needs, and is begun again in its turn.
+    pub(crate) fn let_go(&mut self) {
+        self.pending = None;
+    }
 }

@@ -1,21 +1,20 @@
-//! What was asked for, resolved and checked: models, recipes, weights, data, device. Whatever can be
-//! wrong with the command or the files shows here, before the first image.
+//! What was asked for, resolved and checked: models, recipes, weights, data, device. No network is loaded here, so that a plan
+//! costs little more than the hashes of its files. What is wrong with the command or the files shows here, except for tensors
+//! that are not the network's, which show when it is loaded ([`crate::networks`]).
 
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
 use models::complexity::Cost;
-use models::{Catalog, Classifier, DeviceName, Dtype, Model, Placement};
+use models::{Catalog, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
 use crate::provenance::Environment;
 use crate::record::{AccuracyTolerance, DatasetRecord};
 use crate::shard::Shard;
-use crate::weights::{self, Cache, Opened, WeightsArg, WeightsSource};
+use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
 
 /// What a run on the embedded sample names as its data.
 pub(crate) const SAMPLE: &str = "embedded sample";
@@ -69,15 +68,13 @@ pub struct PlannedModel {
     pub model: Model,
     /// The recipe it is evaluated with.
     pub recipe: &'static Recipe,
-    /// Where its weights come from.
-    pub weights: WeightsSource,
-    /// The network's layers at the size that the documented FLOPs were counted at.
-    pub layers: Vec<Cost>,
-    /// The network, loaded and ready.
-    pub classifier: Classifier,
+    /// Which weights it is evaluated with.
+    pub weights: ResolvedWeights,
+    /// What counting rules see of the network, at the size that the documented FLOPs were counted at.
+    pub costs: Vec<Cost>,
 }
 
-/// A run, ready to start.
+/// A run as it was resolved: what will be computed, nothing of it loaded yet.
 pub struct Plan {
     /// The images.
     pub dataset: Dataset,
@@ -110,6 +107,8 @@ pub struct Request<'a> {
     pub recipe: RecipeArg,
     /// `--weights` arguments; empty means published weights, or seeded ones on the sample.
     pub weights: &'a [WeightsArg],
+    /// Whether published weights may be absent from the cache, as in a plan that is only shown. Such a plan cannot be run.
+    pub weights_may_be_absent: bool,
     /// Where the images lie; the embedded sample without it.
     pub data: Option<&'a Path>,
     /// A list of labels to use instead of what is found with the images.
@@ -135,13 +134,13 @@ pub struct Request<'a> {
 }
 
 impl Plan {
-    /// Resolves a request and loads the weights.
+    /// Resolves a request. Weight files are hashed and stay open; no network is loaded.
     ///
     /// # Errors
     /// [`EvalError`] for whatever is wrong with the selection, the recipe, the device or a file.
     pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
         let Request { catalog, patterns, weights, .. } = request;
-        // What costs nothing to check comes first: names, then files, then loading.
+        // What costs nothing to check comes first: names, then files.
         let selected = select(catalog, patterns)?;
         let recipes =
             selected.iter().map(|model| request.recipe.for_model(model)).collect::<Result<Vec<_>, _>>()?;
@@ -154,40 +153,24 @@ impl Plan {
         check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
-        let located = weights::locate(weights, &selected)?;
+        let located = weights::locate(weights, &selected, request.weights_may_be_absent)?;
         let opened = selected.iter().zip(&located).map(|(model, located)| located.open(model));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
         let cache = Cache::from_environment();
-        // Files are hashed while they are loaded.
-        let (identified, loaded) = thread::scope(|scope| {
-            let (models, opened, cache) = (&selected, &opened, &cache);
-            let identify = move || -> Result<Vec<_>, EvalError> {
-                models.iter().zip(opened).map(|(model, opened)| opened.identify(cache, model)).collect()
-            };
-            let identified = thread::Builder::new().spawn_scoped(scope, identify);
-            let load = |(model, opened): (&&Model, &Opened)| {
-                Loaded::new(model, opened, &placement).map_err(|error| opened.not_loaded(model, error))
-            };
-            let loaded: Result<Vec<_>, EvalError> = models.iter().zip(opened).map(load).collect();
-            // Where the system starts no other thread, this one does it.
-            let identified = identified.map_or_else(
-                |_| identify(),
-                |thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            );
-            (identified, loaded)
+        // A file is a hundred megabytes, which take a while to hash.
+        let pairs = selected.iter().zip(opened).collect();
+        let resolved = placement.threads().map(pairs, |(model, opened)| opened.identify(&cache, model));
+        let resolved = resolved.into_iter().collect::<Result<Vec<_>, _>>()?;
+        // That a file is not the published one says more than that it is no checkpoint.
+        let readable = selected.iter().zip(&resolved).try_for_each(|(model, weights)| weights.check(model));
+        readable?;
+        let parts = selected.iter().zip(recipes).zip(resolved);
+        let models = parts.map(|((model, recipe), weights)| {
+            let costs = model.network().build().costs(model.counted_at());
+            let costs = costs.map_err(EvalError::shape(&model.id))?;
+            Ok(PlannedModel { model: (*model).clone(), recipe, weights, costs })
         });
-        // That a file is not the published one says more than what loading made of it.
-        let (identified, loaded) = (identified?, loaded?);
-        let files = selected.iter().zip(&opened).zip(identified).zip(&loaded);
-        let sources = files.map(|(((model, opened), identified), loaded)| {
-            opened.record(&cache, model, identified, loaded.name_prefix.clone())
-        });
-        let sources = sources.collect::<Result<Vec<_>, _>>()?;
-        let parts = selected.iter().zip(recipes).zip(sources).zip(loaded);
-        let models = parts.map(|(((model, recipe), weights), Loaded { layers, classifier, .. })| {
-            PlannedModel { model: (*model).clone(), recipe, weights, layers, classifier }
-        });
-        let models = models.collect();
+        let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
             shard: request.shard,
@@ -232,25 +215,4 @@ pub(crate) fn check_label_set<'a>(
 
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
-}
-
-/// A network with its weights.
-struct Loaded {
-    layers: Vec<Cost>,
-    classifier: Classifier,
-    /// What was taken off the names in its checkpoint.
-    name_prefix: Option<String>,
-}
-
-impl Loaded {
-    fn new(model: &Model, weights: &Opened, placement: &Placement) -> Result<Self, EvalError> {
-        let entry = model.network();
-        let network = entry.build();
-        let layers = network.costs(model.counted_at()).map_err(EvalError::shape(&model.id))?;
-        let checkpoint = weights.checkpoint(&network, entry.name).map_err(EvalError::weights(&model.id))?;
-        let name_prefix = checkpoint.prefix().map(str::to_owned);
-        let classifier =
-            Classifier::load(&network, &checkpoint, placement).map_err(EvalError::classifier(&model.id))?;
-        Ok(Self { layers, classifier, name_prefix })
-    }
 }

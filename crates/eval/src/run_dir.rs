@@ -35,12 +35,14 @@ pub struct RunDir {
     mended: bool,
     /// What an earlier run left that is to be deleted.
     outdated: Vec<PathBuf>,
+    /// The folders that were made for it, the innermost first.
+    made: Vec<PathBuf>,
     lock: Lock,
 }
 
 impl RunDir {
-    /// Opens or creates `path` for the evaluation with this identity. `fresh` deletes what an
-    /// earlier run left there, and nothing else.
+    /// Opens or creates `path` for the evaluation with this identity. With `fresh`, what an earlier run left there is outdated:
+    /// it is deleted, and nothing else, once there is something to replace it.
     ///
     /// # Errors
     /// [`EvalError::OtherRun`] when the directory holds a different evaluation, [`EvalError::NotARun`] and
@@ -61,23 +63,13 @@ impl RunDir {
         fresh: bool,
         wait: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, EvalError> {
-        let mut dir = Self::open_keeping(path, identity, fresh, wait)?;
-        dir.delete_outdated(std::iter::empty())?;
-        Ok(dir)
-    }
-
-    /// [`RunDir::open_waiting`], where what an earlier run left is deleted by [`RunDir::delete_outdated`].
-    pub(crate) fn open_keeping(
-        path: &Path,
-        identity: &Identity,
-        fresh: bool,
-        wait: &mut dyn FnMut(&str) -> bool,
-    ) -> Result<Self, EvalError> {
         // Nothing is made in a folder that is somebody else's. Another process may be making its first files just now, the
         // record first, which a second look sees.
         let is_free = || check_the_way(path, identity, own_record(path)?.as_ref());
         is_free().or_else(|_| is_free())?;
         let lock_path = path.join(LOCK);
+        let had_lock = fs::symlink_metadata(&lock_path).is_ok();
+        let mut made = Vec::new();
         let mut other = None;
         let mut may_go_on = |holder: &str| {
             // Hours of waiting should not end with a refusal that was certain from the beginning. What cannot be read may
@@ -88,6 +80,7 @@ impl RunDir {
             other.is_none() && wait(holder)
         };
         let lock = loop {
+            made.extend(path.ancestors().filter(|folder| !folder.exists()).map(Path::to_owned));
             fs::create_dir_all(path).map_err(failed("create", path))?;
             match Lock::take(&lock_path, &mut may_go_on) {
                 // Somebody has deleted the folder, perhaps during the waiting. It is free, then.
@@ -107,7 +100,14 @@ impl RunDir {
         // Another process may have written until now.
         let before = own_record(path)?;
         check_the_way(path, identity, before.as_ref())?;
-        let mut dir = Self { path: path.to_owned(), before: None, mended: false, outdated: Vec::new(), lock };
+        let mut dir = Self {
+            path: path.to_owned(),
+            before: None,
+            mended: false,
+            outdated: Vec::new(),
+            made: if had_lock { Vec::new() } else { made },
+            lock,
+        };
         // What a process that was killed had begun to write.
         let own = before.as_ref().map(|before| files_of(path, before)).unwrap_or_default();
         own.iter().flat_map(|file| left_behind(file)).for_each(|file| drop(fs::remove_file(file)));
@@ -120,6 +120,25 @@ impl RunDir {
             None => {}
         }
         Ok(dir)
+    }
+
+    /// What the evaluation with this identity would find at `path`, and whether it may go on there. Nothing is made or
+    /// changed, and no lock is taken.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], but for [`EvalError::Locked`].
+    pub fn look(path: &Path, identity: &Identity, fresh: bool) -> Result<Option<RunRecord>, EvalError> {
+        // The first of the folders above that is there has to be one.
+        let there = path.ancestors().find_map(|above| Some((above, fs::metadata(above).ok()?)));
+        if there.is_some_and(|(_, found)| !found.is_dir()) {
+            return Err(failed("create", path)(io::ErrorKind::NotADirectory.into()));
+        }
+        let before = own_record(path)?;
+        check_the_way(path, identity, before.as_ref())?;
+        if let Some(before) = before.as_ref().filter(|_| !fresh) {
+            identity.continues(before, path)?;
+        }
+        Ok(before)
     }
 
     /// Deletes what an earlier run left, where the directory was opened to start over, but for the files of `kept` models.
@@ -301,6 +320,19 @@ impl RunDir {
         let mut whole = Whole::default();
         whole.add(&self.path.join(name), content)?;
         whole.commit()
+    }
+}
+
+impl Drop for RunDir {
+    /// Takes back the folders that were made, where nothing was begun in them: a command that is refused leaves nothing behind.
+    /// Who waits for the lock notices that its file is gone.
+    fn drop(&mut self) {
+        let is_begun = layout::record(&self.path).exists();
+        if !is_begun && self.made.contains(&self.path) {
+            let _ = fs::remove_file(self.path.join(LOCK));
+            // A folder in which somebody has put something stays, and so do those around it.
+            let _ = self.made.iter().try_for_each(fs::remove_dir);
+        }
     }
 }
 

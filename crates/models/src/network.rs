@@ -78,6 +78,16 @@ impl Network {
         self.graph.costs(&Shape::map(IMAGE_CHANNELS, [input_size; 2]))
     }
 
+    /// Elements of the largest value that is computed for a square input of `input_size` pixels.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if the input is smaller than the network's windows.
+    pub fn largest_value(&self, input_size: usize) -> Result<u64, ShapeError> {
+        let shapes = self.graph.shapes(&Shape::map(IMAGE_CHANNELS, [input_size; 2]))?;
+        // Shapes whose elements cannot be counted are errors already.
+        Ok(shapes.iter().filter_map(|shape| shape.elements().ok()).max().unwrap_or(0))
+    }
+
     /// The weights of `checkpoint`, which are exactly the network's, to be read one by one.
     ///
     /// # Errors

@@ -8,6 +8,11 @@ fn wrong_commands_say_what_would_be_right() {
     let out = folder.path().join("run");
     let refused = |arguments: &[&str], expected: &str| {
         xtask(arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+        // What the command would do is not shown either, where it would do nothing.
+        if arguments[0] == "eval" {
+            let plan = [arguments, &["--plan"]].concat();
+            xtask(&plan).assert().code(EXIT_WRONG).stdout("").stderr(contains(expected));
+        }
     };
     refused(&["eval"], "--all|--model");
     refused(
@@ -55,6 +60,10 @@ fn wrong_data_says_where_and_what_to_do() {
     let refused = |data: &Path, expected: &str| {
         let arguments = eval(&out, &["--weights", "seeded", "--data", data.to_str().unwrap()]);
         xtask(&arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+        if !expected.contains("could be evaluated") {
+            let plan = [&arguments[..], &["--plan"]].concat();
+            xtask(&plan).assert().code(EXIT_WRONG).stderr(contains(expected));
+        }
     };
     refused(&folder.path().join("absent"), "no such file or folder");
     let images = folder.path().join("images");
@@ -88,7 +97,9 @@ fn a_directory_that_cannot_be_written_is_said_before_anything_is_computed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    xtask(&eval(&file.join("run"), &[])).assert().code(EXIT_WRONG).stderr(contains("cannot create"));
+    for plan in [&[][..], &["--plan"]] {
+        xtask(&eval(&file.join("run"), plan)).assert().code(EXIT_WRONG).stderr(contains("cannot create"));
+    }
 }
 
 #[test]

@@ -238,6 +238,14 @@ fn whether_weights_are_published_is_asked_of_the_catalog_of_today() {
     .stderr(contains("all names in its checkpoint begin with `module._orig_mod.`, which was taken off"));
     let record = weights_of(&out);
     assert_eq!((&record["published"], &record["name_prefix"]), (&false.into(), &"module._orig_mod.".into()));
+    // Given again, nothing is left to load, and what loading told stays in the record.
+    let stored = fs::read(out.join("run.json")).unwrap();
+    let again = ["eval", "--catalog", &wrong, "--model", "mine/x", "--weights", weights, "--limit", "1"];
+    xtask(&[&again[..], &["--out", out_text]].concat())
+        .assert()
+        .success()
+        .stderr(contains("no image is left to do, so it is not loaded"));
+    assert_eq!(fs::read(out.join("run.json")).unwrap(), stored);
     let digits = record["sha256"].as_str().unwrap()[..12].to_uppercase();
     let compare = |toml: &str| printed(&mut xtask(&["compare", out_text, "--catalog", toml]));
     assert!(compare(&wrong).contains(other));

@@ -15,7 +15,7 @@ use dataset::guard::guarded;
 use dataset::{Decoded, Normalisation, RgbImage, Warnings};
 pub use explanation::{Explanation, MIN_IMAGES, SwapRecord};
 use models::catalog::FigureName;
-use models::{ComputeError, Images};
+use models::{Classifier, ComputeError, Images};
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
@@ -38,7 +38,7 @@ pub fn is_wanted(model: &ModelRecord) -> bool {
 }
 
 /// Tries every swap of `planned`'s recipe on `images` images of the run, or on as many as there are.
-/// `dir` is the run's, whose predictions are to be explained. `progress` is told how many images of how many are done. When `stop`
+/// `classifier` is its network; `dir` is the run's, whose predictions are to be explained. `progress` is told how many images of how many are done. When `stop`
 /// is set, what is known by then is given; nothing, if that is not one image. An image that cannot be read, decoded or computed is
 /// left out and counted.
 ///
@@ -49,7 +49,7 @@ pub fn is_wanted(model: &ModelRecord) -> bool {
 pub fn explain(
     plan: &Plan,
     dir: &RunDir,
-    planned: &PlannedModel,
+    (planned, classifier): (&PlannedModel, &Classifier),
     record: &ModelRecord,
     images: usize,
     stop: &AtomicBool,
@@ -59,7 +59,7 @@ pub fn explain(
     let mut tally = Tally::new(swaps.len());
     let chosen = spread(plan, images);
     let total = chosen.len();
-    let mut batch = Batch::new(plan, planned);
+    let mut batch = Batch::new(plan, planned, classifier);
     let predicted = dir.predicted(&planned.model.id)?;
     for (done, index) in chosen.into_iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -170,18 +170,20 @@ struct Input {
 /// Runs inputs through the network, as many at once as the run does and as fit into memory.
 struct Batch<'a> {
     planned: &'a PlannedModel,
+    classifier: &'a Classifier,
     batches: Batches<'a>,
     values: Vec<f32>,
 }
 
 impl<'a> Batch<'a> {
-    fn new(plan: &Plan, planned: &'a PlannedModel) -> Self {
-        Self { planned, batches: Batches::new(plan, planned), values: Vec::new() }
+    fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
+        let batches = Batches::new(plan, planned, classifier);
+        Self { planned, classifier, batches, values: Vec::new() }
     }
 
     /// The logits of each input, all made of `image`.
     fn run(&mut self, inputs: &[Input], image: &str) -> Result<Vec<ImageLogits>, EvalError> {
-        let Self { planned, batches, values } = self;
+        let Self { planned, classifier, batches, values } = self;
         let size = planned.recipe.size;
         let start = |part: Range<usize>| {
             let len = part.len() * 3 * size * size;
@@ -193,7 +195,7 @@ impl<'a> Batch<'a> {
             for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(3 * size * size)) {
                 input.normalise.write_chw(&input.crop, out);
             }
-            planned.classifier.start(&Images::Planar { values, channels: 3, size: [size; 2] })
+            classifier.start(&Images::Planar { values, channels: 3, size: [size; 2] })
         };
         batches.run(inputs.len(), None, start, |_| (), |_| image.to_owned())
     }

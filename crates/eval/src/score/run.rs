@@ -84,7 +84,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
     record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
 
-    let mut dir = RunDir::open_keeping(run.out, &Identity::of_record(&record), run.fresh, &mut |_| false)?;
+    let mut dir = RunDir::open_waiting(run.out, &Identity::of_record(&record), run.fresh, &mut |_| false)?;
     let finished = Finished {
         record: &record,
         rows: &[&rows],

@@ -14,8 +14,7 @@ pub use cache::{Cache, Forgotten, ForgottenFile};
 pub use check::{Check, Fingerprint};
 pub use fetch::{Downloader, Transfer, Wanted};
 use models::Model;
-pub(crate) use opened::Opened;
-pub use opened::loads;
+pub use opened::{ResolvedWeights, loads};
 pub use source::{Evidence, WeightsSource};
 
 use crate::EvalError;
@@ -61,13 +60,19 @@ pub(crate) enum Located {
     Given(PathBuf),
     /// The published file, in the cache.
     Cached(PathBuf),
+    /// The published file, which the cache lacks: it would lie at this path.
+    Absent(PathBuf),
 }
 
-/// Finds each model's weights. Nothing is read yet.
+/// Finds each model's weights. Nothing is read yet. Published files that the cache lacks are an error unless `may_be_absent`.
 ///
 /// # Errors
 /// [`EvalError`] that names the argument or the file and says what to do.
-pub(crate) fn locate(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<Located>, EvalError> {
+pub(crate) fn locate(
+    args: &[WeightsArg],
+    models: &[&Model],
+    may_be_absent: bool,
+) -> Result<Vec<Located>, EvalError> {
     for arg in args {
         if let WeightsArg::Model(id, file) = arg
             && !models.iter().any(|model| model.id == *id)
@@ -83,7 +88,7 @@ pub(crate) fn locate(args: &[WeightsArg], models: &[&Model]) -> Result<Vec<Locat
         .map(|model| match wanted(args, model, models.len())? {
             Asked::Seeded => Ok(Located::Seeded),
             Asked::File(path) => Ok(Located::Given(path)),
-            Asked::Published => in_cache(model).map(Located::Cached),
+            Asked::Published => in_cache(model, may_be_absent),
         })
         .collect()
 }
@@ -160,13 +165,20 @@ fn not_published(model: &Model) -> EvalError {
     }
 }
 
-fn in_cache(model: &Model) -> Result<PathBuf, EvalError> {
+fn in_cache(model: &Model, may_be_absent: bool) -> Result<Located, EvalError> {
     let weights = model.weights.as_ref().ok_or_else(|| not_published(model))?;
     let path = Cache::from_environment().path(weights);
     match path.is_file() {
-        true => Ok(path),
-        false => Err(EvalError::WeightsMissing { id: model.id.clone(), url: weights.url.clone(), path }),
+        true => Ok(Located::Cached(path)),
+        false if may_be_absent => Ok(Located::Absent(path)),
+        false => Err(missing(model, path)),
     }
+}
+
+/// The published weights of `model` are not at `path`, where the cache would have them.
+fn missing(model: &Model, path: PathBuf) -> EvalError {
+    let url = model.weights.as_ref().map(|weights| weights.url.clone()).unwrap_or_default();
+    EvalError::WeightsMissing { id: model.id.clone(), url, path }
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! A weight file that is open: read once for its hash and once for its tensors, both by one handle, so that a run records
-//! the hash of the bytes that it computed with.
+//! A weight file from its opening to its record: read once for its hash, when a run is planned, and once for its tensors, when
+//! its network is loaded, both by one handle, so that a run records the hash of the bytes that it computed with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataset::regular::RegularFile;
 use models::{Checkpoint, Model, Network, Weights as _, WeightsError};
 
-use super::Located;
 use super::cache::{Cache, FIRST_SEEN};
 use super::check::{Check, Fingerprint};
 use super::source::{Evidence, WeightsSource};
+use super::{Located, missing};
 use crate::EvalError;
 
 impl Located {
@@ -21,6 +21,7 @@ impl Located {
     pub(crate) fn open(&self, model: &Model) -> Result<Opened, EvalError> {
         let (path, is_cached) = match self {
             Self::Seeded => return Ok(Opened::Seeded),
+            Self::Absent(path) => return Ok(Opened::Absent { path: path.clone() }),
             Self::Given(path) => (path, false),
             Self::Cached(path) => (path, true),
         };
@@ -29,7 +30,7 @@ impl Located {
     }
 }
 
-/// Weights whose file is open: its hash and its tensors are of the same bytes, or it is an error.
+/// Weights whose file is open and not read yet.
 #[derive(Debug, Clone)]
 pub(crate) enum Opened {
     /// To be generated from the seed.
@@ -40,53 +41,115 @@ pub(crate) enum Opened {
         /// Whether it is in the cache under the published file's name.
         is_cached: bool,
     },
-}
-
-/// Which file it is, and what the catalog says of it.
-#[derive(Debug)]
-pub(crate) struct Identified {
-    found: Fingerprint,
-    check: Option<Check>,
+    /// The published file, which is not in the cache.
+    Absent { path: PathBuf },
 }
 
 impl Opened {
-    /// The tensors for `network`, unread.
-    ///
-    /// # Errors
-    /// [`WeightsError`] when the file cannot be read or nothing is seeded for the network.
-    pub(crate) fn checkpoint(
-        &self,
-        network: &Network,
-        network_name: &str,
-    ) -> Result<Checkpoint, WeightsError> {
-        match self {
-            Self::Seeded => models::weights::seeded(network, network_name),
-            Self::File { file, .. } => Checkpoint::read(file),
-        }
-    }
-
     /// Reads the file for its hash: which one it is, and what the catalog says of it.
     ///
     /// # Errors
     /// [`EvalError`] when it cannot be read, or a cached file is not the published one.
-    pub(crate) fn identify(&self, cache: &Cache, model: &Model) -> Result<Option<Identified>, EvalError> {
-        let Self::File { file, is_cached } = self else { return Ok(None) };
+    pub(crate) fn identify(self, cache: &Cache, model: &Model) -> Result<ResolvedWeights, EvalError> {
+        let (file, is_cached) = match self {
+            Self::Seeded => return Ok(ResolvedWeights::Seeded),
+            Self::Absent { path } => return Ok(ResolvedWeights::Absent { path }),
+            Self::File { file, is_cached } => (file, is_cached),
+        };
         let path = file.path();
         let Some(weights) = &model.weights else {
-            let found = Fingerprint::of(file).map_err(unreadable(model, path))?;
-            return Ok(Some(Identified { found, check: None }));
+            let found = Fingerprint::of(&file).map_err(unreadable(model, path))?;
+            return Ok(ResolvedWeights::File(HashedFile { file, is_cached, found, check: None }));
         };
-        let found = Fingerprint::for_check(file, weights).map_err(unreadable(model, path))?;
+        let found = Fingerprint::for_check(&file, weights).map_err(unreadable(model, path))?;
         let check = cache.judge(&model.id, weights, &found).map_err(not_told(model))?;
         match check {
-            Check::Differs(reason) if *is_cached => Err(EvalError::WeightsCorrupt {
+            Check::Differs(reason) if is_cached => Err(EvalError::WeightsCorrupt {
                 id: model.id.clone(),
                 path: path.to_owned(),
                 reason,
                 url: weights.url.clone(),
             }),
-            check => Ok(Some(Identified { found, check: Some(check) })),
+            check => Ok(ResolvedWeights::File(HashedFile { file, is_cached, found, check: Some(check) })),
         }
+    }
+}
+
+/// Weights as a plan has them: which they are, by the hash of their file. Nothing is loaded.
+#[derive(Debug, Clone)]
+pub enum ResolvedWeights {
+    /// To be generated from the seed.
+    Seeded,
+    /// A file.
+    File(HashedFile),
+    /// The published file, which the cache lacks.
+    Absent {
+        /// Where it will lie once it is fetched.
+        path: PathBuf,
+    },
+}
+
+/// A weight file that is open: its hash and its tensors are of the same bytes, or it is an error.
+#[derive(Debug, Clone)]
+pub struct HashedFile {
+    file: Arc<RegularFile>,
+    /// Whether it is in the cache under the published file's name.
+    is_cached: bool,
+    found: Fingerprint,
+    /// What the catalog says of it, where it says anything.
+    check: Option<Check>,
+}
+
+impl ResolvedWeights {
+    /// Which weights they are, as far as that is known before they are loaded; none of a file that is not here.
+    pub fn source(&self, model: &Model) -> Option<WeightsSource> {
+        match self {
+            Self::Seeded => Some(WeightsSource::Seeded),
+            Self::File(hashed) => {
+                let was_seen = hashed.check == Some(Check::AsFirstSeen);
+                Some(hashed.source(model, was_seen, None))
+            }
+            Self::Absent { .. } => None,
+        }
+    }
+
+    /// Whether the catalog has nothing to tell the file in the cache by, so that loading it records what it is.
+    pub fn is_first_sight(&self) -> bool {
+        matches!(self, Self::File(HashedFile { is_cached: true, check: Some(Check::Unknown), .. }))
+    }
+
+    /// [`ResolvedWeights::source`].
+    ///
+    /// # Errors
+    /// [`EvalError::WeightsMissing`] of a file that is not here.
+    pub(crate) fn known(&self, model: &Model) -> Result<WeightsSource, EvalError> {
+        match self {
+            Self::Absent { path } => Err(missing(model, path.clone())),
+            here => Ok(here.source(model).unwrap_or(WeightsSource::Seeded)),
+        }
+    }
+
+    /// Whether the file is a checkpoint. Its tensors are not read, nor held against the network's.
+    ///
+    /// # Errors
+    /// [`EvalError`] if not.
+    pub(crate) fn check(&self, model: &Model) -> Result<(), EvalError> {
+        let Self::File(hashed) = self else { return Ok(()) };
+        let read = Checkpoint::read(&hashed.file).map_err(EvalError::weights(&model.id));
+        read.map(drop).map_err(|error| self.not_loaded(model, error))
+    }
+
+    /// The tensors for `network`, unread.
+    ///
+    /// # Errors
+    /// [`EvalError`] when the file is not here or cannot be read, or when nothing is seeded for the network.
+    pub(crate) fn checkpoint(&self, model: &Model, network: &Network) -> Result<Checkpoint, EvalError> {
+        let checkpoint = match self {
+            Self::Seeded => models::weights::seeded(network, &model.network),
+            Self::File(hashed) => Checkpoint::read(&hashed.file),
+            Self::Absent { path } => return Err(missing(model, path.clone())),
+        };
+        checkpoint.map_err(EvalError::weights(&model.id))
     }
 
     /// What a run records of the weights, once they are loaded. A cached file that nothing tells was put there by hand:
@@ -98,60 +161,64 @@ impl Opened {
         &self,
         cache: &Cache,
         model: &Model,
-        identified: Option<Identified>,
         name_prefix: Option<String>,
     ) -> Result<WeightsSource, EvalError> {
-        let (Self::File { file, is_cached }, Some(Identified { found, check })) = (self, identified) else {
-            return Ok(WeightsSource::Seeded);
-        };
-        let path = file.path();
-        if !file.is_unchanged().map_err(unreadable(model, path))? {
+        let Self::File(hashed) = self else { return self.known(model) };
+        let path = hashed.file.path();
+        if !hashed.file.is_unchanged().map_err(unreadable(model, path))? {
             return Err(EvalError::weights(&model.id)(WeightsError::Changed { path: path.to_owned() }));
         }
-        let weights = model.weights.as_ref();
-        let mut is_first = check == Some(Check::AsFirstSeen);
-        if let (Some(Check::Unknown), true, Some(weights)) = (check, *is_cached, weights) {
-            cache.trust(weights, &found).map_err(|source| EvalError::WeightsUnrecorded {
+        let mut was_seen = hashed.check == Some(Check::AsFirstSeen);
+        if let (true, Some(weights)) = (self.is_first_sight(), &model.weights) {
+            cache.trust(weights, &hashed.found).map_err(|source| EvalError::WeightsUnrecorded {
                 id: model.id.clone(),
                 file: weights.file.clone(),
                 cache: cache.folder().to_owned(),
                 source,
             })?;
-            is_first = true;
+            was_seen = true;
         }
-        let source = WeightsSource::File {
-            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-            sha256: found.sha256,
-            published: false,
-            evidence: Evidence {
-                bytes: Some(found.bytes),
-                md5: found.md5,
-                first_seen_of: weights.filter(|_| is_first).map(|weights| weights.url.clone()),
-                name_prefix,
-            },
-        };
-        Ok(source.against(weights))
+        Ok(hashed.source(model, was_seen, name_prefix))
     }
 
     /// What a failure to load means: of a cached file that the model's catalog cannot tell, that it is not the published one.
     pub(crate) fn not_loaded(&self, model: &Model, error: EvalError) -> EvalError {
         match (self, &model.weights, error) {
-            (Self::File { is_cached: true, file }, Some(weights), EvalError::Weights { source, .. })
-                if !weights.has_hash() =>
-            {
-                EvalError::WeightsCorrupt {
-                    id: model.id.clone(),
-                    path: file.path().to_owned(),
-                    reason: format!(
-                        "it is no checkpoint of the model's network ({source}). Where {} in the cache says that it was \
+            (
+                Self::File(HashedFile { is_cached: true, file, .. }),
+                Some(weights),
+                EvalError::Weights { source, .. },
+            ) if !weights.has_hash() => EvalError::WeightsCorrupt {
+                id: model.id.clone(),
+                path: file.path().to_owned(),
+                reason: format!(
+                    "it is no checkpoint of the model's network ({source}). Where {} in the cache says that it was \
                          the file first seen, `cargo xtask weights forget {}` comes first",
-                        FIRST_SEEN, model.id
-                    ),
-                    url: weights.url.clone(),
-                }
-            }
+                    FIRST_SEEN, model.id
+                ),
+                url: weights.url.clone(),
+            },
             (_, _, error) => error,
         }
+    }
+}
+
+impl HashedFile {
+    /// The file, its hash, and whether it is the published one, or the one first seen where `was_seen`.
+    fn source(&self, model: &Model, was_seen: bool, name_prefix: Option<String>) -> WeightsSource {
+        let (path, weights) = (self.file.path(), model.weights.as_ref());
+        let source = WeightsSource::File {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            sha256: self.found.sha256.clone(),
+            published: false,
+            evidence: Evidence {
+                bytes: Some(self.found.bytes),
+                md5: self.found.md5.clone(),
+                first_seen_of: weights.filter(|_| was_seen).map(|weights| weights.url.clone()),
+                name_prefix,
+            },
+        };
+        source.against(weights)
     }
 }
 
@@ -207,9 +274,7 @@ mod tests {
 
     /// What a run would record of the weights, had they been loaded.
     fn recorded(cache: &Cache, model: &Model, located: &Located) -> Result<WeightsSource, EvalError> {
-        let opened = located.open(model)?;
-        let identified = opened.identify(cache, model)?;
-        opened.record(cache, model, identified, None)
+        located.open(model)?.identify(cache, model)?.record(cache, model, None)
     }
 
     #[test]
@@ -220,7 +285,7 @@ mod tests {
         std::fs::write(&file, "abc").unwrap();
         for (prefix, expected) in [("ba7816bf", true), ("BA7816BF8", true), ("ba7816b0", false)] {
             let model = model(folder.path(), prefix);
-            let located = locate(&[WeightsArg::Path(file.clone())], &[&model]).unwrap();
+            let located = locate(&[WeightsArg::Path(file.clone())], &[&model], false).unwrap();
             let source = recorded(&cache, &model, &located[0]).unwrap();
             let WeightsSource::File { sha256, published, .. } = &source else { panic!("{source:?}") };
             assert_eq!((sha256.as_str(), *published), (ABC, expected));
@@ -264,8 +329,8 @@ mod tests {
                     here.name
                 );
             }
-            let identified = opened.identify(&cache, &model).unwrap();
-            let source = opened.record(&cache, &model, identified, None).unwrap();
+            let resolved = opened.identify(&cache, &model).unwrap();
+            let source = resolved.record(&cache, &model, None).unwrap();
             let whole = RegularFile::open(&fixtures.join(file)).unwrap();
             let WeightsSource::File { sha256, .. } = source else { panic!("a file was given") };
             assert_eq!(sha256, Fingerprint::of(&whole).unwrap().sha256, "{file}");
@@ -280,9 +345,9 @@ mod tests {
         std::fs::write(&file, "abc").unwrap();
         let model = model(folder.path(), "ba7816bf");
         let opened = Located::Given(file.clone()).open(&model).unwrap();
-        let identified = opened.identify(&cache, &model).unwrap();
+        let resolved = opened.identify(&cache, &model).unwrap();
         std::fs::write(&file, "abcd").unwrap();
-        let error = opened.record(&cache, &model, identified, None).unwrap_err().to_string();
+        let error = resolved.record(&cache, &model, None).unwrap_err().to_string();
         assert!(error.contains("x.pth was changed while it was read"), "{error}");
     }
 

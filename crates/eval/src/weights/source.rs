@@ -88,6 +88,22 @@ impl WeightsSource {
         }
     }
 
+    /// The same with what only loading tells (the names' prefix, that a file was the first one seen), as far as `before`, the
+    /// record of a run that loaded this file, has it.
+    pub(crate) fn with_what_loading_told(mut self, before: &Self) -> Self {
+        if let (
+            Self::File { sha256, evidence, .. },
+            Self::File { sha256: sha256_before, evidence: known, .. },
+        ) = (&mut self, before)
+            && sha256 == sha256_before
+        {
+            let Evidence { first_seen_of, name_prefix, .. } = evidence;
+            *first_seen_of = first_seen_of.take().or_else(|| known.first_seen_of.clone());
+            *name_prefix = name_prefix.take().or_else(|| known.name_prefix.clone());
+        }
+        self
+    }
+
     /// The same with the answer of [`WeightsSource::is_published`] by `weights`.
     pub(crate) fn against(&self, weights: Option<&PublishedWeights>) -> Self {
         let mut source = self.clone();

@@ -34,9 +34,18 @@ fn starting_over_deletes_what_the_run_wrote_and_nothing_else() {
     // What a process that was killed left.
     fs::write(out.join(".run.json.tmp"), "{").unwrap();
     fs::write(out.join("predictions/.timm-xception.csv.tmp"), "image").unwrap();
+    let before = fs::read(out.join("run.json")).unwrap();
     open(&out, &one, true).unwrap();
+    assert_eq!(
+        fs::read(out.join("run.json")).unwrap(),
+        before,
+        "nothing is deleted before something replaces it"
+    );
+    assert!(started_over(&one, &out).unwrap().interrupted());
     let left: Vec<String> = files(&out).into_iter().map(|(path, _)| path).collect();
-    let mut expected: Vec<String> = mine.iter().map(|name| out.join(name).display().to_string()).collect();
+    let begun = ["run.json", "digests.csv", "predictions/timm-xception.csv", "confidences/timm-xception.csv"];
+    let expected = mine.iter().chain(&begun).map(|name| out.join(name).display().to_string());
+    let mut expected: Vec<String> = expected.collect();
     expected.sort();
     assert_eq!(left, expected);
     // And the run begins anew beside them.

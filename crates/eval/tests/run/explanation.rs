@@ -20,10 +20,14 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     let model = &outcome.record.models[0].clone();
     assert!(explain::is_wanted(model));
     let stop = AtomicBool::new(false);
+    let mut networks = Networks::of(&seen);
+    let classifier = &networks.load(0).unwrap().classifier;
     let mut told = Vec::new();
     let mut tell = |done, total| told.push((done, total));
     let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
-    let found = explain::explain(&seen, &dir, &seen.models[0], model, 2, &stop, &mut tell).unwrap().unwrap();
+    let found = explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 2, &stop, &mut tell)
+        .unwrap()
+        .unwrap();
     assert_eq!(told, [(0, 2), (1, 2)]);
     assert_eq!((found.images, found.needed_pp), (2, None));
     let swap = |factor: &str, name: &str| {
@@ -53,7 +57,8 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     stop.store(true, Ordering::Relaxed);
     let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
     assert_eq!(
-        explain::explain(&seen, &dir, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap(),
+        explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 2, &stop, &mut |_, _| ())
+            .unwrap(),
         None
     );
 }
@@ -76,9 +81,12 @@ fn an_image_that_cannot_be_read_is_left_out() {
     assert_eq!(outcome.record.models[0].errors, 2);
     let model = &outcome.record.models[0];
     let stop = AtomicBool::new(false);
+    let mut networks = Networks::of(&seen);
+    let classifier = &networks.load(0).unwrap().classifier;
     let tried = explain::images_tried(&seen, 200);
     let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
-    let again = || explain::explain(&seen, &dir, &seen.models[0], model, 200, &stop, &mut |_, _| ());
+    let again =
+        || explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 200, &stop, &mut |_, _| ());
     let found = again().unwrap().unwrap();
     assert_eq!((tried, found.images, found.left_out), (3, 1, 2));
     assert!(found.is_of(3));

@@ -18,7 +18,11 @@ use eval::run_dir::{Identity, RunDir};
 use eval::stored::StoredRun;
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
-use eval::{EvalError, Outcome, Plan, PlannedModel, Progress, Shard, evaluate, explain};
+use eval::weights::WeightsSource;
+use eval::{
+    EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing, evaluate,
+    explain,
+};
 use models::catalog::FigureName;
 use models::{Catalog, Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
@@ -26,6 +30,7 @@ mod directories;
 mod explanation;
 mod memory;
 mod mending;
+mod phases;
 mod results;
 mod resumption;
 mod shards;
@@ -60,6 +65,7 @@ fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan
         patterns: &[model.to_owned()],
         recipe: if options.card { RecipeArg::Card } else { RecipeArg::Source },
         weights: &options.weights,
+        weights_may_be_absent: false,
         data: options.data,
         labels: options.labels,
         limit: Some(options.limit.unwrap_or(IMAGES)),
@@ -82,6 +88,8 @@ struct StopAfter<'a> {
 }
 
 impl Progress for StopAfter<'_> {
+    fn model(&mut self, _planned: &PlannedModel, _loaded: Option<&LoadedModel>) {}
+
     fn start(&mut self, _done: usize, _total: usize) {}
 
     fn image(&mut self, _top1_pct: f64) {
@@ -103,9 +111,26 @@ impl Progress for StopAfter<'_> {
 }
 
 fn run_until(plan: &Plan, path: &Path, images: usize) -> Result<Outcome, EvalError> {
-    let dir = RunDir::open(path, &Identity::of_plan(plan), false)?;
+    run_with(plan, &mut Networks::of(plan), path, images)
+}
+
+fn run_with(
+    plan: &Plan,
+    networks: &mut Networks<'_>,
+    path: &Path,
+    images: usize,
+) -> Result<Outcome, EvalError> {
+    let mut dir = RunDir::open(path, &Identity::of_plan(plan), false)?;
     let stop = AtomicBool::new(false);
-    evaluate(plan, &dir, &stop, &mut StopAfter { images, stop: &stop, errors: Vec::new() })
+    evaluate(plan, &mut dir, networks, &stop, &mut StopAfter { images, stop: &stop, errors: Vec::new() })
+}
+
+/// A run that starts over in `path` and is stopped before its first image.
+fn started_over(plan: &Plan, path: &Path) -> Result<Outcome, EvalError> {
+    let mut dir = RunDir::open(path, &Identity::of_plan(plan), true)?;
+    let stop = AtomicBool::new(true);
+    let mut progress = StopAfter { images: usize::MAX, stop: &stop, errors: Vec::new() };
+    evaluate(plan, &mut dir, &mut Networks::of(plan), &stop, &mut progress)
 }
 
 fn run(plan: &Plan, path: &Path) -> Result<Outcome, EvalError> {

@@ -19,10 +19,10 @@ impl Forward for Cramped {
     }
 }
 
-fn cramped(most: usize, words: &'static str) -> Plan {
-    let mut plan = plan(&Options { batch: Some(5), ..Options::default() }).unwrap();
-    let planned = plan.models.remove(0);
-    let entry = planned.model.network();
+/// A run by such a network.
+fn run_cramped(most: usize, words: &'static str, path: &Path) -> Result<Outcome, EvalError> {
+    let plan = plan(&Options { batch: Some(5), ..Options::default() })?;
+    let entry = plan.models[0].model.network();
     let network = entry.build();
     let checkpoint = models::weights::seeded(&network, entry.name).unwrap();
     let mut weights = network.weights(&checkpoint).unwrap();
@@ -30,15 +30,16 @@ fn cramped(most: usize, words: &'static str) -> Plan {
     let graph = network.graph().fold_norms();
     let inner = Executable::load(&graph, &mut weights, device, dtype, Products::AsModules).unwrap();
     let classifier = Classifier::by_burn(Box::new(Cramped { inner, most, words }), &plan.placement);
-    plan.models.push(PlannedModel { classifier, ..planned });
-    plan
+    let mut networks = Networks::of(&plan);
+    networks.insert(0, LoadedModel { classifier, weights: WeightsSource::Seeded });
+    run_with(&plan, &mut networks, path, usize::MAX)
 }
 
 #[test]
 fn a_batch_too_large_for_memory_is_retried_smaller_and_recorded() {
     let (whole, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(&plan(&Options::default()).unwrap(), whole.path()).unwrap();
-    let outcome = run(&cramped(2, "out of memory"), small.path()).unwrap();
+    let outcome = run_cramped(2, "out of memory", small.path()).unwrap();
     assert_eq!(results(small.path()), results(whole.path()));
     let smaller = &outcome.record.sessions[0].smaller_batches;
     assert_eq!((smaller.len(), smaller[0].id.as_str(), smaller[0].batch), (1, MODEL, 2));
@@ -46,7 +47,7 @@ fn a_batch_too_large_for_memory_is_retried_smaller_and_recorded() {
     assert!(report.contains("did not fit into memory; 2 images at once were computed"), "{report}");
 
     let none = tempfile::tempdir().unwrap();
-    let error = run(&cramped(0, "out of memory"), none.path()).unwrap_err().to_string();
+    let error = run_cramped(0, "out of memory", none.path()).unwrap_err().to_string();
     assert!(error.contains("failed on a batch of one image: out of memory"), "{error}");
 }
 
@@ -56,7 +57,7 @@ fn a_batch_that_fails_for_another_reason_is_computed_image_by_image() {
     let words = "index out of bounds: the len is 3 but the index is 7";
     let (whole, flawed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(&plan(&Options::default()).unwrap(), whole.path()).unwrap();
-    let outcome = run(&cramped(1, words), flawed.path()).unwrap();
+    let outcome = run_cramped(1, words, flawed.path()).unwrap();
     assert_eq!(results(flawed.path()), results(whole.path()));
     assert!(outcome.record.sessions[0].smaller_batches.is_empty());
     let report = fs::read_to_string(flawed.path().join("report.md")).unwrap();
@@ -64,7 +65,7 @@ fn a_batch_that_fails_for_another_reason_is_computed_image_by_image() {
 
     // Where no image can be computed, the run stops and says of what.
     let none = tempfile::tempdir().unwrap();
-    let error = run(&cramped(0, words), none.path()).unwrap_err().to_string();
+    let error = run_cramped(0, words, none.path()).unwrap_err().to_string();
     assert!(
         error.contains(&format!("{MODEL}: the network failed on sample_00000001.JPEG to sample_")),
         "{error}"

@@ -160,6 +160,7 @@ fn two_models(catalog: &Catalog, data: &Path) -> Result<Plan, EvalError> {
         patterns: &["timm/xception".to_owned(), "timm/resnet18".to_owned()],
         recipe: RecipeArg::Source,
         weights: &[WeightsArg::Seeded],
+        weights_may_be_absent: false,
         data: Some(data),
         labels: None,
         limit: None,

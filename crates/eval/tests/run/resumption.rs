@@ -110,11 +110,11 @@ fn a_run_is_called_finished_only_when_it_has_everything() {
     let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
     let identity = Identity::of_plan(&one);
     // A folder where the report should be: it cannot be written.
-    let dir = RunDir::open(&path, &identity, false).unwrap();
+    let mut dir = RunDir::open(&path, &identity, false).unwrap();
     fs::create_dir(path.join("report.md")).unwrap();
     let stop = AtomicBool::new(false);
     let mut progress = StopAfter { images: usize::MAX, stop: &stop, errors: Vec::new() };
-    let error = evaluate(&one, &dir, &stop, &mut progress).unwrap_err();
+    let error = evaluate(&one, &mut dir, &mut Networks::of(&one), &stop, &mut progress).unwrap_err();
     assert!(matches!(error, EvalError::RunFile { .. }), "{error}");
     drop(dir);
 
@@ -184,8 +184,9 @@ fn a_run_directory_of_another_evaluation_is_refused() {
     // Unless it is to be deleted.
     let card = plan(&Options { card: true, limit: Some(1), ..Options::default() }).unwrap();
     fs::write(path.join("notes.txt"), "mine").unwrap();
-    RunDir::open(&path, &Identity::of_plan(&card), true).unwrap();
-    assert!(!path.join("run.json").exists() && path.join("notes.txt").exists());
+    let outcome = started_over(&card, &path).unwrap();
+    assert_eq!((outcome.record.models[0].images, outcome.record.sessions.len()), (0, 1));
+    assert!(!path.join("results.csv").exists() && path.join("notes.txt").exists());
 
     let stranger = folder.path().join("stranger");
     fs::create_dir(&stranger).unwrap();

@@ -36,9 +36,12 @@ fn they_are_counted_and_named_and_have_predictions() {
     let again = run(&plan(&options()).unwrap(), folder.path()).unwrap();
     assert_eq!(again.record.decoder_warnings, *warned);
     let (stop, model) = (AtomicBool::new(false), &outcome.record.models[0]);
+    let mut networks = Networks::of(&seen);
+    let classifier = &networks.load(0).unwrap().classifier;
     let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
-    let found =
-        explain::explain(&seen, &dir, &seen.models[0], model, 2, &stop, &mut |_, _| ()).unwrap().unwrap();
+    let found = explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 2, &stop, &mut |_, _| ())
+        .unwrap()
+        .unwrap();
     assert_eq!(found.decoder_warnings, *warned);
     assert!(found.conclusion().contains(&format!("{name} ({words})")), "{}", found.conclusion());
 }
@@ -50,6 +53,8 @@ struct AsItIsThen<'a> {
 }
 
 impl Progress for AsItIsThen<'_> {
+    fn model(&mut self, _planned: &PlannedModel, _loaded: Option<&LoadedModel>) {}
+
     fn start(&mut self, _done: usize, _total: usize) {}
 
     fn image(&mut self, _top1_pct: f64) {
@@ -69,8 +74,9 @@ fn a_run_that_is_killed_has_lost_none() {
     with_a_warned_image(data.path());
     let weights = vec![WeightsArg::Seeded];
     let seen = plan(&Options { data: Some(data.path()), weights, ..Options::default() }).unwrap();
-    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let mut dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
     let mut progress = AsItIsThen { record: &folder.path().join("run.json"), known: Vec::new() };
-    evaluate(&seen, &dir, &AtomicBool::new(false), &mut progress).unwrap();
+    let stop = AtomicBool::new(false);
+    evaluate(&seen, &mut dir, &mut Networks::of(&seen), &stop, &mut progress).unwrap();
     assert_eq!(progress.known, [true, true]);
 }
