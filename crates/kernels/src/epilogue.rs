@@ -1,34 +1,67 @@
-//! What is done with a result before it is stored.
+//! What is done with a result before it is stored: a short list of operations, each of which saves a pass over memory.
 
-use crate::simd::{Simd, relu};
+use graph::Activation;
 
-/// `relu(scale * (sum + bias + residual) + shift)`, of which every part may be missing.
+use crate::activation::activate;
+use crate::simd::Simd;
+
+/// Operations that an epilogue has at most.
+pub(crate) const MOST: usize = 6;
+
+/// One operation of an epilogue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Finish<'a> {
+    /// A summand a channel.
+    Bias(&'a [f32]),
+    /// A map like the output, which is added.
+    Residual(&'a [f32]),
+    /// A factor and then a summand a channel.
+    Affine([&'a [f32]; 2]),
+    /// A function of each element.
+    Activation(Activation),
+}
+
+/// Operations in the order in which they are done.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// An element a channel.
-    pub(crate) bias: Option<&'a [f32]>,
-    /// A map like the output.
-    pub(crate) residual: Option<&'a [f32]>,
-    /// Scale and shift, an element a channel.
-    pub(crate) affine: Option<[&'a [f32]; 2]>,
-    pub(crate) relu: bool,
+    operations: [Option<Finish<'a>>; MOST],
 }
 
 impl<'a> Epilogue<'a> {
-    /// Adds a bias and nothing else.
-    pub(crate) fn of_bias(bias: &'a [f32]) -> Self {
-        Self { bias: Some(bias), ..Self::default() }
+    /// Of these operations.
+    ///
+    /// # Panics
+    /// If there are more than [`MOST`], which no step has.
+    pub(crate) fn of(operations: impl IntoIterator<Item = Finish<'a>>) -> Self {
+        let mut epilogue = Self::default();
+        for (place, operation) in operations.into_iter().enumerate() {
+            epilogue.operations[place] = Some(operation);
+        }
+        epilogue
     }
 
-    /// Asserts that what is there has `channels` channels, and a residual `elements` elements.
+    /// The operations, in order.
+    #[inline(always)]
+    pub(crate) fn operations(&self) -> impl Iterator<Item = Finish<'a>> + '_ {
+        self.operations.iter().map_while(|&operation| operation)
+    }
+
+    /// Asserts that what is there has `channels` channels, and each residual `elements` elements.
     #[inline]
     pub(crate) fn check(&self, channels: usize, elements: usize) {
-        let [scale, shift] = self.affine.map_or([None; 2], |affine| affine.map(Some));
-        for a_channel in [self.bias, scale, shift].into_iter().flatten() {
-            assert!(channels <= a_channel.len(), "{} elements for {channels} channels", a_channel.len());
-        }
-        if let Some(residual) = self.residual {
-            assert!(elements <= residual.len(), "a residual of {} for {elements} elements", residual.len());
+        let a_channel = |values: &[f32]| {
+            assert!(channels <= values.len(), "{} elements for {channels} channels", values.len());
+        };
+        for operation in self.operations() {
+            match operation {
+                Finish::Bias(bias) => a_channel(bias),
+                Finish::Affine(affine) => affine.into_iter().for_each(a_channel),
+                Finish::Residual(residual) => {
+                    let found = residual.len();
+                    assert!(elements <= found, "a residual of {found} for {elements} elements");
+                }
+                Finish::Activation(_) => {}
+            }
         }
     }
 
@@ -39,22 +72,23 @@ impl<'a> Epilogue<'a> {
     /// [`Epilogue::check`] must hold for `channel + S::LANES` channels and `row + channel + S::LANES` elements.
     #[inline(always)]
     pub(crate) unsafe fn finish<S: Simd>(&self, simd: S, mut x: S::V, row: usize, channel: usize) -> S::V {
-        if let Some(bias) = self.bias {
-            // SAFETY: `bias` has the channels up to `channel + LANES`, says the caller.
-            x = simd.add(x, unsafe { simd.load(bias.as_ptr().add(channel)) });
-        }
-        if let Some(residual) = self.residual {
-            // SAFETY: `residual` has the elements up to `row + channel + LANES`, says the caller.
-            x = simd.add(x, unsafe { simd.load(residual.as_ptr().add(row + channel)) });
-        }
-        if let Some([scale, shift]) = self.affine {
-            // SAFETY: both have the channels up to `channel + LANES`, says the caller.
-            let (scale, shift) =
-                unsafe { (simd.load(scale.as_ptr().add(channel)), simd.load(shift.as_ptr().add(channel))) };
-            x = simd.mul_add(x, scale, shift);
-        }
-        if self.relu {
-            x = relu(simd, x);
+        for operation in self.operations() {
+            x = match operation {
+                // SAFETY: `bias` has the channels up to `channel + LANES`, says the caller.
+                Finish::Bias(bias) => simd.add(x, unsafe { simd.load(bias.as_ptr().add(channel)) }),
+                Finish::Residual(residual) => {
+                    // SAFETY: `residual` has the elements up to `row + channel + LANES`, says the caller.
+                    simd.add(x, unsafe { simd.load(residual.as_ptr().add(row + channel)) })
+                }
+                Finish::Affine([scale, shift]) => {
+                    // SAFETY: both have the channels up to `channel + LANES`, says the caller.
+                    let (scale, shift) = unsafe {
+                        (simd.load(scale.as_ptr().add(channel)), simd.load(shift.as_ptr().add(channel)))
+                    };
+                    simd.mul_add(x, scale, shift)
+                }
+                Finish::Activation(activation) => activate(simd, activation, x),
+            };
         }
         x
     }

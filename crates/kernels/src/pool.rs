@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use crate::activation::OnRead;
 use crate::epilogue::Epilogue;
 use crate::map::{MapView, Output};
-use crate::simd::{BLOCK, Simd, relu};
+use crate::simd::{BLOCK, Simd};
 
 /// Max-pooling of the output pixels `pixels`; padding never wins.
 ///
@@ -77,7 +78,7 @@ const POOLED_TAPS: usize = 9;
 pub(crate) fn average<S: Simd>(
     simd: S,
     (map, [rows, columns, channels]): (&[f32], [usize; 3]),
-    with_relu: bool,
+    on_read: OnRead,
     factor: f32,
     first: usize,
     output: &mut [f32],
@@ -95,11 +96,8 @@ pub(crate) fn average<S: Simd>(
             for x in 0..columns {
                 // SAFETY: the map has this pixel, and the pixel `LANES` channels from `first + at` on, because both `first +
                 // output.len()` channels are there and `LANES` divides `output.len()`.
-                let mut x = unsafe { simd.load(map.as_ptr().add((y * columns + x) * channels + first + at)) };
-                if with_relu {
-                    x = relu(simd, x);
-                }
-                row = simd.add(row, x);
+                let x = unsafe { simd.load(map.as_ptr().add((y * columns + x) * channels + first + at)) };
+                row = simd.add(row, on_read.apply(simd, x));
             }
             sum = simd.add(sum, row);
         }

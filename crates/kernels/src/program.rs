@@ -10,15 +10,16 @@ use std::sync::{Mutex, PoisonError};
 
 use graph::Window;
 
+use crate::activation::OnRead;
 use crate::buffer::{Buffer, NoMemory, Shared};
-use crate::epilogue::Epilogue;
+use crate::epilogue::{Epilogue, Finish};
 use crate::image::Images;
 use crate::isa::Isa;
 use crate::map::{Ahead, MapView, Output};
 use crate::matmul::Packed;
 use crate::shape::SizeError;
 use crate::simd::BLOCK;
-use crate::step::{Multiplication, Step, StepKind};
+use crate::step::{Multiplication, Step, StepKind, StoredFinish};
 use crate::threads::{Scratch, Team, Threads};
 
 mod arena;
@@ -33,7 +34,7 @@ use share::Share;
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) input: usize,
-    pub(crate) relu: bool,
+    pub(crate) on_read: OnRead,
     pub(crate) factor: f32,
     /// Its rows are images.
     pub(crate) linear: Multiplication,
@@ -231,14 +232,13 @@ impl Program {
         // which overlaps no value that the step reads (`ArenaLayout`).
         let pixels = unsafe { at.value(step.input).as_slice() };
         let map = MapView::new(pixels, self.channels_of(step.input), geometry, at.zeros);
-        let stored = &step.epilogue;
-        let epilogue = Epilogue {
-            bias: stored.bias.as_ref().map(Buffer::as_slice),
+        let epilogue = Epilogue::of(step.epilogue.iter().map(|finish| match finish {
+            StoredFinish::Bias(bias) => Finish::Bias(bias.as_slice()),
             // SAFETY: as for the input.
-            residual: stored.residual.map(|value| unsafe { at.value(value).as_slice() }),
-            affine: stored.affine.as_ref().map(|affine| affine.each_ref().map(Buffer::as_slice)),
-            relu: stored.relu,
-        };
+            StoredFinish::Residual(value) => Finish::Residual(unsafe { at.value(*value).as_slice() }),
+            StoredFinish::Affine(affine) => Finish::Affine(affine.each_ref().map(Buffer::as_slice)),
+            StoredFinish::Activation(activation) => Finish::Activation(*activation),
+        }));
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
         let output = unsafe { Output::new(at.value(index + 1), step.channels) };
@@ -255,7 +255,7 @@ impl Program {
 
     /// One thread's part of the mean over an image's pixels.
     fn average(&self, image: usize, team: &Team, at: &At<'_>, features: Shared<'_>) {
-        let Head { input, relu, factor, .. } = self.head;
+        let Head { input, on_read, factor, .. } = self.head;
         let channels = self.channels_of(input);
         let [rows, columns] = at.layout.size(input);
         // SAFETY: the team has met since the value was written, and writes no value until it meets again.
@@ -267,7 +267,7 @@ impl Program {
             self.isa.run(Average {
                 map,
                 size: [rows, columns, channels],
-                relu,
+                on_read,
                 factor: factor / (rows * columns) as f32,
                 first,
                 // SAFETY: an image is one team's, and each of its items is taken once.
@@ -289,7 +289,7 @@ impl Program {
         let channels = weights.depth_blocks * BLOCK;
         let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
         let map = MapView::new(state.features.as_slice(), channels, geometry, state.zeros.as_slice());
-        let epilogue = Epilogue::of_bias(self.head.bias.as_slice());
+        let epilogue = Epilogue::of([Finish::Bias(self.head.bias.as_slice())]);
         let blocks = shared(&mut scratch.blocks);
         let logits = Shared::new(state.logits.as_mut_slice());
         // SAFETY: nobody reads the logits before all threads are done. Of two items either the images or the units, and with these

@@ -1,18 +1,19 @@
 //! What a program is made of: steps.
 
+use crate::activation::OnRead;
 use crate::buffer::Buffer;
 use crate::matmul::Packed;
 use crate::rows::DepthwiseWeights;
-use graph::Window;
+use graph::{Activation, Window};
 
-/// What is done to a result before it is stored, see [`crate::epilogue::Epilogue`].
-#[derive(Debug, Default)]
-pub(crate) struct StoredEpilogue {
-    pub(crate) bias: Option<Buffer>,
+/// What is done to a result before it is stored, with its data: see [`crate::epilogue::Finish`].
+#[derive(Debug)]
+pub(crate) enum StoredFinish {
+    Bias(Buffer),
     /// A value of the program.
-    pub(crate) residual: Option<usize>,
-    pub(crate) affine: Option<[Buffer; 2]>,
-    pub(crate) relu: bool,
+    Residual(usize),
+    Affine([Buffer; 2]),
+    Activation(Activation),
 }
 
 /// Where a multiplication's rows come from.
@@ -21,9 +22,9 @@ pub(crate) enum Rows {
     /// Windows of the image, whose channels are not padded.
     Image,
     /// Windows of a map; pixels, mostly.
-    Window { relu: bool },
+    Window(OnRead),
     /// A depthwise convolution.
-    Depthwise { weights: DepthwiseWeights, relu_before: bool, relu_after: bool },
+    Depthwise { weights: DepthwiseWeights, before: OnRead, after: Option<Activation> },
 }
 
 /// Rows times weights.
@@ -39,11 +40,11 @@ pub(crate) enum StepKind {
     Multiply(Multiplication),
     Depthwise {
         weights: DepthwiseWeights,
-        relu_before: bool,
+        before: OnRead,
     },
     MaxPool,
     /// The epilogue alone.
-    Finish,
+    Epilogue,
 }
 
 /// A step. Its result is the program's value of its index plus 1; value 0 is the image.
@@ -52,7 +53,17 @@ pub(crate) struct Step {
     pub(crate) kind: StepKind,
     pub(crate) window: Window,
     pub(crate) input: usize,
-    pub(crate) epilogue: StoredEpilogue,
+    pub(crate) epilogue: Vec<StoredFinish>,
     /// Padded channels of the result.
     pub(crate) channels: usize,
+}
+
+impl Step {
+    /// The values of the program that its epilogue adds.
+    pub(crate) fn residuals(&self) -> impl Iterator<Item = usize> + '_ {
+        self.epilogue.iter().filter_map(|finish| match *finish {
+            StoredFinish::Residual(value) => Some(value),
+            _ => None,
+        })
+    }
 }

@@ -77,6 +77,10 @@ impl Twice {
         (self.on.relu(*value), reference::activation(Activation::Relu, map))
     }
 
+    fn activation(&mut self, activation: Activation, (value, map): &Pair) -> Pair {
+        (self.on.activation(activation, *value), reference::activation(activation, map))
+    }
+
     fn max_pool(&mut self, window: Window, (value, map): &Pair) -> Pair {
         (self.on.max_pool(window, *value), reference::max_pool(&window, map))
     }
@@ -193,6 +197,39 @@ const NETWORKS: &[(&str, Body)] = &[
         let x = on.add(&y, &x);
         let x = on.affine(&x);
         on.relu(&x)
+    }),
+    (
+        "every activation in every place: on the image's convolution, between, after a sum, stored alone, before the mean",
+        |on, x| {
+            let mut x = on.conv(window(3, 1, 1, 1), 24, 1, &x);
+            for activation in Activation::ALL {
+                // Wide enough that six is reached.
+                let wide = on.affine(&x);
+                let y = on.activation(activation, &wide);
+                let y = on.depthwise(window(3, 1, 1, 1), &y);
+                let y = on.activation(activation, &y);
+                let y = on.pixel(24, &y);
+                let y = on.add(&y, &x);
+                let y = on.activation(activation, &y);
+                // Read twice, of which one is no convolution.
+                let z = on.activation(activation, &wide);
+                let z = on.add(&z, &y);
+                let pooled = on.max_pool(window(3, 1, 1, 1), &z);
+                let z = on.activation(activation, &pooled);
+                x = on.add(&z, &pooled);
+                x = on.activation(activation, &x);
+            }
+            on.activation(Activation::HardSwish, &x)
+        },
+    ),
+    ("activation before the sum", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 24, 1, &x);
+        let y = on.pixel(24, &x);
+        let y = on.activation(Activation::Relu6, &y);
+        let y = on.add(&y, &x);
+        let z = on.depthwise(window(3, 1, 1, 1), &y);
+        let z = on.activation(Activation::HardSwish, &z);
+        on.add(&y, &z)
     }),
     ("pools of many taps, of which the last may be padding", |on, x| {
         // 9x9 become 6x6, of which the last window has 9 pixels and then 7 of padding.
@@ -397,10 +434,12 @@ fn what_is_not_a_number_reaches_the_logits() {
     let (mut values, maps) = images(1, size);
     values[100] = f32::NAN;
     for isa in Isa::available() {
-        let (program, _) = build(isa, NETWORKS[1].1, &maps);
-        let batch = Images::Planar { values: &values, channels: 3, size };
-        let logits = program.run(&batch, &Threads::new(1).unwrap()).unwrap();
-        assert!(logits.iter().any(|logit| logit.is_nan()), "{isa:?}: {logits:?}");
+        for &(name, network) in NETWORKS {
+            let (program, _) = build(isa, network, &maps);
+            let batch = Images::Planar { values: &values, channels: 3, size };
+            let logits = program.run(&batch, &Threads::new(1).unwrap()).unwrap();
+            assert!(logits.iter().any(|logit| logit.is_nan()), "{isa:?}, {name}: {logits:?}");
+        }
     }
 }
 

@@ -1,13 +1,14 @@
-//! What follows an operation and reads nothing else is done before its result is stored: a sum with something that is there
-//! already, a normalisation, an activation, in this order.
+//! What follows an operation and reads nothing else is done before its result is stored: sums with something that is there
+//! already, normalisations, activations, as many as an epilogue has room for.
 
 use graph::{Activation, Operation, Value};
 
 use super::chain::Chain;
+use crate::epilogue::MOST;
 
 /// Something done to a result before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Finish {
+pub(super) enum PlannedFinish {
     /// A value of the program is added.
     Residual(usize),
     /// The normalisation that puts out this value of the graph, as a factor and a summand a channel.
@@ -16,16 +17,8 @@ pub(crate) enum Finish {
     Activation(Activation),
 }
 
-impl Finish {
-    /// In which order the kernels do these.
-    fn rank(self) -> usize {
-        match self {
-            Self::Residual(_) => 0,
-            Self::Affine(_) => 1,
-            Self::Activation(_) => 2,
-        }
-    }
-}
+/// How many of them a step has at most: there is room for a bias beside them.
+const MOST_PLANNED: usize = MOST - 1;
 
 /// Takes into `epilogue` what can be done to `value` before it is stored. Gives the values that are computed then, `value`
 /// first.
@@ -33,25 +26,24 @@ pub(super) fn follow(
     chain: &Chain<'_>,
     stored: &[Option<usize>],
     value: Value,
-    epilogue: &mut Vec<Finish>,
+    epilogue: &mut Vec<PlannedFinish>,
 ) -> Vec<Value> {
     let mut done = vec![value];
     let mut last = value;
-    while let Some(reader) = chain.only_reader(last) {
+    while epilogue.len() < MOST_PLANNED
+        && let Some(reader) = chain.only_reader(last)
+    {
         let node = chain.graph().node(reader);
         let finish = match node.operation {
-            Operation::Activation(activation) => Finish::Activation(activation),
-            Operation::BatchNorm(_) => Finish::Affine(reader),
+            Operation::Activation(activation) => PlannedFinish::Activation(activation),
+            Operation::BatchNorm(_) => PlannedFinish::Affine(reader),
             Operation::Add(_) => {
                 let other = if node.inputs[0] == last { node.inputs[1] } else { node.inputs[0] };
                 let Some(value) = stored[other.index()] else { break };
-                Finish::Residual(value)
+                PlannedFinish::Residual(value)
             }
             _ => break,
         };
-        if epilogue.last().is_some_and(|last| last.rank() >= finish.rank()) {
-            break;
-        }
         epilogue.push(finish);
         last = reader;
         done.push(last);
@@ -76,14 +68,17 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_another_order_is_a_step_of_its_own() {
+    fn they_are_done_in_any_order_as_far_as_there_is_room() {
         let (mut net, x) = Net::new();
-        let y = net.pixel(x);
-        let y = net.on.relu(y);
-        let y = net.on.add(y, x);
+        let mut y = net.pixel(x);
+        y = net.on.relu(y);
+        for _ in 0..5 {
+            y = net.on.add(y, x);
+        }
         let steps = net.steps(y);
-        assert!(steps[1].contains("then [Activation(Relu)]"), "{steps:#?}");
-        assert!(steps[2].contains("Finish") && steps[2].contains("then [Residual(1)]"), "{steps:#?}");
+        let four = ["Residual(1)"; 4].join(", ");
+        assert!(steps[1].ends_with(&format!("then [Activation(Relu), {four}]")), "{steps:#?}");
+        assert!(steps[2].contains("Epilogue") && steps[2].ends_with("then [Residual(1)]"), "{steps:#?}");
     }
 
     #[test]

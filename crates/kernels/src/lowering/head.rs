@@ -4,6 +4,7 @@
 use graph::{Graph, Operation, Value};
 
 use super::{Source, Unsupported};
+use crate::activation::OnRead;
 
 /// The head's operations.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ pub(super) fn find(graph: &Graph) -> Result<Head, Unsupported> {
     if features == Value::IMAGE {
         return Err(Unsupported::Image);
     }
-    Ok(Head { features, pool, factor, linear, source: Source { value: 0, activation: None } })
+    Ok(Head { features, pool, factor, linear, source: Source { value: 0, on_read: OnRead::AsStored } })
 }
 
 #[cfg(test)]

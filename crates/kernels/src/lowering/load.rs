@@ -5,13 +5,14 @@ use graph::operations::{Convolution, ConvolutionWeights};
 use graph::{Graph, Operation, Parameter, Value, Weights};
 use thiserror::Error;
 
-use super::{Finish, Lowering, PlannedKind, PlannedStep};
+use super::{Lowering, PlannedFinish, PlannedKind, PlannedStep};
+use crate::activation::OnRead;
 use crate::buffer::{Buffer, NoMemory, padded};
 use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::program::{Head, Program};
 use crate::rows::DepthwiseWeights;
-use crate::step::{Multiplication, Rows, Step, StepKind, StoredEpilogue};
+use crate::step::{Multiplication, Rows, Step, StepKind, StoredFinish};
 
 /// Why a network's weights are not in the kernels.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -81,39 +82,35 @@ struct Loader<'a, W> {
 
 impl<'a, W: Weights> Loader<'a, W> {
     fn step(&mut self, planned: &PlannedStep) -> Result<Step, LoadError<W::Error>> {
-        let before = planned.input.activation.is_some();
-        let mut epilogue = StoredEpilogue::default();
-        let kind = match planned.kind {
+        let before = planned.input.on_read;
+        let (kind, bias) = match planned.kind {
             PlannedKind::Dense { convolution } => {
                 let image = planned.input.value == 0;
                 let (weights, bias) = self.dense(convolution, image)?;
-                epilogue.bias = bias;
-                let rows = if image { Rows::Image } else { Rows::Window { relu: before } };
-                StepKind::Multiply(Multiplication { rows, weights })
+                let rows = if image { Rows::Image } else { Rows::Window(before) };
+                (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
             PlannedKind::Depthwise { convolution } => {
                 let (weights, bias) = self.depthwise(convolution)?;
-                epilogue.bias = bias;
-                StepKind::Depthwise { weights, relu_before: before }
+                (StepKind::Depthwise { weights, before }, bias)
             }
             PlannedKind::Separable { depthwise, between, pointwise } => {
                 // Its bias is among its weights, because the epilogue is the other's.
                 let (taps, _) = self.depthwise(depthwise)?;
                 let (weights, bias) = self.dense(pointwise, false)?;
-                epilogue.bias = bias;
-                let rows =
-                    Rows::Depthwise { weights: taps, relu_before: before, relu_after: between.is_some() };
-                StepKind::Multiply(Multiplication { rows, weights })
+                let rows = Rows::Depthwise { weights: taps, before, after: between };
+                (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
-            PlannedKind::MaxPool => StepKind::MaxPool,
-            PlannedKind::Finish => StepKind::Finish,
+            PlannedKind::MaxPool => (StepKind::MaxPool, None),
+            PlannedKind::Epilogue => (StepKind::Epilogue, None),
         };
+        let mut epilogue: Vec<StoredFinish> = bias.map(StoredFinish::Bias).into_iter().collect();
         for &finish in &planned.epilogue {
-            match finish {
-                Finish::Residual(value) => epilogue.residual = Some(value),
-                Finish::Affine(norm) => epilogue.affine = Some(self.affine(norm, planned.width)?),
-                Finish::Activation(_) => epilogue.relu = true,
-            }
+            epilogue.push(match finish {
+                PlannedFinish::Residual(value) => StoredFinish::Residual(value),
+                PlannedFinish::Affine(norm) => StoredFinish::Affine(self.affine(norm, planned.width)?),
+                PlannedFinish::Activation(activation) => StoredFinish::Activation(activation),
+            });
         }
         let channels = padded(planned.width);
         Ok(Step { kind, window: planned.window, input: planned.input.value, epilogue, channels })
@@ -182,10 +179,10 @@ impl<'a, W: Weights> Loader<'a, W> {
         let bias = linear.bias.as_ref().map(|bias| self.weights.read(bias)).transpose()?;
         Ok(Head {
             input: head.source.value,
-            relu: head.source.activation.is_some(),
+            on_read: head.source.on_read,
             factor: head.factor,
             linear: Multiplication {
-                rows: Rows::Window { relu: false },
+                rows: Rows::Window(OnRead::AsStored),
                 weights: Packed::plain(self.isa, depth, classes, |from, to| weights[from * classes + to])?,
             },
             bias: Buffer::of_channels(bias.as_deref().unwrap_or(&[]), classes)?,

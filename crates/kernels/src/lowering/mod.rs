@@ -19,8 +19,10 @@ use graph::{Activation, Graph, Operation, Value, Window};
 use thiserror::Error;
 
 use chain::Chain;
-pub(crate) use epilogue::Finish;
+use epilogue::PlannedFinish;
 use head::Head;
+
+use crate::activation::OnRead;
 pub use load::LoadError;
 
 /// What of a network these kernels lack; Burn's own operations have it.
@@ -113,7 +115,7 @@ struct PlannedStep {
     kind: PlannedKind,
     window: Window,
     input: Source,
-    epilogue: Vec<Finish>,
+    epilogue: Vec<PlannedFinish>,
     /// Channels of the result.
     width: usize,
 }
@@ -130,7 +132,7 @@ enum PlannedKind {
     /// Max-pooling.
     MaxPool,
     /// The epilogue alone.
-    Finish,
+    Epilogue,
 }
 
 /// What a step or the head reads.
@@ -139,7 +141,7 @@ struct Source {
     /// A value of the program.
     value: usize,
     /// What is applied to what is read.
-    activation: Option<Activation>,
+    on_read: OnRead,
 }
 
 impl Lowering {
@@ -255,7 +257,7 @@ impl Planner<'_> {
         let graph = self.chain.graph();
         let node = graph.node(value);
         if self.stored[value.index()].is_some()
-            || separable::pointwise_after(&self.chain, value).is_some()
+            || separable::is_on_the_way(&self.chain, value)
             || on_read::is_applied_on_read(&self.chain, &self.stored, value)
         {
             return Ok(());
@@ -263,7 +265,8 @@ impl Planner<'_> {
         let unsupported = || {
             Err(Unsupported::Operation { at: graph.place(value.index()), operation: node.operation.name() })
         };
-        let input = |planner: &Self| Source { value: planner.value(node.inputs[0]), activation: None };
+        let input =
+            |planner: &Self| Source { value: planner.value(node.inputs[0]), on_read: OnRead::AsStored };
         let (kind, window, source, first) = match &node.operation {
             Operation::Image(_) => return Ok(()),
             Operation::Convolution(convolution) if convolution.groups == 1 => {
@@ -287,20 +290,23 @@ impl Planner<'_> {
             }
             Operation::MaxPool(pool) => (PlannedKind::MaxPool, pool.window, input(self), None),
             Operation::BatchNorm(_) => {
-                (PlannedKind::Finish, Window::PIXEL, input(self), Some(Finish::Affine(value)))
+                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(PlannedFinish::Affine(value)))
             }
-            &Operation::Activation(activation) => {
-                (PlannedKind::Finish, Window::PIXEL, input(self), Some(Finish::Activation(activation)))
-            }
+            &Operation::Activation(activation) => (
+                PlannedKind::Epilogue,
+                Window::PIXEL,
+                input(self),
+                Some(PlannedFinish::Activation(activation)),
+            ),
             Operation::Add(_) => {
-                let residual = Finish::Residual(self.value(node.inputs[1]));
-                (PlannedKind::Finish, Window::PIXEL, input(self), Some(residual))
+                let residual = PlannedFinish::Residual(self.value(node.inputs[1]));
+                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(residual))
             }
             Operation::GlobalAveragePool(_) | Operation::Scale(_) | Operation::Linear(_) => {
                 return unsupported();
             }
         };
-        let mut epilogue: Vec<Finish> = first.into_iter().collect();
+        let mut epilogue: Vec<PlannedFinish> = first.into_iter().collect();
         let done = epilogue::follow(&self.chain, &self.stored, value, &mut epilogue);
         let width = self.widths[value.index()];
         self.steps.push(PlannedStep { kind, window, input: source, epilogue, width });

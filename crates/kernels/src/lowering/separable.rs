@@ -25,6 +25,12 @@ pub(super) fn pointwise_after(chain: &Chain<'_>, value: Value) -> Option<Value> 
     (pointwise.groups == 1 && pointwise.window == Window::PIXEL).then_some(reader)
 }
 
+/// Whether a 1x1 convolution computes `value` on the way: the depthwise convolution, or the activation between the two.
+pub(super) fn is_on_the_way(chain: &Chain<'_>, value: Value) -> bool {
+    let depthwise = chain.activation(value).map_or(value, |(_, before)| before);
+    pointwise_after(chain, depthwise).is_some()
+}
+
 /// The depthwise convolution that the convolution `value` computes on the way.
 pub(super) fn depthwise_before(chain: &Chain<'_>, value: Value) -> Option<Before> {
     let x = chain.graph().node(value).inputs[0];
@@ -48,6 +54,17 @@ mod tests {
         let steps = net.steps(y);
         assert_eq!(steps.len(), 2, "{steps:#?}");
         assert!(steps[1].contains("Separable") && steps[1].contains("between: Some(Relu)"), "{steps:#?}");
+    }
+
+    #[test]
+    fn any_activation_may_stand_between() {
+        let (mut net, x) = Net::new();
+        let y = net.depthwise(x);
+        let y = net.on.activation(graph::Activation::HardSwish, y);
+        let y = net.pixel(y);
+        let steps = net.steps(y);
+        assert_eq!(steps.len(), 2, "{steps:#?}");
+        assert!(steps[1].contains("between: Some(HardSwish)"), "{steps:#?}");
     }
 
     #[test]

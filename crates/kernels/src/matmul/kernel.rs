@@ -3,7 +3,8 @@
 
 use super::strassen::{Plan, Use};
 use super::tiles::Tile;
-use crate::epilogue::Epilogue;
+use crate::activation::activate;
+use crate::epilogue::{Epilogue, Finish};
 use crate::map::Output;
 use crate::simd::{BLOCK, Kernel, Simd};
 
@@ -78,8 +79,10 @@ impl Kernel for &mut Multiply<'_> {
                 for line in 0..self.vectors * S::LANES / BLOCK {
                     let at = place.row + row * place.stride + place.channel + line * BLOCK;
                     simd.prefetch_write(output.wrapping_add(at));
-                    if let Some(residual) = epilogue.residual {
-                        simd.prefetch(residual.as_ptr().wrapping_add(at));
+                    for finish in epilogue.operations() {
+                        if let Finish::Residual(residual) = finish {
+                            simd.prefetch(residual.as_ptr().wrapping_add(at));
+                        }
                     }
                 }
             }
@@ -208,38 +211,46 @@ impl Multiply<'_> {
                 }
             }
         }
-        // In registers, where the loops are unrolled; what does not apply is skipped as a whole.
-        if let Some(bias) = epilogue.bias {
-            for v in 0..NV {
-                // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
-                let bias = unsafe { simd.load(bias.as_ptr().add(to.channel + v * S::LANES)) };
-                sums.iter_mut().for_each(|sums| sums[v] = simd.add(sums[v], bias));
-            }
-        }
-        if let Some(residual) = epilogue.residual {
-            for (row, sums) in sums.iter_mut().enumerate() {
-                if row < to.height {
-                    let at = to.row + row * to.stride + to.channel;
-                    for (v, sum) in sums.iter_mut().enumerate() {
-                        // SAFETY: the epilogue was checked for the place's rows, of which this is one, and `NV` vectors of them.
-                        let residual = unsafe { simd.load(residual.as_ptr().add(at + v * S::LANES)) };
-                        *sum = simd.add(*sum, residual);
+        // An operation of all sums after the other, with its loops unrolled.
+        for finish in epilogue.operations() {
+            match finish {
+                Finish::Bias(bias) => {
+                    for v in 0..NV {
+                        // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
+                        let bias = unsafe { simd.load(bias.as_ptr().add(to.channel + v * S::LANES)) };
+                        sums.iter_mut().for_each(|sums| sums[v] = simd.add(sums[v], bias));
+                    }
+                }
+                Finish::Residual(residual) => {
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        if row < to.height {
+                            let at = to.row + row * to.stride + to.channel;
+                            for (v, sum) in sums.iter_mut().enumerate() {
+                                // SAFETY: the epilogue was checked for the place's rows, of which this is one, and `NV` vectors
+                                // of them.
+                                let residual = unsafe { simd.load(residual.as_ptr().add(at + v * S::LANES)) };
+                                *sum = simd.add(*sum, residual);
+                            }
+                        }
+                    }
+                }
+                Finish::Affine([scale, shift]) => {
+                    for v in 0..NV {
+                        // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
+                        let (scale, shift) = unsafe {
+                            let at = to.channel + v * S::LANES;
+                            (simd.load(scale.as_ptr().add(at)), simd.load(shift.as_ptr().add(at)))
+                        };
+                        sums.iter_mut().for_each(|sums| sums[v] = simd.mul_add(sums[v], scale, shift));
+                    }
+                }
+                Finish::Activation(activation) => {
+                    for sum in sums.iter_mut().flatten() {
+                        *sum = activate(simd, activation, *sum);
                     }
                 }
             }
         }
-        if let Some([scale, shift]) = epilogue.affine {
-            for v in 0..NV {
-                // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
-                let (scale, shift) = unsafe {
-                    let at = to.channel + v * S::LANES;
-                    (simd.load(scale.as_ptr().add(at)), simd.load(shift.as_ptr().add(at)))
-                };
-                sums.iter_mut().for_each(|sums| sums[v] = simd.mul_add(sums[v], scale, shift));
-            }
-        }
-        // A ReLU that is not asked for is a maximum with what is below every number.
-        let floor = simd.splat(if epilogue.relu { 0.0 } else { f32::NEG_INFINITY });
         // A tile without rows of this half may begin beyond the output.
         let output = to.output.as_mut_ptr().wrapping_add(to.row + to.channel);
         for (row, sums) in sums.iter().enumerate() {
@@ -247,7 +258,7 @@ impl Multiply<'_> {
                 for (v, &sum) in sums.iter().enumerate() {
                     // SAFETY: the output was checked for the place's rows, of which this is one, and `NV` vectors of them; they
                     // are the caller's, says `Output::new`.
-                    unsafe { simd.store(output.add(row * to.stride + v * S::LANES), simd.max(floor, sum)) };
+                    unsafe { simd.store(output.add(row * to.stride + v * S::LANES), sum) };
                 }
             }
         }

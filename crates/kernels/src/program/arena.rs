@@ -44,9 +44,7 @@ impl ArenaLayout {
                 .window
                 .on(sizes[step.input])
                 .ok_or(SizeError::TooSmall { height: image[0], width: image[1] })?;
-            if let Some(residual) = step.epilogue.residual
-                && sizes[residual] != geometry.output
-            {
+            if let Some(residual) = step.residuals().find(|&residual| sizes[residual] != geometry.output) {
                 return Err(SizeError::Unequal { a: geometry.output, b: sizes[residual] });
             }
             sizes.push(geometry.output);
@@ -55,9 +53,7 @@ impl ArenaLayout {
         let mut until = vec![0; sizes.len()];
         for (index, step) in steps.iter().enumerate() {
             until[step.input] = index;
-            if let Some(residual) = step.epilogue.residual {
-                until[residual] = index;
-            }
+            step.residuals().for_each(|residual| until[residual] = index);
         }
         until[last] = steps.len();
 
@@ -86,7 +82,7 @@ impl ArenaLayout {
         }
         for (index, step) in steps.iter().enumerate() {
             let written = &places[index + 1];
-            for read in [Some(step.input), step.epilogue.residual].into_iter().flatten() {
+            for read in step.residuals().chain([step.input]) {
                 let read = &places[read];
                 let apart = written.end <= read.start || read.end <= written.start;
                 assert!(apart, "step {index} writes {written:?} and reads {read:?}");

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::share::together;
+use crate::activation::OnRead;
 use crate::epilogue::Epilogue;
 use crate::map::{Ahead, MapView, Output};
 use crate::matmul::{self, RowBlock, Tiles};
@@ -29,7 +30,7 @@ impl Multiplication {
     fn row_blocks(&self, map: &MapView<'_>) -> usize {
         let [height, width] = map.geometry().kernel;
         let channels = match self.rows {
-            Rows::Image | Rows::Window { .. } => height * width * map.channels(),
+            Rows::Image | Rows::Window(_) => height * width * map.channels(),
             Rows::Depthwise { .. } => map.channels(),
         };
         channels.div_ceil(BLOCK)
@@ -47,10 +48,10 @@ impl Multiplication {
         let (multiplicands, room) = block.split_at_mut(words);
         match *rows {
             Rows::Image => rows::image_window(simd, map, first_row, tiles, multiplicands, room),
-            Rows::Window { relu } => rows::window(simd, map, relu, first_row, tiles, multiplicands),
-            Rows::Depthwise { ref weights, relu_before, relu_after } => {
-                let convolution = Depthwise { weights, relu_before };
-                rows::depthwise(simd, map, convolution, relu_after, first_row, tiles, multiplicands);
+            Rows::Window(on_read) => rows::window(simd, map, on_read, first_row, tiles, multiplicands),
+            Rows::Depthwise { ref weights, before, after } => {
+                let convolution = Depthwise { weights, before };
+                rows::depthwise(simd, map, convolution, after, first_row, tiles, multiplicands);
             }
         }
         let rows = RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead };
@@ -70,16 +71,16 @@ impl Kernel for Item<'_> {
         let Self { kind, part } = self;
         match kind {
             StepKind::Multiply(multiplication) => multiplication.run(simd, part),
-            StepKind::Depthwise { weights, relu_before } => {
+            StepKind::Depthwise { weights, before } => {
                 let Part { map, epilogue, pixels, output, .. } = part;
-                let convolution = Depthwise { weights, relu_before: *relu_before };
+                let convolution = Depthwise { weights, before: *before };
                 rows::depthwise_map(simd, map, convolution, &epilogue, pixels, output);
             }
             StepKind::MaxPool => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 pool::max_pool(simd, map, &epilogue, pixels, output);
             }
-            StepKind::Finish => {
+            StepKind::Epilogue => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 pool::finish(simd, map, &epilogue, pixels, output);
             }
@@ -105,7 +106,7 @@ pub(crate) struct Average<'a> {
     pub(crate) map: &'a [f32],
     /// Rows, columns and (padded) channels of the map.
     pub(crate) size: [usize; 3],
-    pub(crate) relu: bool,
+    pub(crate) on_read: OnRead,
     /// What the sums are multiplied by.
     pub(crate) factor: f32,
     /// The first channel of this part.
@@ -117,7 +118,7 @@ pub(crate) struct Average<'a> {
 impl Kernel for Average<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { map, size, relu, factor, first, output } = self;
-        pool::average(simd, (map, size), relu, factor, first, output);
+        let Self { map, size, on_read, factor, first, output } = self;
+        pool::average(simd, (map, size), on_read, factor, first, output);
     }
 }

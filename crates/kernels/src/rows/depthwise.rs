@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
+use graph::Activation;
+
 use super::check_room;
+use crate::activation::OnRead;
 use crate::buffer::Buffer;
-use crate::epilogue::Epilogue;
+use crate::epilogue::{Epilogue, Finish};
 use crate::map::{MapView, Output};
 use crate::matmul::Tiles;
 use crate::simd::{BLOCK, Simd};
@@ -22,7 +25,7 @@ pub(crate) struct DepthwiseWeights {
 #[derive(Clone, Copy)]
 pub(crate) struct Depthwise<'a> {
     pub(crate) weights: &'a DepthwiseWeights,
-    pub(crate) relu_before: bool,
+    pub(crate) before: OnRead,
 }
 
 impl Depthwise<'_> {
@@ -84,14 +87,14 @@ pub(crate) fn depthwise<S: Simd>(
     simd: S,
     map: MapView<'_>,
     convolution: Depthwise<'_>,
-    relu_after: bool,
+    after: Option<Activation>,
     first: usize,
     tiles: Tiles,
     to: &mut [f32],
 ) {
     let blocks = map.channels() / BLOCK;
     let bias = convolution.weights.bias.as_slice();
-    let epilogue = Epilogue { relu: relu_after, ..Epilogue::of_bias(bias) };
+    let epilogue = Epilogue::of([Finish::Bias(bias)].into_iter().chain(after.map(Finish::Activation)));
     convolution.check(&map);
     epilogue.check(map.channels(), 0);
     check_room::<S>(to, tiles, blocks);
@@ -183,7 +186,7 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
         return;
     }
     // Any other window: where the taps of a pixel lie is found out once for all channels.
-    let floor = simd.splat(if convolution.relu_before { 0.0 } else { f32::NEG_INFINITY });
+    let floor = simd.splat(convolution.before.floor());
     let [kernel_height, kernel_width] = geometry.kernel;
     let channels = map.channels();
     for pixel in 0..count {
@@ -259,8 +262,7 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
     let [first_column, second_column, columns @ ..] = &columns[..] else {
         unreachable!("two more columns than pixels");
     };
-    // A ReLU that is not asked for is a maximum with what is below every number.
-    let floor = simd.splat(if convolution.relu_before { 0.0 } else { f32::NEG_INFINITY });
+    let floor = simd.splat(convolution.before.floor());
     let channels = map.channels();
     for channel in (0..channels).step_by(S::LANES) {
         // SAFETY: between `data` and this block of the run's first pixel, which lies in the same memory, says the caller.

@@ -6,9 +6,10 @@
 //! `(block * slots + slot) * WORDS`: all that is written to a tile of `blocks` blocks a row lies in its `slots * blocks * WORDS`
 //! words, and so within the words of all tiles, which each function here asserts that it was given.
 
+use crate::activation::OnRead;
 use crate::map::MapView;
 use crate::matmul::Tiles;
-use crate::simd::{BLOCK, Simd, relu};
+use crate::simd::{BLOCK, Simd};
 
 mod depthwise;
 
@@ -29,7 +30,7 @@ fn check_room<S: Simd>(to: &[f32], tiles: Tiles, blocks: usize) {
 pub(crate) fn window<S: Simd>(
     simd: S,
     map: MapView<'_>,
-    with_relu: bool,
+    on_read: OnRead,
     first: usize,
     tiles: Tiles,
     to: &mut [f32],
@@ -55,10 +56,8 @@ pub(crate) fn window<S: Simd>(
                     for block in 0..blocks {
                         for lane in (0..BLOCK).step_by(S::LANES) {
                             // SAFETY: a tap is valid for all channels, of which there are whole blocks.
-                            let mut x = unsafe { simd.load(from.add(block * BLOCK + lane)) };
-                            if with_relu {
-                                x = relu(simd, x);
-                            }
+                            let x = unsafe { simd.load(from.add(block * BLOCK + lane)) };
+                            let x = on_read.apply(simd, x);
                             // SAFETY: `out` has gone over fewer than `row_blocks` blocks, so that it is one of the tile's.
                             unsafe { simd.store_multiplicand(out, lane, x) };
                         }

@@ -70,6 +70,12 @@ macro_rules! f32_operations {
         }
 
         #[inline(always)]
+        fn min(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` proves that the CPU has AVX-512.
+            unsafe { _mm512_min_ps(a, b) }
+        }
+
+        #[inline(always)]
         fn max(self, a: __m512, b: __m512) -> __m512 {
             // SAFETY: `self` proves that the CPU has AVX-512.
             unsafe { _mm512_max_ps(a, b) }

@@ -73,6 +73,8 @@ pub(crate) unsafe trait Simd: Copy {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of each pair, `b` where one of them is not a number.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller of each pair, `b` where one of them is not a number.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// The larger of each pair, or what is not a number if either is.
     fn max_or_nan(self, a: Self::V, b: Self::V) -> Self::V;
     /// `sum` plus products of a word of multiplicand (all lanes the same) and of weights.
@@ -99,10 +101,4 @@ pub(crate) unsafe trait Simd: Copy {
     fn prefetch_write(self, _to: *mut f32) {}
     /// [`Simd::prefetch`], into the second-level cache only.
     fn prefetch_far(self, from: *const f32);
-}
-
-/// `max(x, 0)` that keeps what is not a number, as every framework's ReLU does.
-#[inline(always)]
-pub(crate) fn relu<S: Simd>(simd: S, x: S::V) -> S::V {
-    simd.max(simd.splat(0.0), x)
 }

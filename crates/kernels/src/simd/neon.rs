@@ -62,6 +62,13 @@ unsafe impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // Gives what is not a number if either is; `a` is one nowhere that this is called.
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vminq_f32(a, b) }
+    }
+
+    #[inline(always)]
     fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // Gives what is not a number if either is; `a` is one nowhere that this is called.
         // SAFETY: `self` proves that the CPU has NEON.

@@ -57,6 +57,12 @@ unsafe impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn min(self, a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+        let smaller = |a: f32, b: f32| if a < b { a } else { b };
+        [smaller(a[0], b[0]), smaller(a[1], b[1]), smaller(a[2], b[2]), smaller(a[3], b[3])]
+    }
+
+    #[inline(always)]
     fn max(self, a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
         let larger = |a: f32, b: f32| if a > b { a } else { b };
         [larger(a[0], b[0]), larger(a[1], b[1]), larger(a[2], b[2]), larger(a[3], b[3])]

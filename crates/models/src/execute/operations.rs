@@ -136,9 +136,14 @@ fn batch_norm<W: Weights>(norm: &BatchNorm, weights: &mut W, on: &Place<'_>) -> 
 }
 
 fn activation(activation: Activation) -> Compute {
-    match activation {
-        Activation::Relu => Box::new(|x| Flow::only(x).map(activation::relu, activation::relu)),
+    fn of<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
+        match activation {
+            Activation::Relu => activation::relu(x),
+            Activation::Relu6 => x.clamp(0.0, 6.0),
+            Activation::HardSwish => x.clone() * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+        }
     }
+    Box::new(move |x| Flow::only(x).map(|x| of(activation, x), |x| of(activation, x)))
 }
 
 fn max_pool(pool: &MaxPool) -> Compute {
