@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The kernels' tests on NEON where there is no ARM machine: cross-compiled, and run by qemu's user emulation. Outside
-# .ci/run, because Burn is built once more for it (a quarter of an hour on two cores). docs/performance.md says what was
-# seen. An emulator says whether the numbers are right, not how fast they come.
+# .ci/run, because it needs a cross-compiler and an emulator. docs/performance.md says what was seen. An emulator says
+# whether the numbers are right, not how fast they come.
 #
 # usage: tools/neon.sh [ARGUMENT ...]      arguments of `cargo test`; default: --package kernels
 # needs: the target, by `rustup target add aarch64-unknown-linux-gnu`, or a Debian (trixie or later) whose own cargo and

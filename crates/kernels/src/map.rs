@@ -138,3 +138,75 @@ impl<'a> Output<'a> {
         epilogue.check(self.channels, reached);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::shape::Window;
+
+    fn panics<R>(work: impl FnOnce() -> R) -> bool {
+        catch_unwind(AssertUnwindSafe(work)).is_err()
+    }
+
+    #[test]
+    fn a_view_of_fewer_elements_than_the_map_has_is_refused() {
+        let geometry = Window::PIXEL.on([2, 3]).unwrap();
+        let (values, zeros) = ([1.0; 96], [0.0; 16]);
+        let view = |len: usize, zeros| MapView::new(&values[..len], 16, geometry, zeros);
+        let whole = view(96, &zeros);
+        // SAFETY: the last pixel has 16 channels.
+        assert_eq!(whole.pixel(1, 2, 0, 0).map(|pixel| unsafe { *pixel.add(15) }), Some(1.0));
+        assert_eq!(whole.tap(2, 0, 0, 0), zeros.as_ptr());
+        assert!(panics(|| view(95, &zeros)));
+        assert!(panics(|| view(96, &zeros[1..])));
+        let endless = Window::PIXEL.on([usize::MAX, 2]).unwrap();
+        assert!(panics(|| MapView::new(&values, 16, endless, &zeros)));
+    }
+
+    #[test]
+    fn what_is_read_ahead_lies_within_the_map() {
+        let values = vec![0.0; 7 * 5 * 16];
+        for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1), (5, 3, 4), (1, 2, 3)] {
+            let padding = crate::shape::Padding::Explicit([padding; 4]);
+            let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1, 1], padding };
+            let map = MapView::new(&values, 16, window.on([7, 5]).unwrap(), &values);
+            let pixels = map.geometry().pixels();
+            for first in 0..pixels {
+                for end in first..=pixels {
+                    assert!(map.read_by(first..end).0.len() <= values.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_output_or_an_epilogue_that_is_too_short_is_refused() {
+        let mut values = [0.0; 96];
+        // SAFETY: nobody writes it.
+        let output = unsafe { Output::new(Shared::new(&mut values), 16) };
+        let (channels, map) = ([1.0; 16], [1.0; 96]);
+        let epilogue = Epilogue {
+            bias: Some(&channels),
+            residual: Some(&map),
+            affine: Some([&channels; 2]),
+            relu: true,
+        };
+        output.check(&(0..6), &epilogue);
+        output.check(&(6..6), &epilogue);
+        #[expect(clippy::reversed_empty_ranges, reason = "a mistake that is refused")]
+        for pixels in [0..7, 7..7, 2..1, 0..usize::MAX] {
+            assert!(panics(|| output.check(&pixels, &epilogue)), "{pixels:?}");
+        }
+        let short = &channels[1..];
+        for epilogue in [
+            Epilogue { bias: Some(short), ..epilogue },
+            Epilogue { residual: Some(&map[1..]), ..epilogue },
+            Epilogue { affine: Some([short, &channels]), ..epilogue },
+            Epilogue { affine: Some([&channels, short]), ..epilogue },
+        ] {
+            assert!(panics(|| output.check(&(0..6), &epilogue)), "{epilogue:?}");
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! Sizes whose products wrap: the safe API answers with an error. It once took the wrapped product for the size and wrote
-//! beyond its memory. Kernels are compiled without overflow checks in every profile, so these tests see what a release does.
+//! beyond its memory. The tests' profile checks for overflow, so that a product that wraps panics here, and is no error either.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, a panic is the report")]
 

@@ -127,3 +127,77 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::buffer::Shared;
+    use crate::isa::Isa;
+    use crate::simd::Kernel;
+
+    /// A multiplication of `rows` rows in memory of these lengths.
+    #[derive(Clone, Copy)]
+    struct Lengths<'a> {
+        weights: &'a Packed,
+        together: usize,
+        rows: usize,
+        multiplicands: usize,
+        room: usize,
+        bias: usize,
+        output: usize,
+    }
+
+    impl Kernel for Lengths<'_> {
+        fn run<S: Simd>(self, simd: S) {
+            let [mut multiplicands, mut room, bias, mut output] =
+                [self.multiplicands, self.room, self.bias, self.output].map(|len| vec![0.0; len]);
+            let rows = RowBlock {
+                multiplicands: &mut multiplicands,
+                tiles: Tiles::new(self.rows, S::MR, self.together),
+                room: &mut room,
+                epilogue: &Epilogue::of_bias(&bias),
+                // SAFETY: nobody else has it.
+                output: unsafe { Output::new(Shared::new(&mut output), self.weights.channels) },
+                first_row: 0,
+                ahead: Ahead::NOTHING,
+            };
+            multiply(simd, rows, self.weights, 0..self.weights.units());
+        }
+    }
+
+    #[test]
+    fn memory_that_is_too_short_for_a_multiplication_is_refused() {
+        for isa in Isa::available() {
+            for (depth, channels, rows) in [(40, 48, 3), (512, 512, 5)] {
+                let weights = &Packed::new(isa, depth, channels, |_, _| 1.0).unwrap();
+                let together = if weights.has_pairs() { 2 } else { 1 };
+                let words =
+                    usize::next_multiple_of(rows, together) * weights.depth_blocks * isa.facts().block_words;
+                let room = weights.room(rows);
+                let enough = Lengths {
+                    weights,
+                    together,
+                    rows,
+                    multiplicands: words,
+                    room: room.sums() + room.results(),
+                    bias: channels,
+                    output: rows * channels,
+                };
+                let holds = |lengths| catch_unwind(AssertUnwindSafe(|| isa.run(lengths))).is_ok();
+                assert!(holds(enough), "{isa:?}");
+                assert!(
+                    !holds(Lengths { multiplicands: words - isa.facts().block_words, ..enough }),
+                    "{isa:?}"
+                );
+                assert!(!holds(Lengths { bias: channels - 1, ..enough }), "{isa:?}");
+                assert!(!holds(Lengths { output: rows * channels - 1, ..enough }), "{isa:?}");
+                if weights.has_pairs() {
+                    assert!(!holds(Lengths { room: enough.room - 1, ..enough }), "{isa:?}");
+                    assert!(!holds(Lengths { room: 0, ..enough }), "{isa:?}");
+                }
+            }
+        }
+    }
+}

@@ -118,8 +118,11 @@ impl Packed {
         (self.channels - panel * self.panel).min(self.panel)
     }
 
-    /// Words of a pair of panels.
+    /// Words of a pair of panels; 0 where there is none, because words of bf16 cannot be halved.
     fn pair_words(&self) -> usize {
+        if !self.has_pairs() {
+            return 0;
+        }
         (0..PRODUCTS.len()).map(|product| self.product_depth(product)).sum::<usize>() * self.panel
     }
 

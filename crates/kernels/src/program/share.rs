@@ -91,3 +91,29 @@ impl Share {
         (pixel(block)..pixel(block + 1), units)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_share_no_element_leave_none_out_and_fit_into_the_room() {
+        for isa in Isa::available() {
+            for (depth, channels) in [(3, 5), (40, 370), (312, 601), (2048, 1000)] {
+                let weights = Packed::new(isa, depth, channels, |_, _| 1.0).unwrap();
+                let most = most_rows(&weights, isa);
+                for (pixels, members) in [(0, 2), (1, 1), (1, 5), (17, 2), (361, 3), (5000, 2), (5001, 7)] {
+                    let share = Share::by_units(&weights, pixels, members, isa);
+                    let mut seen = vec![0; pixels * weights.units()];
+                    for (pixels, units) in (0..share.items()).map(|item| share.item(item)) {
+                        assert!(pixels.len() <= most, "{share:?}");
+                        for pixel in pixels {
+                            units.clone().for_each(|unit| seen[pixel * weights.units() + unit] += 1);
+                        }
+                    }
+                    assert!(seen.iter().all(|&times| times == 1), "{share:?}");
+                }
+            }
+        }
+    }
+}
