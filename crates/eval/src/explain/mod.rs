@@ -4,7 +4,6 @@
 //! measurement says better than an argument: each swap changes one thing, and the flips it causes are
 //! counted against the recipe's own predictions of the same images.
 
-mod explanation;
 mod swaps;
 
 use std::ops::Range;
@@ -13,20 +12,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::guard::guarded;
 use dataset::{Decoded, Normalisation, RgbImage, Warnings};
-pub use explanation::{Explanation, MIN_IMAGES, SwapRecord};
 use models::catalog::FigureName;
 use models::{Classifier, ComputeError, Images};
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
-use crate::batches::{Batches, ImageLogits};
-use crate::digests;
+use crate::logs::digests;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
 use crate::record::ModelRecord;
+use crate::record::explanation::{Explanation, SwapRecord};
+use crate::record::warned::WarnedImage;
+use crate::run::batches::{Batches, ImageLogits};
 use crate::run_dir::RunDir;
 use crate::verdict::Verdict;
-use crate::warned::WarnedImage;
 
 /// Whether a model's accuracy asks for an explanation: it has not been reproduced.
 pub fn is_wanted(model: &ModelRecord) -> bool {

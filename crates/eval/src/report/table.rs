@@ -3,8 +3,8 @@
 use super::cells;
 use super::grid::Table;
 use super::screen;
-use crate::explain::Explanation;
-use crate::provenance::differing_builds;
+use crate::record::builds::differing_builds;
+use crate::record::explanation::Explanation;
 use crate::record::{ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
@@ -85,7 +85,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     let all = || record.models.iter();
     let seeded = all().any(|model| model.weights == crate::weights::WeightsSource::Seeded);
-    let sample = record.dataset.path == crate::plan::SAMPLE;
+    let sample = record.dataset.path == crate::record::SAMPLE;
     match (sample, seeded) {
         (true, true) => lines.push(
             "This run used the embedded sample and seeded weights, so its accuracies are not comparable with the documented ones; FLOPs and parameters are."
@@ -141,7 +141,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     for (model, explanation) in all().filter_map(|model| Some((model, model.explanation.as_ref()?))) {
         lines.push(format!("{}: {}.", model.id, explanation.conclusion()));
     }
-    lines.extend(crate::warned::sentence(&record.decoder_warnings).map(|sentence| sentence + "."));
+    lines.extend(crate::record::warned::sentence(&record.decoder_warnings).map(|sentence| sentence + "."));
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);
         let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();

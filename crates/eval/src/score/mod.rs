@@ -15,7 +15,7 @@ use models::catalog::{Figure, FigureName};
 pub use read::{Format, Predictions, Ranked, read};
 
 use crate::EvalError;
-use crate::diagnosis::diagnose;
+use crate::judge::diagnosis::diagnose;
 use crate::metrics::{Hits, TOP_K, percentage};
 use crate::plan::check_label_set;
 use crate::record::AccuracyTolerance;

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::columns::{self, Columns};
 use crate::EvalError;
-use crate::digests::hex;
+use crate::logs::digests::hex;
+use crate::logs::predictions;
 use crate::metrics::TOP_K;
-use crate::predictions;
 
 /// Predictions are read whole; those of 50,000 images have 6 MB, with their probabilities a hundred times that.
 const MAX_BYTES: u64 = 4 << 30;

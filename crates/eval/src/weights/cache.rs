@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::check::{Check, Fingerprint, check};
-use crate::digests::hex;
+use crate::logs::digests::hex;
 
 /// Remembers the files that the catalog has no hash for, by what they were when first seen.
 pub(super) const FIRST_SEEN: &str = "first-seen.json";

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
 use dataset::labels::LabelSet;
+use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
-use eval::predictions::{self, Prediction};
 use eval::record::{RunRecord, State};
 use eval::run_dir::{Identity, RunDir};
 use eval::stored::StoredRun;

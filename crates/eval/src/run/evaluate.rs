@@ -7,20 +7,20 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 use crate::EvalError;
-use crate::digests::Digests;
-use crate::memory::images_at_once;
-use crate::model_run::ModelRun;
-use crate::networks::{LoadedModel, Networks};
-use crate::pass::Pass;
-use crate::pipeline::{Source, Work};
+use crate::logs::digests::Digests;
+use crate::logs::predictions::Prediction;
 use crate::plan::{Plan, PlannedModel};
-use crate::predictions::Prediction;
-use crate::progress::Progress;
 use crate::provenance::utc_now;
 use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
+use crate::run::memory::images_at_once;
+use crate::run::model_run::ModelRun;
+use crate::run::networks::{LoadedModel, Networks};
+use crate::run::pass::Pass;
+use crate::run::pipeline::{Source, Work};
+use crate::run::progress::Progress;
+use crate::run::warning_log::WarningLog;
+use crate::run_dir::standing::Standing;
 use crate::run_dir::{Finished, RunDir};
-use crate::standing::Standing;
-use crate::warned::WarningLog;
 
 /// How a run ended, and what it found so far.
 #[derive(Debug)]

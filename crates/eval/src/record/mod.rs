@@ -1,6 +1,10 @@
 //! What a run found, for machines: the content of `run.json`, as types. Runs from before a field was added stay
 //! readable.
 
+pub mod builds;
+pub mod explanation;
+pub mod warned;
+
 use dataset::Dataset;
 use dataset::labels::LabelSet;
 use models::catalog::FigureName;
@@ -9,13 +13,19 @@ use models::{Catalog, Dtype, Model};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::digests;
-use crate::explain::Explanation;
+use crate::logs::digests;
 use crate::provenance::Environment;
+use crate::record::explanation::Explanation;
+use crate::record::warned::WarnedImage;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
-use crate::warned::WarnedImage;
 use crate::weights::WeightsSource;
+
+/// What a run on the embedded sample names as its data.
+pub(crate) const SAMPLE: &str = "embedded sample";
+
+/// What stands for a device or a recipe that nobody knows: the predictions were made elsewhere.
+pub(crate) const ELSEWHERE: &str = "elsewhere";
 
 /// Version of `run.json`'s layout.
 pub(crate) const SCHEMA_VERSION: u32 = 1;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::EvalError;
-use crate::append_log::AppendLog;
+use crate::logs::append_log::AppendLog;
 
 const HEADER: &str = "image,sha256";
 
@@ -93,9 +93,9 @@ impl Digests {
 /// # Errors
 /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
 pub(crate) fn read(path: &Path) -> Result<HashMap<String, Digest>, EvalError> {
-    let mut lines = crate::append_log::read(path)
+    let mut lines = crate::logs::append_log::read(path)
         .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
-    crate::append_log::cut_torn_line(&mut lines);
+    crate::logs::append_log::cut_torn_line(&mut lines);
     parse(&lines).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn whole<'a>(
     known: &HashMap<String, Digest>,
 ) -> Result<Vec<u8>, std::io::Error> {
     let rows = images.filter_map(|image| Some([image.to_owned(), hex(known.get(image)?)]));
-    crate::append_log::whole(HEADER, rows)
+    crate::logs::append_log::whole(HEADER, rows)
 }
 
 /// Of an image that stands there several times the last row counts: it was mended.

@@ -1,7 +1,7 @@
 //! What a run tells whoever watches it.
 
-use crate::networks::LoadedModel;
 use crate::plan::PlannedModel;
+use crate::run::networks::LoadedModel;
 
 /// Told how a run advances; a progress bar, say.
 pub trait Progress {

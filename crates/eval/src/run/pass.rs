@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::EvalError;
-use crate::digests::Digests;
-use crate::model_run::{Batch, DeviceClock, ModelRun};
-use crate::pipeline::{Next, Prepared, Source};
+use crate::logs::digests::Digests;
 use crate::plan::Plan;
-use crate::progress::Progress;
-use crate::warned::WarningLog;
+use crate::run::model_run::{Batch, DeviceClock, ModelRun};
+use crate::run::pipeline::{Next, Prepared, Source};
+use crate::run::progress::Progress;
+use crate::run::warning_log::WarningLog;
 
 /// How often a request to stop is looked for while no image comes.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);

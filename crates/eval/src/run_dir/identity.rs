@@ -8,11 +8,11 @@ use dataset::Dataset;
 use models::Dtype;
 
 use crate::EvalError;
-use crate::digests;
-use crate::layout::{self, DIGESTS};
+use crate::logs::digests;
+use crate::logs::predictions;
 use crate::plan::{Plan, PlannedModel};
-use crate::predictions;
 use crate::record::{DatasetRecord, RunRecord};
+use crate::run_dir::paths::{self, DIGESTS};
 use crate::shard::Shard;
 use crate::weights::WeightsSource;
 
@@ -143,7 +143,7 @@ fn check_predicted(dataset: &Dataset, record: &RunRecord, path: &Path) -> Result
     let known = digests::read(&path.join(DIGESTS))?;
     let mut predicted: HashSet<String> = HashSet::new();
     for model in &record.models {
-        let rows = predictions::read_unfinished(&layout::predictions(path, &model.id))?;
+        let rows = predictions::read_unfinished(&paths::predictions(path, &model.id))?;
         predicted.extend(rows.into_iter().filter(|row| row.outcome.is_ok()).map(|row| row.image));
     }
     let items = dataset.items();

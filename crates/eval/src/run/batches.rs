@@ -8,8 +8,8 @@ use std::ops::Range;
 use models::{Classifier, ComputeError, Pending};
 
 use crate::EvalError;
-use crate::memory::{images_at_once, images_that_fit};
 use crate::plan::{Plan, PlannedModel};
+use crate::run::memory::{images_at_once, images_that_fit};
 
 /// So many images in a row that fail alone are no property of the images any more.
 const BROKEN_AFTER: usize = 3;

@@ -1,6 +1,6 @@
-//! The run directory: who may write to it, whether it belongs to the evaluation at hand, and which files in it are a run's.
+//! The opening of a run directory: who may write to it, and whether it belongs to the evaluation at hand.
 //!
-//! A run writes and deletes its own files and no others: those that `layout::files` names for the models of its `run.json`.
+//! A run writes and deletes its own files and no others: those that `paths::files` names for the models of its `run.json`.
 //! Whatever else lies in the folder, or in the folders below it, stays; where it is in the way, nothing is written.
 
 use std::collections::HashMap;
@@ -8,28 +8,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dataset::{Dataset, regular};
-
+use super::identity::Identity;
+use super::lock::{Lock, NotLocked};
+use super::own::{check_the_way, failed, files_of, own_record, read_record};
+use super::paths::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS};
+use super::whole::left_behind;
 use crate::EvalError;
-use crate::confidences;
-use crate::digests::{self, Digest};
-use crate::layout::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS, REPORTS};
-use crate::lock::{self, Lock, NotLocked};
-use crate::predictions::{self, Prediction};
+use crate::logs::confidences;
+use crate::logs::digests::{self, Digest};
+use crate::logs::predictions::{self, Prediction};
 use crate::provenance::Environment;
-use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, State};
-use crate::report;
-use crate::whole::{Whole, left_behind};
-
-pub use crate::identity::Identity;
-
-/// More than `run.json` has for a hundred models.
-const MAX_RECORD_BYTES: u64 = 1 << 30;
+use crate::record::{RunRecord, State};
 
 /// An open run directory. Only one process holds one at a time.
 #[derive(Debug)]
 pub struct RunDir {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     before: Option<RunRecord>,
     /// Whether files of images without a prediction have been replaced since.
     mended: bool,
@@ -151,7 +145,7 @@ impl RunDir {
         let is_any = !outdated.is_empty();
         let kept: Vec<&str> = kept.collect();
         if !kept.is_empty() {
-            let kept = layout::files(&self.path, kept.into_iter());
+            let kept = paths::files(&self.path, kept.into_iter());
             outdated.retain(|file| !kept.contains(file));
         }
         for path in outdated {
@@ -212,17 +206,17 @@ impl RunDir {
     /// # Errors
     /// [`EvalError::RunFile`].
     pub fn predictions(&self, id: &str) -> Result<PathBuf, EvalError> {
-        in_its_folder(layout::predictions(&self.path, id))
+        in_its_folder(paths::predictions(&self.path, id))
     }
 
     /// The file with the probabilities of that model's best classes; its folder is made if need be.
     pub(crate) fn confidences(&self, id: &str) -> Result<PathBuf, EvalError> {
-        in_its_folder(layout::confidences(&self.path, id))
+        in_its_folder(paths::confidences(&self.path, id))
     }
 
     /// The probabilities of the best classes of the model with this `id`, as far as `rows` have predictions of those images.
     pub(crate) fn confidences_of(&self, id: &str, rows: &[Prediction]) -> HashMap<String, f32> {
-        let mut known = confidences::read(&layout::confidences(&self.path, id));
+        let mut known = confidences::read(&paths::confidences(&self.path, id));
         let predicted = rows.iter().filter(|row| row.outcome.is_ok());
         predicted.filter_map(|row| known.remove_entry(&row.image)).collect()
     }
@@ -235,7 +229,7 @@ impl RunDir {
     /// The digests of the images that the model with this `id` has a prediction of, as far as they are known.
     pub(crate) fn predicted(&self, id: &str) -> Result<HashMap<String, Digest>, EvalError> {
         let mut known = digests::read(&self.digests())?;
-        let rows = predictions::read_unfinished(&layout::predictions(&self.path, id))?;
+        let rows = predictions::read_unfinished(&paths::predictions(&self.path, id))?;
         let predicted = rows.into_iter().filter(|row| row.outcome.is_ok());
         Ok(predicted.filter_map(|row| known.remove_entry(&row.image)).collect())
     }
@@ -244,90 +238,13 @@ impl RunDir {
         let (before, now) = (digests::hex(before), digests::hex(now));
         EvalError::ImageChanged { path: self.digests(), image: image.to_owned(), before, now }
     }
-
-    /// Writes `run.json`.
-    ///
-    /// # Errors
-    /// [`EvalError::RunFile`].
-    pub fn write_record(&self, record: &RunRecord) -> Result<(), EvalError> {
-        let mut whole = Whole::default();
-        self.stage_record(&mut whole, record)?;
-        whole.commit()
-    }
-
-    fn stage_record(&self, whole: &mut Whole, record: &RunRecord) -> Result<(), EvalError> {
-        let path = layout::record(&self.path);
-        let mut text =
-            serde_json::to_string_pretty(record).map_err(|error| failed("write", &path)(error.into()))?;
-        text.push('\n');
-        whole.add(&path, text.as_bytes())
-    }
-
-    /// Writes everything of a finished run beside its places: logs, confidences and digests in the order of the images, what
-    /// is made of `record` for people and programs, and `record` itself last, so that a run that is called finished has
-    /// everything.
-    ///
-    /// # Errors
-    /// [`EvalError::RunFile`].
-    pub(crate) fn stage_finished(&self, finished: &Finished<'_>) -> Result<Whole, EvalError> {
-        let Finished { record, rows, confidences, digests, images } = *finished;
-        let mut whole = Whole::default();
-        // Until the end the record must not say that all is there.
-        self.stage_record(&mut whole, &RunRecord { state: State::Running, ..record.clone() })?;
-        let mut stage = |path: PathBuf, content: io::Result<Vec<u8>>| {
-            let content = content.map_err(failed("write", &path))?;
-            whole.add(&path, &content)
-        };
-        for ((model, rows), known) in record.models.iter().zip(rows).zip(confidences) {
-            let names = || rows.iter().map(|row| row.image.as_str());
-            stage(layout::predictions(&self.path, &model.id), predictions::whole(rows))?;
-            stage(layout::confidences(&self.path, &model.id), confidences::whole(names(), known))?;
-        }
-        if let Some((names, known)) = digests {
-            stage(self.digests(), digests::whole(names.iter().copied(), known))?;
-        }
-        for (name, text) in reports(record, rows, confidences, images) {
-            stage(self.path.join(name), Ok(text.into_bytes()))?;
-        }
-        self.stage_record(&mut whole, record)?;
-        Ok(whole)
-    }
-
-    /// Writes the reports and `run.json` of a finished run anew, from `record` and the prediction logs.
-    ///
-    /// # Errors
-    /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood.
-    pub fn write_reports_again(&self, record: &RunRecord, images: Option<&Dataset>) -> Result<(), EvalError> {
-        let log = |model: &ModelRecord| predictions::read(&layout::predictions(&self.path, &model.id));
-        let rows = record.models.iter().map(log).collect::<Result<Vec<_>, _>>()?;
-        let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
-        let confidences =
-            |model: &ModelRecord| confidences::read(&layout::confidences(&self.path, &model.id));
-        let confidences: Vec<HashMap<String, f32>> = record.models.iter().map(confidences).collect();
-        let mut whole = Whole::default();
-        for (name, text) in reports(record, &rows, &confidences, images) {
-            whole.add(&self.path.join(name), text.as_bytes())?;
-        }
-        self.stage_record(&mut whole, record)?;
-        whole.commit()
-    }
-
-    /// Writes a file of the directory, whole or not at all.
-    ///
-    /// # Errors
-    /// [`EvalError::RunFile`].
-    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), EvalError> {
-        let mut whole = Whole::default();
-        whole.add(&self.path.join(name), content)?;
-        whole.commit()
-    }
 }
 
 impl Drop for RunDir {
     /// Takes back the folders that were made, where nothing was begun in them: a command that is refused leaves nothing behind.
     /// Who waits for the lock notices that its file is gone.
     fn drop(&mut self) {
-        let is_begun = layout::record(&self.path).exists();
+        let is_begun = paths::record(&self.path).exists();
         if !is_begun && self.made.contains(&self.path) {
             let _ = fs::remove_file(self.path.join(LOCK));
             // A folder in which somebody has put something stays, and so do those around it.
@@ -336,110 +253,10 @@ impl Drop for RunDir {
     }
 }
 
-/// What a finished run writes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Finished<'a> {
-    /// What is known.
-    pub(crate) record: &'a RunRecord,
-    /// The rows of each model, in the order of the images.
-    pub(crate) rows: &'a [&'a [Prediction]],
-    /// The probabilities of each model's best classes, by image.
-    pub(crate) confidences: &'a [HashMap<String, f32>],
-    /// The images in their order, and the digests that are known of them; a run of predictions made elsewhere has read none.
-    pub(crate) digests: Option<(&'a [&'a str], &'a HashMap<String, Digest>)>,
-    /// The data, where they are at hand.
-    pub(crate) images: Option<&'a Dataset>,
-}
-
-/// What is made of `record` for people and programs, by the names of the files.
-fn reports(
-    record: &RunRecord,
-    rows: &[&[Prediction]],
-    confidences: &[HashMap<String, f32>],
-    images: Option<&Dataset>,
-) -> impl Iterator<Item = (&'static str, String)> {
-    let texts = [
-        report::results_csv(record),
-        report::markdown(record),
-        report::junit_xml(record),
-        report::html(record, rows, confidences, images),
-    ];
-    REPORTS.into_iter().zip(texts)
-}
-
 /// `file`, once its folder is there.
 fn in_its_folder(file: PathBuf) -> Result<PathBuf, EvalError> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(failed("create", folder))?;
     }
     Ok(file)
-}
-
-pub(crate) fn read_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
-    let path = layout::record(path);
-    let damaged = |reason| EvalError::DamagedRun { path: path.clone(), reason };
-    let text = match regular::read(&path, MAX_RECORD_BYTES) {
-        Ok(text) => text,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(failed("read", &path)(error)),
-    };
-    let value: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-    let version = &value["schema_version"];
-    if *version != SCHEMA_VERSION {
-        return Err(damaged(format!(
-            "its schema_version is {version}, this program writes {SCHEMA_VERSION}"
-        )));
-    }
-    serde_json::from_value(value).map(Some).map_err(|error| damaged(error.to_string()))
-}
-
-/// The record in the directory `path`, if there is one; it has to be this program's.
-fn own_record(path: &Path) -> Result<Option<RunRecord>, EvalError> {
-    read_record(path).map_err(|error| match error {
-        EvalError::DamagedRun { path: record, reason } => {
-            EvalError::ForeignRecord { path: path.to_owned(), record, reason }
-        }
-        other => other,
-    })
-}
-
-/// What the run of `record` in `path` wrote.
-fn files_of(path: &Path, record: &RunRecord) -> Vec<PathBuf> {
-    layout::files(path, record.models.iter().map(|model| model.id.as_str()))
-}
-
-/// Whether every file that an evaluation will write to `path` is its own to write: there is none yet, or one that the run of
-/// `before` wrote.
-fn check_the_way(path: &Path, identity: &Identity, before: Option<&RunRecord>) -> Result<(), EvalError> {
-    let own = before.map(|before| files_of(path, before)).unwrap_or_default();
-    if !lock::is_own(&path.join(LOCK)) {
-        return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });
-    }
-    for folder in [PREDICTIONS, CONFIDENCES] {
-        // Behind a link the files may be another run's, under the same names.
-        let folder = path.join(folder);
-        if fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {
-            return Err(EvalError::InTheWay { path: path.to_owned(), strange: folder });
-        }
-    }
-    for file in layout::files(path, identity.ids()) {
-        // A link that leads nowhere is in the way too.
-        let Ok(found) = fs::symlink_metadata(&file) else { continue };
-        if before.is_none() {
-            return Err(EvalError::NotARun { path: path.to_owned(), strange: file });
-        }
-        // A run makes files, neither links nor folders.
-        if !own.contains(&file) || !found.is_file() {
-            return Err(EvalError::InTheWay { path: path.to_owned(), strange: file });
-        }
-    }
-    Ok(())
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EvalError {
-    let path = path.to_owned();
-    move |source| EvalError::RunFile { action, path, source }
 }

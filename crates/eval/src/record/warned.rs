@@ -2,23 +2,12 @@
 //! image has a prediction like others, because Pillow and OpenCV let it pass; who doubts a figure can look at it.
 
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use dataset::Warnings;
 use serde::{Deserialize, Serialize};
 
-use crate::EvalError;
-use crate::record::RunRecord;
-use crate::run_dir::RunDir;
-
 /// Images that a sentence names; the others are counted.
 const NAMED: usize = 3;
-
-/// So many warned images are written down at once, each before its prediction, so that a run that is killed has lost none.
-const AT_ONCE: usize = 100;
-
-/// Where there are more, the record is written no more often than this, and a kill loses what came since.
-const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An image that the decoder warned of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,47 +51,6 @@ pub(crate) fn sentence(warned: &[WarnedImage]) -> Option<String> {
             named.join(", ")
         )
     })
-}
-
-/// Notes warnings in the record of a run that is going on.
-pub(crate) struct WarningLog<'a> {
-    dir: &'a RunDir,
-    record: &'a mut RunRecord,
-    is_written: bool,
-    written: Instant,
-}
-
-impl<'a> WarningLog<'a> {
-    pub(crate) fn new(dir: &'a RunDir, record: &'a mut RunRecord) -> Self {
-        Self { dir, record, is_written: true, written: Instant::now() }
-    }
-
-    /// What the decoder said of `image` just now, which replaces what it said before: a file may have been mended.
-    ///
-    /// # Errors
-    /// [`EvalError::RunFile`].
-    pub(crate) fn add(&mut self, image: &str, warnings: &Warnings) -> Result<(), EvalError> {
-        let now = WarnedImage::new(image, warnings);
-        let known = &mut self.record.decoder_warnings;
-        match (known.binary_search_by(|it| it.image.as_str().cmp(image)), now) {
-            (Ok(at), Some(now)) if known[at] != now => known[at] = now,
-            (Ok(at), None) => drop(known.remove(at)),
-            (Err(at), Some(now)) => known.insert(at, now),
-            _ => return Ok(()),
-        }
-        self.is_written = false;
-        self.write_now_and_then()
-    }
-
-    fn write_now_and_then(&mut self) -> Result<(), EvalError> {
-        let is_due =
-            self.record.decoder_warnings.len() <= AT_ONCE || self.written.elapsed() >= WRITE_INTERVAL;
-        if !self.is_written && is_due {
-            self.dir.write_record(self.record)?;
-            (self.is_written, self.written) = (true, Instant::now());
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

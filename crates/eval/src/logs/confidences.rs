@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::append_log::{self, AppendLog};
+use crate::logs::append_log::{self, AppendLog};
 
 const HEADER: &str = "image,probability";
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::layout;
+use crate::logs::predictions::{self, Prediction};
 use crate::plan::Plan;
-use crate::predictions::{self, Prediction};
+use crate::run_dir::paths;
 
 /// Whether a model has seen to an image. At the beginning only predictions are done: errors are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Standing {
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
         let of_model = |id: &str| match is_begun {
-            true => Self::read(plan, &index_of, &layout::predictions(path, id)),
+            true => Self::read(plan, &index_of, &paths::predictions(path, id)),
             false => Ok(Self::nothing(plan)),
         };
         plan.models.iter().map(|planned| of_model(&planned.model.id)).collect()

@@ -9,18 +9,18 @@ use dataset::RgbImage;
 use models::{Classifier, ComputeError, Images, Pending};
 
 use crate::EvalError;
-use crate::batches::Batches;
-use crate::confidences::{self, ConfidenceLog};
+use crate::logs::confidences::{self, ConfidenceLog};
+use crate::logs::predictions::{self, Prediction, PredictionLog, in_a_line};
 use crate::metrics::{Hits, TopK, percentage};
-use crate::networks::LoadedModel;
-use crate::pipeline::Crops;
 use crate::plan::{Plan, PlannedModel};
-use crate::predictions::{self, Prediction, PredictionLog, in_a_line};
-use crate::progress::Progress;
+use crate::run::batches::Batches;
+use crate::run::networks::LoadedModel;
+use crate::run::pipeline::Crops;
+use crate::run::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::standing::{ImageState, Standing};
+use crate::run_dir::standing::{ImageState, Standing};
+use crate::run_dir::whole::Whole;
 use crate::weights::WeightsSource;
-use crate::whole::Whole;
 
 /// A model at work: its log, and the batch being collected for it.
 pub(crate) struct ModelRun<'a> {

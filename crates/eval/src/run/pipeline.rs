@@ -18,7 +18,7 @@ use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage, Warnings};
 use models::{Placement, Threads};
 
 use crate::EvalError;
-use crate::digests::{self, Digest};
+use crate::logs::digests::{self, Digest};
 
 /// An image as the recipes see it.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::append_log::{self, AppendLog, cut_torn_line};
+use crate::logs::append_log::{self, AppendLog, cut_torn_line};
 use crate::metrics::{TOP_K, TopK};
 
 const HEADER: &str =
@@ -89,7 +89,7 @@ pub(crate) fn in_a_line(reason: &str) -> String {
 /// let path = folder.path().join("timm-xception.csv");
 /// let columns = "image,label,class1,class2,class3,class4,class5,logit1,logit2,logit3,logit4,logit5,status";
 /// std::fs::write(&path, format!("{columns}\na.JPEG,7,7,1,2,3,4,9.5,4,3,2,1,ok\nb.JPEG,8,,,,,,,,,,,zero bytes\n"))?;
-/// let rows = eval::predictions::read(&path)?;
+/// let rows = eval::logs::predictions::read(&path)?;
 /// assert!(rows[0].outcome.as_ref().is_ok_and(|top| top.classes[0] == rows[0].label));
 /// assert_eq!(rows[1].outcome, Err("zero bytes".to_owned()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use dataset::{Dataset, DatasetError};
 
 use crate::EvalError;
-use crate::plan::SAMPLE;
-use crate::predictions::Prediction;
-use crate::record::DatasetRecord;
+use crate::logs::predictions::Prediction;
+use crate::record::{DatasetRecord, SAMPLE};
 
 /// The images of `record`: those at `data`, or the embedded ones. None where it is not said where they are. `rows` are the
 /// predictions of a model for all of them.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use dataset::labels::LabelSet;
 
 use crate::EvalError;
-use crate::digests::{self, Digest};
-use crate::layout::DIGESTS;
+use crate::logs::digests::{self, Digest};
+use crate::logs::predictions::Prediction;
 use crate::metrics::{Hits, mcnemar_exact_p, percentage};
-use crate::predictions::Prediction;
-use crate::stored::StoredRun;
+use crate::run_dir::paths::DIGESTS;
+use crate::stored::stored_run::StoredRun;
 use crate::weights::WeightsSource;
 
 /// One model in two runs, over the images that both have.

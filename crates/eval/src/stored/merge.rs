@@ -10,15 +10,15 @@ use std::path::{Component, Path, PathBuf};
 use models::Catalog;
 
 use crate::EvalError;
-use crate::digests::{self, Digest};
-use crate::layout::{CONFIDENCES, DIGESTS, PREDICTIONS};
-use crate::merge_images;
-use crate::predictions::Prediction;
+use crate::logs::digests::{self, Digest};
+use crate::logs::predictions::Prediction;
 use crate::provenance::Environment;
 use crate::record::{RunRecord, Session};
+use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
 use crate::run_dir::{Finished, Identity, RunDir};
 use crate::shard::Shard;
-use crate::stored::StoredRun;
+use crate::stored::merge_images;
+use crate::stored::stored_run::StoredRun;
 
 /// A shard's run.
 #[derive(Debug)]

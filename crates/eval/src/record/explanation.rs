@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::percentage;
-use crate::warned::{self, WarnedImage};
+use crate::record::warned::{self, WarnedImage};
 
 /// From fewer images nothing is concluded: with twenty swaps, eleven flips in one direction are the fewest that are more than
 /// chance, and an image of three that flips is much already.

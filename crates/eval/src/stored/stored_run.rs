@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use models::{Catalog, Model};
 
 use crate::EvalError;
-use crate::confidences;
-use crate::judge::{Conditions, Subject, judge_counts_again};
-use crate::layout;
-use crate::predictions::{self, Prediction};
+use crate::judge::model::{Conditions, Subject, judge_counts_again};
+use crate::logs::confidences;
+use crate::logs::predictions::{self, Prediction};
 use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, State};
+use crate::run_dir::paths;
 use crate::run_dir::read_record;
 use crate::weights::WeightsSource;
 
@@ -45,7 +45,7 @@ impl StoredRun {
     /// # Errors
     /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
     pub fn rows(&self, id: &str) -> Result<Vec<Prediction>, EvalError> {
-        let path = layout::predictions(&self.path, id);
+        let path = paths::predictions(&self.path, id);
         let rows = predictions::read(&path)?;
         let images = self.record.dataset.images;
         let expected = self.record.shard.map_or(images, |shard| shard.size(images));
@@ -58,7 +58,7 @@ impl StoredRun {
 
     /// The probabilities of the best classes of the model with this `id`, as far as the run has them.
     pub(crate) fn confidences(&self, id: &str) -> HashMap<String, f32> {
-        confidences::read(&layout::confidences(&self.path, id))
+        confidences::read(&paths::confidences(&self.path, id))
     }
 
     /// The run's record with its accuracies counted from the prediction logs and every figure judged anew by what
@@ -103,7 +103,7 @@ impl StoredRun {
     ) -> Result<ModelRecord, EvalError> {
         let [.., flops, params] = &there.figures[..] else {
             let reason = format!("{} lacks figures", there.id);
-            return Err(EvalError::DamagedStoredRun { path: layout::record(&self.path), reason });
+            return Err(EvalError::DamagedStoredRun { path: paths::record(&self.path), reason });
         };
         let conditions = Conditions {
             dataset: &record.dataset,

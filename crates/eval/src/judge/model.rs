@@ -5,11 +5,11 @@ use models::catalog::{Counted, Documented, Figure, FigureName};
 use models::complexity::{CountingRule, FlopsRule, Layer, ParamsRule};
 use models::{Dtype, Model};
 
-use crate::diagnosis::diagnose;
+use crate::judge::diagnosis::diagnose;
+use crate::logs::predictions::Prediction;
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
-use crate::plan::{Plan, PlannedModel, SAMPLE};
-use crate::predictions::Prediction;
-use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, ImageError, ModelRecord};
+use crate::plan::{Plan, PlannedModel};
+use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, ImageError, ModelRecord, SAMPLE};
 use crate::shard::Shard;
 use crate::verdict::{Judgement, Verdict, judge_accuracy, judge_count};
 use crate::weights::WeightsSource;

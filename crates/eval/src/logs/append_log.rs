@@ -131,7 +131,7 @@ mod tests {
         if std::process::Command::new("mkfifo").arg(&fifo).status().is_ok_and(|made| made.success()) {
             let error = AppendLog::open(&fifo, "name").unwrap_err().to_string();
             assert!(error.contains("it is a pipe (fifo)"), "{error}");
-            assert!(read(&fifo).is_err() && crate::confidences::read(&fifo).is_empty());
+            assert!(read(&fifo).is_err() && crate::logs::confidences::read(&fifo).is_empty());
         }
         assert_eq!(read(&folder.path().join("none")).unwrap(), Vec::<u8>::new());
     }
