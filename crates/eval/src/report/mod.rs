@@ -3,12 +3,14 @@
 mod cells;
 mod csv_table;
 mod facts;
+mod fold;
 mod foreign;
 mod grid;
 mod html;
 mod junit;
 mod markdown;
 mod screen;
+mod style;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,4 +22,5 @@ pub use grid::Table;
 pub use html::html;
 pub use junit::junit_xml;
 pub use markdown::markdown;
-pub use table::{Style, explanation_table, figures_table, summary_lines, summary_table};
+pub use style::Style;
+pub use table::{explanation_table, figures_table, summary_lines, summary_table};

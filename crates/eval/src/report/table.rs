@@ -2,27 +2,11 @@
 
 use super::cells;
 use super::grid::Table;
-use super::screen;
+use super::style::Style;
 use crate::record::builds::differing_builds;
 use crate::record::explanation::Explanation;
 use crate::record::{ModelRecord, RunRecord};
 use crate::verdict::Verdict;
-
-/// Where a table is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// In a terminal, or wherever standard output goes; tables fit its width.
-    Terminal,
-    /// In a Markdown file.
-    Markdown,
-}
-
-impl Style {
-    /// An empty table with this header.
-    pub fn table(self, header: &[&str]) -> Table {
-        Table::new(self, screen::width(), header)
-    }
-}
 
 /// A line a model: the verdict on its row, and its figures. Where a line has no room for them, those documented are left to
 /// the table of figures, which has both.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use models::{Catalog, Model};
 
 use crate::EvalError;
-use crate::judge::model::{Conditions, Subject, judge_counts_again};
+use crate::judge::{Conditions, Subject, judge_counts_again};
 use crate::logs::confidences;
 use crate::logs::predictions::{self, Prediction};
 use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, State};

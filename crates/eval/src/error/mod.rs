@@ -1,12 +1,14 @@
 //! Why an evaluation cannot start or go on. Every message says what, where and what to do.
 
+mod convert;
+
 use std::io;
 use std::path::PathBuf;
 
 use dataset::DatasetError;
+use models::PlacementError;
 use models::catalog::CatalogError;
 use models::weights::WeightsError;
-use models::{ClassifierError, PlacementError};
 use thiserror::Error;
 
 /// An evaluation that cannot start or go on.
@@ -397,29 +399,4 @@ pub enum EvalError {
         /// The first image's error.
         first: String,
     },
-}
-
-impl EvalError {
-    /// The same where nothing was to be written: what there is to do is something else then.
-    pub(crate) fn when_only_reading(self) -> Self {
-        match self {
-            Self::RunFile { path, source, .. } => Self::Unreadable { path, source },
-            Self::DamagedRun { path, reason } => Self::DamagedStoredRun { path, reason },
-            Self::ForeignRecord { record: path, reason, .. } => Self::DamagedStoredRun { path, reason },
-            other => other,
-        }
-    }
-
-    /// A weight file's error with the model it was for.
-    pub(crate) fn weights(id: &str) -> impl Fn(WeightsError) -> Self {
-        move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }
-    }
-
-    /// The same, where the device may be to blame too.
-    pub(crate) fn classifier(id: &str) -> impl Fn(ClassifierError) -> Self {
-        move |error| match error {
-            ClassifierError::Weights(source) => Self::weights(id)(source),
-            ClassifierError::Placement(source) => source.into(),
-        }
-    }
 }
