@@ -121,7 +121,7 @@ fn figure_cells(model: &Model, index: usize, figure: &FigureRecord) -> [String; 
 }
 
 /// One count.
-struct Row {
+struct CountRow {
     rule: &'static str,
     /// What the rule counts and, beside a documented figure, at which size.
     meaning: String,
@@ -131,7 +131,7 @@ struct Row {
     verdict: Option<Verdict>,
 }
 
-fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<Row> {
+fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<CountRow> {
     let (documented, counted_at) = (&model.documented, model.counted_at());
     let [flops, params] = complexity_figures(model, &network.layers(counted_at));
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
@@ -146,7 +146,7 @@ fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<Row> {
     for rule in FlopsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         for &size in &sizes {
             let here = size == counted_at && documented.flops_g.as_ref().is_some_and(|it| it.rule == rule);
-            rows.push(Row {
+            rows.push(CountRow {
                 rule: rule.name(),
                 meaning: if here { explained(&flops, size, model) } else { rule.meaning().to_owned() },
                 input_size: Some(size),
@@ -159,7 +159,7 @@ fn rows(args: &Args, model: &Model, network: &dyn Network) -> Vec<Row> {
     let layers = network.layers(counted_at);
     for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         let here = documented.params_m.as_ref().is_some_and(|it| it.rule == rule);
-        rows.push(Row {
+        rows.push(CountRow {
             rule: rule.name(),
             meaning: if here { params.reason.clone() } else { rule.meaning().to_owned() },
             input_size: None,

@@ -39,13 +39,13 @@ fn of_hex(text: &str) -> Option<Digest> {
 
 /// The digests of a run that goes on.
 #[derive(Debug)]
-pub(crate) struct Digests {
+pub(crate) struct DigestLog {
     path: PathBuf,
     log: AppendLog,
     known: HashMap<String, Digest>,
 }
 
-impl Digests {
+impl DigestLog {
     /// Opens the file at `path`, creating it if need be; cuts off a torn last line.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("digests.csv");
         let (old, new) = (of(b"old"), of(b"new"));
-        let mut digests = Digests::open(&path).unwrap();
+        let mut digests = DigestLog::open(&path).unwrap();
         digests.add(&[("a, b", old, false), ("c", old, false)]).unwrap();
         digests.add(&[("a, b", old, true), ("c", new, false)]).unwrap();
         let error = digests.add(&[("a, b", new, true)]).unwrap_err().to_string();
@@ -152,7 +152,7 @@ mod tests {
         for length in 0..text.len() {
             std::fs::write(&path, &text[..length]).unwrap();
             assert!(read(&path).is_ok(), "{length}");
-            Digests::open(&path).unwrap().add(&[("a, b", old, false), ("c", new, false)]).unwrap();
+            DigestLog::open(&path).unwrap().add(&[("a, b", old, false), ("c", new, false)]).unwrap();
             assert_eq!(read(&path).unwrap(), expected, "{length}");
         }
         #[cfg(target_os = "linux")]
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(whole, format!("image,sha256\nc,{}\n\"a, b\",{}\n", hex(new), hex(old)));
         for foreign in ["mine,too\nx,y\n", "image,sha256\nx,y\n", "image,sha256\nx\n"] {
             std::fs::write(&path, foreign).unwrap();
-            assert!(matches!(Digests::open(&path), Err(EvalError::DamagedRun { .. })), "{foreign}");
+            assert!(matches!(DigestLog::open(&path), Err(EvalError::DamagedRun { .. })), "{foreign}");
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum RunState {
     /// Being computed, or killed.
     Running,
     /// Stopped on request; the same command goes on.
@@ -48,7 +48,7 @@ pub struct RunRecord {
     /// Version of the layout.
     pub schema_version: u32,
     /// How far the run has come.
-    pub state: State,
+    pub state: RunState,
     /// The command line that started it.
     pub command: Vec<String>,
     /// Program and machine that started it.

@@ -23,7 +23,7 @@ const INDENT: usize = 2;
 
 /// Rows of cells under a header. Cells are plain text from anywhere: what the language of the table would understand is escaped.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct TextTable {
     style: Style,
     width: usize,
     header: Vec<String>,
@@ -34,12 +34,12 @@ pub struct Table {
 
 impl Style {
     /// An empty table with this header.
-    pub fn table(self, header: &[&str]) -> Table {
-        Table::new(self, screen::width(), header)
+    pub fn table(self, header: &[&str]) -> TextTable {
+        TextTable::new(self, screen::width(), header)
     }
 }
 
-impl Table {
+impl TextTable {
     pub(super) fn new(style: Style, width: usize, header: &[&str]) -> Self {
         let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
         Self { style, width, right: vec![false; header.len()], header, rows: Vec::new() }
@@ -267,7 +267,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = match self.style {
             Style::Terminal => self.terminal(),
@@ -290,9 +290,9 @@ fn framed(widths: &[usize]) -> usize {
 mod tests {
     use super::*;
 
-    fn figures() -> Table {
+    fn figures() -> TextTable {
         let header = ["model", "figure", "documented", "measured", "verdict", "why"];
-        let mut table = Table::new(Style::Terminal, 0, &header).right([2, 3]);
+        let mut table = TextTable::new(Style::Terminal, 0, &header).right([2, 3]);
         let why = "two digits transposed: the count by this rule is 15.214 (2 x thop MACs at 224x224)";
         for model in ["timm/xception", "somebody/xception41_deeplab"] {
             table.add_row([
@@ -337,7 +337,8 @@ mod tests {
 
     #[test]
     fn rows_go_from_one_line_to_headings_to_a_cell_a_line() {
-        let mut table = Table::new(Style::Terminal, 0, &["model", "figure", "measured", "why"]).right([2]);
+        let mut table =
+            TextTable::new(Style::Terminal, 0, &["model", "figure", "measured", "why"]).right([2]);
         table.add_row([
             "timm/xception",
             "top-1",
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn markdown_cells_are_text() {
-        let mut table = Table::new(Style::Markdown, 0, &["a", "b"]);
+        let mut table = TextTable::new(Style::Markdown, 0, &["a", "b"]);
         table.add_row(["x|y", "<b>\n"]);
         table.add_markup(["`x|y`".to_owned(), String::new()]);
         let expected = "| a        | b               |\n|----------|-----------------|\n\

@@ -18,7 +18,7 @@ mod tests;
 pub use csv_table::results_csv;
 use foreign::escaped;
 pub use foreign::visible;
-pub use grid::Table;
+pub use grid::TextTable;
 pub use html::html;
 pub use junit::junit_xml;
 pub use markdown::markdown;

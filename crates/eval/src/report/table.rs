@@ -1,7 +1,7 @@
 //! The tables of a run, for a terminal or for Markdown: a line a model, then a line a figure, documented beside measured.
 
 use super::cells;
-use super::grid::Table;
+use super::grid::TextTable;
 use super::style::Style;
 use crate::record::builds::differing_builds;
 use crate::record::explanation::Explanation;
@@ -20,7 +20,7 @@ pub fn summary_table(models: &[ModelRecord], style: Style) -> String {
 }
 
 /// That table with what was measured, and where `documented` is true what is documented.
-pub(super) fn summary(models: &[ModelRecord], style: Style, documented: bool) -> Table {
+pub(super) fn summary(models: &[ModelRecord], style: Style, documented: bool) -> TextTable {
     let mut table = style.table(&cells::SUMMARY).right(2..cells::SUMMARY.len());
     for model in models {
         let figures = cells::summary(model).into_iter().map(|figure| match figure.documented {
@@ -60,7 +60,7 @@ pub fn explanation_table(explanation: &Explanation, style: Style) -> String {
     lines(&table)
 }
 
-fn lines(table: &Table) -> String {
+fn lines(table: &TextTable) -> String {
     format!("{table}\n")
 }
 

@@ -7,16 +7,16 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 use crate::EvalError;
-use crate::logs::digests::Digests;
+use crate::logs::digests::DigestLog;
 use crate::logs::predictions::Prediction;
 use crate::plan::{Plan, PlannedModel};
 use crate::provenance::utc_now;
-use crate::record::{ModelRecord, RunRecord, SCHEMA_VERSION, Session, SmallerBatch, State};
+use crate::record::{ModelRecord, RunRecord, RunState, SCHEMA_VERSION, Session, SmallerBatch};
 use crate::run::memory::images_at_once;
 use crate::run::model_run::ModelRun;
 use crate::run::networks::{LoadedModel, Networks};
-use crate::run::pass::Pass;
-use crate::run::pipeline::{Source, Work};
+use crate::run::pass::ImagePass;
+use crate::run::pipeline::{ImageSource, ImageWork};
 use crate::run::progress::Progress;
 use crate::run::warning_log::WarningLog;
 use crate::run_dir::standing::Standing;
@@ -32,7 +32,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether the run was stopped before its end.
     pub fn interrupted(&self) -> bool {
-        self.record.state != State::Finished
+        self.record.state != RunState::Finished
     }
 
     /// An error if a model has no prediction for any image: then there is nothing to report.
@@ -79,7 +79,7 @@ pub fn evaluate(
     // The record comes first: it is what makes the folder a run directory that can be continued.
     dir.write_record(&record)?;
     let at_once = images_at_once(plan);
-    let mut digests = Digests::open(&dir.digests())?;
+    let mut digests = DigestLog::open(&dir.digests())?;
     let runs = models().zip(standings);
     let runs = runs.map(|(model, standing)| ModelRun::open(plan, model, standing, at_once, dir));
     let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
@@ -99,10 +99,10 @@ pub fn evaluate(
     }
     let recipes = plan.recipes();
     let finished = std::thread::scope(|scope| {
-        let work = Work { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
-        let source = Source::start(scope, work, &plan.placement)?;
+        let work = ImageWork { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
+        let source = ImageSource::start(scope, work, &plan.placement)?;
         let warnings = WarningLog::new(dir, &mut record);
-        Pass::new(plan, &mut runs, &mut digests, warnings, progress).go(&source, stop)
+        ImagePass::new(plan, &mut runs, &mut digests, warnings, progress).go(&source, stop)
     });
     progress.finish();
 
@@ -128,19 +128,19 @@ pub fn evaluate(
         session.smaller_batches = smaller.map(|(id, batch)| SmallerBatch { id, batch }).collect();
     }
     if !matches!(finished, Ok(true)) {
-        record.state = State::Interrupted;
+        record.state = RunState::Interrupted;
         dir.write_record(&record)?;
         return finished.map(|_| Outcome { record });
     }
     // Errors that are errors still have been computed by nobody.
-    let was_finished = dir.before().filter(|before| before.state == State::Finished);
+    let was_finished = dir.before().filter(|before| before.state == RunState::Finished);
     if let Some(before) = was_finished.filter(|_| !runs.iter().any(|run| run.has_news)) {
         record.sessions.clone_from(&before.sessions);
         for (model, before) in record.models.iter_mut().zip(&before.models) {
             (model.seconds, model.timed_images) = (before.seconds, before.timed_images);
         }
     }
-    record.state = State::Finished;
+    record.state = RunState::Finished;
     runs.iter_mut().for_each(ModelRun::sort_rows);
     let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
     let confidences: Vec<HashMap<String, f32>> =
@@ -165,7 +165,7 @@ fn first_record<'a>(
 ) -> Result<RunRecord, EvalError> {
     if let Some(before) = dir.before() {
         let mut record = before.clone();
-        record.state = State::Running;
+        record.state = RunState::Running;
         record.tolerance = plan.tolerance;
         if dir.is_mended() {
             record.dataset.fingerprint.clone_from(&plan.dataset_record.fingerprint);
@@ -181,7 +181,7 @@ fn first_record<'a>(
     };
     Ok(RunRecord {
         schema_version: SCHEMA_VERSION,
-        state: State::Running,
+        state: RunState::Running,
         command: plan.command.clone(),
         environment: plan.environment.clone(),
         device: plan.placement.device().name().to_owned(),

@@ -245,19 +245,19 @@ impl DeviceClock {
 struct NetworkRun<'a> {
     /// How many images it is given at once.
     batches: Batches<'a>,
-    input: Input<'a>,
+    input: DeviceInput<'a>,
 }
 
 impl<'a> NetworkRun<'a> {
     fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
         let tables = planned.recipe.normalise.table();
-        let input = Input { classifier, size: planned.recipe.size, tables, bytes: Vec::new() };
+        let input = DeviceInput { classifier, size: planned.recipe.size, tables, bytes: Vec::new() };
         Self { batches: Batches::new(plan, planned, classifier), input }
     }
 }
 
 /// The way from crops to the device.
-struct Input<'a> {
+struct DeviceInput<'a> {
     classifier: &'a Classifier,
     size: usize,
     /// What each value of a pixel means to the network, a table a channel.
@@ -266,7 +266,7 @@ struct Input<'a> {
     bytes: Vec<u8>,
 }
 
-impl Input<'_> {
+impl DeviceInput<'_> {
     /// Hands images to the device. Their bytes are the only memory that a batch needs on the way to the kernels.
     fn hand_over(&mut self, images: &[(usize, Arc<RgbImage>)]) -> Result<Pending, ComputeError> {
         let Self { classifier, size, tables, bytes } = self;

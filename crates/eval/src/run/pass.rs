@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::EvalError;
-use crate::logs::digests::Digests;
+use crate::logs::digests::DigestLog;
 use crate::plan::Plan;
 use crate::run::model_run::{Batch, DeviceClock, ModelRun};
-use crate::run::pipeline::{Next, Prepared, Source};
+use crate::run::pipeline::{ImageSource, Next, Prepared};
 use crate::run::progress::Progress;
 use crate::run::warning_log::WarningLog;
 
@@ -17,10 +17,10 @@ use crate::run::warning_log::WarningLog;
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A pass over images.
-pub(crate) struct Pass<'a, 'p> {
+pub(crate) struct ImagePass<'a, 'p> {
     plan: &'a Plan,
     runs: &'p mut [ModelRun<'a>],
-    digests: &'p mut Digests,
+    digests: &'p mut DigestLog,
     warnings: WarningLog<'p>,
     /// The batches that the device has, each with its model's index, the oldest first.
     in_flight: VecDeque<(usize, Batch)>,
@@ -28,12 +28,12 @@ pub(crate) struct Pass<'a, 'p> {
     progress: &'p mut dyn Progress,
 }
 
-impl<'a, 'p> Pass<'a, 'p> {
+impl<'a, 'p> ImagePass<'a, 'p> {
     /// A pass that writes what it finds to the logs of `runs`, to `digests` and to `warnings`.
     pub(crate) fn new(
         plan: &'a Plan,
         runs: &'p mut [ModelRun<'a>],
-        digests: &'p mut Digests,
+        digests: &'p mut DigestLog,
         warnings: WarningLog<'p>,
         progress: &'p mut dyn Progress,
     ) -> Self {
@@ -45,7 +45,7 @@ impl<'a, 'p> Pass<'a, 'p> {
     ///
     /// # Errors
     /// [`EvalError`] when images or a device are lost, or a file of the run cannot be written.
-    pub(crate) fn go(mut self, source: &Source<'_>, stop: &AtomicBool) -> Result<bool, EvalError> {
+    pub(crate) fn go(mut self, source: &ImageSource<'_>, stop: &AtomicBool) -> Result<bool, EvalError> {
         // A device that works ahead computes one batch while the next is on its way to it.
         let ahead = usize::from(source.is_ahead());
         while !stop.load(Ordering::Relaxed) {

@@ -42,7 +42,7 @@ type FileContent<'a> = Result<Result<Cow<'a, [u8]>, DatasetError>, String>;
 
 /// What is prepared, and how.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Work<'env> {
+pub(crate) struct ImageWork<'env> {
     /// Where the images are.
     pub(crate) dataset: &'env Dataset,
     /// How they are cropped.
@@ -55,13 +55,13 @@ pub(crate) struct Work<'env> {
 
 /// Where prepared images come from.
 #[derive(Debug)]
-pub(crate) enum Source<'env> {
+pub(crate) enum ImageSource<'env> {
     /// Workers are ahead of the device.
     Ahead(Receiver<Prepared>),
     /// The device's own threads prepare a batch when it is asked for, and an image each at least.
     InTurn {
         /// What is prepared.
-        work: Work<'env>,
+        work: ImageWork<'env>,
         /// The threads.
         threads: &'env Threads,
         /// Files as they were read.
@@ -69,7 +69,7 @@ pub(crate) enum Source<'env> {
     },
 }
 
-/// What [`Source::next`] gives.
+/// What [`ImageSource::next`] gives.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Images, in the order in which they were finished.
@@ -80,7 +80,7 @@ pub(crate) enum Next {
     End,
 }
 
-impl<'env> Source<'env> {
+impl<'env> ImageSource<'env> {
     /// Starts threads in `scope` that prepare `work` for the device of `placement`. They stop when the source
     /// is dropped.
     ///
@@ -88,7 +88,7 @@ impl<'env> Source<'env> {
     /// [`EvalError::NoThread`] when the system starts none.
     pub(crate) fn start<'scope>(
         scope: &'scope Scope<'scope, 'env>,
-        work: Work<'env>,
+        work: ImageWork<'env>,
         placement: &'env Placement,
     ) -> Result<Self, EvalError> {
         let threads = placement.threads();
@@ -144,7 +144,7 @@ impl<'env> Source<'env> {
 fn spawn<'scope, 'env, T: Send + 'scope>(
     scope: &'scope Scope<'scope, 'env>,
     builder: impl Fn() -> Builder,
-    work: Work<'env>,
+    work: ImageWork<'env>,
     (workers, ahead): (usize, usize),
     make: impl Fn(usize) -> T + Send + Clone + 'scope,
 ) -> Result<Receiver<T>, EvalError> {
@@ -170,7 +170,7 @@ fn spawn<'scope, 'env, T: Send + 'scope>(
 }
 
 /// Crops an image. A bug that panics on it is its own error, not the end of the run.
-fn prepare(work: Work<'_>, index: usize, file: FileContent<'_>) -> Prepared {
+fn prepare(work: ImageWork<'_>, index: usize, file: FileContent<'_>) -> Prepared {
     let internal = |words| format!("internal error ({words}), please report the image");
     let for_all = |reason: String| vec![Err(reason); work.recipes.len()];
     let without = |crops| Prepared { index, digest: None, warnings: Warnings::default(), crops };
@@ -208,10 +208,10 @@ mod tests {
         let recipes = [&dataset::RECIPES[0]];
         let images: Vec<usize> = (3..17).collect();
         let placement = Placement::new(DeviceName::Flex, Dtype::F32, threads).unwrap();
-        let work = Work { dataset: &dataset, recipes: &recipes, images: &images, batch };
+        let work = ImageWork { dataset: &dataset, recipes: &recipes, images: &images, batch };
         let (mut seen, mut sizes) = (Vec::new(), Vec::new());
         std::thread::scope(|scope| {
-            let source = Source::start(scope, work, &placement).unwrap();
+            let source = ImageSource::start(scope, work, &placement).unwrap();
             loop {
                 match source.next(Duration::from_secs(1)) {
                     Next::Images(images) => {
@@ -246,7 +246,7 @@ mod tests {
     fn threads_that_do_not_start_are_an_error_or_not_missed() {
         let dataset = Dataset::sample();
         let images: Vec<usize> = (0..5).collect();
-        let work = Work { dataset: &dataset, recipes: &[], images: &images, batch: 2 };
+        let work = ImageWork { dataset: &dataset, recipes: &[], images: &images, batch: 2 };
         // No machine has such a stack.
         let impossible = || Builder::new().stack_size(1 << 60);
         std::thread::scope(|scope| {

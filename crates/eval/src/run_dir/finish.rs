@@ -15,7 +15,7 @@ use crate::EvalError;
 use crate::logs::confidences;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::{self, Prediction};
-use crate::record::{ModelRecord, RunRecord, State};
+use crate::record::{ModelRecord, RunRecord, RunState};
 use crate::report;
 
 impl RunDir {
@@ -47,7 +47,7 @@ impl RunDir {
         let Finished { record, rows, confidences, digests, images } = *finished;
         let mut whole = Whole::default();
         // Until the end the record must not say that all is there.
-        self.stage_record(&mut whole, &RunRecord { state: State::Running, ..record.clone() })?;
+        self.stage_record(&mut whole, &RunRecord { state: RunState::Running, ..record.clone() })?;
         let mut stage = |path: PathBuf, content: io::Result<Vec<u8>>| {
             let content = content.map_err(failed("write", &path))?;
             whole.add(&path, &content)

@@ -24,7 +24,7 @@ type Fact = (String, Option<String>);
 
 /// What identifies an evaluation.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct RunIdentity {
     facts: Vec<Fact>,
     ids: Vec<String>,
     names_sha256: Option<String>,
@@ -32,7 +32,7 @@ pub struct Identity {
     dataset: Option<Dataset>,
 }
 
-impl Identity {
+impl RunIdentity {
     /// The identity of a plan.
     pub fn of_plan(plan: &Plan) -> Self {
         let models = plan.models.iter().map(|PlannedModel { model, recipe, weights, .. }| {

@@ -21,7 +21,7 @@ const HOLDER_BYTES: u64 = 200;
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(crate) struct DirLock {
     _file: File,
     /// Whether it keeps others away. A file system without locks still serves one process.
     pub(crate) guards: bool,
@@ -36,7 +36,7 @@ pub(crate) enum NotLocked {
     Failed(io::Error),
 }
 
-impl Lock {
+impl DirLock {
     /// Takes the lock at `path`. While another process holds it, `wait` is asked with its name, several times a
     /// second, whether to try again.
     pub(crate) fn take(path: &Path, wait: &mut dyn FnMut(&str) -> bool) -> Result<Self, NotLocked> {
@@ -124,9 +124,9 @@ mod tests {
     fn a_held_lock_names_its_holder_and_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
-        let first = Lock::take(&path, &mut |_| panic!("nobody holds it")).unwrap();
+        let first = DirLock::take(&path, &mut |_| panic!("nobody holds it")).unwrap();
         let mut asked = Vec::new();
-        let refused = Lock::take(&path, &mut |holder| {
+        let refused = DirLock::take(&path, &mut |holder| {
             asked.push(holder.to_owned());
             asked.len() < 3
         });
@@ -135,7 +135,7 @@ mod tests {
         let Err(NotLocked::HeldBy(holder)) = refused else { panic!("{refused:?}") };
         assert!(holder.contains(", since 2"), "{holder}");
         let mut first = Some(first);
-        Lock::take(&path, &mut |_| first.take().is_some()).unwrap();
+        DirLock::take(&path, &mut |_| first.take().is_some()).unwrap();
     }
 
     #[cfg(unix)]
@@ -143,13 +143,13 @@ mod tests {
     fn a_lock_whose_folder_was_deleted_guards_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
-        let mut gone = Some(Lock::take(&path, &mut |_| false).unwrap());
+        let mut gone = Some(DirLock::take(&path, &mut |_| false).unwrap());
         let mut new = None;
-        let waited = Lock::take(&path, &mut |_| match gone.take() {
+        let waited = DirLock::take(&path, &mut |_| match gone.take() {
             // The file goes away and comes back as another one's lock.
             Some(held) => {
                 fs::remove_file(&path).unwrap();
-                new = Some(Lock::take(&path, &mut |_| false).unwrap());
+                new = Some(DirLock::take(&path, &mut |_| false).unwrap());
                 drop(held);
                 true
             }

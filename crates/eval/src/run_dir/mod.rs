@@ -11,6 +11,6 @@ pub mod standing;
 pub(crate) mod whole;
 
 pub(crate) use finish::Finished;
-pub use identity::Identity;
+pub use identity::RunIdentity;
 pub use opened::RunDir;
 pub(crate) use own::read_record;

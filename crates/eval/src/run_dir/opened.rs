@@ -8,8 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::identity::Identity;
-use super::lock::{Lock, NotLocked};
+use super::identity::RunIdentity;
+use super::lock::{DirLock, NotLocked};
 use super::own::{check_the_way, failed, files_of, own_record, read_record};
 use super::paths::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS};
 use super::whole::left_behind;
@@ -18,7 +18,7 @@ use crate::logs::confidences;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::{self, Prediction};
 use crate::provenance::Environment;
-use crate::record::{RunRecord, State};
+use crate::record::{RunRecord, RunState};
 
 /// An open run directory. Only one process holds one at a time.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct RunDir {
     outdated: Vec<PathBuf>,
     /// The folders that were made for it, the innermost first.
     made: Vec<PathBuf>,
-    lock: Lock,
+    lock: DirLock,
 }
 
 impl RunDir {
@@ -42,7 +42,7 @@ impl RunDir {
     /// [`EvalError::OtherRun`] when the directory holds a different evaluation, [`EvalError::NotARun`] and
     /// [`EvalError::InTheWay`] when something else would be overwritten, [`EvalError::ForeignRecord`] when its `run.json` is not
     /// this program's, [`EvalError::Locked`] when another process works there, [`EvalError::RunFile`] when it cannot be written.
-    pub fn open(path: &Path, identity: &Identity, fresh: bool) -> Result<Self, EvalError> {
+    pub fn open(path: &Path, identity: &RunIdentity, fresh: bool) -> Result<Self, EvalError> {
         Self::open_waiting(path, identity, fresh, &mut |_| false)
     }
 
@@ -53,7 +53,7 @@ impl RunDir {
     /// Those of [`Self::open`]. A directory of a different evaluation is not waited for.
     pub fn open_waiting(
         path: &Path,
-        identity: &Identity,
+        identity: &RunIdentity,
         fresh: bool,
         wait: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, EvalError> {
@@ -76,7 +76,7 @@ impl RunDir {
         let lock = loop {
             made.extend(path.ancestors().filter(|folder| !folder.exists()).map(Path::to_owned));
             fs::create_dir_all(path).map_err(failed("create", path))?;
-            match Lock::take(&lock_path, &mut may_go_on) {
+            match DirLock::take(&lock_path, &mut may_go_on) {
                 // Somebody has deleted the folder, perhaps during the waiting. It is free, then.
                 Err(NotLocked::Failed(error))
                     if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
@@ -121,7 +121,7 @@ impl RunDir {
     ///
     /// # Errors
     /// Those of [`Self::open`], but for [`EvalError::Locked`].
-    pub fn look(path: &Path, identity: &Identity, fresh: bool) -> Result<Option<RunRecord>, EvalError> {
+    pub fn look(path: &Path, identity: &RunIdentity, fresh: bool) -> Result<Option<RunRecord>, EvalError> {
         // The first of the folders above that is there has to be one.
         let there = path.ancestors().find_map(|above| Some((above, fs::metadata(above).ok()?)));
         if there.is_some_and(|(_, found)| !found.is_dir()) {
@@ -172,14 +172,18 @@ impl RunDir {
 
     /// The newest unfinished run below `runs` with this identity, by this program on this machine, which
     /// the same command continues.
-    pub fn find_unfinished(runs: &Path, identity: &Identity, environment: &Environment) -> Option<PathBuf> {
+    pub fn find_unfinished(
+        runs: &Path,
+        identity: &RunIdentity,
+        environment: &Environment,
+    ) -> Option<PathBuf> {
         let mut folders: Vec<PathBuf> =
             fs::read_dir(runs).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
         // Folders are named by their time of creation.
         folders.sort();
         folders.into_iter().rev().find(|folder| {
             read_record(folder).ok().flatten().is_some_and(|record| {
-                record.state != State::Finished
+                record.state != RunState::Finished
                     && record.sessions.iter().all(|session| session.environment == *environment)
                     && identity.continues(&record, folder).is_ok()
             })

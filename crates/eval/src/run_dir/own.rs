@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dataset::regular;
 
-use super::identity::Identity;
+use super::identity::RunIdentity;
 use super::lock;
 use super::paths::{self, CONFIDENCES, LOCK, PREDICTIONS};
 use crate::EvalError;
@@ -59,7 +59,7 @@ pub(super) fn files_of(path: &Path, record: &RunRecord) -> Vec<PathBuf> {
 /// `before` wrote.
 pub(super) fn check_the_way(
     path: &Path,
-    identity: &Identity,
+    identity: &RunIdentity,
     before: Option<&RunRecord>,
 ) -> Result<(), EvalError> {
     let own = before.map(|before| files_of(path, before)).unwrap_or_default();

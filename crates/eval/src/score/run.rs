@@ -19,10 +19,11 @@ use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
 use crate::provenance::Environment;
 use crate::record::{
-    AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State,
+    AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RunRecord, RunState,
+    SCHEMA_VERSION,
 };
 use crate::run_dir::paths;
-use crate::run_dir::{Finished, Identity, RunDir, read_record};
+use crate::run_dir::{Finished, RunDir, RunIdentity, read_record};
 use crate::stored::stored_run::StoredRun;
 use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
@@ -63,7 +64,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     };
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
-        state: State::Finished,
+        state: RunState::Finished,
         command: run.command.clone(),
         environment: Environment::current(),
         device: ELSEWHERE.to_owned(),
@@ -81,7 +82,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
     record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
 
-    let mut dir = RunDir::open_waiting(run.out, &Identity::of_record(&record), run.fresh, &mut |_| false)?;
+    let mut dir = RunDir::open_waiting(run.out, &RunIdentity::of_record(&record), run.fresh, &mut |_| false)?;
     let finished = Finished {
         record: &record,
         rows: &[&rows],

@@ -15,19 +15,19 @@ use crate::logs::predictions::Prediction;
 use crate::provenance::Environment;
 use crate::record::{RunRecord, Session};
 use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
-use crate::run_dir::{Finished, Identity, RunDir};
+use crate::run_dir::{Finished, RunDir, RunIdentity};
 use crate::shard::Shard;
 use crate::stored::merge_images;
 use crate::stored::stored_run::StoredRun;
 
 /// A shard's run.
 #[derive(Debug)]
-struct Part {
+struct ShardRun {
     run: StoredRun,
     shard: Shard,
 }
 
-impl Part {
+impl ShardRun {
     /// Its sessions as those of the merged run.
     fn sessions(&self) -> impl Iterator<Item = Session> {
         self.run.record.sessions.iter().map(|session| Session { shard: Some(self.shard), ..session.clone() })
@@ -61,7 +61,7 @@ pub fn merge(
     let mut record = RunRecord {
         command,
         environment: Environment::current(),
-        sessions: parts.iter().flat_map(Part::sessions).collect(),
+        sessions: parts.iter().flat_map(ShardRun::sessions).collect(),
         shard: None,
         models: Vec::new(),
         decoder_warnings: parts.iter().flat_map(|part| part.run.record.decoder_warnings.clone()).collect(),
@@ -88,7 +88,7 @@ pub fn merge(
     let images: Vec<&str> = rows.first().into_iter().flatten().map(|row| row.image.as_str()).collect();
     let known = digests_of(&parts, &images)?;
     let rows: Vec<&[Prediction]> = rows.iter().map(Vec::as_slice).collect();
-    let mut dir = RunDir::open_waiting(out, &Identity::of_record(&record), fresh, &mut |_| false)?;
+    let mut dir = RunDir::open_waiting(out, &RunIdentity::of_record(&record), fresh, &mut |_| false)?;
     let finished = Finished {
         record: &record,
         rows: &rows,
@@ -150,7 +150,7 @@ fn same_folder(one: &Path, other: &Path) -> bool {
 
 /// The digests of `images` in all shards; none where the shards are from before there were any. Only those that belong to a
 /// shard are taken from it.
-fn digests_of(parts: &[Part], images: &[&str]) -> Result<Option<HashMap<String, Digest>>, EvalError> {
+fn digests_of(parts: &[ShardRun], images: &[&str]) -> Result<Option<HashMap<String, Digest>>, EvalError> {
     let mut all: HashMap<String, Digest> = HashMap::new();
     let mut is_any = false;
     for part in parts {
@@ -175,16 +175,17 @@ fn digests_of(parts: &[Part], images: &[&str]) -> Result<Option<HashMap<String, 
     Ok(is_any.then_some(all))
 }
 
-fn part(path: &Path) -> Result<Part, EvalError> {
+fn part(path: &Path) -> Result<ShardRun, EvalError> {
     let run = StoredRun::open(path)?;
     match run.record.shard {
-        Some(shard) => Ok(Part { run, shard }),
+        Some(shard) => Ok(ShardRun { run, shard }),
         None => Err(refused(path, "it is a run of all images, not a shard (eval --shard I/N)".to_owned())),
     }
 }
 
-fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
-    let whole = |part: &Part| Identity::of_record(&RunRecord { shard: None, ..part.run.record.clone() });
+fn check_same_evaluation(parts: &[ShardRun]) -> Result<(), EvalError> {
+    let whole =
+        |part: &ShardRun| RunIdentity::of_record(&RunRecord { shard: None, ..part.run.record.clone() });
     for pair in parts.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
         let (before, now) = (whole(one), whole(other));
@@ -213,7 +214,7 @@ fn check_same_evaluation(parts: &[Part]) -> Result<(), EvalError> {
 }
 
 /// Whether every shard is there, once.
-fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
+fn check_complete(parts: &[ShardRun]) -> Result<(), EvalError> {
     let Some(first) = parts.first() else { return Ok(()) };
     let count = first.shard.count();
     for pair in parts.windows(2) {
@@ -249,7 +250,7 @@ fn check_complete(parts: &[Part]) -> Result<(), EvalError> {
 const MISSING_NAMED: usize = 20;
 
 /// The rows of all shards in the order of the images' names, each image once.
-fn rows_of(parts: &[Part], id: &str) -> Result<Vec<Prediction>, EvalError> {
+fn rows_of(parts: &[ShardRun], id: &str) -> Result<Vec<Prediction>, EvalError> {
     let mut all = Vec::new();
     for part in parts {
         all.extend(part.run.rows(id)?);

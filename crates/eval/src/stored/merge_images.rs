@@ -69,15 +69,15 @@ fn others(record: &DatasetRecord, dataset: &Dataset, rows: &[Prediction]) -> Str
 
 /// The images at `path` with the labels of `rows`, where that can be had.
 fn by_labels_of(rows: &[Prediction], path: &Path) -> Option<Dataset> {
-    let list = List::write(rows).ok()?;
+    let list = TemporaryList::write(rows).ok()?;
     let opened: Result<Dataset, DatasetError> = Dataset::open(path, Some(&list.0));
     opened.ok()
 }
 
 /// A list of labels in a file that goes away with it.
-struct List(PathBuf);
+struct TemporaryList(PathBuf);
 
-impl List {
+impl TemporaryList {
     fn write(rows: &[Prediction]) -> std::io::Result<Self> {
         let lines: String = rows.iter().map(|row| format!("{} {}\n", row.image, row.label)).collect();
         let name =
@@ -90,7 +90,7 @@ impl List {
     }
 }
 
-impl Drop for List {
+impl Drop for TemporaryList {
     fn drop(&mut self) {
         // One that cannot be removed changes nothing.
         let _ = fs::remove_file(&self.0);

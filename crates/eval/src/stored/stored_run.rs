@@ -9,7 +9,7 @@ use crate::EvalError;
 use crate::judge::{Conditions, Subject, judge_counts_again};
 use crate::logs::confidences;
 use crate::logs::predictions::{self, Prediction};
-use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, State};
+use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, RunState};
 use crate::run_dir::paths;
 use crate::run_dir::read_record;
 use crate::weights::WeightsSource;
@@ -33,7 +33,7 @@ impl StoredRun {
         let Some(record) = read_record(path).map_err(EvalError::when_only_reading)? else {
             return Err(EvalError::NoRun { path: path.to_owned() });
         };
-        if record.state != State::Finished {
+        if record.state != RunState::Finished {
             let command = record.command.join(" ");
             return Err(EvalError::UnfinishedRun { path: path.to_owned(), command });
         }

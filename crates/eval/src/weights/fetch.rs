@@ -99,14 +99,14 @@ impl Downloader {
             let file = Arc::new(RegularFile::open(&path).map_err(at)?);
             let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
             match verdict {
-                Told::As(Check::Differs(reason)) | Told::Useless { reason, recorded: false } => {
+                Assessment::As(Check::Differs(reason)) | Assessment::Useless { reason, recorded: false } => {
                     transfer.note(&format!(
                         "{}: what is cached is not the published file ({reason}); fetching it again",
                         weights.file
                     ));
                 }
                 // Its own record would refuse any other file.
-                Told::Useless { reason, recorded: true } => {
+                Assessment::Useless { reason, recorded: true } => {
                     return Err(format!(
                         "{} {reason}, and {} says that it is the file that was first seen; `cargo xtask weights forget {}` \
                          makes the cache forget it",
@@ -115,8 +115,8 @@ impl Downloader {
                         wanted.id
                     ));
                 }
-                Told::As(Check::Unknown) => return trust(cache, weights, &found),
-                Told::As(told) => return Ok(told),
+                Assessment::As(Check::Unknown) => return trust(cache, weights, &found),
+                Assessment::As(told) => return Ok(told),
             }
         }
         self.fetch_locked(cache, wanted, transfer)
@@ -142,18 +142,18 @@ impl Downloader {
             let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
             drop(file);
             let told = match verdict {
-                Told::As(Check::Differs(reason)) => {
+                Assessment::As(Check::Differs(reason)) => {
                     transfer
                         .note(&format!("{}: what arrived is not the published file: {reason}", weights.file));
                     wrong = reason;
                     None
                 }
-                Told::Useless { reason, .. } => {
+                Assessment::Useless { reason, .. } => {
                     transfer.note(&format!("{}: what arrived {reason}", weights.file));
                     wrong = format!("what it gives {reason}");
                     None
                 }
-                Told::As(told) => Some(told),
+                Assessment::As(told) => Some(told),
             };
             let Some(told) = told else {
                 discard(&part).map_err(at)?;
@@ -207,7 +207,7 @@ impl Downloader {
 }
 
 /// What is said of a file that is here.
-enum Told {
+enum Assessment {
     As(Check),
     /// The catalog has nothing to tell it by, and it is no checkpoint of the network: why, and whether the cache expects
     /// it all the same, as older versions recorded whatever came.
@@ -218,17 +218,21 @@ enum Told {
 }
 
 /// Compares the file with what the catalog says; where that is nothing, the file has to load as the network's checkpoint.
-fn checked(cache: &Cache, wanted: &Wanted<'_>, file: &Arc<RegularFile>) -> io::Result<(Fingerprint, Told)> {
+fn checked(
+    cache: &Cache,
+    wanted: &Wanted<'_>,
+    file: &Arc<RegularFile>,
+) -> io::Result<(Fingerprint, Assessment)> {
     let (found, check) = cache.check_file(wanted.id, wanted.weights, file)?;
     let told = match check {
         Check::Unknown | Check::AsFirstSeen => match (wanted.loads)(file) {
-            Ok(()) => Told::As(check),
-            Err(reason) => Told::Useless {
+            Ok(()) => Assessment::As(check),
+            Err(reason) => Assessment::Useless {
                 reason: format!("is no checkpoint of {}'s network ({reason})", wanted.id),
                 recorded: check == Check::AsFirstSeen,
             },
         },
-        check => Told::As(check),
+        check => Assessment::As(check),
     };
     if !file.is_unchanged()? {
         return Err(io::Error::other("it was changed while it was read; let nothing else write there"));

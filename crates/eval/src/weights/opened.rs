@@ -17,21 +17,21 @@ impl Located {
     ///
     /// # Errors
     /// [`EvalError::Weights`] when it cannot be opened or is no regular file.
-    pub(crate) fn open(&self, model: &Model) -> Result<Opened, EvalError> {
+    pub(crate) fn open(&self, model: &Model) -> Result<OpenedWeights, EvalError> {
         let (path, is_cached) = match self {
-            Self::Seeded => return Ok(Opened::Seeded),
-            Self::Absent(path) => return Ok(Opened::Absent { path: path.clone() }),
+            Self::Seeded => return Ok(OpenedWeights::Seeded),
+            Self::Absent(path) => return Ok(OpenedWeights::Absent { path: path.clone() }),
             Self::Given(path) => (path, false),
             Self::Cached(path) => (path, true),
         };
         let file = Arc::new(RegularFile::open(path).map_err(unreadable(model, path))?);
-        Ok(Opened::File { file, is_cached })
+        Ok(OpenedWeights::File { file, is_cached })
     }
 }
 
 /// Weights whose file is open and not read yet.
 #[derive(Debug, Clone)]
-pub(crate) enum Opened {
+pub(crate) enum OpenedWeights {
     /// To be generated from the seed.
     Seeded,
     /// A file.
@@ -44,7 +44,7 @@ pub(crate) enum Opened {
     Absent { path: PathBuf },
 }
 
-impl Opened {
+impl OpenedWeights {
     /// Reads the file for its hash: which one it is, and what the catalog says of it.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ mod tests {
             let opened = Located::Given(link.clone()).open(&model).unwrap();
             std::fs::remove_file(&link).unwrap();
             std::os::unix::fs::symlink(fixtures.join(other), &link).unwrap();
-            let Opened::File { file: handle, .. } = &opened else { panic!("a file was given") };
+            let OpenedWeights::File { file: handle, .. } = &opened else { panic!("a file was given") };
             let checkpoint = Checkpoint::read(handle).unwrap();
             std::fs::remove_file(&link).unwrap();
             for (here, there) in checkpoint.tensors().zip(first.tensors()) {

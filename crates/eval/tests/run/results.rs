@@ -26,7 +26,7 @@ fn a_run_writes_what_the_framework_predicts() {
 
     let record: RunRecord =
         serde_json::from_slice(&fs::read(folder.path().join("run.json")).unwrap()).unwrap();
-    assert_eq!(record.state, State::Finished);
+    assert_eq!(record.state, RunState::Finished);
     let model = &record.models[0];
     assert_eq!((model.images, model.errors, model.top1_hits, model.top5_hits), (24, 0, top1, top5));
     assert_eq!((model.timed_images, model.verdict), (24, Verdict::NotComparable));
