@@ -1,7 +1,7 @@
-//! Images through a network, as many at once as fit into memory: what a run and an explanation have in common.
+//! Gives images to a network, as many at once as fit into memory. Runs and explanations both use it.
 //!
-//! Only want of memory is mended by smaller batches. Whatever else fails fails again, so each image of such a batch is computed once
-//! more by itself: the images that fail alone have their own error, the others their logits.
+//! Smaller batches help only where memory is lacking. After any other failure each image of the batch is computed once more by
+//! itself: an image that fails alone gets its own error, the others get their logits.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::EvalError;
 use crate::plan::{Plan, PlannedModel};
 use crate::run::memory::{images_at_once, images_that_fit};
 
-/// So many images in a row that fail alone are no property of the images any more.
+/// After this many images in a row have failed alone, the network is at fault and not the images.
 const BROKEN_AFTER: usize = 3;
 
 /// An image's logits, or why it has none.
@@ -26,7 +26,7 @@ pub(crate) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// As many at once as the plan says, and as fit.
+    /// Starts with the plan's batch, or with as many images as fit into memory.
     pub(crate) fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &Classifier) -> Self {
         let fits = images_that_fit(plan, planned, classifier).unwrap_or(usize::MAX);
         let fits = images_at_once(plan).min(fits);
@@ -92,7 +92,7 @@ impl<'a> Batches<'a> {
         Ok(logits)
     }
 
-    /// Each of `images` by itself, after all of them together have failed for `reason`.
+    /// Computes each of `images` by itself, after all of them together have failed for `reason`.
     fn one_by_one(
         &mut self,
         images: Range<usize>,
@@ -119,7 +119,7 @@ impl<'a> Batches<'a> {
                 }
             }
         }
-        // What failed beside an image that did not is a matter of those images.
+        // The network works, because one image of this batch did not fail.
         if alone.iter().any(Result::is_ok) {
             self.failed_in_a_row = 0;
         }

@@ -1,7 +1,7 @@
 //! The run: decoded images in, prediction rows out, in one pass over the data for all models.
 //!
-//! Whatever happens in between, the prediction logs are whole lines and hold every image whose batch
-//! was finished; a run goes on from them, image by image. Images without a prediction are tried again.
+//! The prediction logs hold every image whose batch was finished, in whole lines, even after a kill. A run goes on from them,
+//! image by image, and tries images without a prediction again.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -106,7 +106,7 @@ pub fn evaluate(
     });
     progress.finish();
 
-    // An error must not keep what is known from being written.
+    // What is known is written even after an error.
     record.models = runs
         .iter()
         .map(|run| {
@@ -114,7 +114,7 @@ pub fn evaluate(
         })
         .collect();
     for (model, run) in record.models.iter_mut().zip(&runs) {
-        // Swaps were tried once the images were done; doing them again would change nothing, unless the images are others.
+        // An explanation stays valid as long as the predictions are the same.
         if run.has_news {
             continue;
         }
@@ -132,7 +132,7 @@ pub fn evaluate(
         dir.write_record(&record)?;
         return finished.map(|_| Outcome { record });
     }
-    // Errors that are errors still have been computed by nobody.
+    // If nothing new is known, this process computed nothing, and the record keeps the sessions and times of those before.
     let was_finished = dir.before().filter(|before| before.state == RunState::Finished);
     if let Some(before) = was_finished.filter(|_| !runs.iter().any(|run| run.has_news)) {
         record.sessions.clone_from(&before.sessions);

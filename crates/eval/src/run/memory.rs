@@ -1,7 +1,6 @@
-//! Whether a batch fits into memory. An allocation that fails inside a library ends a process that computes on the CPU, without
-//! a word, so it is asked before: of the machine, of the container, and of the allocator, which knows what the process is
-//! allowed (`ulimit -v`). The kernels' own buffers and a batch's bytes are errors where they do not fit, and a device of its own
-//! refuses, which can be caught; both are retried smaller.
+//! How many images fit into memory. On the CPU an allocation that fails inside a library ends the process without a message, so
+//! we ask first: the machine, the container, and the allocator, which knows the limit of the process (`ulimit -v`). Two cases
+//! need no question, because they end in an error and are retried smaller: the kernels' own buffers, and a GPU's memory.
 
 use std::fs;
 use std::path::Path;
@@ -15,13 +14,13 @@ use crate::plan::{Plan, PlannedModel};
 /// measured on xception71, 3.4 on xception41p.
 const LIVE_MAPS: u64 = 4;
 
-/// A share of what is free is left to others, in per cent.
+/// The share of free memory that we use, in per cent. The rest is left to other processes.
 const USABLE_PCT: u64 = 80;
 
-/// What an image's file and its decoding take while it waits in a batch. ILSVRC2012's files have 110 KB on average.
+/// Memory for an image's file and its decoding while it waits in a batch. ILSVRC2012's files have 110 KB on average.
 const FILE_BYTES: u64 = 512 << 10;
 
-/// What a thread may take for its own: its stack, its share of the allocator's, a large image as it is decoded.
+/// Memory that a thread may need: its stack, its share of the allocator's caches, a large image while it is decoded.
 const THREAD_BYTES: u64 = 48 << 20;
 
 /// How many images are read, cropped and collected at once: as many as a batch of the plan has, unless the host has no
@@ -57,7 +56,7 @@ fn bytes_of_maps(layers: &[Layer], counted_size: usize, size: usize) -> Option<u
     Some((elements as u64).saturating_mul(4 * LIVE_MAPS))
 }
 
-/// Of `wanted` images of so many bytes each, with so many bytes beside them, as many as there is memory for; at least one.
+/// How many of `wanted` images fit into memory, at least one. Each takes `image` bytes, and `aside` bytes are needed beside them.
 fn most_that_fit(wanted: usize, image: u64, aside: u64) -> usize {
     let image = image.max(1);
     let mut most = wanted.max(1);
@@ -71,8 +70,8 @@ fn most_that_fit(wanted: usize, image: u64, aside: u64) -> usize {
     most
 }
 
-/// Whether the process may have so many bytes more. They are asked for and given back untouched, so that nothing but the
-/// answer is had: of the limits of the process (`ulimit -v`, `ulimit -d`) the allocator knows only by asking.
+/// Whether the process may have `bytes` more. The bytes are allocated and freed untouched, because only an allocation shows the
+/// limits of the process (`ulimit -v`, `ulimit -d`).
 fn can_have(bytes: u64) -> bool {
     let Ok(bytes) = usize::try_from(bytes) else { return false };
     let mut asked: Vec<u8> = Vec::new();
@@ -84,7 +83,7 @@ fn available_bytes() -> Option<u64> {
     let machine = meminfo_available(&fs::read_to_string("/proc/meminfo").ok()?)?;
     let cgroup = Path::new("/sys/fs/cgroup");
     let number = |name: &str| fs::read_to_string(cgroup.join(name)).ok()?.trim().parse::<u64>().ok();
-    // `memory.max` is the word max where there is no limit.
+    // Without a limit, `memory.max` contains the word `max`.
     let container =
         number("memory.max").zip(number("memory.current")).map(|(most, used)| most.saturating_sub(used));
     Some(container.map_or(machine, |container| container.min(machine)))

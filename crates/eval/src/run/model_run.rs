@@ -37,11 +37,11 @@ pub(crate) struct ModelRun<'a> {
     states: Vec<ImageState>,
     /// Images that had no prediction before and are tried again, and why they had none.
     failed_before: HashMap<usize, String>,
-    /// Whether something is known now that was not known before: any row but an error that an image had already.
+    /// Whether this process has found anything new: a prediction, or an error that the image did not have before.
     pub(crate) has_news: bool,
     /// The batch that is being collected.
     batch: Vec<(usize, Arc<RgbImage>)>,
-    /// How many images are collected, which is what the host has memory for.
+    /// Images to collect for a batch, limited by the host's memory.
     at_once: usize,
     /// Its network; none where nothing is left to do.
     network: Option<NetworkRun<'a>>,
@@ -133,7 +133,7 @@ impl<'a> ModelRun<'a> {
 
     /// Whether a batch is complete.
     pub(crate) fn is_full(&self) -> bool {
-        // Not what fits the device: that is cut up when its turn comes.
+        // A batch that is too large for the device is split later, when it is computed.
         self.batch.len() >= self.at_once
     }
 
@@ -148,7 +148,7 @@ impl<'a> ModelRun<'a> {
         let images = std::mem::take(&mut self.batch);
         let network = self.network.as_mut().filter(|_| !images.is_empty())?;
         let started = Instant::now();
-        // A batch larger than what is known to fit is cut up when its turn comes.
+        // A batch that is known not to fit is split later, when it is computed.
         let fits = images.len() <= network.batches.fits();
         let pending = fits.then(|| network.input.hand_over(&images));
         Some(Batch { images, pending, started })
@@ -225,7 +225,7 @@ impl<'a> ModelRun<'a> {
     }
 }
 
-/// How long the device was at work. Batches overlap on a device that works ahead: their time counts once.
+/// How long the device was at work. Time that two batches share, on a device that works ahead, counts once.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceClock {
     counted_until: Option<Instant>,
@@ -267,13 +267,13 @@ struct DeviceInput<'a> {
 }
 
 impl DeviceInput<'_> {
-    /// Hands images to the device. Their bytes are the only memory that a batch needs on the way to the kernels.
+    /// Hands images to the device. On the way to the kernels a batch needs no memory but that of its bytes.
     fn hand_over(&mut self, images: &[(usize, Arc<RgbImage>)]) -> Result<Pending, ComputeError> {
         let Self { classifier, size, tables, bytes } = self;
         bytes.clear();
         let len = images.iter().map(|(_, crop)| crop.pixels.len()).sum();
         if bytes.try_reserve_exact(len).is_err() {
-            // What there is may do for a smaller batch, and other buffers may need it.
+            // Free this buffer, because a smaller batch or another buffer may need its memory.
             *bytes = Vec::new();
             let reason = format!("out of memory: {len} bytes were asked for");
             return Err(ComputeError::OutOfMemory { reason });
@@ -286,13 +286,13 @@ impl DeviceInput<'_> {
 /// A batch that the device was given.
 pub(crate) struct Batch {
     images: Vec<(usize, Arc<RgbImage>)>,
-    /// Nothing where it has to be cut up first.
+    /// None where the batch has to be split first.
     pending: Option<Result<Pending, ComputeError>>,
     started: Instant,
 }
 
 impl Batch {
-    /// Forgets what the device computes of it: it holds memory that another batch needs, and is begun again in its turn.
+    /// Drops what the device computes of it, because another batch needs the memory. It is computed again later.
     pub(crate) fn let_go(&mut self) {
         self.pending = None;
     }

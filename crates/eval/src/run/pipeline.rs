@@ -2,9 +2,9 @@
 //! a recipe, whatever the number of models.
 //!
 //! * With a device of its own (a GPU), worker threads read, decode and crop ahead of it.
-//! * On the CPU, decoding and networks would take each other's processors, and threads that compute a step
-//!   together would wait for one that was interrupted. So the same threads do both in turn: a batch is decoded by
-//!   all of them (an image each, where a batch has fewer), then computed by all of them. Only reading, which waits and does not compute, runs ahead.
+//! * On the CPU, the same threads decode and compute in turn: all of them decode a batch, then all of them compute it. If
+//!   other threads decoded meanwhile, they would interrupt a computing thread, and all the others would wait for it. Only reading
+//!   runs ahead, because it waits for the disk and needs no processor.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) digest: Option<Digest>,
     /// What the decoder warned of.
     pub(crate) warnings: Warnings,
-    /// A crop for each of the run's recipes, in their order, or why the image has none. An error
-    /// outside means that the data cannot be reached, which is no property of the image.
+    /// A crop for each of the run's recipes, in their order, or why the image has none. The outer error
+    /// says that the data cannot be reached, and concerns all images.
     pub(crate) crops: Result<Crops, DatasetError>,
 }
 
@@ -122,7 +122,7 @@ impl<'env> ImageSource<'env> {
             },
             Self::InTurn { work, threads, files } => {
                 let deadline = Instant::now() + patience;
-                // No thread waits for another's image where a batch has fewer images than there are threads.
+                // Every thread gets an image, even if a batch has fewer images than there are threads.
                 let at_once = work.batch.max(threads.count());
                 let mut read = Vec::with_capacity(at_once);
                 while read.len() < at_once {
@@ -169,7 +169,7 @@ fn spawn<'scope, 'env, T: Send + 'scope>(
     Ok(receiver)
 }
 
-/// Crops an image. A bug that panics on it is its own error, not the end of the run.
+/// Crops an image. If a bug panics on it, that is the image's error, and the run goes on.
 fn prepare(work: ImageWork<'_>, index: usize, file: FileContent<'_>) -> Prepared {
     let internal = |words| format!("internal error ({words}), please report the image");
     let for_all = |reason: String| vec![Err(reason); work.recipes.len()];

@@ -9,10 +9,10 @@ use crate::record::RunRecord;
 use crate::record::warned::WarnedImage;
 use crate::run_dir::RunDir;
 
-/// So many warned images are written down at once, each before its prediction, so that a run that is killed has lost none.
+/// The first images with warnings are written down at once, before their predictions, so that a kill loses none of them.
 const AT_ONCE: usize = 100;
 
-/// Where there are more, the record is written no more often than this, and a kill loses what came since.
+/// After those, the record is written at most this often, and a kill loses what came since.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Notes warnings in the record of a run that is going on.

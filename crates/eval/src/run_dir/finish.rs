@@ -1,5 +1,5 @@
-//! What a run writes at its end, whole or not at all: the logs in the order of the images, what is made of them for people and
-//! programs, and the record, which says last that all is there.
+//! The files of a finished run: the logs in the order of the images, the reports, and last the record, which says that all of
+//! them are there. Either all are replaced or none.
 
 use std::collections::HashMap;
 use std::io;
@@ -46,7 +46,7 @@ impl RunDir {
     pub(crate) fn stage_finished(&self, finished: &Finished<'_>) -> Result<Whole, EvalError> {
         let Finished { record, rows, confidences, digests, images } = *finished;
         let mut whole = Whole::default();
-        // Until the end the record must not say that all is there.
+        // The record must not say `finished` before all files are in place.
         self.stage_record(&mut whole, &RunRecord { state: RunState::Running, ..record.clone() })?;
         let mut stage = |path: PathBuf, content: io::Result<Vec<u8>>| {
             let content = content.map_err(failed("write", &path))?;
@@ -111,7 +111,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) images: Option<&'a Dataset>,
 }
 
-/// What is made of `record` for people and programs, by the names of the files.
+/// The reports of `record`, each with its file name.
 fn reports(
     record: &RunRecord,
     rows: &[&[Prediction]],

@@ -16,10 +16,10 @@ use crate::run_dir::paths::{self, DIGESTS};
 use crate::shard::Shard;
 use crate::weights::WeightsSource;
 
-/// The fact that names the images and the sizes of their files.
+/// The name of the fact about the images and the sizes of their files.
 const DATA: &str = "the images or labels";
 
-/// What is said of an evaluation, and its value; none where that is not known yet, which is no difference to any.
+/// A fact about an evaluation: its name and its value. A value that is not known yet (None) differs from no other.
 type Fact = (String, Option<String>);
 
 /// What identifies an evaluation.
@@ -106,7 +106,8 @@ impl RunIdentity {
         self.names_sha256.is_some() && self.names_sha256 == other.names_sha256
     }
 
-    /// In what the run of `before` in the directory `path` is another evaluation, if it is. Files that have changed are none.
+    /// The error for a run `before`, in the directory `path`, of another evaluation; None if it is of this one. Changed image
+    /// files alone make no other evaluation.
     pub(crate) fn other_evaluation(&self, before: &RunRecord, path: &Path) -> Option<EvalError> {
         let there = Self::of_record(before);
         let may_be_mended = self.dataset.is_some() && there.has_the_names_of(self);
@@ -168,7 +169,7 @@ fn check_predicted(dataset: &Dataset, record: &RunRecord, path: &Path) -> Result
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        // Where the system starts no other thread, this one does it all.
+        // If the system starts no other thread, this one does all the work.
         let start = |_| std::thread::Builder::new().spawn_scoped(scope, changed).ok();
         let handles: Vec<_> = (1..workers).filter_map(start).collect();
         let own = changed();

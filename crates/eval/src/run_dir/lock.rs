@@ -1,4 +1,4 @@
-//! The lock of a run directory: one process writes there at a time, and who waits for it can say for whom.
+//! The lock of a run directory: one process at a time writes there. A process that waits can name the one that holds it.
 //!
 //! The operating system frees the lock with the process, so a kill leaves none behind. The lock's file stays, and
 //! names its last holder.
@@ -30,7 +30,7 @@ pub(crate) struct DirLock {
 /// Why there is no lock.
 #[derive(Debug)]
 pub(crate) enum NotLocked {
-    /// Another process holds it, as far as the lock's file says: this one.
+    /// Another process holds it: the one that the lock's file names.
     HeldBy(String),
     /// The file of the lock cannot be made.
     Failed(io::Error),
@@ -41,14 +41,14 @@ impl DirLock {
     /// second, whether to try again.
     pub(crate) fn take(path: &Path, wait: &mut dyn FnMut(&str) -> bool) -> Result<Self, NotLocked> {
         loop {
-            // Not emptied before it is locked: it says who holds it.
+            // The file is not truncated on opening, because it names the present holder.
             let mut options = OpenOptions::new();
             let file = regular::open_own(path, options.create(true).truncate(false).read(true).write(true));
             let mut file = file.map_err(NotLocked::Failed)?;
             match file.try_lock() {
                 Ok(()) if !is_still_at(&file, path) => {}
                 Ok(()) => {
-                    // It is for people, so one that cannot be written is no reason to stop.
+                    // The name is only for people, so a failure to write it is ignored.
                     let _ = name_holder(&mut file);
                     return Ok(Self { _file: file, guards: true });
                 }
@@ -85,7 +85,7 @@ pub(crate) fn is_own(path: &Path) -> bool {
     let Ok(found) = fs::symlink_metadata(path) else { return true };
     let mut bytes = Vec::new();
     let mut read = || File::open(path)?.take(HOLDER_BYTES).read_to_end(&mut bytes);
-    // One that nobody has named itself in is empty.
+    // The file of a lock is empty until its holder has written its name.
     found.is_file() && (found.len() == 0 || read().is_ok() && bytes.starts_with(HOLDER.as_bytes()))
 }
 

@@ -27,7 +27,7 @@ pub struct RunDir {
     before: Option<RunRecord>,
     /// Whether files of images without a prediction have been replaced since.
     mended: bool,
-    /// What an earlier run left that is to be deleted.
+    /// Files of an earlier run that are to be deleted.
     outdated: Vec<PathBuf>,
     /// The folders that were made for it, the innermost first.
     made: Vec<PathBuf>,
@@ -57,8 +57,8 @@ impl RunDir {
         fresh: bool,
         wait: &mut dyn FnMut(&str) -> bool,
     ) -> Result<Self, EvalError> {
-        // Nothing is made in a folder that is somebody else's. Another process may be making its first files just now, the
-        // record first, which a second look sees.
+        // Nothing may be made in somebody else's folder. We look twice, because another process may be writing its first files
+        // just now, and writes its record first.
         let is_free = || check_the_way(path, identity, own_record(path)?.as_ref());
         is_free().or_else(|_| is_free())?;
         let lock_path = path.join(LOCK);
@@ -66,8 +66,8 @@ impl RunDir {
         let mut made = Vec::new();
         let mut other = None;
         let mut may_go_on = |holder: &str| {
-            // Hours of waiting should not end with a refusal that was certain from the beginning. What cannot be read may
-            // be about to be written.
+            // If the directory is of another evaluation, waiting is useless. An unreadable record may be half written, so we go
+            // on waiting.
             let there = if fresh { Ok(None) } else { read_record(path) };
             let there = there.ok().flatten();
             other = there.and_then(|before| identity.other_evaluation(&before, path));
@@ -77,7 +77,7 @@ impl RunDir {
             made.extend(path.ancestors().filter(|folder| !folder.exists()).map(Path::to_owned));
             fs::create_dir_all(path).map_err(failed("create", path))?;
             match DirLock::take(&lock_path, &mut may_go_on) {
-                // Somebody has deleted the folder, perhaps during the waiting. It is free, then.
+                // Somebody has deleted the folder while we waited, so it is free.
                 Err(NotLocked::Failed(error))
                     if error.kind() == io::ErrorKind::NotFound && !path.exists() => {}
                 taken => break taken,
@@ -91,7 +91,7 @@ impl RunDir {
             }
             (Err(NotLocked::Failed(source)), None) => return Err(failed("create", &lock_path)(source)),
         };
-        // Another process may have written until now.
+        // Check again under the lock, because another process may have written until now.
         let before = own_record(path)?;
         check_the_way(path, identity, before.as_ref())?;
         let mut dir = Self {
@@ -102,7 +102,7 @@ impl RunDir {
             made: if had_lock { Vec::new() } else { made },
             lock,
         };
-        // What a process that was killed had begun to write.
+        // Remove the temporary files of a process that was killed.
         let own = before.as_ref().map(|before| files_of(path, before)).unwrap_or_default();
         own.iter().flat_map(|file| left_behind(file)).for_each(|file| drop(fs::remove_file(file)));
         match before {
@@ -122,7 +122,7 @@ impl RunDir {
     /// # Errors
     /// Those of [`Self::open`], but for [`EvalError::Locked`].
     pub fn look(path: &Path, identity: &RunIdentity, fresh: bool) -> Result<Option<RunRecord>, EvalError> {
-        // The first of the folders above that is there has to be one.
+        // The nearest ancestor that exists has to be a folder.
         let there = path.ancestors().find_map(|above| Some((above, fs::metadata(above).ok()?)));
         if there.is_some_and(|(_, found)| !found.is_dir()) {
             return Err(failed("create", path)(io::ErrorKind::NotADirectory.into()));
@@ -157,7 +157,7 @@ impl RunDir {
             }
         }
         for folder in [PREDICTIONS, CONFIDENCES] {
-            // One that holds something else stays.
+            // A folder that holds something else stays, because this fails.
             if is_any {
                 let _ = fs::remove_dir(self.path.join(folder));
             }
@@ -195,7 +195,7 @@ impl RunDir {
         &self.path
     }
 
-    /// Whether no other process can write there now. Where the file system has no locks, nothing keeps it away.
+    /// Whether other processes are kept away. A file system without locks keeps nobody away.
     pub fn is_guarded(&self) -> bool {
         self.lock.guards
     }
@@ -245,13 +245,13 @@ impl RunDir {
 }
 
 impl Drop for RunDir {
-    /// Takes back the folders that were made, where nothing was begun in them: a command that is refused leaves nothing behind.
-    /// Who waits for the lock notices that its file is gone.
+    /// Removes the folders that were made, if no run was begun in them: a command that is refused leaves nothing behind.
+    /// A process that waits for the lock notices that its file is gone, and makes a new one.
     fn drop(&mut self) {
         let is_begun = paths::record(&self.path).exists();
         if !is_begun && self.made.contains(&self.path) {
             let _ = fs::remove_file(self.path.join(LOCK));
-            // A folder in which somebody has put something stays, and so do those around it.
+            // If somebody has put something into a folder, it stays, and so do those around it.
             let _ = self.made.iter().try_for_each(fs::remove_dir);
         }
     }

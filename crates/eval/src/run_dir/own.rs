@@ -1,4 +1,4 @@
-//! Which files in a folder are a run's: those that are named for the models of its `run.json`, where that is this program's.
+//! Which files in a folder belong to a run: those that are named after the models of its `run.json`, if this program wrote that.
 
 use std::fs;
 use std::io;
@@ -67,19 +67,19 @@ pub(super) fn check_the_way(
         return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });
     }
     for folder in [PREDICTIONS, CONFIDENCES] {
-        // Behind a link the files may be another run's, under the same names.
+        // A link may lead to the files of another run, which have the same names.
         let folder = path.join(folder);
         if fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {
             return Err(EvalError::InTheWay { path: path.to_owned(), strange: folder });
         }
     }
     for file in paths::files(path, identity.ids()) {
-        // A link that leads nowhere is in the way too.
+        // `symlink_metadata`, because a broken link is in the way too.
         let Ok(found) = fs::symlink_metadata(&file) else { continue };
         if before.is_none() {
             return Err(EvalError::NotARun { path: path.to_owned(), strange: file });
         }
-        // A run makes files, neither links nor folders.
+        // A run makes files only, so a link or a folder is not its own.
         if !own.contains(&file) || !found.is_file() {
             return Err(EvalError::InTheWay { path: path.to_owned(), strange: file });
         }

@@ -1,11 +1,11 @@
-//! What lies where in a run directory: said once, for runs that are written and for those that are read back.
+//! The paths of a run directory's files, stated once for writing and for reading.
 
 use std::path::{Path, PathBuf};
 
 /// What is written last, and read first.
 pub(crate) const RECORD: &str = "run.json";
 
-/// What is made of the record, for people and programs.
+/// The reports, which are made of the record.
 pub(crate) const REPORTS: [&str; 4] = ["results.csv", "report.md", "junit.xml", "report.html"];
 
 /// The digests of the images, one file for all models.
@@ -34,12 +34,12 @@ pub(crate) fn confidences(run: &Path, id: &str) -> PathBuf {
 pub(crate) fn files<'a>(run: &Path, ids: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = REPORTS.iter().chain([&DIGESTS]).map(|name| run.join(name)).collect();
     ids.for_each(|id| files.extend([predictions(run, id), confidences(run, id)]));
-    // Last, so that a directory whose files are deleted is a run's until the others are gone.
+    // The record is the last, so that the directory counts as a run's until all others are deleted.
     files.push(record(run));
     files
 }
 
-/// Named as all files of a model are (`Model::file_stem`), also where no catalog has the model any more.
+/// A model's file name. It equals `Model::file_stem`, and needs no catalog that has the model.
 fn file_of(id: &str) -> String {
     format!("{}.csv", id.replace('/', "-"))
 }

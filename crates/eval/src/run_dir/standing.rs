@@ -1,5 +1,5 @@
-//! How far a model is: what its prediction log says of the images of a plan. Reading it changes nothing, so that a plan can be
-//! shown, and networks loaded, before anything is written.
+//! How far a model is, by its prediction log. Reading it changes nothing, because a plan is shown, and networks are loaded, before
+//! anything is written.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::logs::predictions::{self, Prediction};
 use crate::plan::Plan;
 use crate::run_dir::paths;
 
-/// Whether a model has seen to an image. At the beginning only predictions are done: errors are tried again.
+/// Whether a model is done with an image. When a run begins, only predictions are done, because errors are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImageState {
     ToDo,
@@ -28,7 +28,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A standing for each model of `plan`: what the run directory `path` holds of it, where `is_begun`; else nothing.
+    /// A standing for each model of `plan`, by the logs in the run directory `path`; all images are left unless `is_begun`.
     ///
     /// # Errors
     /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood or is of other images.
@@ -86,7 +86,7 @@ impl Standing {
         self.failed.len()
     }
 
-    /// How many images are left to do, those included that are tried again.
+    /// How many images are left to do, including those that are tried again.
     pub fn left(&self) -> usize {
         self.states.iter().filter(|&&state| state == ImageState::ToDo).count()
     }

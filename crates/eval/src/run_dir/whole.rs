@@ -1,5 +1,5 @@
-//! Files that are there whole or not at all, several of them together: all are written beside their places first, and only when
-//! the disk has taken every one are they renamed. A full disk costs nothing that was there before.
+//! Several files that are replaced together or not at all. All are first written under temporary names and renamed only when the
+//! disk has taken every one, so a full disk destroys nothing.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::EvalError;
 /// Files on their way to their places.
 #[derive(Debug, Default)]
 pub(crate) struct Whole {
-    /// Where each is, and where it belongs; renamed in this order.
+    /// The temporary and the final path of each file, in the order of renaming.
     staged: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -32,7 +32,8 @@ fn beside(path: &Path, suffix: &str) -> Option<PathBuf> {
 }
 
 impl Whole {
-    /// Writes `content` beside `path`, whose folder is made if need be. What is there already in these bytes is left alone.
+    /// Writes `content` to a temporary file beside `path`, and makes its folder if need be. A file that has this content already
+    /// is left alone.
     ///
     /// # Errors
     /// [`EvalError::RunFile`].
@@ -77,7 +78,7 @@ impl Whole {
 
 impl Drop for Whole {
     fn drop(&mut self) {
-        // A file beside its place is of no use to anyone; that it cannot be removed changes nothing.
+        // A temporary file is of no use, and one that cannot be removed does no harm.
         self.staged.iter().for_each(|(temporary, _)| drop(fs::remove_file(temporary)));
     }
 }
