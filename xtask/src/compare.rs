@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use dataset::labels::described;
-use eval::compare::{Comparison, Flips, ModelComparison, Over};
 use eval::metrics::percentage;
 use eval::record::AccuracyTolerance;
 use eval::report::Style;
 use eval::stored::StoredRun;
+use eval::stored::compare::{Comparison, Flips, ModelComparison, Over};
 use models::Catalog;
 use models::catalog::FigureName;
 
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let against = StoredRun::open(&args.against)?;
     let over = if args.shared { Over::Shared } else { Over::All };
-    let comparison = eval::compare::compare(&run, &against, over)?;
+    let comparison = eval::stored::compare::compare(&run, &against, over)?;
     let gates: Vec<Gate> = (comparison.models.iter())
         .map(|model| Gate::of(&model.id, AccuracyTolerance::new(args.tolerance, &catalog), &catalog))
         .collect();

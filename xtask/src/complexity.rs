@@ -122,7 +122,7 @@ fn figure_cells(model: &Model, index: usize, figure: &FigureRecord) -> [String; 
 }
 
 /// One count.
-struct Row {
+struct CountRow {
     rule: &'static str,
     /// What the rule counts and, beside a documented figure, at which size.
     meaning: String,
@@ -132,7 +132,7 @@ struct Row {
     verdict: Option<Verdict>,
 }
 
-fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<Row>, EvalError> {
+fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<CountRow>, EvalError> {
     let costs = |size| network.costs(size).map_err(EvalError::shape(&model.id));
     let (documented, counted_at) = (&model.documented, model.counted_at());
     let [flops, params] = complexity_figures(model, &costs(counted_at)?);
@@ -148,7 +148,7 @@ fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<Row>, EvalE
     for rule in FlopsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         for &size in &sizes {
             let here = size == counted_at && documented.flops_g.as_ref().is_some_and(|it| it.rule == rule);
-            rows.push(Row {
+            rows.push(CountRow {
                 rule: rule.name(),
                 meaning: if here { explained(&flops, size, model) } else { rule.meaning().to_owned() },
                 input_size: Some(size),
@@ -161,7 +161,7 @@ fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<Row>, EvalE
     let costs = costs(counted_at)?;
     for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         let here = documented.params_m.as_ref().is_some_and(|it| it.rule == rule);
-        rows.push(Row {
+        rows.push(CountRow {
             rule: rule.name(),
             meaning: if here { params.reason.clone() } else { rule.meaning().to_owned() },
             input_size: None,

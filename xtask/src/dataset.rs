@@ -31,11 +31,11 @@ enum Action {
     ///
     /// The exit code is 2 when files cannot be decoded, labels contradict the known ones, or images are not those of the run
     /// that they are held against; 1 when only --complete is not met.
-    Check(Check),
+    Check(CheckArgs),
 }
 
 #[derive(clap::Args)]
-struct Check {
+struct CheckArgs {
     /// The images, in any layout that eval takes
     #[arg(value_name = "PATH")]
     path: PathBuf,

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
-use eval::explain::Explanation;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
-use eval::run_dir::{Identity, RunDir};
+use eval::record::explanation::Explanation;
+use eval::run_dir::{RunDir, RunIdentity};
 use eval::weights::WeightsArg;
 use eval::{EvalError, Networks, Plan, Shard, evaluate, explain, provenance};
 use models::{Catalog, DeviceName, Dtype};
@@ -171,7 +171,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         command: command_line(),
     })?;
 
-    let identity = Identity::of_plan(&plan);
+    let identity = RunIdentity::of_plan(&plan);
     let runs = checkout().join("reports").join("runs");
     let unfinished = || RunDir::find_unfinished(&runs, &identity, &plan.environment);
     let known = args.out.or_else(|| if args.fresh { None } else { unfinished() });
@@ -206,7 +206,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
 /// waited.
 fn open(
     path: &Path,
-    identity: &Identity,
+    identity: &RunIdentity,
     fresh: bool,
     wait: bool,
     stop: &AtomicBool,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use eval::EvalError;
-use eval::provenance::differing_builds;
+use eval::record::builds::differing_builds;
 use eval::stored::StoredRun;
 
 use crate::conclusion::conclude;
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
     check_all(&args.runs)?;
-    let record = eval::merge::merge(
+    let record = eval::stored::merge::merge(
         &args.runs,
         &args.out,
         args.fresh,

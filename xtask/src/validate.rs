@@ -38,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// What became of a step.
-enum Outcome {
+enum StepOutcome {
     Holds,
     /// How it ended.
     Fails(String),
@@ -64,15 +64,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         let outcome = outcome(step, &stop)?;
         let time = format!("{:.1} s", started.elapsed().as_secs_f64());
         let (result, of_step) = match outcome {
-            Outcome::Holds => ("ok".to_owned(), EXIT_HOLDS),
-            Outcome::Fails(how) => (format!("failed ({how})"), EXIT_DIFFERS),
-            Outcome::Lacks(tool) => {
+            StepOutcome::Holds => ("ok".to_owned(), EXIT_HOLDS),
+            StepOutcome::Fails(how) => (format!("failed ({how})"), EXIT_DIFFERS),
+            StepOutcome::Lacks(tool) => {
                 let (result, code) =
                     if args.strict { ("missing", EXIT_WRONG) } else { ("skipped", EXIT_HOLDS) };
                 (format!("{result}: {} is not installed ({})", tool.program, tool.install()), code)
             }
-            Outcome::CannotStart(error) => (format!("cannot be started: {error}"), EXIT_WRONG),
-            Outcome::Interrupted => {
+            StepOutcome::CannotStart(error) => (format!("cannot be started: {error}"), EXIT_WRONG),
+            StepOutcome::Interrupted => {
                 note("Interrupted.");
                 return Ok(EXIT_INTERRUPTED);
             }
@@ -91,31 +91,31 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-fn outcome(step: &'static Step, stop: &AtomicBool) -> anyhow::Result<Outcome> {
+fn outcome(step: &'static Step, stop: &AtomicBool) -> anyhow::Result<StepOutcome> {
     let Some(command) = step.command else {
         let findings = tidy::findings(&Tree::open(&checkout())?);
         findings.iter().for_each(|finding| note(finding));
         return Ok(match findings.len() {
-            0 => Outcome::Holds,
-            1 => Outcome::Fails("1 finding".to_owned()),
-            count => Outcome::Fails(format!("{count} findings")),
+            0 => StepOutcome::Holds,
+            1 => StepOutcome::Fails("1 finding".to_owned()),
+            count => StepOutcome::Fails(format!("{count} findings")),
         });
     };
     if let Some(tool) = &step.tool {
         let mut asked = Command::new(tool.program);
         asked.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
         if asked.status().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-            return Ok(Outcome::Lacks(tool));
+            return Ok(StepOutcome::Lacks(tool));
         }
     }
     let mut words = command.split(' ');
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).envs(step.variable).current_dir(checkout());
     Ok(match command.spawn().and_then(|child| wait(child, stop)) {
-        Err(error) => Outcome::CannotStart(error),
-        Ok(None) => Outcome::Interrupted,
-        Ok(Some(status)) if status.success() => Outcome::Holds,
-        Ok(Some(status)) => Outcome::Fails(status.to_string()),
+        Err(error) => StepOutcome::CannotStart(error),
+        Ok(None) => StepOutcome::Interrupted,
+        Ok(Some(status)) if status.success() => StepOutcome::Holds,
+        Ok(Some(status)) => StepOutcome::Fails(status.to_string()),
     })
 }
 

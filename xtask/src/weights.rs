@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// A table's row: what there is to say about a file, and whether that is as it should be.
-struct Row {
+struct FileRow {
     status: String,
     good: bool,
 }
@@ -82,7 +82,7 @@ struct Row {
 fn on_each(
     select: &Selected,
     faults: bool,
-    look: impl Fn(&Model, &PublishedWeights) -> anyhow::Result<Row>,
+    look: impl Fn(&Model, &PublishedWeights) -> anyhow::Result<FileRow>,
 ) -> anyhow::Result<u8> {
     let cache = Cache::from_environment();
     let catalog = select.select.catalog.load()?;
@@ -123,18 +123,18 @@ fn checked_by(weights: &PublishedWeights) -> String {
     by.join(", ")
 }
 
-fn listed(weights: &PublishedWeights) -> Row {
+fn listed(weights: &PublishedWeights) -> FileRow {
     let cache = Cache::from_environment();
     let size = |path: std::path::PathBuf| path.metadata().ok().filter(|it| it.is_file()).map(|it| it.len());
     let status = match (size(cache.path(weights)), size(cache.part(weights))) {
-        (Some(bytes), _) => return Row { status: format!("cached, {}", BinaryBytes(bytes)), good: true },
+        (Some(bytes), _) => return FileRow { status: format!("cached, {}", BinaryBytes(bytes)), good: true },
         (None, Some(bytes)) => format!("begun, {}", BinaryBytes(bytes)),
         (None, None) => "not here".to_owned(),
     };
-    Row { status, good: false }
+    FileRow { status, good: false }
 }
 
-fn verified(model: &Model, weights: &PublishedWeights) -> Row {
+fn verified(model: &Model, weights: &PublishedWeights) -> FileRow {
     let cache = Cache::from_environment();
     let path = cache.path(weights);
     if !path.is_file() {
@@ -160,7 +160,7 @@ fn verified(model: &Model, weights: &PublishedWeights) -> Row {
         Ok((_, Check::Differs(reason))) => (format!("CORRUPT: {reason}"), false),
         Err(error) => (format!("cannot be read: {error}"), false),
     };
-    Row { status, good }
+    FileRow { status, good }
 }
 
 /// Fetches `model`'s published file into the cache unless it is there.

@@ -1,6 +1,6 @@
 //! What was asked for, resolved and checked: models, recipes, weights, data, device. No network is loaded here, so that a plan
 //! costs little more than the hashes of its files. What is wrong with the command or the files shows here, except for tensors
-//! that are not the network's, which show when it is loaded ([`crate::networks`]).
+//! that are not the network's, which show when it is loaded ([`crate::run::networks`]).
 
 use std::path::Path;
 
@@ -12,12 +12,9 @@ use models::{Catalog, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
 use crate::provenance::Environment;
-use crate::record::{AccuracyTolerance, DatasetRecord};
+use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
-
-/// What a run on the embedded sample names as its data.
-pub(crate) const SAMPLE: &str = "embedded sample";
 
 /// `--recipe`: how images are prepared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

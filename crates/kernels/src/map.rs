@@ -143,8 +143,10 @@ impl<'a> Output<'a> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use graph::{Activation, Padding, Window};
+
     use super::*;
-    use crate::shape::Window;
+    use crate::epilogue::Finish;
 
     fn panics<R>(work: impl FnOnce() -> R) -> bool {
         catch_unwind(AssertUnwindSafe(work)).is_err()
@@ -169,7 +171,7 @@ mod tests {
     fn what_is_read_ahead_lies_within_the_map() {
         let values = vec![0.0; 7 * 5 * 16];
         for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1), (5, 3, 4), (1, 2, 3)] {
-            let padding = crate::shape::Padding::Explicit([padding; 4]);
+            let padding = Padding::Explicit([padding; 4]);
             let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1, 1], padding };
             let map = MapView::new(&values, 16, window.on([7, 5]).unwrap(), &values);
             let pixels = map.geometry().pixels();
@@ -187,12 +189,13 @@ mod tests {
         // SAFETY: nobody writes it.
         let output = unsafe { Output::new(Shared::new(&mut values), 16) };
         let (channels, map) = ([1.0; 16], [1.0; 96]);
-        let epilogue = Epilogue {
-            bias: Some(&channels),
-            residual: Some(&map),
-            affine: Some([&channels; 2]),
-            relu: true,
-        };
+        let whole = [
+            Finish::Bias(&channels),
+            Finish::Residual(&map),
+            Finish::Affine([&channels; 2]),
+            Finish::Activation(Activation::Relu),
+        ];
+        let epilogue = Epilogue::of(whole);
         output.check(&(0..6), &epilogue);
         output.check(&(6..6), &epilogue);
         #[expect(clippy::reversed_empty_ranges, reason = "a mistake that is refused")]
@@ -200,12 +203,13 @@ mod tests {
             assert!(panics(|| output.check(&pixels, &epilogue)), "{pixels:?}");
         }
         let short = &channels[1..];
-        for epilogue in [
-            Epilogue { bias: Some(short), ..epilogue },
-            Epilogue { residual: Some(&map[1..]), ..epilogue },
-            Epilogue { affine: Some([short, &channels]), ..epilogue },
-            Epilogue { affine: Some([&channels, short]), ..epilogue },
+        for wrong in [
+            Finish::Bias(short),
+            Finish::Residual(&map[1..]),
+            Finish::Affine([short, &channels]),
+            Finish::Affine([&channels, short]),
         ] {
+            let epilogue = Epilogue::of(whole.into_iter().chain([wrong]));
             assert!(panics(|| output.check(&(0..6), &epilogue)), "{epilogue:?}");
         }
     }

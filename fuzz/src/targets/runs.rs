@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use dataset::KnownLabels;
 use dataset::labels::LabelSet;
-use eval::compare::{Over, compare};
-use eval::merge::merge;
 use eval::record::{AccuracyTolerance, RunRecord};
 use eval::report::{self, Style};
 use eval::score;
 use eval::stored::StoredRun;
+use eval::stored::compare::{Over, compare};
+use eval::stored::merge::merge;
 use serde_json::Value;
 
 use super::catalogs::BUILT_IN;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use eval::record::{RunRecord, State};
-use eval::run_dir::{Identity, RunDir};
+use eval::record::{RunRecord, RunState};
+use eval::run_dir::{RunDir, RunIdentity};
 use eval::weights::{Downloader, ResolvedWeights, WeightsSource};
 use eval::{EvalError, Plan, PlannedModel, Standing};
 use indicatif::BinaryBytes;
@@ -23,7 +23,7 @@ pub(super) struct Out {
 /// Those of opening the run directory, and of reading its logs.
 pub(super) fn text(
     plan: &Plan,
-    identity: &Identity,
+    identity: &RunIdentity,
     out: &Out,
     explain: Option<usize>,
 ) -> Result<String, EvalError> {
@@ -136,13 +136,13 @@ fn there(path: &Path, before: Option<&RunRecord>, fresh: bool) -> String {
         };
     };
     let state = match before.state {
-        State::Finished => "a finished run",
-        State::Interrupted => "an interrupted run",
-        State::Running => "a run that was killed, or that another process is computing",
+        RunState::Finished => "a finished run",
+        RunState::Interrupted => "an interrupted run",
+        RunState::Running => "a run that was killed, or that another process is computing",
     };
     match (fresh, before.state) {
         (true, _) => format!("{state}, which would be deleted"),
-        (false, State::Finished) => {
+        (false, RunState::Finished) => {
             format!("{state} of this evaluation, which would be judged and written anew")
         }
         (false, _) => format!("{state} of this evaluation, which would go on"),

@@ -13,24 +13,24 @@ mod tree;
 pub(crate) use tree::Tree;
 
 /// One check.
-struct Check {
+struct TidyCheck {
     name: &'static str,
     findings: fn(&Tree) -> Vec<String>,
 }
 
-static CHECKS: [Check; 7] = [
-    Check { name: "ci", findings: ci::findings },
-    Check { name: "code map", findings: code_map::findings },
-    Check { name: "dependencies", findings: manifests::findings },
-    Check { name: "fixtures", findings: fixtures::findings },
-    Check { name: "links", findings: links::findings },
-    Check { name: "reports", findings: reports::findings },
-    Check { name: "sources", findings: sources::findings },
+static CHECKS: [TidyCheck; 7] = [
+    TidyCheck { name: "ci", findings: ci::findings },
+    TidyCheck { name: "code map", findings: code_map::findings },
+    TidyCheck { name: "dependencies", findings: manifests::findings },
+    TidyCheck { name: "fixtures", findings: fixtures::findings },
+    TidyCheck { name: "links", findings: links::findings },
+    TidyCheck { name: "reports", findings: reports::findings },
+    TidyCheck { name: "sources", findings: sources::findings },
 ];
 
 /// What is wrong in `tree`, a line each.
 pub(crate) fn findings(tree: &Tree) -> Vec<String> {
-    let of = |check: &'static Check| {
+    let of = |check: &'static TidyCheck| {
         (check.findings)(tree).into_iter().map(move |finding| format!("{}: {finding}", check.name))
     };
     CHECKS.iter().flat_map(of).collect()

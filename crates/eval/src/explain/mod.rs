@@ -4,7 +4,6 @@
 //! measurement says better than an argument: each swap changes one thing, and the flips it causes are
 //! counted against the recipe's own predictions of the same images.
 
-mod explanation;
 mod swaps;
 
 use std::ops::Range;
@@ -13,20 +12,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::guard::guarded;
 use dataset::{Decoded, Normalisation, RgbImage, Warnings};
-pub use explanation::{Explanation, MIN_IMAGES, SwapRecord};
 use models::catalog::FigureName;
 use models::{Classifier, ComputeError, Images};
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
-use crate::batches::{Batches, ImageLogits};
-use crate::digests;
+use crate::logs::digests;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::plan::{Plan, PlannedModel};
 use crate::record::ModelRecord;
+use crate::record::explanation::{Explanation, SwapRecord};
+use crate::record::warned::WarnedImage;
+use crate::run::batches::{Batches, ImageLogits};
 use crate::run_dir::RunDir;
 use crate::verdict::Verdict;
-use crate::warned::WarnedImage;
 
 /// Whether a model's accuracy asks for an explanation: it has not been reproduced.
 pub fn is_wanted(model: &ModelRecord) -> bool {
@@ -59,7 +58,7 @@ pub fn explain(
     let mut tally = Tally::new(swaps.len());
     let chosen = spread(plan, images);
     let total = chosen.len();
-    let mut batch = Batch::new(plan, planned, classifier);
+    let mut batch = SwapBatch::new(plan, planned, classifier);
     let predicted = dir.predicted(&planned.model.id)?;
     for (done, index) in chosen.into_iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -87,7 +86,8 @@ pub fn explain(
             tally.left_out += 1;
             continue;
         };
-        let computed: Vec<Input> = std::iter::once(&own).chain(swapped.iter().flatten()).cloned().collect();
+        let computed: Vec<SwapInput> =
+            std::iter::once(&own).chain(swapped.iter().flatten()).cloned().collect();
         // What the network cannot compute is no fact about the swaps.
         let logits = batch.run(&computed, &item.name)?.into_iter().collect::<Result<Vec<_>, _>>();
         let Ok(logits) = logits else {
@@ -115,11 +115,11 @@ fn inputs(
     planned: &PlannedModel,
     swaps: &[Swap],
     bytes: &[u8],
-) -> Option<(Input, Vec<Option<Input>>, Warnings)> {
+) -> Option<(SwapInput, Vec<Option<SwapInput>>, Warnings)> {
     let decoded = Decoded::from_bytes(bytes).ok()?;
     let zune = decoded.by_zune_jpeg(bytes);
     let crop = Arc::new(planned.recipe.crop(&decoded).ok()?);
-    let own = Input { crop, normalise: planned.recipe.normalise };
+    let own = SwapInput { crop, normalise: planned.recipe.normalise };
     let swapped = swaps.iter().map(|swap| {
         let decoded = match (&zune, swap.zune_jpeg) {
             (Ok(zune), true) => zune,
@@ -128,7 +128,7 @@ fn inputs(
         // A size too small for a swap's filter leaves the image as it is.
         let crop = swap.recipe.crop(decoded).unwrap_or_else(|_| own.crop.as_ref().clone());
         let crop = if swap.bgr { reversed(&crop) } else { crop };
-        let input = Input { crop: Arc::new(crop), normalise: swap.recipe.normalise };
+        let input = SwapInput { crop: Arc::new(crop), normalise: swap.recipe.normalise };
         (input != own).then_some(input)
     });
     let swapped = swapped.collect();
@@ -162,27 +162,27 @@ fn reversed(crop: &RgbImage) -> RgbImage {
 
 /// What a network is given.
 #[derive(Debug, Clone, PartialEq)]
-struct Input {
+struct SwapInput {
     crop: Arc<RgbImage>,
     normalise: Normalisation,
 }
 
 /// Runs inputs through the network, as many at once as the run does and as fit into memory.
-struct Batch<'a> {
+struct SwapBatch<'a> {
     planned: &'a PlannedModel,
     classifier: &'a Classifier,
     batches: Batches<'a>,
     values: Vec<f32>,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> SwapBatch<'a> {
     fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
         let batches = Batches::new(plan, planned, classifier);
         Self { planned, classifier, batches, values: Vec::new() }
     }
 
     /// The logits of each input, all made of `image`.
-    fn run(&mut self, inputs: &[Input], image: &str) -> Result<Vec<ImageLogits>, EvalError> {
+    fn run(&mut self, inputs: &[SwapInput], image: &str) -> Result<Vec<ImageLogits>, EvalError> {
         let Self { planned, classifier, batches, values } = self;
         let size = planned.recipe.size;
         let start = |part: Range<usize>| {

@@ -2,8 +2,8 @@
 
 use models::catalog::FigureName;
 
-use crate::explain::{Explanation, SwapRecord};
 use crate::metrics::percentage;
+use crate::record::explanation::{Explanation, SwapRecord};
 use crate::record::{FigureRecord, ModelRecord};
 use crate::verdict::Verdict;
 

@@ -8,7 +8,7 @@ use crate::record::{ModelRecord, RunRecord};
 
 /// The columns, in order. Empty where nothing is documented.
 #[derive(Serialize)]
-struct Row<'a> {
+struct ResultsRow<'a> {
     id: &'a str,
     source: &'a str,
     arch: &'a str,
@@ -52,12 +52,12 @@ fn device(record: &RunRecord) -> String {
     }
 }
 
-fn row<'a>(model: &'a ModelRecord, device: &'a str) -> Row<'a> {
+fn row<'a>(model: &'a ModelRecord, device: &'a str) -> ResultsRow<'a> {
     let reproduced = |name| model.figure(name).map_or("", |figure| figure.reproduced.as_str());
     let documented =
         |name| model.figure(name).and_then(|figure| figure.documented.as_deref()).unwrap_or_default();
     let (source, arch) = model.id.split_once('/').unwrap_or(("", &model.id));
-    Row {
+    ResultsRow {
         id: &model.id,
         source,
         arch,

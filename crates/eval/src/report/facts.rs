@@ -1,8 +1,8 @@
 //! What the reports say of where a run's numbers are from, in the report's language.
 
 use super::foreign;
+use crate::record::ELSEWHERE;
 use crate::record::{AccuracyTolerance, RunRecord, Session};
-use crate::score::run::ELSEWHERE;
 use crate::weights::WeightsSource;
 
 /// How a language writes what comes from elsewhere.

@@ -4,8 +4,10 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::fold::{fold, indented, pad, widest_word};
 use super::foreign::{markdown_text, visible};
-use super::table::Style;
+use super::screen;
+use super::style::Style;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -21,7 +23,7 @@ const INDENT: usize = 2;
 
 /// Rows of cells under a header. Cells are plain text from anywhere: what the language of the table would understand is escaped.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct TextTable {
     style: Style,
     width: usize,
     header: Vec<String>,
@@ -30,7 +32,14 @@ pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl Style {
+    /// An empty table with this header.
+    pub fn table(self, header: &[&str]) -> TextTable {
+        TextTable::new(self, screen::width(), header)
+    }
+}
+
+impl TextTable {
     pub(super) fn new(style: Style, width: usize, header: &[&str]) -> Self {
         let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
         Self { style, width, right: vec![false; header.len()], header, rows: Vec::new() }
@@ -258,7 +267,7 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for TextTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = match self.style {
             Style::Terminal => self.terminal(),
@@ -277,82 +286,13 @@ fn framed(widths: &[usize]) -> usize {
     sum(widths) + BORDERS
 }
 
-fn pad(text: &str, width: usize, right: bool) -> String {
-    let room = " ".repeat(width.saturating_sub(text.width()));
-    if right { room + text } else { text.to_owned() + &room }
-}
-
-/// `text` folded to `width`, its lines moved in.
-fn indented(text: &str, by: usize, width: usize) -> Vec<String> {
-    let room = width.saturating_sub(by).max(1);
-    fold(text, room).into_iter().map(|line| format!("{}{line}", " ".repeat(by))).collect()
-}
-
-fn widest_word(cell: &str) -> usize {
-    words(cell).iter().map(|word| word.width()).max().unwrap_or_default()
-}
-
-/// The words of a cell. A number and its unit, and a short interval, are one.
-fn words(cell: &str) -> Vec<String> {
-    const TOGETHER: usize = 16;
-    let mut words: Vec<String> = Vec::new();
-    for word in cell.split(' ') {
-        let joins = words.last().is_some_and(|last| {
-            let unit = ["%", "G", "M", "pp"].contains(&word) && last.ends_with(|c: char| c.is_ascii_digit());
-            let open =
-                last.starts_with('[') && !last.ends_with(']') && last.width() + word.width() < TOGETHER;
-            unit || open
-        });
-        match words.last_mut().filter(|_| joins) {
-            Some(last) => *last += &format!(" {word}"),
-            None => words.push(word.to_owned()),
-        }
-    }
-    words
-}
-
-/// Lines of at most `width` columns, broken between words, and inside of a word that is longer than a line. One at least.
-fn fold(text: &str, width: usize) -> Vec<String> {
-    if text.width() <= width {
-        return vec![text.to_owned()];
-    }
-    let mut lines = vec![String::new()];
-    for word in words(text) {
-        let last = lines.last_mut().expect("there is a line");
-        if last.is_empty() {
-            *last = word;
-        } else if last.width() + 1 + word.width() <= width {
-            *last += &format!(" {word}");
-        } else {
-            lines.push(word);
-        }
-        while let Some(rest) = lines.last_mut().and_then(|line| overflow(line, width)) {
-            lines.push(rest);
-        }
-    }
-    lines
-}
-
-/// Takes what is beyond `width` from a line.
-fn overflow(line: &mut String, width: usize) -> Option<String> {
-    if line.width() <= width {
-        return None;
-    }
-    let mut ends = line.char_indices().map(|(at, c)| at + c.len_utf8());
-    // One character at least, so that it ends.
-    let first = ends.next()?;
-    let at = ends.take_while(|&at| line[..at].width() <= width).last().unwrap_or(first);
-    let rest = line.split_off(at);
-    (!rest.is_empty()).then_some(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn figures() -> Table {
+    fn figures() -> TextTable {
         let header = ["model", "figure", "documented", "measured", "verdict", "why"];
-        let mut table = Table::new(Style::Terminal, 0, &header).right([2, 3]);
+        let mut table = TextTable::new(Style::Terminal, 0, &header).right([2, 3]);
         let why = "two digits transposed: the count by this rule is 15.214 (2 x thop MACs at 224x224)";
         for model in ["timm/xception", "somebody/xception41_deeplab"] {
             table.add_row([
@@ -397,7 +337,8 @@ mod tests {
 
     #[test]
     fn rows_go_from_one_line_to_headings_to_a_cell_a_line() {
-        let mut table = Table::new(Style::Terminal, 0, &["model", "figure", "measured", "why"]).right([2]);
+        let mut table =
+            TextTable::new(Style::Terminal, 0, &["model", "figure", "measured", "why"]).right([2]);
         table.add_row([
             "timm/xception",
             "top-1",
@@ -411,7 +352,7 @@ mod tests {
 
     #[test]
     fn markdown_cells_are_text() {
-        let mut table = Table::new(Style::Markdown, 0, &["a", "b"]);
+        let mut table = TextTable::new(Style::Markdown, 0, &["a", "b"]);
         table.add_row(["x|y", "<b>\n"]);
         table.add_markup(["`x|y`".to_owned(), String::new()]);
         let expected = "| a        | b               |\n|----------|-----------------|\n\

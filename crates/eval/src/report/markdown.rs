@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::facts::{self, MARKDOWN};
 use super::foreign::{markdown_text, shell_command};
-use super::table::{Style, explanation_table, figures_table, summary_lines, summary_table};
+use super::style::Style;
+use super::table::{explanation_table, figures_table, summary_lines, summary_table};
 use crate::record::{RunRecord, Session};
 
 /// The content of `report.md`.

@@ -3,12 +3,14 @@
 mod cells;
 mod csv_table;
 mod facts;
+mod fold;
 mod foreign;
 mod grid;
 mod html;
 mod junit;
 mod markdown;
 mod screen;
+mod style;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,8 +18,9 @@ mod tests;
 pub use csv_table::results_csv;
 use foreign::escaped;
 pub use foreign::visible;
-pub use grid::Table;
+pub use grid::TextTable;
 pub use html::html;
 pub use junit::junit_xml;
 pub use markdown::markdown;
-pub use table::{Style, explanation_table, figures_table, summary_lines, summary_table};
+pub use style::Style;
+pub use table::{explanation_table, figures_table, summary_lines, summary_table};

@@ -2,7 +2,7 @@
 
 /// Where nobody says how wide a screen is: in a file, a pipe, the log of a job. A row of figures takes a line there, and only
 /// long reasons are folded.
-const ELSEWHERE: usize = 150;
+const NO_TERMINAL: usize = 150;
 
 /// Columns for standard output: `COLUMNS` where it is set, as for other programs; else the terminal's, if it is one.
 pub(super) fn width() -> usize {
@@ -24,7 +24,7 @@ fn terminal() -> Option<usize> {
 /// Tables need some columns; what claims to be narrower is folded by the terminal.
 fn chosen(asked: Option<usize>, terminal: impl FnOnce() -> Option<usize>) -> usize {
     let known = |columns: &usize| *columns > 0;
-    asked.filter(known).or_else(|| terminal().filter(known)).unwrap_or(ELSEWHERE).max(20)
+    asked.filter(known).or_else(|| terminal().filter(known)).unwrap_or(NO_TERMINAL).max(20)
 }
 
 #[cfg(test)]
@@ -36,7 +36,7 @@ mod tests {
         assert_eq!(chosen(Some(60), || Some(80)), 60);
         assert_eq!(chosen(None, || Some(80)), 80);
         // Some terminals say 0 when they do not know.
-        assert_eq!(chosen(Some(0), || Some(0)), ELSEWHERE);
+        assert_eq!(chosen(Some(0), || Some(0)), NO_TERMINAL);
         assert_eq!(chosen(Some(3), || None), 20);
     }
 }

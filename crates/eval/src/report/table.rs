@@ -1,28 +1,12 @@
 //! The tables of a run, for a terminal or for Markdown: a line a model, then a line a figure, documented beside measured.
 
 use super::cells;
-use super::grid::Table;
-use super::screen;
-use crate::explain::Explanation;
-use crate::provenance::differing_builds;
+use super::grid::TextTable;
+use super::style::Style;
+use crate::record::builds::differing_builds;
+use crate::record::explanation::Explanation;
 use crate::record::{ModelRecord, RunRecord};
 use crate::verdict::Verdict;
-
-/// Where a table is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// In a terminal, or wherever standard output goes; tables fit its width.
-    Terminal,
-    /// In a Markdown file.
-    Markdown,
-}
-
-impl Style {
-    /// An empty table with this header.
-    pub fn table(self, header: &[&str]) -> Table {
-        Table::new(self, screen::width(), header)
-    }
-}
 
 /// A line a model: the verdict on its row, and its figures. Where a line has no room for them, those documented are left to
 /// the table of figures, which has both.
@@ -36,7 +20,7 @@ pub fn summary_table(models: &[ModelRecord], style: Style) -> String {
 }
 
 /// That table with what was measured, and where `documented` is true what is documented.
-pub(super) fn summary(models: &[ModelRecord], style: Style, documented: bool) -> Table {
+pub(super) fn summary(models: &[ModelRecord], style: Style, documented: bool) -> TextTable {
     let mut table = style.table(&cells::SUMMARY).right(2..cells::SUMMARY.len());
     for model in models {
         let figures = cells::summary(model).into_iter().map(|figure| match figure.documented {
@@ -76,7 +60,7 @@ pub fn explanation_table(explanation: &Explanation, style: Style) -> String {
     lines(&table)
 }
 
-fn lines(table: &Table) -> String {
+fn lines(table: &TextTable) -> String {
     format!("{table}\n")
 }
 
@@ -85,7 +69,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     let mut lines = Vec::new();
     let all = || record.models.iter();
     let seeded = all().any(|model| model.weights == crate::weights::WeightsSource::Seeded);
-    let sample = record.dataset.path == crate::plan::SAMPLE;
+    let sample = record.dataset.path == crate::record::SAMPLE;
     match (sample, seeded) {
         (true, true) => lines.push(
             "This run used the embedded sample and seeded weights, so its accuracies are not comparable with the documented ones; FLOPs and parameters are."
@@ -141,7 +125,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
     for (model, explanation) in all().filter_map(|model| Some((model, model.explanation.as_ref()?))) {
         lines.push(format!("{}: {}.", model.id, explanation.conclusion()));
     }
-    lines.extend(crate::warned::sentence(&record.decoder_warnings).map(|sentence| sentence + "."));
+    lines.extend(crate::record::warned::sentence(&record.decoder_warnings).map(|sentence| sentence + "."));
     for model in all().filter(|model| model.errors > 0) {
         let first = model.first_errors.iter().take(3);
         let named: Vec<String> = first.map(|error| format!("{} ({})", error.image, error.error)).collect();

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::foreign::{escaped, is_invisible, markdown_text};
 use super::*;
+use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
-use crate::predictions::Prediction;
 use crate::record::RunRecord;
 
 /// The fields of `run.json` that hold text from elsewhere: names, notes, messages, versions.

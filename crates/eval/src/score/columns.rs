@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Where a row has what, by the index of the cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns {
+pub struct ColumnRoles {
     names: Vec<String>,
     image: usize,
     /// The label of the image, if the table has it.
@@ -145,11 +145,11 @@ pub(super) fn names_an_image(cells: &[&str]) -> bool {
     cells.iter().any(|cell| IMAGE.contains(&plain(cell).as_str()))
 }
 
-impl Columns {
+impl ColumnRoles {
     /// What the columns with these `names` are, or why that cannot be told and what would tell it.
     pub(super) fn of(names: &[&str]) -> Result<Self, String> {
         let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
-        let told = Told::by(&plain);
+        let told = HeadingRoles::by(&plain);
         let shown: Vec<String> = names.iter().map(|name| format!("`{}`", name.trim())).collect();
         let refused = |what: &str| format!("of the columns {}, {what}; {ADVICE}", shown.join(", "));
         let image = match (&told.image[..], &told.image_perhaps[..]) {
@@ -211,7 +211,7 @@ impl Columns {
 
 /// What the names say, by the indices of columns.
 #[derive(Default)]
-struct Told {
+struct HeadingRoles {
     image: Vec<usize>,
     image_perhaps: Vec<usize>,
     label: Vec<usize>,
@@ -222,7 +222,7 @@ struct Told {
     unknown: Vec<usize>,
 }
 
-impl Told {
+impl HeadingRoles {
     fn by(names: &[String]) -> Self {
         let mut told = Self::default();
         for (index, name) in names.iter().map(String::as_str).enumerate() {
@@ -259,7 +259,7 @@ mod tests {
 
     fn told(heading: &str) -> Result<(usize, Option<usize>, Vec<usize>), String> {
         let names: Vec<&str> = heading.split(',').collect();
-        Columns::of(&names).map(|it| (it.image, it.label, it.classes))
+        ColumnRoles::of(&names).map(|it| (it.image, it.label, it.classes))
     }
 
     #[test]

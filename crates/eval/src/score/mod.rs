@@ -7,15 +7,15 @@ mod columns;
 mod read;
 pub mod run;
 
-pub use columns::Columns;
+pub use columns::ColumnRoles;
 use dataset::KnownLabels;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};
 use models::Model;
 use models::catalog::{Figure, FigureName};
-pub use read::{Format, Predictions, Ranked, read};
+pub use read::{Predictions, PredictionsFormat, Ranked, read};
 
 use crate::EvalError;
-use crate::diagnosis::diagnose;
+use crate::judge::diagnosis::diagnose;
 use crate::metrics::{Hits, TOP_K, percentage};
 use crate::plan::check_label_set;
 use crate::record::AccuracyTolerance;
@@ -162,7 +162,7 @@ pub fn score(
 /// A table whose labels are not the known ones counts classes in another way, and so may its predictions. A log is this
 /// program's, whose classes are known.
 fn check_order_of_classes(predictions: &Predictions) -> Result<(), EvalError> {
-    let Format::Table(columns) = &predictions.format else { return Ok(()) };
+    let PredictionsFormat::Table(columns) = &predictions.format else { return Ok(()) };
     let Some(column) = columns.label_name() else { return Ok(()) };
     let both = |ranked: &'_ Ranked| Some((labels::val_label(&ranked.image)?, ranked.label?));
     let pairs = predictions.images.iter().filter_map(|ranked| Some((ranked, both(ranked)?)));
@@ -259,7 +259,12 @@ mod tests {
                 line: number,
             };
             let images = numbers.map(ranked).collect();
-            Predictions { path: PathBuf::new(), format: Format::Rows, images, sha256: String::new() }
+            Predictions {
+                path: PathBuf::new(),
+                format: PredictionsFormat::Rows,
+                images,
+                sha256: String::new(),
+            }
         };
         let all = images(1..=VAL_IMAGES);
         let comparable = score(&all, None, LabelSet::Original).unwrap();

@@ -7,29 +7,29 @@ use dataset::labels::{self, CLASSES};
 use dataset::regular;
 use sha2::{Digest as _, Sha256};
 
-use super::columns::{self, Columns};
+use super::columns::{self, ColumnRoles};
 use crate::EvalError;
-use crate::digests::hex;
+use crate::logs::digests::hex;
+use crate::logs::predictions;
 use crate::metrics::TOP_K;
-use crate::predictions;
 
 /// Predictions are read whole; those of 50,000 images have 6 MB, with their probabilities a hundred times that.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// How a file of predictions is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Format {
+pub enum PredictionsFormat {
     /// This project's prediction log.
     Log,
     /// `image,class` rows, or five classes a row, the best first.
     Rows,
     /// Rows under a heading that says which column is what.
-    Table(Columns),
+    Table(ColumnRoles),
     /// `{path}: Relay top-{i} id: {n}, prob: {p}, class name: {name}`, five lines an image.
     VastModelZoo,
 }
 
-impl Format {
+impl PredictionsFormat {
     /// For people.
     pub fn name(&self) -> String {
         match self {
@@ -60,7 +60,7 @@ pub struct Predictions {
     /// The file.
     pub path: PathBuf,
     /// How it is written.
-    pub format: Format,
+    pub format: PredictionsFormat,
     /// An entry an image, each image once.
     pub images: Vec<Ranked>,
     /// SHA-256 of the bytes that were read.
@@ -98,7 +98,7 @@ pub fn read(path: &Path) -> Result<Predictions, EvalError> {
     Ok(Predictions { path: path.to_owned(), format, images, sha256 })
 }
 
-pub(super) fn parse(text: &str) -> Result<(Format, Vec<Ranked>), String> {
+pub(super) fn parse(text: &str) -> Result<(PredictionsFormat, Vec<Ranked>), String> {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if predictions::is_header(first) {
         let rows = predictions::parse(text.as_bytes())?;
@@ -108,10 +108,10 @@ pub(super) fn parse(text: &str) -> Result<(Format, Vec<Ranked>), String> {
             label: Some(row.label),
             line,
         });
-        return Ok((Format::Log, ranked.collect()));
+        return Ok((PredictionsFormat::Log, ranked.collect()));
     }
     if first.contains(RELAY) {
-        return vast_model_zoo(text).map(|images| (Format::VastModelZoo, images));
+        return vast_model_zoo(text).map(|images| (PredictionsFormat::VastModelZoo, images));
     }
     rows(text)
 }
@@ -167,20 +167,22 @@ fn relay(line: &str) -> Option<(&str, usize, &str)> {
 }
 
 /// `image,class` or `image,class,class,class,class,class`, or what a heading says.
-fn rows(text: &str) -> Result<(Format, Vec<Ranked>), String> {
+fn rows(text: &str) -> Result<(PredictionsFormat, Vec<Ranked>), String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut images: Vec<Ranked> = Vec::new();
-    let mut format = Format::Rows;
+    let mut format = PredictionsFormat::Rows;
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(index + 1, |position| position.line() as usize);
         let cells: Vec<&str> = record.iter().map(str::trim).collect();
         if index == 0 && is_heading(&cells) {
-            format = Format::Table(Columns::of(&cells).map_err(|reason| format!("line {line}: {reason}"))?);
+            format = PredictionsFormat::Table(
+                ColumnRoles::of(&cells).map_err(|reason| format!("line {line}: {reason}"))?,
+            );
             continue;
         }
         let ranked = match &format {
-            Format::Table(columns) => table_row(columns, &cells, line),
+            PredictionsFormat::Table(columns) => table_row(columns, &cells, line),
             _ => bare_row(&cells, line),
         };
         let ranked = ranked.map_err(|reason| format!("line {line}: {reason}"))?;
@@ -195,7 +197,7 @@ fn rows(text: &str) -> Result<(Format, Vec<Ranked>), String> {
 }
 
 /// A row under a heading.
-fn table_row(columns: &Columns, cells: &[&str], line: usize) -> Result<Ranked, String> {
+fn table_row(columns: &ColumnRoles, cells: &[&str], line: usize) -> Result<Ranked, String> {
     if cells.len() != columns.count() {
         return Err(format!("{} cells, where the heading has {}", cells.len(), columns.count()));
     }
@@ -288,7 +290,7 @@ mod tests {
                 (start..).zip(classes).map(|(rank, class)| line(image, rank, class)).collect()
             };
             let text = lines(A, [65, 1, 2, 3, 4]) + &lines(B, [1, 2, 3, 970, 4]);
-            assert_eq!(parse(&text).unwrap().0, Format::VastModelZoo);
+            assert_eq!(parse(&text).unwrap().0, PredictionsFormat::VastModelZoo);
             let expected = [(A, vec![65, 1, 2, 3, 4]), (B, vec![1, 2, 3, 970, 4])];
             let images = parse(&text).unwrap().1;
             let found = images.into_iter().map(|ranked| (ranked.image, ranked.classes));

@@ -14,21 +14,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Predictions, Ranked};
 use crate::EvalError;
-use crate::digests::hex;
-use crate::layout;
+use crate::logs::digests::hex;
+use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
-use crate::predictions::Prediction;
 use crate::provenance::Environment;
 use crate::record::{
-    AccuracyTolerance, DatasetRecord, FigureRecord, ModelRecord, RunRecord, SCHEMA_VERSION, State,
+    AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RunRecord, RunState,
+    SCHEMA_VERSION,
 };
-use crate::run_dir::{Finished, Identity, RunDir, read_record};
-use crate::stored::StoredRun;
+use crate::run_dir::paths;
+use crate::run_dir::{Finished, RunDir, RunIdentity, read_record};
+use crate::stored::stored_run::StoredRun;
 use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
-
-/// What stands for a device or a recipe that nobody knows.
-pub(crate) const ELSEWHERE: &str = "elsewhere";
 
 /// How predictions are written down as a run.
 #[derive(Debug)]
@@ -66,7 +64,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     };
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
-        state: State::Finished,
+        state: RunState::Finished,
         command: run.command.clone(),
         environment: Environment::current(),
         device: ELSEWHERE.to_owned(),
@@ -84,7 +82,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
     record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
 
-    let mut dir = RunDir::open_waiting(run.out, &Identity::of_record(&record), run.fresh, &mut |_| false)?;
+    let mut dir = RunDir::open_waiting(run.out, &RunIdentity::of_record(&record), run.fresh, &mut |_| false)?;
     let finished = Finished {
         record: &record,
         rows: &[&rows],
@@ -103,7 +101,7 @@ fn check_apart(predictions: &Path, out: &Path, id: &str) -> Result<(), EvalError
     let (Ok(file), Ok(run)) = (predictions.canonicalize(), out.canonicalize()) else { return Ok(()) };
     let before = read_record(out).ok().flatten();
     let before = before.iter().flat_map(|before| &before.models).map(|model| model.id.as_str());
-    if !layout::files(&run, before.chain([id])).contains(&file) {
+    if !paths::files(&run, before.chain([id])).contains(&file) {
         return Ok(());
     }
     let reason =

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::check::{Check, Fingerprint, check};
-use crate::digests::hex;
+use crate::logs::digests::hex;
 
 /// Remembers the files that the catalog has no hash for, by what they were when first seen.
 pub(super) const FIRST_SEEN: &str = "first-seen.json";
@@ -33,7 +33,7 @@ pub struct Cache {
 /// Holds a file's lock until it is dropped. The lock file stays: removing it would let two processes
 /// lock two files of the same name.
 #[derive(Debug)]
-pub struct Lock {
+pub struct FileLock {
     _file: File,
 }
 
@@ -112,11 +112,11 @@ impl Cache {
     ///
     /// # Errors
     /// When the folder cannot be made or its file system does not lock.
-    pub fn lock(&self, weights: &PublishedWeights, wait: impl FnOnce()) -> io::Result<Lock> {
+    pub fn lock(&self, weights: &PublishedWeights, wait: impl FnOnce()) -> io::Result<FileLock> {
         self.lock_key(&Self::key(weights), wait)
     }
 
-    fn lock_key(&self, key: &str, wait: impl FnOnce()) -> io::Result<Lock> {
+    fn lock_key(&self, key: &str, wait: impl FnOnce()) -> io::Result<FileLock> {
         let path = self.folder.join(format!("{key}.lock"));
         fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
         let mut options = OpenOptions::new();
@@ -130,7 +130,7 @@ impl Cache {
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        Ok(Lock { _file: lock })
+        Ok(FileLock { _file: lock })
     }
 
     /// Compares the cached file of the model `id` with the catalog, or with what was first seen.

@@ -8,7 +8,7 @@ use models::catalog::{MIN_SHA256_DIGITS, PublishedWeights};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::digests::hex;
+use crate::logs::digests::hex;
 
 /// What a file is told by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,19 +7,19 @@
 //! what is expected from then on.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use dataset::regular::{self, RegularFile};
+use dataset::regular::RegularFile;
 use models::catalog::PublishedWeights;
-use ureq::http::{StatusCode, header};
 
+use super::attempt::{Attempt, Request, Transfer};
 use super::cache::Cache;
 use super::check::{Check, Fingerprint};
-use super::part::{PartOf, content_range, discard, header_text, length, open_at, remove, resumable, sidecar};
+use super::part::{discard, length, remove, sidecar};
 
 /// A published file that is asked for.
 pub struct Wanted<'a> {
@@ -29,18 +29,6 @@ pub struct Wanted<'a> {
     pub weights: &'a PublishedWeights,
     /// Whether a file is a checkpoint of the model's network, and else why not. Asked where no hash tells the file.
     pub loads: &'a dyn Fn(&Arc<RegularFile>) -> Result<(), String>,
-}
-
-/// How a download is watched.
-pub trait Transfer {
-    /// `have` bytes of `file` are here from before, of `total` if that is known.
-    fn start(&mut self, file: &str, have: u64, total: Option<u64>);
-    /// So many more bytes are here.
-    fn received(&mut self, bytes: u64);
-    /// Something to know: a retry, a wait.
-    fn note(&mut self, line: &str);
-    /// The transfer has ended, well or not.
-    fn finish(&mut self);
 }
 
 /// Fetches files; the fields are the policy.
@@ -72,14 +60,6 @@ impl Default for Downloader {
             most_bytes: 16 << 30,
         }
     }
-}
-
-/// How far an attempt came.
-enum Attempt {
-    /// The whole body is in the part file.
-    Whole,
-    /// Another attempt may do better, after a wait that the server may have named.
-    Again { reason: String, after: Option<Duration> },
 }
 
 impl Downloader {
@@ -119,14 +99,14 @@ impl Downloader {
             let file = Arc::new(RegularFile::open(&path).map_err(at)?);
             let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
             match verdict {
-                Told::As(Check::Differs(reason)) | Told::Useless { reason, recorded: false } => {
+                Assessment::As(Check::Differs(reason)) | Assessment::Useless { reason, recorded: false } => {
                     transfer.note(&format!(
                         "{}: what is cached is not the published file ({reason}); fetching it again",
                         weights.file
                     ));
                 }
                 // Its own record would refuse any other file.
-                Told::Useless { reason, recorded: true } => {
+                Assessment::Useless { reason, recorded: true } => {
                     return Err(format!(
                         "{} {reason}, and {} says that it is the file that was first seen; `cargo xtask weights forget {}` \
                          makes the cache forget it",
@@ -135,8 +115,8 @@ impl Downloader {
                         wanted.id
                     ));
                 }
-                Told::As(Check::Unknown) => return trust(cache, weights, &found),
-                Told::As(told) => return Ok(told),
+                Assessment::As(Check::Unknown) => return trust(cache, weights, &found),
+                Assessment::As(told) => return Ok(told),
             }
         }
         self.fetch_locked(cache, wanted, transfer)
@@ -162,18 +142,18 @@ impl Downloader {
             let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
             drop(file);
             let told = match verdict {
-                Told::As(Check::Differs(reason)) => {
+                Assessment::As(Check::Differs(reason)) => {
                     transfer
                         .note(&format!("{}: what arrived is not the published file: {reason}", weights.file));
                     wrong = reason;
                     None
                 }
-                Told::Useless { reason, .. } => {
+                Assessment::Useless { reason, .. } => {
                     transfer.note(&format!("{}: what arrived {reason}", weights.file));
                     wrong = format!("what it gives {reason}");
                     None
                 }
-                Told::As(told) => Some(told),
+                Assessment::As(told) => Some(told),
             };
             let Some(told) = told else {
                 discard(&part).map_err(at)?;
@@ -197,9 +177,10 @@ impl Downloader {
         transfer: &mut dyn Transfer,
     ) -> Result<(), String> {
         let url = self.address(weights);
+        let request = Request { url: &url, part, weights, stall: self.stall, most_bytes: self.most_bytes };
         let (mut failures, mut furthest) = (0, length(part));
         loop {
-            let (reason, after) = match self.attempt(&url, part, weights, transfer)? {
+            let (reason, after) = match request.attempt(transfer)? {
                 Attempt::Whole => return Ok(()),
                 Attempt::Again { reason, after } => (reason, after),
             };
@@ -223,155 +204,10 @@ impl Downloader {
             thread::sleep(wait);
         }
     }
-
-    /// One request. An error is final; what another attempt may mend is [`Attempt::Again`].
-    fn attempt(
-        &self,
-        url: &str,
-        part: &Path,
-        weights: &PublishedWeights,
-        transfer: &mut dyn Transfer,
-    ) -> Result<Attempt, String> {
-        let disk = |error: io::Error| {
-            format!(
-                "cannot write {}: {error}; what has arrived is kept, so free space and go on",
-                part.display()
-            )
-        };
-        let again = |reason: String| Ok(Attempt::Again { reason, after: None });
-        let part_before = resumable(part, url);
-        let have = if part_before.is_some() { length(part) } else { 0 };
-        let part_before = part_before.filter(|_| have > 0);
-        if part_before.as_ref().is_some_and(|it| it.total == Some(have)) {
-            // Whole already: the process ended before it could give the file its name.
-            return Ok(Attempt::Whole);
-        }
-        // A proxy from HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is the agent's own default, as is NO_PROXY.
-        let agent = ureq::Agent::new_with_config(
-            ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .timeout_connect(Some(self.stall))
-                .timeout_recv_response(Some(self.stall))
-                .timeout_per_read(Some(self.stall))
-                .user_agent(concat!("imagenet-eval/", env!("CARGO_PKG_VERSION")))
-                .build(),
-        );
-        let mut request = agent.get(url).header(header::ACCEPT_ENCODING, "identity");
-        if let Some(validator) = part_before.as_ref().and_then(|it| it.validator.as_ref()) {
-            request = request.header(header::RANGE, format!("bytes={have}-"));
-            request = request.header(header::IF_RANGE, validator);
-        }
-        let mut response = match request.call() {
-            Ok(response) => response,
-            Err(ureq::Error::BadUri(reason)) => return Err(format!("{url} is no address: {reason}")),
-            // Waiting does not mend a machine without a network, and a person is watching.
-            Err(ureq::Error::HostNotFound) => return Err(format!("{url}: no such host, or no network")),
-            Err(error) => return again(format!("cannot be reached ({error})")),
-        };
-        let headers = response.headers();
-        let text = |name| header_text(headers, name);
-        let length_of_body = text(header::CONTENT_LENGTH).and_then(|value| value.parse::<u64>().ok());
-        let (start, end, total) = match response.status() {
-            StatusCode::OK => (0, None, length_of_body),
-            StatusCode::PARTIAL_CONTENT => {
-                let part_of = |total| PartOf::of_answer(url, headers, total);
-                match (content_range(text(header::CONTENT_RANGE)), &part_before) {
-                    (Some(range), Some(before))
-                        if range.start == have && part_of(range.total).is_of_the_version_of(before) =>
-                    {
-                        (have, Some(range.end), range.total.or(before.total))
-                    }
-                    _ => {
-                        discard(part).map_err(disk)?;
-                        return again(
-                            "the server sent a part of another version, or another part, than was asked for"
-                                .to_owned(),
-                        );
-                    }
-                }
-            }
-            StatusCode::RANGE_NOT_SATISFIABLE => {
-                discard(part).map_err(disk)?;
-                return again("the server has no such part".to_owned());
-            }
-            status
-            @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS) => {
-                let after = text(header::RETRY_AFTER).and_then(retry_after);
-                return Ok(Attempt::Again { reason: format!("the server answered {status}"), after });
-            }
-            status if status.is_server_error() => {
-                let after = text(header::RETRY_AFTER).and_then(retry_after);
-                return Ok(Attempt::Again { reason: format!("the server answered {status}"), after });
-            }
-            status => return Err(format!("{url}: the server answered {status}")),
-        };
-        if text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html")) {
-            return Err(format!(
-                "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
-            ));
-        }
-        if let (Some(expected), Some(total)) = (weights.bytes, total)
-            && total != expected
-        {
-            return Err(format!("{url} has {total} bytes, and the published file has {expected}"));
-        }
-        let most = weights.bytes.unwrap_or(self.most_bytes);
-        let too_large = || {
-            let remedy = "if that is right, say how many in the catalog (`bytes`), or put the file into the cache yourself";
-            format!("{url} gives more than {most} bytes; {remedy}")
-        };
-        if total.is_some_and(|total| total > most) {
-            return Err(too_large());
-        }
-        let part_of = PartOf::of_answer(url, headers, total);
-
-        let mut file = open_at(part, start).map_err(disk)?;
-        if start == 0 {
-            let json = serde_json::to_vec(&part_of).map_err(|error| disk(error.into()))?;
-            regular::create_anew(&sidecar(part)).and_then(|mut file| file.write_all(&json)).map_err(disk)?;
-        }
-        transfer.start(&weights.file, start, total.or(weights.bytes));
-        let mut body = response.body_mut().as_reader();
-        let (mut position, mut buffer) = (start, vec![0; 1 << 16]);
-        loop {
-            let read = match body.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) => {
-                    return again(format!("the transfer broke off after {position} bytes ({error})"));
-                }
-            };
-            if position == 0 && buffer[0] == b'<' {
-                return Err(format!(
-                    "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
-                ));
-            }
-            let after = position + read as u64;
-            if after > end.or(total).unwrap_or(most) {
-                drop(file);
-                discard(part).map_err(disk)?;
-                return match end.or(total) {
-                    Some(expected) => {
-                        again(format!("the server sent more than the {expected} bytes that it said"))
-                    }
-                    None => Err(too_large()),
-                };
-            }
-            file.write_all(&buffer[..read]).map_err(disk)?;
-            position = after;
-            transfer.received(read as u64);
-        }
-        // A part may end before the whole does; what is after it is asked for next.
-        if let Some(expected) = end.into_iter().chain(total).find(|&expected| expected != position) {
-            return again(format!("the transfer ended after {position} of {expected} bytes"));
-        }
-        file.sync_all().map_err(disk)?;
-        Ok(Attempt::Whole)
-    }
 }
 
 /// What is said of a file that is here.
-enum Told {
+enum Assessment {
     As(Check),
     /// The catalog has nothing to tell it by, and it is no checkpoint of the network: why, and whether the cache expects
     /// it all the same, as older versions recorded whatever came.
@@ -382,17 +218,21 @@ enum Told {
 }
 
 /// Compares the file with what the catalog says; where that is nothing, the file has to load as the network's checkpoint.
-fn checked(cache: &Cache, wanted: &Wanted<'_>, file: &Arc<RegularFile>) -> io::Result<(Fingerprint, Told)> {
+fn checked(
+    cache: &Cache,
+    wanted: &Wanted<'_>,
+    file: &Arc<RegularFile>,
+) -> io::Result<(Fingerprint, Assessment)> {
     let (found, check) = cache.check_file(wanted.id, wanted.weights, file)?;
     let told = match check {
         Check::Unknown | Check::AsFirstSeen => match (wanted.loads)(file) {
-            Ok(()) => Told::As(check),
-            Err(reason) => Told::Useless {
+            Ok(()) => Assessment::As(check),
+            Err(reason) => Assessment::Useless {
                 reason: format!("is no checkpoint of {}'s network ({reason})", wanted.id),
                 recorded: check == Check::AsFirstSeen,
             },
         },
-        check => Told::As(check),
+        check => Assessment::As(check),
     };
     if !file.is_unchanged()? {
         return Err(io::Error::other("it was changed while it was read; let nothing else write there"));
@@ -411,26 +251,4 @@ fn in_an_address(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=@".contains(&byte);
     let written = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     name.bytes().map(written).collect()
-}
-
-/// Seconds, or a date.
-fn retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_understood() {
-        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
-        assert!(retry_after("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1 << 30));
-        assert_eq!(retry_after("Fri, 31 Dec 1999 23:59:59 GMT"), None);
-        assert_eq!(retry_after("soon"), None);
-    }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn open(path: &Path, plan: &Plan, fresh: bool) -> Result<(), EvalError> {
-    RunDir::open(path, &Identity::of_plan(plan), fresh).map(drop)
+    RunDir::open(path, &RunIdentity::of_plan(plan), fresh).map(drop)
 }
 
 /// Every file below `folder` with its content.
@@ -154,7 +154,7 @@ fn files_are_not_written_behind_a_linked_folder() {
 fn a_folder_that_is_deleted_while_it_is_waited_for_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("runs/1");
-    let identity = Identity::of_plan(&plan(&Options { limit: Some(1), ..Options::default() }).unwrap());
+    let identity = RunIdentity::of_plan(&plan(&Options { limit: Some(1), ..Options::default() }).unwrap());
     let held = RunDir::open(&out, &identity, false).unwrap();
     let mut asked = 0;
     let waited = RunDir::open_waiting(&out, &identity, false, &mut |_| {

@@ -24,7 +24,7 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     let classifier = &networks.load(0).unwrap().classifier;
     let mut told = Vec::new();
     let mut tell = |done, total| told.push((done, total));
-    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let dir = RunDir::open(folder.path(), &RunIdentity::of_plan(&seen), false).unwrap();
     let found = explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 2, &stop, &mut tell)
         .unwrap()
         .unwrap();
@@ -55,7 +55,7 @@ fn swaps_are_tried_on_the_images_of_the_run() {
     }
     // A stop before the first image leaves nothing to say.
     stop.store(true, Ordering::Relaxed);
-    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let dir = RunDir::open(folder.path(), &RunIdentity::of_plan(&seen), false).unwrap();
     assert_eq!(
         explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 2, &stop, &mut |_, _| ())
             .unwrap(),
@@ -84,7 +84,7 @@ fn an_image_that_cannot_be_read_is_left_out() {
     let mut networks = Networks::of(&seen);
     let classifier = &networks.load(0).unwrap().classifier;
     let tried = explain::images_tried(&seen, 200);
-    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let dir = RunDir::open(folder.path(), &RunIdentity::of_plan(&seen), false).unwrap();
     let again =
         || explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 200, &stop, &mut |_, _| ());
     let found = again().unwrap().unwrap();

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
 use dataset::labels::LabelSet;
+use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
-use eval::predictions::{self, Prediction};
-use eval::record::{RunRecord, State};
-use eval::run_dir::{Identity, RunDir};
+use eval::record::{RunRecord, RunState};
+use eval::run_dir::{RunDir, RunIdentity};
 use eval::stored::StoredRun;
 use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
@@ -120,14 +120,14 @@ fn run_with(
     path: &Path,
     images: usize,
 ) -> Result<Outcome, EvalError> {
-    let mut dir = RunDir::open(path, &Identity::of_plan(plan), false)?;
+    let mut dir = RunDir::open(path, &RunIdentity::of_plan(plan), false)?;
     let stop = AtomicBool::new(false);
     evaluate(plan, &mut dir, networks, &stop, &mut StopAfter { images, stop: &stop, errors: Vec::new() })
 }
 
 /// A run that starts over in `path` and is stopped before its first image.
 fn started_over(plan: &Plan, path: &Path) -> Result<Outcome, EvalError> {
-    let mut dir = RunDir::open(path, &Identity::of_plan(plan), true)?;
+    let mut dir = RunDir::open(path, &RunIdentity::of_plan(plan), true)?;
     let stop = AtomicBool::new(true);
     let mut progress = StopAfter { images: usize::MAX, stop: &stop, errors: Vec::new() };
     evaluate(plan, &mut dir, &mut Networks::of(plan), &stop, &mut progress)

@@ -72,5 +72,5 @@ fn a_batch_that_fails_for_another_reason_is_computed_image_by_image() {
     );
     assert!(error.contains(words) && !error.contains("memory"), "{error}");
     let record: RunRecord = serde_json::from_slice(&fs::read(none.path().join("run.json")).unwrap()).unwrap();
-    assert!(record.state == State::Interrupted && record.sessions[0].smaller_batches.is_empty());
+    assert!(record.state == RunState::Interrupted && record.sessions[0].smaller_batches.is_empty());
 }

@@ -116,7 +116,8 @@ fn runs_over_other_bytes_are_told_apart() {
     fs::write(&two, &flipped).unwrap();
     let other = evaluated("other");
     assert_eq!(one.record.dataset.fingerprint, other.record.dataset.fingerprint);
-    let notes = |other| eval::compare::compare(&one, other, eval::compare::Over::All).unwrap().notes;
+    let notes =
+        |other| eval::stored::compare::compare(&one, other, eval::stored::compare::Over::All).unwrap().notes;
     assert_eq!(notes(&same), [""; 0]);
     assert_eq!(
         notes(&other),

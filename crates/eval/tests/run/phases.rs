@@ -90,15 +90,15 @@ fn a_look_at_a_run_directory_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
-    let identity = Identity::of_plan(&one);
+    let identity = RunIdentity::of_plan(&one);
     assert!(RunDir::look(&path, &identity, false).unwrap().is_none());
     assert!(!path.exists());
     run(&one, &path).unwrap();
     let found = RunDir::look(&path, &identity, false).unwrap().unwrap();
-    assert_eq!(found.state, State::Finished);
+    assert_eq!(found.state, RunState::Finished);
 
     let card =
-        Identity::of_plan(&plan(&Options { card: true, limit: Some(1), ..Options::default() }).unwrap());
+        RunIdentity::of_plan(&plan(&Options { card: true, limit: Some(1), ..Options::default() }).unwrap());
     let error = RunDir::look(&path, &card, false).unwrap_err();
     assert!(matches!(error, EvalError::OtherRun { .. }), "{error}");
     assert!(RunDir::look(&path, &card, true).unwrap().is_some());

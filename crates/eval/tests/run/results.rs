@@ -26,7 +26,7 @@ fn a_run_writes_what_the_framework_predicts() {
 
     let record: RunRecord =
         serde_json::from_slice(&fs::read(folder.path().join("run.json")).unwrap()).unwrap();
-    assert_eq!(record.state, State::Finished);
+    assert_eq!(record.state, RunState::Finished);
     let model = &record.models[0];
     assert_eq!((model.images, model.errors, model.top1_hits, model.top5_hits), (24, 0, top1, top5));
     assert_eq!((model.timed_images, model.verdict), (24, Verdict::NotComparable));
@@ -179,7 +179,7 @@ fn a_run_in_another_type_is_another_run_and_compared_it_says_so() {
     run(&bf16, other.path()).unwrap();
     assert!(results(other.path()).contains(",seeded,flex/bf16,"), "{}", results(other.path()));
     let [here, there] = [other.path(), f32_run.path()].map(|path| StoredRun::open(path).unwrap());
-    let comparison = eval::compare::compare(&here, &there, eval::compare::Over::All).unwrap();
+    let comparison = eval::stored::compare::compare(&here, &there, eval::stored::compare::Over::All).unwrap();
     assert_eq!(comparison.notes, ["Types of numbers differ: bf16 and f32."]);
     // Rounded so, logits are near and not the same. Rows are in the order in which images were finished.
     let others = log(other.path());

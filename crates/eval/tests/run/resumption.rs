@@ -108,7 +108,7 @@ fn a_run_is_called_finished_only_when_it_has_everything() {
     let runs = folder.path();
     let path = runs.join("run");
     let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
-    let identity = Identity::of_plan(&one);
+    let identity = RunIdentity::of_plan(&one);
     // A folder where the report should be: it cannot be written.
     let mut dir = RunDir::open(&path, &identity, false).unwrap();
     fs::create_dir(path.join("report.md")).unwrap();
@@ -191,7 +191,7 @@ fn a_run_directory_of_another_evaluation_is_refused() {
     let stranger = folder.path().join("stranger");
     fs::create_dir(&stranger).unwrap();
     fs::write(stranger.join("report.md"), "mine").unwrap();
-    let message = RunDir::open(&stranger, &Identity::of_plan(&card), true).unwrap_err().to_string();
+    let message = RunDir::open(&stranger, &RunIdentity::of_plan(&card), true).unwrap_err().to_string();
     assert!(message.contains("is not a run directory"), "{message}");
     assert_eq!(fs::read_to_string(stranger.join("report.md")).unwrap(), "mine");
 }
@@ -199,7 +199,7 @@ fn a_run_directory_of_another_evaluation_is_refused() {
 #[test]
 fn a_directory_is_one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let identity = Identity::of_plan(&plan(&Options { limit: Some(1), ..Options::default() }).unwrap());
+    let identity = RunIdentity::of_plan(&plan(&Options { limit: Some(1), ..Options::default() }).unwrap());
     let _held = RunDir::open(folder.path(), &identity, false).unwrap();
     let error = RunDir::open(folder.path(), &identity, false).unwrap_err();
     assert!(matches!(error, EvalError::Locked { .. }), "{error}");

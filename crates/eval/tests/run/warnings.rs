@@ -38,7 +38,7 @@ fn they_are_counted_and_named_and_have_predictions() {
     let (stop, model) = (AtomicBool::new(false), &outcome.record.models[0]);
     let mut networks = Networks::of(&seen);
     let classifier = &networks.load(0).unwrap().classifier;
-    let dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let dir = RunDir::open(folder.path(), &RunIdentity::of_plan(&seen), false).unwrap();
     let found = explain::explain(&seen, &dir, (&seen.models[0], classifier), model, 2, &stop, &mut |_, _| ())
         .unwrap()
         .unwrap();
@@ -74,7 +74,7 @@ fn a_run_that_is_killed_has_lost_none() {
     with_a_warned_image(data.path());
     let weights = vec![WeightsArg::Seeded];
     let seen = plan(&Options { data: Some(data.path()), weights, ..Options::default() }).unwrap();
-    let mut dir = RunDir::open(folder.path(), &Identity::of_plan(&seen), false).unwrap();
+    let mut dir = RunDir::open(folder.path(), &RunIdentity::of_plan(&seen), false).unwrap();
     let mut progress = AsItIsThen { record: &folder.path().join("run.json"), known: Vec::new() };
     let stop = AtomicBool::new(false);
     evaluate(&seen, &mut dir, &mut Networks::of(&seen), &stop, &mut progress).unwrap();

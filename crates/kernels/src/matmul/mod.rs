@@ -157,7 +157,7 @@ mod tests {
                 multiplicands: &mut multiplicands,
                 tiles: Tiles::new(self.rows, S::MR, self.together),
                 room: &mut room,
-                epilogue: &Epilogue::of_bias(&bias),
+                epilogue: &Epilogue::of([crate::epilogue::Finish::Bias(&bias)]),
                 // SAFETY: nobody else has it.
                 output: unsafe { Output::new(Shared::new(&mut output), self.weights.channels) },
                 first_row: 0,

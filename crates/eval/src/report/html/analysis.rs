@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use dataset::labels::LabelSet;
 
-use crate::predictions::Prediction;
+use crate::logs::predictions::Prediction;
 
 /// How a class fared: label, hits, images.
 pub(super) type ClassHits = (u16, u64, u64);

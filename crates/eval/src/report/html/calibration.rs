@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use dataset::labels::LabelSet;
 
 use super::super::escaped;
-use crate::predictions::Prediction;
+use crate::logs::predictions::Prediction;
 
 const BINS: usize = 15;
 

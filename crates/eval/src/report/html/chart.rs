@@ -25,13 +25,13 @@ const TOP: f64 = 16.0;
 const BOTTOM: f64 = 60.0;
 
 /// A range that holds values with a little room, from one tick to another.
-struct Axis {
+struct ChartAxis {
     low: f64,
     high: f64,
     step: f64,
 }
 
-impl Axis {
+impl ChartAxis {
     fn of(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = values
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
@@ -152,12 +152,12 @@ fn shortened(name: &str) -> String {
 
 /// `title` names the plot for those who cannot see it; the table beside it has every number.
 pub(super) fn scatter(title: &str, x_label: &str, points: &[Point]) -> String {
-    let x_axis = Axis::of(points.iter().map(|point| point.x));
+    let x_axis = ChartAxis::of(points.iter().map(|point| point.x));
     let y_values = points.iter().flat_map(|point| {
         let measured = point.measured.map(|(value, [low, high])| [value, low, high]);
         point.documented.into_iter().chain(measured.into_iter().flatten())
     });
-    let y_axis = Axis::of(y_values).within(0.0, 100.0);
+    let y_axis = ChartAxis::of(y_values).within(0.0, 100.0);
     let x = |value: f64| LEFT + x_axis.share(value) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - y_axis.share(value) * (HEIGHT - TOP - BOTTOM);
     let mut svg = format!(
@@ -249,13 +249,13 @@ mod tests {
     #[test]
     fn axes_hold_their_values_between_round_ticks() {
         for values in [vec![78.5, 81.1], vec![5.0], vec![], vec![0.0, 0.0], vec![9.198, 19.764]] {
-            let axis = Axis::of(values.iter().copied());
+            let axis = ChartAxis::of(values.iter().copied());
             assert!(values.iter().all(|&value| (0.0..=1.0).contains(&axis.share(value))), "{values:?}");
             let ticks = axis.ticks().count();
             assert!((2..=12).contains(&ticks), "{values:?}: {ticks}");
         }
-        assert_eq!(Axis::of([78.5, 81.1].into_iter()).label(79.0), "79");
-        let axis = Axis::of([10.0, 99.5].into_iter()).within(0.0, 100.0);
+        assert_eq!(ChartAxis::of([78.5, 81.1].into_iter()).label(79.0), "79");
+        let axis = ChartAxis::of([10.0, 99.5].into_iter()).within(0.0, 100.0);
         assert!(axis.low >= 0.0 && axis.high <= 100.0);
     }
 

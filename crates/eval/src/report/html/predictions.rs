@@ -10,8 +10,8 @@ use dataset::{Dataset, Decoded, Recipe, labels};
 use super::super::escaped;
 use super::analysis::{self, ClassHits};
 use super::tables::list;
+use crate::logs::predictions::Prediction;
 use crate::metrics::percentage;
-use crate::predictions::Prediction;
 use crate::record::{ModelRecord, RunRecord};
 
 /// Rows of a list; the prediction logs have all.

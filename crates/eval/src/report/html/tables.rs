@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::super::{cells, escaped};
 use super::analysis;
+use crate::logs::predictions::Prediction;
 use crate::metrics::percentage;
-use crate::predictions::Prediction;
 use crate::record::RunRecord;
 use crate::verdict::Verdict;
 

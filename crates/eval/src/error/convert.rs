@@ -1,0 +1,36 @@
+//! Errors of other crates as those of an evaluation, with the model that they are about; and those of writing where nothing was to
+//! be written.
+
+use models::{ClassifierError, ShapeError, WeightsError};
+
+use super::EvalError;
+
+impl EvalError {
+    /// The same where nothing was to be written: what there is to do is something else then.
+    pub(crate) fn when_only_reading(self) -> Self {
+        match self {
+            Self::RunFile { path, source, .. } => Self::Unreadable { path, source },
+            Self::DamagedRun { path, reason } => Self::DamagedStoredRun { path, reason },
+            Self::ForeignRecord { record: path, reason, .. } => Self::DamagedStoredRun { path, reason },
+            other => other,
+        }
+    }
+
+    /// A weight file's error with the model it was for.
+    pub(crate) fn weights(id: &str) -> impl Fn(WeightsError) -> Self {
+        move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }
+    }
+
+    /// Says of which model a network cannot take an image of some size.
+    pub fn shape(id: &str) -> impl Fn(ShapeError) -> Self {
+        move |source| Self::Shape { id: id.to_owned(), source }
+    }
+
+    /// [`EvalError::weights`] where the device may be to blame too.
+    pub(crate) fn classifier(id: &str) -> impl Fn(ClassifierError) -> Self {
+        move |error| match error {
+            ClassifierError::Weights(source) => Self::weights(id)(source),
+            ClassifierError::Placement(source) => source.into(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What rows of predictions and counts of operations say about a model: hits, figures and their verdicts.
+
+use models::catalog::FigureName;
+
+use super::counted::complexity_figures;
+use super::diagnosis::diagnose;
+use super::figures::{Conditions, Subject, figures};
+use crate::logs::predictions::Prediction;
+use crate::metrics::Hits;
+use crate::plan::{Plan, PlannedModel};
+use crate::record::{FigureRecord, ImageError, ModelRecord};
+use crate::verdict::Verdict;
+use crate::weights::WeightsSource;
+
+/// How many errors `run.json` and `report.md` name; the prediction log names all.
+const FIRST_ERRORS: usize = 20;
+
+impl ModelRecord {
+    /// Counts hits in `rows`, which `weights` have predicted, and judges every figure.
+    pub(crate) fn of_plan(
+        plan: &Plan,
+        planned: &PlannedModel,
+        weights: &WeightsSource,
+        rows: &[Prediction],
+        (seconds, timed_images): (f64, u64),
+    ) -> Self {
+        let conditions = Conditions {
+            dataset: &plan.dataset_record,
+            shard: plan.shard,
+            tolerance: plan.tolerance,
+            dtype: plan.placement.dtype(),
+        };
+        let subject = Subject {
+            model: &planned.model,
+            recipe: planned.recipe.name,
+            weights,
+            counted: complexity_figures(&planned.model, &planned.costs),
+        };
+        Self::new(conditions, &subject, rows, seconds, timed_images)
+    }
+
+    pub(crate) fn new(
+        conditions: Conditions<'_>,
+        subject: &Subject<'_>,
+        rows: &[Prediction],
+        seconds: f64,
+        timed_images: u64,
+    ) -> Self {
+        let mut hits = Hits::default();
+        let label_set = conditions.dataset.label_set;
+        for row in rows {
+            hits.add(label_set.truth(&row.image, &row.label), row.outcome.as_ref().ok());
+        }
+        // Seeded weights have learned nothing.
+        let learned = *subject.weights != WeightsSource::Seeded;
+        let best = |row: &Prediction| Some((row.outcome.as_ref().ok()?.classes[0], row.label));
+        let diagnosis =
+            learned.then(|| diagnose(&rows.iter().filter_map(best).collect::<Vec<_>>())).flatten();
+        let mut figures = figures(conditions, subject, &hits);
+        if let Some(diagnosis) = &diagnosis {
+            for figure in figures.iter_mut().filter(|figure| figure.verdict == Verdict::NotReproduced) {
+                if matches!(figure.figure, FigureName::Top1Pct | FigureName::Top5Pct) {
+                    // What an erratum or the type of numbers has to do with it is in the reason that is there.
+                    figure.reason = format!("{diagnosis}; {}", figure.reason);
+                }
+            }
+        }
+        let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
+        if rows.iter().any(lacks_classes) {
+            figures.iter_mut().filter(|figure| figure.figure == FigureName::Top5Pct).for_each(not_known);
+        }
+        let mut errors: Vec<ImageError> = rows
+            .iter()
+            .filter_map(|row| {
+                let error = row.outcome.as_ref().err()?.clone();
+                let counts = !label_set.truth(&row.image, &row.label).is_empty();
+                counts.then(|| ImageError { image: row.image.clone(), error })
+            })
+            .collect();
+        // Rows come in the order in which they were finished; the record must not depend on it.
+        errors.sort_by(|a, b| a.image.cmp(&b.image));
+        errors.truncate(FIRST_ERRORS);
+        Self {
+            id: subject.model.id.clone(),
+            network: subject.model.network.clone(),
+            recipe: subject.recipe.to_owned(),
+            recipe_note: subject.model.recipe_note.clone(),
+            weights: subject.weights.against(subject.model.weights.as_ref()),
+            images: hits.images,
+            unlabelled: hits.unlabelled,
+            errors: hits.errors,
+            top1_hits: hits.top1,
+            top5_hits: hits.top5,
+            seconds,
+            timed_images,
+            verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
+            figures,
+            diagnosis,
+            explanation: None,
+            first_errors: errors,
+        }
+    }
+}
+
+impl ModelRecord {
+    /// What could not be compared of what a gate may rest on, a line a figure: every documented figure has to be, and
+    /// an accuracy has to be documented.
+    pub fn not_compared(&self) -> Vec<String> {
+        let is_accuracy = |it: &&FigureRecord| matches!(it.figure, FigureName::Top1Pct | FigureName::Top5Pct);
+        let mut accuracies = self.figures.iter().filter(is_accuracy);
+        let no_accuracy = accuracies.all(|figure| figure.documented.is_none());
+        let missing = self.figures.iter().filter(|figure| {
+            let wanted = figure.documented.is_some() || no_accuracy && is_accuracy(figure);
+            wanted && figure.verdict == Verdict::NotComparable
+        });
+        missing.map(|it| format!("{} {}: {}", self.id, it.figure.name(), it.reason)).collect()
+    }
+}
+
+/// Says of a top-5 accuracy that predictions of fewer classes do not tell it.
+fn not_known(top5: &mut FigureRecord) {
+    top5.reproduced.clear();
+    top5.interval_pct = None;
+    top5.verdict = Verdict::NotComparable;
+    "fewer than five classes an image are known".clone_into(&mut top5.reason);
+}

@@ -1,0 +1,229 @@
+//! What swapping one factor at a time did, and what follows from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::percentage;
+use crate::record::warned::{self, WarnedImage};
+
+/// From fewer images nothing is concluded: with twenty swaps, eleven flips in one direction are the fewest that are more than
+/// chance, and an image of three that flips is much already.
+pub const MIN_IMAGES: u64 = 30;
+
+/// Below this, divided by the number of swaps tried (Bonferroni's correction), flips are more uneven than chance makes
+/// them: of twenty swaps without an effect, one has a p below 0.05.
+const SIGNIFICANT_P: f64 = 0.05;
+
+/// What swapping one factor at a time did to a model's accuracy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Images that were tried, evenly spread over those of the run.
+    pub images: u64,
+    /// Images that could not be tried; they are not among `images`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+    /// Images among those tried that libjpeg warns of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decoder_warnings: Vec<WarnedImage>,
+    /// How many were to be tried, where that was stopped before the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_of: Option<u64>,
+    /// Top-1 hits with the recipe as it is.
+    pub top1_hits: u64,
+    /// Top-5 hits with the recipe as it is.
+    pub top5_hits: u64,
+    /// By how many percentage points top-1 would have to move to be the documented one, where the run can
+    /// be compared with it.
+    pub needed_pp: Option<f64>,
+    /// The swaps, in a fixed order.
+    pub swaps: Vec<SwapRecord>,
+}
+
+/// What one swap did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SwapRecord {
+    /// The factor: decoder, resampler, size, crop, normalisation, channels or recipe.
+    pub factor: String,
+    /// What was put in its place.
+    pub swap: String,
+    /// Images whose network input the swap changed.
+    pub inputs_changed: u64,
+    /// Images whose best class it changed.
+    pub best_class_changed: u64,
+    /// Top-1 hits with it.
+    pub top1_hits: u64,
+    /// Top-5 hits with it.
+    pub top5_hits: u64,
+    /// McNemar's exact p of the top-1 flips.
+    pub mcnemar_p: f64,
+}
+
+impl Explanation {
+    /// Change of top-1 accuracy by a swap, in percentage points.
+    pub fn top1_change_pp(&self, swap: &SwapRecord) -> f64 {
+        percentage(swap.top1_hits, self.images) - percentage(self.top1_hits, self.images)
+    }
+
+    /// Whether `images` images were tried, as far as they could be.
+    pub fn is_of(&self, images: usize) -> bool {
+        self.stopped_of.is_none() && self.images + self.left_out == images as u64
+    }
+
+    /// What follows and what it is based on, in a sentence.
+    pub fn conclusion(&self) -> String {
+        let images = self.images;
+        let mut basis = Vec::new();
+        if let Some(wanted) = self.stopped_of {
+            basis.push(format!("stopped after {} of {wanted} images", images + self.left_out));
+        }
+        if self.left_out > 0 {
+            basis.push(format!("{} images could not be tried", self.left_out));
+        }
+        basis.extend(warned::sentence(&self.decoder_warnings));
+        let basis = if basis.is_empty() { String::new() } else { format!(" ({})", basis.join("; ")) };
+        if images < MIN_IMAGES {
+            return format!(
+                "no conclusion is drawn from {images} images, at least {MIN_IMAGES} are needed{basis}"
+            );
+        }
+        if self.top1_hits == 0 && self.swaps.iter().all(|swap| swap.top1_hits == 0) {
+            return format!(
+                "no conclusion is drawn, because not one of {images} images is a hit, with the recipe or with any swap: look at \
+                 the weights and the labels{basis}"
+            );
+        }
+        self.finding() + &basis
+    }
+
+    /// What follows from enough images with some hits.
+    fn finding(&self) -> String {
+        let significant = |swap: &&SwapRecord| swap.mcnemar_p * (self.swaps.len() as f64) < SIGNIFICANT_P;
+        let corrected = format!("p < {SIGNIFICANT_P} corrected for {} swaps", self.swaps.len());
+        let name = |swap: &SwapRecord| {
+            format!("{} {} ({:+.1} pp)", swap.factor, swap.swap, self.top1_change_pp(swap))
+        };
+        let Some(needed) = self.needed_pp else {
+            let found: Vec<&SwapRecord> = self.swaps.iter().filter(significant).collect();
+            if found.is_empty() {
+                return format!("no swap changes top-1 by more than chance does ({corrected})");
+            }
+            let counted = format!(
+                "{} of {} swaps change it beyond chance ({corrected})",
+                found.len(),
+                self.swaps.len()
+            );
+            let change = |swap: &&SwapRecord| self.top1_change_pp(swap);
+            let best = found.into_iter().max_by(|a, b| change(a).total_cmp(&change(b)));
+            return match best.filter(|best| change(best) > 0.0) {
+                Some(best) => format!("top-1 gains most by {}; {counted}", name(best)),
+                None => format!("no swap raises top-1 by more than chance does; {counted}"),
+            };
+        };
+        let towards = |swap: &&SwapRecord| self.top1_change_pp(swap) * needed > 0.0;
+        let mut found: Vec<&SwapRecord> = self.swaps.iter().filter(significant).filter(towards).collect();
+        found.sort_by(|a, b| {
+            let miss = |swap: &SwapRecord| (self.top1_change_pp(swap) - needed).abs();
+            miss(a).total_cmp(&miss(b))
+        });
+        match found[..] {
+            [] => format!(
+                "top-1 is {needed:+.3} pp short of the documented figure, and no single swap moves it there by more than \
+                 chance does ({corrected}): look at the weights, the labels and the images"
+            ),
+            [first, ..] => format!(
+                "top-1 is {needed:+.3} pp short of the documented figure; of the swaps that move it there beyond chance ({corrected}), \
+                 {} comes nearest",
+                name(first)
+            ),
+        }
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explanation(needed_pp: Option<f64>, hits: &[(u64, f64)]) -> Explanation {
+        let swap = |(number, (top1_hits, mcnemar_p)): (usize, &(u64, f64))| SwapRecord {
+            factor: "size".to_owned(),
+            swap: format!("number {number}"),
+            inputs_changed: 200,
+            best_class_changed: 9,
+            top1_hits: *top1_hits,
+            top5_hits: *top1_hits,
+            mcnemar_p: *mcnemar_p,
+        };
+        let swaps = hits.iter().enumerate().map(swap).collect();
+        Explanation {
+            images: 200,
+            left_out: 0,
+            decoder_warnings: Vec::new(),
+            stopped_of: None,
+            top1_hits: 140,
+            top5_hits: 180,
+            needed_pp,
+            swaps,
+        }
+    }
+
+    #[test]
+    fn nothing_is_concluded_from_too_little() {
+        let few =
+            Explanation { images: 2, top1_hits: 0, stopped_of: Some(200), ..explanation(None, &[(2, 1e-9)]) };
+        assert_eq!(
+            few.conclusion(),
+            "no conclusion is drawn from 2 images, at least 30 are needed (stopped after 2 of 200 images)"
+        );
+        for needed_pp in [None, Some(70.0)] {
+            let none = Explanation { top1_hits: 0, ..explanation(needed_pp, &[(0, 1.0), (0, 1.0)]) };
+            let words = none.conclusion();
+            assert!(
+                words.starts_with("no conclusion is drawn, because not one of 200 images is a hit"),
+                "{words}"
+            );
+            // A swap that hits where the recipe never does says much.
+            let one = Explanation { top1_hits: 0, ..explanation(needed_pp, &[(140, 1e-9)]) };
+            assert!(one.conclusion().contains("size number 0 (+70.0 pp)"), "{}", one.conclusion());
+        }
+        let stopped =
+            Explanation { stopped_of: Some(400), left_out: 3, ..explanation(Some(4.5), &[(150, 0.001)]) };
+        let words = stopped.conclusion();
+        assert!(
+            words.ends_with(" comes nearest (stopped after 203 of 400 images; 3 images could not be tried)")
+        );
+        assert!(!stopped.is_of(203) && Explanation { stopped_of: None, ..stopped }.is_of(203));
+    }
+
+    #[test]
+    fn the_conclusion_names_the_swap_that_comes_nearest() {
+        let hits = [(100, 1e-6), (150, 0.01), (160, 0.001), (147, 0.2)];
+        let words = explanation(Some(4.5), &hits).conclusion();
+        assert!(words.ends_with("size number 1 (+5.0 pp) comes nearest"), "{words}");
+        let words = explanation(Some(-19.0), &hits).conclusion();
+        assert!(words.ends_with("size number 0 (-20.0 pp) comes nearest"), "{words}");
+        let words = explanation(Some(-1.0), &hits[1..]).conclusion();
+        assert!(words.contains("no single swap moves it there"), "{words}");
+        let words = explanation(None, &hits).conclusion();
+        assert_eq!(
+            words,
+            "top-1 gains most by size number 2 (+10.0 pp); 3 of 4 swaps change it beyond chance (p < 0.05 corrected for 4 swaps)"
+        );
+        let words = explanation(None, &hits[..1]).conclusion();
+        assert_eq!(
+            words,
+            "no swap raises top-1 by more than chance does; 1 of 1 swaps change it beyond chance (p < 0.05 corrected for 1 swaps)"
+        );
+        assert_eq!(
+            explanation(None, &hits[3..]).conclusion(),
+            "no swap changes top-1 by more than chance does (p < 0.05 corrected for 1 swaps)"
+        );
+
+        // Of twenty swaps one has such a p by chance.
+        let twenty = [(150, 0.01); 20];
+        let words = explanation(Some(4.5), &twenty).conclusion();
+        assert!(words.contains("no single swap moves it there"), "{words}");
+    }
+}

@@ -1,0 +1,219 @@
+//! The run: decoded images in, prediction rows out, in one pass over the data for all models.
+//!
+//! The prediction logs hold every image whose batch was finished, in whole lines, even after a kill. A run goes on from them,
+//! image by image, and tries images without a prediction again.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+
+use crate::EvalError;
+use crate::logs::digests::DigestLog;
+use crate::logs::predictions::Prediction;
+use crate::plan::{Plan, PlannedModel};
+use crate::provenance::utc_now;
+use crate::record::{ModelRecord, RunRecord, RunState, SCHEMA_VERSION, Session, SmallerBatch};
+use crate::run::memory::images_at_once;
+use crate::run::model_run::ModelRun;
+use crate::run::networks::{LoadedModel, Networks};
+use crate::run::pass::ImagePass;
+use crate::run::pipeline::{ImageSource, ImageWork};
+use crate::run::progress::Progress;
+use crate::run::warning_log::WarningLog;
+use crate::run_dir::standing::Standing;
+use crate::run_dir::{Finished, RunDir};
+
+/// How a run ended, and what it found so far.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The content of `run.json`.
+    pub record: RunRecord,
+}
+
+impl Outcome {
+    /// Whether the run was stopped before its end.
+    pub fn interrupted(&self) -> bool {
+        self.record.state != RunState::Finished
+    }
+
+    /// An error if a model has no prediction for any image: then there is nothing to report.
+    ///
+    /// # Errors
+    /// [`EvalError::AllFailed`] with the first image's error.
+    pub fn check_any_prediction(&self) -> Result<(), EvalError> {
+        let failed = self.record.models.iter().find(|model| model.images > 0 && model.errors == model.images);
+        match failed.and_then(|model| model.first_errors.first().map(|first| (model, first))) {
+            Some((model, first)) => Err(EvalError::AllFailed {
+                images: model.images as usize,
+                first: format!("{}: {}", first.image, first.error),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Evaluates `plan` into `dir`, going on from what is there, until every image has a row for every
+/// model or `stop` is set. Either way `run.json` says how far it came; the reports are written once
+/// everything is known. A network is loaded where images are left for it, unless `networks` has it.
+///
+/// # Errors
+/// [`EvalError`] when a network cannot be loaded, before anything is written or deleted; when a file of the run cannot be written
+/// or understood. Rows written before stay.
+pub fn evaluate(
+    plan: &Plan,
+    dir: &mut RunDir,
+    networks: &mut Networks<'_>,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, EvalError> {
+    let standings = Standing::of_run(plan, dir.path(), dir.before().is_some())?;
+    for index in (0..standings.len()).filter(|&index| standings[index].left() > 0) {
+        networks.load(index)?;
+    }
+    let networks = &*networks;
+    let models = || plan.models.iter().enumerate().map(|(index, planned)| (planned, networks.get(index)));
+    models().for_each(|(planned, loaded)| progress.model(planned, loaded));
+    dir.delete_outdated(std::iter::empty())?;
+    let dir = &*dir;
+
+    let mut record = first_record(plan, models(), dir)?;
+    // The record comes first: it is what makes the folder a run directory that can be continued.
+    dir.write_record(&record)?;
+    let at_once = images_at_once(plan);
+    let mut digests = DigestLog::open(&dir.digests())?;
+    let runs = models().zip(standings);
+    let runs = runs.map(|(model, standing)| ModelRun::open(plan, model, standing, at_once, dir));
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+
+    let images = plan.dataset.items().len();
+    let total = plan.shard.map_or(images, |shard| shard.size(images));
+    let mut todo: Vec<usize> =
+        (0..images).filter(|&index| runs.iter().any(|run| !run.is_done(index))).collect();
+    todo.sort_by_cached_key(|&index| plan.dataset.stored_at(index));
+    if !todo.is_empty() {
+        record.sessions.push(session(plan, networks, total - todo.len()));
+        dir.write_record(&record)?;
+    }
+    progress.start(total - todo.len(), total);
+    for (run, batch) in runs.iter().filter_map(|run| Some((run, run.smaller_batch()?))) {
+        progress.smaller_batches(&run.planned.model.id, batch);
+    }
+    let recipes = plan.recipes();
+    let finished = std::thread::scope(|scope| {
+        let work = ImageWork { dataset: &plan.dataset, recipes: &recipes, images: &todo, batch: at_once };
+        let source = ImageSource::start(scope, work, &plan.placement)?;
+        let warnings = WarningLog::new(dir, &mut record);
+        ImagePass::new(plan, &mut runs, &mut digests, warnings, progress).go(&source, stop)
+    });
+    progress.finish();
+
+    // What is known is written even after an error.
+    record.models = runs
+        .iter()
+        .map(|run| {
+            ModelRecord::of_plan(plan, run.planned, &run.weights, &run.rows, (run.seconds, run.timed_images))
+        })
+        .collect();
+    for (model, run) in record.models.iter_mut().zip(&runs) {
+        // An explanation stays valid as long as the predictions are the same.
+        if run.has_news {
+            continue;
+        }
+        let before = dir.before().and_then(|before| before.models.iter().find(|it| it.id == model.id));
+        model.explanation = before.and_then(|before| before.explanation.clone());
+    }
+    if let (false, Some(session)) = (todo.is_empty(), record.sessions.last_mut()) {
+        session.ended_utc = Some(utc_now());
+        let smaller = |run: &ModelRun<'_>| Some((run.planned.model.id.clone(), run.smaller_batch()?));
+        let smaller = runs.iter().filter_map(smaller);
+        session.smaller_batches = smaller.map(|(id, batch)| SmallerBatch { id, batch }).collect();
+    }
+    if !matches!(finished, Ok(true)) {
+        record.state = RunState::Interrupted;
+        dir.write_record(&record)?;
+        return finished.map(|_| Outcome { record });
+    }
+    // If nothing new is known, this process computed nothing, and the record keeps the sessions and times of those before.
+    let was_finished = dir.before().filter(|before| before.state == RunState::Finished);
+    if let Some(before) = was_finished.filter(|_| !runs.iter().any(|run| run.has_news)) {
+        record.sessions.clone_from(&before.sessions);
+        for (model, before) in record.models.iter_mut().zip(&before.models) {
+            (model.seconds, model.timed_images) = (before.seconds, before.timed_images);
+        }
+    }
+    record.state = RunState::Finished;
+    runs.iter_mut().for_each(ModelRun::sort_rows);
+    let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
+    let confidences: Vec<HashMap<String, f32>> =
+        rows.iter().zip(&record.models).map(|(rows, model)| dir.confidences_of(&model.id, rows)).collect();
+    let names: Vec<&str> = plan.dataset.items().iter().map(|item| item.name.as_str()).collect();
+    let finished = Finished {
+        record: &record,
+        rows: &rows,
+        confidences: &confidences,
+        digests: Some((&names, digests.known())),
+        images: Some(&plan.dataset),
+    };
+    dir.stage_finished(&finished)?.commit()?;
+    Ok(Outcome { record })
+}
+
+/// The record of the run so far: that of the directory, or a new one.
+fn first_record<'a>(
+    plan: &Plan,
+    models: impl Iterator<Item = (&'a PlannedModel, Option<&'a LoadedModel>)>,
+    dir: &RunDir,
+) -> Result<RunRecord, EvalError> {
+    if let Some(before) = dir.before() {
+        let mut record = before.clone();
+        record.state = RunState::Running;
+        record.tolerance = plan.tolerance;
+        if dir.is_mended() {
+            record.dataset.fingerprint.clone_from(&plan.dataset_record.fingerprint);
+        }
+        return Ok(record);
+    }
+    let model = |(planned, loaded): (&PlannedModel, Option<&LoadedModel>)| {
+        let weights = match loaded {
+            Some(loaded) => loaded.weights.clone(),
+            None => planned.weights.known(&planned.model)?,
+        };
+        Ok(ModelRecord::of_plan(plan, planned, &weights, &[], (0.0, 0)))
+    };
+    Ok(RunRecord {
+        schema_version: SCHEMA_VERSION,
+        state: RunState::Running,
+        command: plan.command.clone(),
+        environment: plan.environment.clone(),
+        device: plan.placement.device().name().to_owned(),
+        dtype: plan.placement.dtype(),
+        sessions: Vec::new(),
+        tolerance: plan.tolerance,
+        dataset: plan.dataset_record.clone(),
+        shard: plan.shard,
+        decoder_warnings: Vec::new(),
+        models: models.map(model).collect::<Result<_, EvalError>>()?,
+    })
+}
+
+fn session(plan: &Plan, networks: &Networks<'_>, images_before: usize) -> Session {
+    Session {
+        shard: None,
+        command: plan.command.clone(),
+        environment: plan.environment.clone(),
+        batch: plan.batch,
+        threads: plan.placement.threads().count(),
+        engine: engine(plan, networks),
+        started_utc: utc_now(),
+        ended_utc: None,
+        images_before,
+        smaller_batches: Vec::new(),
+    }
+}
+
+/// What computes, as the record names it: one name where all models have the same.
+fn engine(plan: &Plan, networks: &Networks<'_>) -> String {
+    let loaded = (0..plan.models.len()).filter_map(|index| networks.get(index));
+    let mut engines: Vec<String> = loaded.map(|loaded| loaded.classifier.engine()).collect();
+    engines.dedup();
+    engines.join(", ")
+}

@@ -1,0 +1,93 @@
+//! How far a model is, by its prediction log. Reading it changes nothing, because a plan is shown, and networks are loaded, before
+//! anything is written.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::EvalError;
+use crate::logs::predictions::{self, Prediction};
+use crate::plan::Plan;
+use crate::run_dir::paths;
+
+/// Whether a model is done with an image. When a run begins, only predictions are done, because errors are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ImageState {
+    ToDo,
+    Done,
+}
+
+/// How far a model is.
+#[derive(Debug)]
+pub struct Standing {
+    /// A state an image of the data.
+    pub(crate) states: Vec<ImageState>,
+    /// The rows of the images that have a prediction.
+    pub(crate) rows: Vec<Prediction>,
+    /// Images that have none, which are tried again, and why they have none.
+    pub(crate) failed: HashMap<usize, String>,
+}
+
+impl Standing {
+    /// A standing for each model of `plan`, by the logs in the run directory `path`; all images are left unless `is_begun`.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood or is of other images.
+    pub fn of_run(plan: &Plan, path: &Path, is_begun: bool) -> Result<Vec<Self>, EvalError> {
+        let items = plan.dataset.items();
+        let index_of: HashMap<&str, usize> =
+            items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
+        let of_model = |id: &str| match is_begun {
+            true => Self::read(plan, &index_of, &paths::predictions(path, id)),
+            false => Ok(Self::nothing(plan)),
+        };
+        plan.models.iter().map(|planned| of_model(&planned.model.id)).collect()
+    }
+
+    /// Nothing is done yet. Images of other shards need nothing from this run.
+    fn nothing(plan: &Plan) -> Self {
+        let is_here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
+        let state = |index: usize| if is_here(index) { ImageState::ToDo } else { ImageState::Done };
+        let states = (0..plan.dataset.items().len()).map(state).collect();
+        Self { states, rows: Vec::new(), failed: HashMap::new() }
+    }
+
+    fn read(plan: &Plan, index_of: &HashMap<&str, usize>, path: &Path) -> Result<Self, EvalError> {
+        let mut standing = Self::nothing(plan);
+        let items = plan.dataset.items();
+        let is_here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
+        for row in predictions::read_unfinished(path)? {
+            let index = index_of.get(row.image.as_str()).copied();
+            let Some(index) = index.filter(|&index| is_here(index) && items[index].label == row.label) else {
+                let reason = format!(
+                    "{} with label {} is not in the data, or not in this shard",
+                    row.image, row.label
+                );
+                return Err(EvalError::DamagedRun { path: path.to_owned(), reason });
+            };
+            match &row.outcome {
+                Ok(_) => {
+                    standing.states[index] = ImageState::Done;
+                    standing.rows.push(row);
+                }
+                // It may have been mended since.
+                Err(reason) => drop(standing.failed.insert(index, reason.clone())),
+            }
+        }
+        Ok(standing)
+    }
+
+    /// How many images have a prediction.
+    pub fn predicted(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many images had none when they were last tried.
+    pub fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    /// How many images are left to do, including those that are tried again.
+    pub fn left(&self) -> usize {
+        self.states.iter().filter(|&&state| state == ImageState::ToDo).count()
+    }
+}

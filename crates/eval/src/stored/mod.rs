@@ -1,0 +1,8 @@
+//! Runs read back: judged anew, compared with each other, shards made one run.
+
+pub mod compare;
+pub mod merge;
+mod merge_images;
+pub(crate) mod stored_run;
+
+pub use stored_run::StoredRun;
