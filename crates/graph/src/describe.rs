@@ -11,9 +11,8 @@ impl fmt::Display for Graph {
             for (place, input) in node.inputs.iter().enumerate() {
                 write!(f, "{}{}", if place == 0 { " of " } else { " and " }, input.0)?;
             }
-            for (place, parameter) in node.operation.parameters().into_iter().enumerate() {
-                let shape: Vec<String> = parameter.shape.iter().map(ToString::to_string).collect();
-                write!(f, "{} {} [{}]", if place == 0 { "," } else { "" }, parameter.key, shape.join(", "))?;
+            for parameter in node.operation.parameters() {
+                write!(f, ", {} {:?}", parameter.key, parameter.shape)?;
             }
             for stage in self.stages.iter().filter(|stage| stage.value.0 == index) {
                 write!(f, " = {}", stage.name)?;

@@ -31,6 +31,7 @@ static STAGES: &[(&str, &str)] = &stages![
     "timm-xception65p",
     "timm-xception71",
     "timm-resnet18",
+    "timm-tv_resnet50",
     "keras-xception",
     "ppcls-xception41",
     "ppcls-xception41_deeplab",

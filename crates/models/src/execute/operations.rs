@@ -268,6 +268,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn activations_are_their_definitions() {
+        let values = [-7.0, -3.0, -1.5, -0.0, 0.0, 1.5, 6.0, 7.0, f32::NAN];
+        for activation in Activation::ALL {
+            let x = Tensor::<2>::from_floats([values], &device());
+            let computed = self::activation(activation)(vec![Flow::Vector(x)]).into_vector();
+            for (found, x) in computed.into_data().iter::<f32>().zip(values) {
+                let expected = activation.of(f64::from(x)) as f32;
+                assert!(
+                    (found - expected).abs() < 1e-6 || (found.is_nan() && expected.is_nan()),
+                    "{activation:?} of {x} is {found}, not {expected}"
+                );
+            }
+        }
+    }
+
     /// What they are summed in is not seen here, where Burn sums in f32 anyway (`tools/gpu.sh` shows it), but that they come
     /// back in their own type, and no further from the sum than that type is.
     #[test]

@@ -51,6 +51,7 @@ pub static NETWORKS: &[NetworkEntry] = &[
     network!("timm-xception65p", xception_aligned::XCEPTION65P),
     network!("timm-xception71", xception_aligned::XCEPTION71),
     network!("timm-resnet18", timm_resnet::RESNET18),
+    network!("timm-tv_resnet50", timm_resnet::RESNET50),
     network!("keras-xception", keras_xception::KERAS_XCEPTION),
     network!("ppcls-xception41", ppcls_xception::XCEPTION41),
     network!("ppcls-xception41_deeplab", xception_aligned::XCEPTION41_DEEPLAB),
