@@ -69,17 +69,17 @@ pub(crate) fn max_pool<S: Simd>(
 /// Taps of a pooling window that are read at once.
 const POOLED_TAPS: usize = 9;
 
-/// Sums of all pixels of a map of `[rows, columns, channels]` times `factor`: of the channels from `first` on, as many as
-/// `output` has.
+/// Sums of all pixels of a map of `[rows, columns, channels]` times `factor`, finished by `epilogue`: of the channels from `first`
+/// on, as many as `output` has.
 ///
 /// # Panics
-/// Where the map does not have these channels or pixels, or they are not whole blocks.
+/// Where the map does not have these channels or pixels, or they are not whole blocks, or the epilogue has fewer channels.
 #[inline(always)]
 pub(crate) fn average<S: Simd>(
     simd: S,
     (map, [rows, columns, channels]): (&[f32], [usize; 3]),
     on_read: OnRead,
-    factor: f32,
+    (factor, epilogue): (f32, &Epilogue<'_>),
     first: usize,
     output: &mut [f32],
 ) {
@@ -88,6 +88,7 @@ pub(crate) fn average<S: Simd>(
         "a map of {channels}"
     );
     assert!(output.len().is_multiple_of(BLOCK), "{} channels", output.len());
+    epilogue.check(first + output.len(), first + output.len());
     for at in (0..output.len()).step_by(S::LANES) {
         let mut sum = simd.splat(0.0);
         for y in 0..rows {
@@ -101,9 +102,11 @@ pub(crate) fn average<S: Simd>(
             }
             sum = simd.add(sum, row);
         }
-        let sum = simd.mul_add(sum, simd.splat(factor), simd.splat(0.0));
+        let mean = simd.mul_add(sum, simd.splat(factor), simd.splat(0.0));
+        // SAFETY: the epilogue was checked for all channels up to the last of `output`; the row is the only one.
+        let mean = unsafe { epilogue.finish(simd, mean, 0, first + at) };
         // SAFETY: `LANES` divides the number of elements, so that there are as many from `at` on.
-        unsafe { simd.store(output.as_mut_ptr().add(at), sum) };
+        unsafe { simd.store(output.as_mut_ptr().add(at), mean) };
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use graph::Window;
 
 use crate::activation::OnRead;
-use crate::buffer::{Buffer, NoMemory, Shared};
+use crate::buffer::{Buffer, NoMemory, Shared, padded};
 use crate::epilogue::{Epilogue, Finish};
 use crate::image::Images;
 use crate::isa::Isa;
@@ -29,6 +29,30 @@ mod share;
 use arena::ArenaLayout;
 use item::{Average, Item, Linear, Part};
 use share::Share;
+
+/// What logits are made of when all steps are done.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The mean over all pixels of a value and a fully connected layer, of all images at once.
+    Head(Head),
+    /// They are a value, of one pixel.
+    Value { value: usize, classes: usize },
+}
+
+impl End {
+    /// The value that is read when all steps are done.
+    fn input(&self) -> usize {
+        match *self {
+            Self::Head(Head { input, .. }) | Self::Value { value: input, .. } => input,
+        }
+    }
+
+    fn classes(&self) -> usize {
+        match *self {
+            Self::Head(Head { classes, .. }) | Self::Value { classes, .. } => classes,
+        }
+    }
+}
 
 /// Global average pooling and the fully connected layer.
 #[derive(Debug)]
@@ -48,7 +72,7 @@ pub struct Program {
     isa: Isa,
     image_channels: usize,
     steps: Vec<Step>,
-    head: Head,
+    end: End,
     /// What the last call needed, for the next one.
     state: Mutex<Option<State>>,
 }
@@ -67,8 +91,8 @@ fn shared(buffers: &mut [Buffer]) -> Vec<Shared<'_>> {
 }
 
 impl Program {
-    pub(crate) fn new(isa: Isa, image_channels: usize, steps: Vec<Step>, head: Head) -> Self {
-        Self { isa, image_channels, steps, head, state: Mutex::new(None) }
+    pub(crate) fn new(isa: Isa, image_channels: usize, steps: Vec<Step>, end: End) -> Self {
+        Self { isa, image_channels, steps, end, state: Mutex::new(None) }
     }
 
     /// The instruction set its weights are packed for.
@@ -78,7 +102,7 @@ impl Program {
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.head.classes
+        self.end.classes()
     }
 
     /// Bytes of its packed matrices.
@@ -92,7 +116,11 @@ impl Program {
             StepKind::Multiply(multiplication) => Some(multiplication),
             _ => None,
         });
-        of_steps.chain([&self.head.linear]).map(|multiplication| &multiplication.weights)
+        let of_head = match &self.end {
+            End::Head(head) => Some(&head.linear),
+            End::Value { .. } => None,
+        };
+        of_steps.chain(of_head).map(|multiplication| &multiplication.weights)
     }
 
     /// Logits of `images`, `[images, classes]`.
@@ -120,18 +148,20 @@ impl Program {
         self.make_room(state, &mut scratch, count, threads.count())?;
         self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
         self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
-        self.logits(state, &mut scratch, count, threads);
-        let row = self.head.linear.weights.channels;
+        if let End::Head(head) = &self.end {
+            self.logits(head, state, &mut scratch, count, threads);
+        }
+        let (row, classes) = (padded(self.classes()), self.classes());
         let rows = state.logits.as_slice().chunks_exact(row).take(count);
         let mut logits = Vec::new();
-        let len = count * self.head.classes;
+        let len = count * classes;
         logits.try_reserve_exact(len).map_err(|_| NoMemory { bytes: len * size_of::<f32>() })?;
-        rows.for_each(|row| logits.extend_from_slice(&row[..self.head.classes]));
+        rows.for_each(|row| logits.extend_from_slice(&row[..classes]));
         Ok(logits)
     }
 
     fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
-        ArenaLayout::new(image, self.image_channels, &self.steps, self.head.input)
+        ArenaLayout::new(image, self.image_channels, &self.steps, self.end.input())
     }
 
     fn state(&self, layout: ArenaLayout) -> Result<State, NoMemory> {
@@ -154,8 +184,12 @@ impl Program {
     ) -> Result<(), NoMemory> {
         let block = self.packed().map(|weights| share::room(weights, self.isa)).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
-        let Packed { depth_blocks, channels, .. } = self.head.linear.weights;
-        for (buffer, width) in [(&mut state.features, depth_blocks * BLOCK), (&mut state.logits, channels)] {
+        let features = match &self.end {
+            End::Head(head) => head.linear.weights.depth_blocks * BLOCK,
+            End::Value { .. } => 0,
+        };
+        for (buffer, width) in [(&mut state.features, features), (&mut state.logits, padded(self.classes()))]
+        {
             let len = images.checked_mul(width).ok_or(NoMemory { bytes: usize::MAX })?;
             if buffer.len() < len {
                 *buffer = Buffer::zeroed(len)?;
@@ -183,7 +217,11 @@ impl Program {
         let crew: Vec<Team> = (0..teams).map(|team| Team::new(members(team))).collect();
         let arenas = shared(&mut scratch.arenas);
         let blocks = shared(&mut scratch.blocks);
-        let features = Shared::new(state.features.as_mut_slice());
+        // What is left of an image: its features, or its logits.
+        let left = match &self.end {
+            End::Head(_) => Shared::new(state.features.as_mut_slice()),
+            End::Value { .. } => Shared::new(state.logits.as_mut_slice()),
+        };
         let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
         threads.run(|thread| {
@@ -195,20 +233,34 @@ impl Program {
                 if image >= range.end {
                     break;
                 }
-                self.image(images, image, team, &at, features);
+                self.image(images, image, team, &at, left);
             }
         });
     }
 
     /// One thread's part of one image.
-    fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, features: Shared<'_>) {
+    fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, left: Shared<'_>) {
         self.write_pixels(images, image, team, at);
         for index in 0..self.steps.len() {
             team.meet();
             self.step(index, team, at);
         }
         team.meet();
-        self.average(image, team, at, features);
+        let width = self.channels_of(self.end.input());
+        let left = left.part(image * width..(image + 1) * width);
+        match &self.end {
+            End::Head(head) => {
+                let Head { input, on_read, factor, .. } = *head;
+                self.average(team, at, (input, on_read), (factor, Epilogue::default()), left);
+            }
+            End::Value { value, .. } => {
+                for _ in team.items(1) {
+                    // SAFETY: the team has met since the value was written, and writes none until it meets again. An image is one
+                    // team's, whose only item is taken once.
+                    unsafe { left.as_mut_slice().copy_from_slice(&at.value(*value).as_slice()[..width]) };
+                }
+            }
+        }
     }
 
     /// One thread's part of an image's pixels, which are value 0.
@@ -239,6 +291,10 @@ impl Program {
             StoredFinish::Affine(affine) => Finish::Affine(affine.each_ref().map(Buffer::as_slice)),
             StoredFinish::Activation(activation) => Finish::Activation(*activation),
         }));
+        if let StepKind::Average(on_read) = step.kind {
+            let left = at.value(index + 1).part(0..step.channels);
+            return self.average(team, at, (step.input, on_read), (1.0, epilogue), left);
+        }
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
         let output = unsafe { Output::new(at.value(index + 1), step.channels) };
@@ -253,24 +309,31 @@ impl Program {
         }
     }
 
-    /// One thread's part of the mean over an image's pixels.
-    fn average(&self, image: usize, team: &Team, at: &At<'_>, features: Shared<'_>) {
-        let Head { input, on_read, factor, .. } = self.head;
+    /// One thread's part of the mean over an image's pixels of the value `input`, times a factor: an element a channel, to `to`,
+    /// which no other team writes and nobody reads before the team meets again.
+    fn average(
+        &self,
+        team: &Team,
+        at: &At<'_>,
+        (input, on_read): (usize, OnRead),
+        (factor, epilogue): (f32, Epilogue<'_>),
+        to: Shared<'_>,
+    ) {
         let channels = self.channels_of(input);
         let [rows, columns] = at.layout.size(input);
-        // SAFETY: the team has met since the value was written, and writes no value until it meets again.
+        // SAFETY: the team has met since the value was written, and writes nothing that overlaps it until it meets again.
         let map = unsafe { at.value(input).as_slice() };
-        let features = features.part(image * channels..(image + 1) * channels);
         for item in team.items(channels.div_ceil(FEATURES)) {
             let first = item * FEATURES;
-            let part = features.part(first..(first + FEATURES).min(channels));
+            let part = to.part(first..(first + FEATURES).min(channels));
             self.isa.run(Average {
                 map,
                 size: [rows, columns, channels],
                 on_read,
                 factor: factor / (rows * columns) as f32,
+                epilogue,
                 first,
-                // SAFETY: an image is one team's, and each of its items is taken once.
+                // SAFETY: nobody but this team writes it, says the caller, and each of its items is taken once.
                 output: unsafe { part.as_mut_slice() },
             });
         }
@@ -284,12 +347,19 @@ impl Program {
     }
 
     /// The fully connected layer, all images at once: its weights are read once.
-    fn logits(&self, state: &mut State, scratch: &mut Scratch, images: usize, threads: &Threads) {
-        let weights = &self.head.linear.weights;
+    fn logits(
+        &self,
+        head: &Head,
+        state: &mut State,
+        scratch: &mut Scratch,
+        images: usize,
+        threads: &Threads,
+    ) {
+        let weights = &head.linear.weights;
         let channels = weights.depth_blocks * BLOCK;
         let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
         let map = MapView::new(state.features.as_slice(), channels, geometry, state.zeros.as_slice());
-        let epilogue = Epilogue::of([Finish::Bias(self.head.bias.as_slice())]);
+        let epilogue = Epilogue::of([Finish::Bias(head.bias.as_slice())]);
         let blocks = shared(&mut scratch.blocks);
         let logits = Shared::new(state.logits.as_mut_slice());
         // SAFETY: nobody reads the logits before all threads are done. Of two items either the images or the units, and with these
@@ -303,7 +373,7 @@ impl Program {
                 // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
                 let block = unsafe { blocks[thread].as_mut_slice() };
                 let part = Part { map, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
-                self.isa.run(Linear { linear: &self.head.linear, part });
+                self.isa.run(Linear { linear: &head.linear, part });
             }
         });
     }

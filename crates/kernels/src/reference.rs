@@ -149,25 +149,22 @@ pub fn affine(scale: &[f32], shift: &[f32], x: &Map) -> Map {
     })
 }
 
-/// The mean over the pixels times `factor`, times `weights` (`[features, classes]`), plus `bias`.
-pub fn head(x: &Map, factor: f32, weights: &[f32], bias: Option<&[f32]>) -> Vec<f64> {
+/// The mean over the pixels times `factor`: a map of one pixel.
+pub fn mean(factor: f32, x: &Map) -> Map {
     let [channels, height, width] = x.shape;
-    let classes = weights.len() / channels;
-    let mean = |channel: usize| {
+    Map::new([channels, 1, 1], |channel, _, _| {
         let pixels = &x.values[channel * height * width..(channel + 1) * height * width];
         pixels.iter().sum::<f64>() / (height * width) as f64 * f64::from(factor)
-    };
-    let means: Vec<f64> = (0..channels).map(mean).collect();
-    (0..classes)
-        .map(|class| {
-            let sum: f64 = means
-                .iter()
-                .enumerate()
-                .map(|(i, mean)| mean * f64::from(weights[i * classes + class]))
-                .sum();
-            sum + bias.map_or(0.0, |bias| f64::from(bias[class]))
-        })
-        .collect()
+    })
+}
+
+/// A fully connected layer of a map of one pixel: times `weights` (`[in, out]`), plus `bias`.
+pub fn linear(weights: &[f32], bias: Option<&[f32]>, x: &Map) -> Map {
+    let outputs = weights.len() / x.values.len();
+    Map::new([outputs, 1, 1], |output, _, _| {
+        let products = x.values.iter().enumerate().map(|(i, x)| x * f64::from(weights[i * outputs + output]));
+        products.sum::<f64>() + bias.map_or(0.0, |bias| f64::from(bias[output]))
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::activation::OnRead;
 use crate::buffer::Buffer;
 use crate::matmul::Packed;
 use crate::rows::DepthwiseWeights;
-use graph::{Activation, Window};
+use graph::{Activation, Geometry, Window};
 
 /// What is done to a result before it is stored, with its data: see [`crate::epilogue::Finish`].
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(crate) enum StepKind {
         before: OnRead,
     },
     MaxPool,
+    /// The mean over all pixels.
+    Average(OnRead),
     /// The epilogue alone.
     Epilogue,
 }
@@ -65,5 +67,14 @@ impl Step {
             StoredFinish::Residual(value) => Some(value),
             _ => None,
         })
+    }
+
+    /// What it makes of a map of `input` pixels, pixel by pixel; `None` where the map is too small for it.
+    pub(crate) fn geometry(&self, input: [usize; 2]) -> Option<Geometry> {
+        match self.kind {
+            // One window over everything.
+            StepKind::Average(_) => Window { kernel: input, ..self.window }.on(input),
+            _ => self.window.on(input),
+        }
     }
 }

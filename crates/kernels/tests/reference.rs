@@ -109,18 +109,37 @@ impl Twice {
         (self.on.add(a.0, b.0), reference::add(&a.1, &b.1))
     }
 
-    /// The program that puts out classes, and what plain loops make of them.
-    fn finish(mut self, isa: Isa, (value, map): &Pair, classes: usize) -> (Program, Vec<f64>) {
-        let depth = map.shape[0];
-        let (weights, bias) = (self.numbers.take(depth * classes), self.numbers.take(classes));
-        let expected = reference::head(map, 0.5, &weights, Some(&bias));
-        let weight = self.parameter(Role::Linear { fan_in: depth }, &[depth, classes], &weights);
-        let bias = self.parameter(Role::LinearBias, &[classes], &bias);
-        let x = self.on.global_average_pool(*value);
-        let x = self.on.scale(0.5, x);
-        let x = self.on.linear(weight, Some(bias), x);
-        let lowering = Lowering::of(&self.on.finish(x)).unwrap();
-        (lowering.load(&mut self.weights, isa).unwrap(), expected)
+    /// The mean over all pixels, times a factor where it is not 1.
+    fn mean(&mut self, factor: f32, (value, map): &Pair) -> Pair {
+        let mut value = self.on.global_average_pool(*value);
+        if factor != 1.0 {
+            value = self.on.scale(f64::from(factor), value);
+        }
+        (value, reference::mean(factor, map))
+    }
+
+    fn linear(&mut self, to: usize, (value, map): &Pair) -> Pair {
+        let from = map.values.len();
+        let scale = (from as f32).sqrt().recip();
+        let weights: Vec<f32> = self.numbers.take(from * to).iter().map(|w| w * scale).collect();
+        let bias = self.numbers.take(to);
+        let result = reference::linear(&weights, Some(&bias), map);
+        let weight = self.parameter(Role::Linear { fan_in: from }, &[from, to], &weights);
+        let bias = self.parameter(Role::LinearBias, &[to], &bias);
+        (self.on.linear(weight, Some(bias), *value), result)
+    }
+
+    /// The program that puts out classes of the mean of `features`, and what plain loops make of them.
+    fn finish(mut self, isa: Isa, features: &Pair, classes: usize) -> (Program, Vec<f64>) {
+        let x = self.mean(0.5, features);
+        let x = self.linear(classes, &x);
+        self.end(isa, x)
+    }
+
+    /// The program that puts out `logits`, and what plain loops make of them.
+    fn end(mut self, isa: Isa, (value, map): Pair) -> (Program, Vec<f64>) {
+        let lowering = Lowering::of(&self.on.finish(value)).unwrap();
+        (lowering.load(&mut self.weights, isa).unwrap(), map.values)
     }
 }
 
@@ -276,13 +295,48 @@ const NETWORKS: &[(&str, Body)] = &[
     }),
 ];
 
+/// Ends other than a mean and one fully connected layer.
+const ENDS: &[(&str, Body)] = &[
+    ("two fully connected layers with an activation between", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 40, 1, &x);
+        let x = on.relu(&x);
+        let x = on.mean(1.0, &x);
+        let x = on.linear(70, &x);
+        let x = on.activation(Activation::HardSwish, &x);
+        on.linear(21, &x)
+    }),
+    ("the mean itself, times a factor, with a ReLU before and after", |on, x| {
+        let x = on.conv(window(3, 1, 1, 0), 21, 1, &x);
+        let x = on.relu(&x);
+        let x = on.mean(0.5, &x);
+        on.relu(&x)
+    }),
+    ("logits that something else reads too, and a sum of vectors", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 150, 1, &x);
+        let x = on.mean(1.0, &x);
+        let y = on.linear(21, &x);
+        let z = on.relu(&y);
+        let z = on.linear(21, &z);
+        let z = on.add(&z, &y);
+        let z = on.affine(&z);
+        on.add(&z, &y)
+    }),
+    ("means of two maps", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 21, 1, &x);
+        let y = on.depthwise(window(3, 2, 1, 1), &x);
+        let (x, y) = (on.mean(1.0, &x), on.mean(3.0, &y));
+        on.add(&x, &y)
+    }),
+];
+
 fn build(isa: Isa, body: Body, images: &[Map]) -> (Program, Vec<f64>) {
     let mut program = None;
     let mut expected = Vec::new();
     for image in images {
         let (mut on, x) = Twice::new(image);
-        let features = body(&mut on, x);
-        let (built, logits) = on.finish(isa, &features, 21);
+        let result = body(&mut on, x);
+        let is_logits = result.1.shape == [21, 1, 1];
+        let (built, logits) = if is_logits { on.end(isa, result) } else { on.finish(isa, &result, 21) };
         expected.extend(logits);
         program = Some(built);
     }
@@ -334,7 +388,7 @@ fn assert_computes(isa: Isa, (name, body): (&str, Body), size: [usize; 2], count
 #[test]
 fn every_instruction_set_computes_what_plain_loops_do() {
     for isa in Isa::available() {
-        for &network in NETWORKS {
+        for &network in NETWORKS.iter().chain(ENDS) {
             for (size, count) in [([9, 9], 1), ([12, 17], 3), ([23, 8], 2)] {
                 assert_computes(isa, network, size, count);
             }
@@ -434,7 +488,7 @@ fn what_is_not_a_number_reaches_the_logits() {
     let (mut values, maps) = images(1, size);
     values[100] = f32::NAN;
     for isa in Isa::available() {
-        for &(name, network) in NETWORKS {
+        for &(name, network) in NETWORKS.iter().chain(ENDS) {
             let (program, _) = build(isa, network, &maps);
             let batch = Images::Planar { values: &values, channels: 3, size };
             let logits = program.run(&batch, &Threads::new(1).unwrap()).unwrap();

@@ -81,7 +81,9 @@ fn cached_weights_are_listed_and_verified() {
         .success()
         .stdout(contains("xception-43020ad28.pth").and(contains("not here")).and(contains("first sight")));
     // What the table passes over is not hidden, and shown when it is named.
-    weights(&["list"]).assert().stdout(contains("Beside the table, when named: timm/resnet18, timm/tv_resnet50.\n"));
+    weights(&["list"])
+        .assert()
+        .stdout(contains("Beside the table, when named: timm/resnet18, timm/tv_resnet50.\n"));
     weights(&["list", "timm/resnet18"]).assert().stdout(contains("resnet18-5c106cde.pth"));
     let select = ["verify", "ppcls/xception41"];
     weights(&select).assert().code(EXIT_WRONG).stdout(contains("not here"));

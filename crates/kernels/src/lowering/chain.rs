@@ -27,10 +27,10 @@ impl<'a> Chain<'a> {
         &self.readers[value.index()]
     }
 
-    /// The only operation that reads `value`.
+    /// The only operation that reads `value`; none where it is what the network puts out.
     pub(super) fn only_reader(&self, value: Value) -> Option<Value> {
         match self.readers(value) {
-            &[reader] => Some(reader),
+            &[reader] if value != self.graph.output() => Some(reader),
             _ => None,
         }
     }

@@ -13,6 +13,8 @@ pub(super) enum PlannedFinish {
     Residual(usize),
     /// The normalisation that puts out this value of the graph, as a factor and a summand a channel.
     Affine(Value),
+    /// A constant factor.
+    Scale(f32),
     /// A function of each element.
     Activation(Activation),
 }
@@ -37,6 +39,7 @@ pub(super) fn follow(
         let finish = match node.operation {
             Operation::Activation(activation) => PlannedFinish::Activation(activation),
             Operation::BatchNorm(_) => PlannedFinish::Affine(reader),
+            Operation::Scale(ref scale) => PlannedFinish::Scale(scale.factor as f32),
             Operation::Add(_) => {
                 let other = if node.inputs[0] == last { node.inputs[1] } else { node.inputs[0] };
                 let Some(value) = stored[other.index()] else { break };

@@ -1,10 +1,8 @@
-//! The end of a classifier: the mean over all pixels, perhaps a constant factor, and the fully connected layer, of all images
-//! of a batch at once.
+//! The end of most classifiers: the mean over all pixels, perhaps a constant factor, and the fully connected layer, which is
+//! computed of all images of a batch at once, so that its weights are read once. Where the same operations stand elsewhere, or
+//! something follows them, they are steps as all others.
 
 use graph::{Graph, Operation, Value};
-
-use super::{Source, Unsupported};
-use crate::activation::OnRead;
 
 /// The head's operations.
 #[derive(Debug, Clone, Copy)]
@@ -15,21 +13,19 @@ pub(super) struct Head {
     /// What the mean is multiplied by.
     pub(super) factor: f32,
     pub(super) linear: Value,
-    /// Where the program has the features.
-    pub(super) source: Source,
 }
 
-/// Finds the head of `graph`.
-pub(super) fn find(graph: &Graph) -> Result<Head, Unsupported> {
+/// The head that `graph` ends with, if it does.
+pub(super) fn find(graph: &Graph) -> Option<Head> {
     let readers = graph.readers();
     // A value that something else reads too is no step on the way.
     let before = |value: Value| match graph.node(value).inputs[..] {
-        [input] if readers[value.index()] == 1 => Ok(input),
-        _ => Err(Unsupported::NoHead),
+        [input] if readers[value.index()] == 1 => Some(input),
+        _ => None,
     };
     let linear = graph.output();
     if !matches!(graph.node(linear).operation, Operation::Linear(_)) {
-        return Err(Unsupported::NoHead);
+        return None;
     }
     let mut factor = 1.0_f32;
     let mut pool = before(linear)?;
@@ -38,21 +34,17 @@ pub(super) fn find(graph: &Graph) -> Result<Head, Unsupported> {
         pool = before(pool)?;
     }
     if !matches!(graph.node(pool).operation, Operation::GlobalAveragePool(_)) {
-        return Err(Unsupported::NoHead);
+        return None;
     }
-    let features = before(pool)?;
-    if features == Value::IMAGE {
-        return Err(Unsupported::Image);
-    }
-    Ok(Head { features, pool, factor, linear, source: Source { value: 0, on_read: OnRead::AsStored } })
+    Some(Head { features: before(pool)?, pool, factor, linear })
 }
 
 #[cfg(test)]
 mod tests {
-    use graph::{Parameter, Role};
+    use graph::{Activation, Parameter, Role};
 
-    use super::super::Lowering;
     use super::super::tests::Net;
+    use super::super::{Lowering, Unsupported};
     use super::*;
 
     #[test]
@@ -66,16 +58,27 @@ mod tests {
     }
 
     #[test]
-    fn another_end_is_refused() {
-        let (mut net, x) = Net::new();
-        let pooled = net.on.global_average_pool(x);
-        assert_eq!(Lowering::of(&net.on.finish(pooled)).unwrap_err(), Unsupported::NoHead);
-
+    fn another_end_is_made_of_steps() {
+        let fc = |key, shape: [usize; 2]| Parameter::new(key, Role::Linear { fan_in: shape[0] }, shape);
         let (mut net, x) = Net::new();
         let x = net.on.global_average_pool(x);
-        let fc = |key, shape: [usize; 2]| Parameter::new(key, Role::Linear { fan_in: shape[0] }, shape);
         let x = net.on.linear(fc("one", [8, 6]), None, x);
+        let x = net.on.activation(Activation::HardSwish, x);
         let x = net.on.linear(fc("two", [6, 4]), None, x);
-        assert_eq!(Lowering::of(&net.on.finish(x)).unwrap_err(), Unsupported::NoHead);
+        let graph = net.on.finish(x);
+        assert!(find(&graph).is_none());
+        let steps = Lowering::of(&graph).unwrap().described();
+        assert!(steps[1].contains("Average") && steps[1].ends_with("then []"), "{steps:#?}");
+        assert!(
+            steps[2].contains("Linear") && steps[2].ends_with("then [Activation(HardSwish)]"),
+            "{steps:#?}"
+        );
+        assert!(steps[3].contains("Linear") && steps[3].ends_with("then []"), "{steps:#?}");
+    }
+
+    #[test]
+    fn feature_maps_are_no_logits() {
+        let (net, x) = Net::new();
+        assert_eq!(Lowering::of(&net.on.finish(x)).unwrap_err(), Unsupported::NoLogits);
     }
 }

@@ -5,12 +5,13 @@ use graph::operations::{Convolution, ConvolutionWeights};
 use graph::{Graph, Operation, Parameter, Value, Weights};
 use thiserror::Error;
 
-use super::{Lowering, PlannedFinish, PlannedKind, PlannedStep};
+use super::head::Head as PlannedHead;
+use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source};
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, NoMemory, padded};
 use crate::isa::Isa;
 use crate::matmul::Packed;
-use crate::program::{Head, Program};
+use crate::program::{End, Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::step::{Multiplication, Rows, Step, StepKind, StoredFinish};
 
@@ -52,8 +53,11 @@ impl Lowering {
     pub fn load<W: Weights>(&self, weights: &mut W, isa: Isa) -> Result<Program, LoadError<W::Error>> {
         let mut loader = Loader { graph: &self.graph, weights: Checked(weights), isa };
         let steps = self.steps.iter().map(|step| loader.step(step)).collect::<Result<_, _>>()?;
-        let head = loader.head(self)?;
-        Ok(Program::new(isa, self.graph.image_channels(), steps, head))
+        let end = match self.end {
+            PlannedEnd::Head { head, features } => End::Head(loader.head(head, features)?),
+            PlannedEnd::Value { value, classes } => End::Value { value, classes },
+        };
+        Ok(Program::new(isa, self.graph.image_channels(), steps, end))
     }
 }
 
@@ -102,6 +106,11 @@ impl<'a, W: Weights> Loader<'a, W> {
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
             PlannedKind::MaxPool => (StepKind::MaxPool, None),
+            PlannedKind::Average => (StepKind::Average(before), None),
+            PlannedKind::Linear { linear } => {
+                let (weights, bias) = self.linear(linear)?;
+                (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
+            }
             PlannedKind::Epilogue => (StepKind::Epilogue, None),
         };
         let mut epilogue: Vec<StoredFinish> = bias.map(StoredFinish::Bias).into_iter().collect();
@@ -109,6 +118,10 @@ impl<'a, W: Weights> Loader<'a, W> {
             epilogue.push(match finish {
                 PlannedFinish::Residual(value) => StoredFinish::Residual(value),
                 PlannedFinish::Affine(norm) => StoredFinish::Affine(self.affine(norm, planned.width)?),
+                PlannedFinish::Scale(factor) => {
+                    let of = |value| Buffer::of_channels(&vec![value; planned.width], planned.width);
+                    StoredFinish::Affine([of(factor)?, of(0.0)?])
+                }
                 PlannedFinish::Activation(activation) => StoredFinish::Activation(activation),
             });
         }
@@ -169,23 +182,31 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok([padded(affine.scale)?, padded(affine.shift)?])
     }
 
-    fn head(&mut self, lowering: &Lowering) -> Result<Head, LoadError<W::Error>> {
-        let head = lowering.head;
-        let Operation::Linear(linear) = &self.graph.node(head.linear).operation else {
-            unreachable!("the head ends with a fully connected layer");
+    /// The weights of a fully connected layer. Its rows are images or the pixels of small maps, which have nothing to do with each
+    /// other, so that Strassen's algorithm never applies.
+    fn linear(&mut self, value: Value) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
+        let Operation::Linear(linear) = &self.graph.node(value).operation else {
+            unreachable!("the planner takes fully connected layers only");
         };
-        let [depth, classes] = linear.widths();
+        let [depth, width] = linear.widths();
         let weights = self.weights.read(&linear.weight)?;
         let bias = linear.bias.as_ref().map(|bias| self.weights.read(bias)).transpose()?;
+        let packed = Packed::plain(self.isa, depth, width, |from, to| weights[from * width + to])?;
+        Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, width)).transpose()?))
+    }
+
+    fn head(&mut self, head: PlannedHead, features: Source) -> Result<Head, LoadError<W::Error>> {
+        let (weights, bias) = self.linear(head.linear)?;
+        let classes = self.graph.node(head.linear).operation.parameters()[0].shape[1];
         Ok(Head {
-            input: head.source.value,
-            on_read: head.source.on_read,
+            input: features.value,
+            on_read: features.on_read,
             factor: head.factor,
-            linear: Multiplication {
-                rows: Rows::Window(OnRead::AsStored),
-                weights: Packed::plain(self.isa, depth, classes, |from, to| weights[from * classes + to])?,
+            linear: Multiplication { rows: Rows::Window(OnRead::AsStored), weights },
+            bias: match bias {
+                Some(bias) => bias,
+                None => Buffer::of_channels(&[], classes)?,
             },
-            bias: Buffer::of_channels(bias.as_deref().unwrap_or(&[]), classes)?,
             classes,
         })
     }

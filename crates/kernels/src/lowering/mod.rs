@@ -47,9 +47,9 @@ pub enum Unsupported {
         /// Which pooling.
         at: String,
     },
-    /// There is more or less after the feature maps than a mean and a fully connected layer.
-    #[error("the network does not end with global average pooling and one fully connected layer")]
-    NoHead,
+    /// The network puts out maps.
+    #[error("the network puts out feature maps where logits belong")]
+    NoLogits,
     /// An operation that has a kernel elsewhere only, or none.
     #[error("{at}: {operation} has no kernel there")]
     Operation {
@@ -106,7 +106,16 @@ pub struct Lowering {
     /// Normalisations are folded in it.
     graph: Graph,
     steps: Vec<PlannedStep>,
-    head: Head,
+    end: PlannedEnd,
+}
+
+/// What logits are made of when all steps are done.
+#[derive(Debug, Clone, Copy)]
+enum PlannedEnd {
+    /// By the head, of what is at `features`.
+    Head { head: Head, features: Source },
+    /// They are this value of the program, of so many classes.
+    Value { value: usize, classes: usize },
 }
 
 /// A step of which only the structure is known. Its result is the program's value of its index plus 1; value 0 is the image.
@@ -131,6 +140,10 @@ enum PlannedKind {
     Separable { depthwise: Value, between: Option<Activation>, pointwise: Value },
     /// Max-pooling.
     MaxPool,
+    /// The mean over all pixels: a map of one pixel.
+    Average,
+    /// A fully connected layer, which is a convolution of one pixel.
+    Linear { linear: Value },
     /// The epilogue alone.
     Epilogue,
 }
@@ -152,16 +165,22 @@ impl Lowering {
     pub fn of(graph: &Graph) -> Result<Self, Unsupported> {
         let graph = graph.fold_norms();
         let widths = check(&graph)?;
-        let head = head::find(&graph)?;
+        let output = graph.output();
+        let head = head::find(&graph);
         let stored = vec![None; graph.nodes().len()];
         let mut planner = Planner { chain: Chain::of(&graph), widths, stored, steps: Vec::new() };
         planner.stored[Value::IMAGE.index()] = Some(0);
-        for value in graph.values().take_while(|&value| value != head.pool) {
+        for value in graph.values().take_while(|&value| head.is_none_or(|head| value != head.pool)) {
             planner.emit(value)?;
         }
-        let source = planner.source(head.features);
+        let end = match head {
+            Some(head) => PlannedEnd::Head { head, features: planner.source(head.features) },
+            None => {
+                PlannedEnd::Value { value: planner.value(output), classes: planner.widths[output.index()] }
+            }
+        };
         let steps = planner.steps;
-        Ok(Self { head: Head { source, ..head }, graph, steps })
+        Ok(Self { graph, steps, end })
     }
 
     /// The steps in words, a line each, for tests and for people.
@@ -177,6 +196,7 @@ impl Lowering {
 /// Channels of every value of the graph, or what of it has no kernel, whatever the size of the image.
 fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
     let mut widths: Vec<usize> = Vec::with_capacity(graph.nodes().len());
+    let mut are_vectors: Vec<bool> = Vec::with_capacity(graph.nodes().len());
     let mut image_is_read = false;
     for (index, node) in graph.nodes().iter().enumerate() {
         let at = || graph.place(index);
@@ -189,6 +209,19 @@ fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
             _ => Ok(()),
         };
         let reads_image = node.inputs.contains(&Value::IMAGE);
+        let unsupported = || Err(Unsupported::Operation { at: at(), operation: node.operation.name() });
+        let mut is_vector = node.inputs.first().is_some_and(|input| are_vectors[input.index()]);
+        // Some operations are of maps, and one is of vectors.
+        let takes = match node.operation {
+            Operation::Convolution(_) | Operation::MaxPool(_) | Operation::GlobalAveragePool(_) => {
+                Some(false)
+            }
+            Operation::Linear(_) => Some(true),
+            _ => None,
+        };
+        if takes.is_some_and(|vector| vector != is_vector) {
+            return unsupported();
+        }
         widths.push(match &node.operation {
             Operation::Image(image) => image.channels,
             Operation::Convolution(convolution) => {
@@ -212,7 +245,11 @@ fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
                 fits(norm.norm.channels())?;
                 width
             }
-            Operation::Activation(_) | Operation::GlobalAveragePool(_) | Operation::Scale(_) => width,
+            Operation::Activation(_) | Operation::Scale(_) => width,
+            Operation::GlobalAveragePool(_) => {
+                is_vector = true;
+                width
+            }
             Operation::MaxPool(pool) => {
                 check_window(pool.window)?;
                 if pool.ceil_mode {
@@ -221,17 +258,29 @@ fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
                 width
             }
             Operation::Add(_) => {
-                let other = node.inputs.get(1).map_or(0, |input| widths[input.index()]);
-                fits(other)?;
+                let other = node.inputs.get(1).map_or(Value::IMAGE.index(), |input| input.index());
+                fits(widths[other])?;
+                if are_vectors[other] != is_vector {
+                    return unsupported();
+                }
                 width
             }
             Operation::Linear(linear) => {
                 let [from, to] = linear.widths();
                 fits(from)?;
-                to
+                match to {
+                    0 => return Err(Unsupported::Channels { at: at(), expected: 1, found: 0 }),
+                    to => to,
+                }
             }
+            #[expect(unreachable_patterns, reason = "an operation without a kernel needs no line here")]
+            _ => return unsupported(),
         });
+        are_vectors.push(is_vector);
         image_is_read |= reads_image;
+    }
+    if !are_vectors[graph.output().index()] {
+        return Err(Unsupported::NoLogits);
     }
     Ok(widths)
 }
@@ -302,9 +351,18 @@ impl Planner<'_> {
                 let residual = PlannedFinish::Residual(self.value(node.inputs[1]));
                 (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(residual))
             }
-            Operation::GlobalAveragePool(_) | Operation::Scale(_) | Operation::Linear(_) => {
-                return unsupported();
+            Operation::GlobalAveragePool(_) => {
+                (PlannedKind::Average, Window::PIXEL, self.source(node.inputs[0]), None)
             }
+            Operation::Linear(_) => {
+                (PlannedKind::Linear { linear: value }, Window::PIXEL, self.source(node.inputs[0]), None)
+            }
+            Operation::Scale(scale) => {
+                let factor = PlannedFinish::Scale(scale.factor as f32);
+                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(factor))
+            }
+            #[expect(unreachable_patterns, reason = "an operation without a kernel needs no line here")]
+            _ => return unsupported(),
         };
         let mut epilogue: Vec<PlannedFinish> = first.into_iter().collect();
         let done = epilogue::follow(&self.chain, &self.stored, value, &mut epilogue);
@@ -408,8 +466,11 @@ mod tests {
         let again = "the image is read by something other than one convolution without groups";
         assert_eq!(refusal(|net, _| net.conv(3, 8, 1, Window::PIXEL, Value::IMAGE)), again);
         assert_eq!(refusal(|net, _| net.on.relu(Value::IMAGE)), again);
-        let scaled = refusal(|net, x| net.on.scale(2.0, x));
-        assert_eq!(scaled, "operation 2: constant factor has no kernel there");
+        let flat = refusal(|net, x| {
+            let x = net.on.global_average_pool(x);
+            net.pixel(x)
+        });
+        assert_eq!(flat, "p2: convolution has no kernel there");
         let still = refusal(|net, x| net.on.max_pool(Window { stride: [0, 1], ..Window::PIXEL }, x));
         assert!(still.ends_with("slides over no map"), "{still}");
         let ceil = refusal(|net, x| {

@@ -13,11 +13,14 @@ pub(super) fn is_applied_on_read(chain: &Chain<'_>, stored: &[Option<usize>], va
     let can = |&reader: &Value| {
         matches!(
             chain.graph().node(reader).operation,
-            Operation::Convolution(_) | Operation::GlobalAveragePool(_)
+            Operation::Convolution(_) | Operation::GlobalAveragePool(_) | Operation::Linear(_)
         )
     };
     let is_relu = matches!(chain.activation(value), Some((Activation::Relu, _)));
-    is_relu && stored[value.index()].is_none() && chain.readers(value).iter().all(can)
+    is_relu
+        && value != chain.graph().output()
+        && stored[value.index()].is_none()
+        && chain.readers(value).iter().all(can)
 }
 
 /// Where to read `value`.

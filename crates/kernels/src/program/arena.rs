@@ -41,8 +41,7 @@ impl ArenaLayout {
         let mut geometries = Vec::with_capacity(steps.len());
         for step in steps {
             let geometry = step
-                .window
-                .on(sizes[step.input])
+                .geometry(sizes[step.input])
                 .ok_or(SizeError::TooSmall { height: image[0], width: image[1] })?;
             if let Some(residual) = step.residuals().find(|&residual| sizes[residual] != geometry.output) {
                 return Err(SizeError::Unequal { a: geometry.output, b: sizes[residual] });

@@ -80,6 +80,7 @@ impl Kernel for Item<'_> {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 pool::max_pool(simd, map, &epilogue, pixels, output);
             }
+            StepKind::Average(_) => unreachable!("a mean is cut into channels: see `Average`"),
             StepKind::Epilogue => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 pool::finish(simd, map, &epilogue, pixels, output);
@@ -109,6 +110,7 @@ pub(crate) struct Average<'a> {
     pub(crate) on_read: OnRead,
     /// What the sums are multiplied by.
     pub(crate) factor: f32,
+    pub(crate) epilogue: Epilogue<'a>,
     /// The first channel of this part.
     pub(crate) first: usize,
     /// An element for each channel of this part.
@@ -118,7 +120,7 @@ pub(crate) struct Average<'a> {
 impl Kernel for Average<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { map, size, on_read, factor, first, output } = self;
-        pool::average(simd, (map, size), on_read, factor, first, output);
+        let Self { map, size, on_read, factor, epilogue, first, output } = self;
+        pool::average(simd, (map, size), on_read, (factor, &epilogue), first, output);
     }
 }
