@@ -9,7 +9,8 @@
 //! * [`checksums`]: what makes a damaged file consistent again, so that damage gets past the first check;
 //! * [`panics`]: who panicked: a dependency behind the guard, or this project;
 //! * [`case`]: one target over one file, and what was wrong with that;
-//! * [`run`]: many cases in one process; [`supervise`]: that process watched from outside, for it may die.
+//! * [`run`]: many cases in one process; [`supervise`]: that process watched from outside, for it may die; [`said`]: what
+//!   the one says to the other.
 
 pub mod case;
 pub mod checksums;
@@ -17,6 +18,7 @@ pub mod mutate;
 pub mod panics;
 mod random;
 pub mod run;
+pub mod said;
 pub mod supervise;
 pub mod target;
 mod targets;

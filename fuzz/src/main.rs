@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use fuzz::run::{Work, run};
-use fuzz::supervise::{Order, supervise, tell, tell_tally};
+use fuzz::said::{tell, tell_tally};
+use fuzz::supervise::{Order, supervise};
 use fuzz::{TARGETS, Target, by_name, case};
 
 /// Tries readers of foreign bytes with damaged files

@@ -3,7 +3,7 @@
 //! Coverage is not known here. What a reader says is: a case that ends as none did before joins the files that further
 //! cases are made of, so that a run gets deeper than one step away from the seeds.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::case::{self, Fault, Kind};
 use crate::mutate::{Random, mutate};
+use crate::said::{CURRENT, EXIT_HANG, Finding, NUMBER, Tally, tell};
 use crate::target::Target;
 
 /// Processor time that a case may take. Milliseconds are usual; processor time, because other work on the machine is
@@ -20,9 +21,6 @@ use crate::target::Target;
 const HANG: Duration = Duration::from_secs(10);
 /// Time by the clock that it may take, should it wait for something.
 const WAITS: Duration = Duration::from_secs(180);
-
-/// How a process ends when a case does not.
-pub const EXIT_HANG: i32 = 86;
 
 /// Files that join the seeds at most.
 const JOINED: usize = 512;
@@ -48,36 +46,6 @@ pub struct Work {
     /// A folder for files with which something is wrong.
     pub found: PathBuf,
 }
-
-/// What came of many cases.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Tally {
-    /// How many there were.
-    pub cases: u64,
-    /// Those of which something was read.
-    pub with_values: u64,
-    /// Ways in which they ended.
-    pub outcomes: u64,
-    /// The case after which no new way came.
-    pub last_new: u64,
-    /// The most memory that one took, in bytes.
-    pub peak_bytes: u64,
-    /// Panics of dependencies behind a guard, by place.
-    pub guarded: BTreeMap<String, u64>,
-}
-
-/// Something that must not happen, and the file that makes it happen.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// What and where.
-    pub fault: Fault,
-    /// The file, where it was kept: of each fault a few are.
-    pub file: Option<PathBuf>,
-}
-
-/// What a process is at, in its folder, for whoever finds it dead.
-pub(crate) const NUMBER: &str = "number";
-pub(crate) const CURRENT: &str = "current";
 
 /// Runs the cases; `found` hears of each finding at once.
 ///
@@ -164,7 +132,7 @@ fn watch(at: &Arc<AtomicU64>, target: &'static Target, work: &Work) {
                 let file = found.join(format!("{}-{seed}-{now}", target.name));
                 let kept = fs::create_dir_all(&found).and_then(|()| fs::copy(&current, &file));
                 let fault = Fault { kind: Kind::Hang, place: String::new(), words: format!("case {now}") };
-                super::supervise::tell(&Finding { fault, file: kept.is_ok().then_some(file) });
+                tell(&Finding { fault, file: kept.is_ok().then_some(file) });
                 std::process::exit(EXIT_HANG);
             }
         }

@@ -4,14 +4,14 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Target;
 use crate::case::{Fault, Kind};
-use crate::run::{CURRENT, EXIT_HANG, Finding, NUMBER, Tally};
+use crate::said::{CURRENT, EXIT_HANG, Finding, NUMBER, Tally};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -107,29 +107,8 @@ fn number(folder: &Path) -> Option<u64> {
     fs::read_to_string(folder.join(NUMBER)).ok()?.parse().ok()
 }
 
-/// Tells the watching process of a finding, in a line.
-#[allow(clippy::print_stdout, reason = "the watching process reads it")]
-pub fn tell(finding: &Finding) {
-    let plain = |text: &str| text.replace(['\t', '\n', '\r'], " ");
-    let Fault { kind, place, words } = &finding.fault;
-    let file = finding.file.as_ref().map_or(String::new(), |file| file.display().to_string());
-    println!("found\t{kind}\t{}\t{}\t{file}", plain(place), plain(words));
-    // Nobody is there to be told that nobody listens.
-    let _ = io::stdout().flush();
-}
-
-/// Tells the watching process what was counted.
-#[allow(clippy::print_stdout, reason = "the watching process reads it")]
-pub fn tell_tally(tally: &Tally) {
-    for (place, count) in &tally.guarded {
-        println!("guarded\t{count}\t{}", place.replace(['\t', '\n'], " "));
-    }
-    let Tally { cases, with_values, outcomes, last_new, peak_bytes, .. } = tally;
-    println!("tally\t{cases}\t{with_values}\t{outcomes}\t{last_new}\t{peak_bytes}");
-}
-
 impl Report {
-    /// Takes in a line of [`tell`] or [`tell_tally`].
+    /// Takes in a line of [`crate::said::tell`] or [`crate::said::tell_tally`].
     fn hear(&mut self, line: &str) {
         let cells: Vec<&str> = line.split('\t').collect();
         let count = |cell: &str| cell.parse::<u64>().unwrap_or_default();

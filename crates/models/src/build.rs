@@ -1,70 +1,86 @@
 //! How a family's forward pass becomes a graph: its modules, whose fields are the checkpoint's keys, give the operations their
-//! data, and [`Layers`] the keys of their parameters.
+//! data. Which parameter of a layer is which follows from the operation that the forward pass makes of it.
 
 use std::collections::HashMap;
 
-use burn::module::ParamId;
+use burn::module::{Module, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, Linear};
 use graph::operations::{BatchNorm as Norm, MaxPool};
 use graph::{Activation, Builder, Graph, Normalisation, Parameter, Role, Value};
 
-use crate::weights::Slot;
+use crate::network::Architecture;
+use crate::weights::{Framework, Slot, parameters};
 use crate::window;
 
 /// Channels of the images that every family here takes.
 pub(crate) const IMAGE_CHANNELS: usize = 3;
 
-/// The parameters of each layer, by the identity of its first one in the Burn module.
-pub(crate) struct Layers<'a>(HashMap<ParamId, Vec<&'a Parameter>>);
-
-impl<'a> Layers<'a> {
-    /// Of a module's slots, which come a layer after the other.
-    pub(crate) fn of(slots: &'a [Slot]) -> Self {
-        let mut layers = HashMap::new();
-        for layer in slots.chunk_by(|a, b| a.layer == b.layer) {
-            layers.insert(layer[0].id, layer.iter().map(|slot| &slot.parameter).collect());
-        }
-        Self(layers)
-    }
-
-    /// The parameter of the layer that begins with `first` for which `role` holds.
-    ///
-    /// # Panics
-    /// If the layer is not one of the module's fields (a programmer's mistake).
-    fn find(&self, first: ParamId, role: fn(Role) -> bool) -> Option<Parameter> {
-        let layer = self.0.get(&first).expect("a family's forward pass goes through its own layers");
-        layer.iter().find(|parameter| role(parameter.role)).map(|&parameter| parameter.clone())
-    }
-
-    fn get(&self, first: ParamId, role: fn(Role) -> bool) -> Parameter {
-        self.find(first, role).expect("a layer has all its parameters")
-    }
-}
+/// Burn's modules keep a layer's parameters in this order.
+const NORM_ROLES: [Role; 4] = [Role::Gamma, Role::Beta, Role::Mean, Role::Variance];
 
 /// A forward pass being written down.
 pub(crate) struct Walk<'a> {
     on: Builder,
-    layers: Layers<'a>,
+    framework: Framework,
+    /// What the checkpoint calls the tensor of a layer.
+    key: &'a dyn Fn(&str, &str) -> String,
+    /// The layer of each parameter of the module, and its place among them.
+    layers: HashMap<ParamId, (usize, String)>,
+    /// The module's parameters in their order, once the forward pass has come by.
+    slots: Vec<Option<Slot>>,
 }
 
-impl<'a> Walk<'a> {
-    /// Begins with the image.
-    pub(crate) fn new(layers: Layers<'a>) -> (Self, Value) {
-        let (on, image) = Builder::new(IMAGE_CHANNELS);
-        (Self { on, layers }, image)
+/// The graph of `architecture`, and its tensors in the order of its fields.
+///
+/// # Panics
+/// If the forward pass goes past a parameter, or through a layer that is none of the module's (a programmer's mistake, which every
+/// test of the network shows).
+pub(crate) fn graph_of<A: Architecture>(architecture: &A) -> (Graph, Vec<Slot>) {
+    let parameters = parameters(architecture);
+    let places = parameters.iter().enumerate();
+    let (on, image) = Builder::new(IMAGE_CHANNELS);
+    let mut walk = Walk {
+        on,
+        framework: architecture.framework(),
+        key: &|layer, leaf| architecture.key(layer, leaf),
+        layers: places.map(|(place, it)| (it.id, (place, it.layer.clone()))).collect(),
+        slots: vec![None; parameters.len()],
+    };
+    let logits = architecture.walk(&mut walk, image);
+    let slots = walk.slots.into_iter().zip(&parameters);
+    let slots =
+        slots.map(|(slot, it)| slot.unwrap_or_else(|| panic!("the forward pass goes past {}", it.layer)));
+    let slots = slots.collect();
+    (walk.on.finish(logits), slots)
+}
+
+impl Walk<'_> {
+    /// The parameters of `layer`, which have these roles in the order of its fields; a bias may be missing.
+    fn parameters(&mut self, layer: &impl Module, roles: &[Role]) -> Vec<Parameter> {
+        let of_layer = parameters(layer);
+        assert!(of_layer.len() <= roles.len(), "a layer has a parameter without a role");
+        let named = of_layer.into_iter().zip(roles).map(|(parameter, &role)| {
+            let (place, layer) = &self.layers[&parameter.id];
+            let name = (self.key)(layer, self.framework.leaf(role));
+            let slot = Slot::new(self.framework, name, role, parameter.shape);
+            self.slots[*place].insert(slot).parameter.clone()
+        });
+        named.collect()
     }
 
-    /// The graph that puts out `logits`.
-    pub(crate) fn finish(self, logits: Value) -> Graph {
-        self.on.finish(logits)
+    /// The parameters of a layer with a weight and perhaps a bias.
+    fn weight_and_bias(&mut self, layer: &impl Module, roles: [Role; 2]) -> (Parameter, Option<Parameter>) {
+        let mut parameters = self.parameters(layer, &roles).into_iter();
+        (parameters.next().expect("a layer has a weight"), parameters.next())
     }
 
     /// 2-D convolution, grouped and dilated as the module says.
     pub(crate) fn conv(&mut self, conv: &Conv2d, x: Value) -> Value {
-        let kernel = self.layers.get(conv.weight.id, |role| matches!(role, Role::Conv { .. }));
-        let bias = self.layers.find(conv.weight.id, |role| role == Role::ConvBias);
+        let [_, inputs, height, width]: [usize; 4] = conv.weight.lazy_shape().dims();
+        let role = Role::Conv { fan_in: inputs * height * width };
+        let (kernel, bias) = self.weight_and_bias(conv, [role, Role::ConvBias]);
         self.on.convolution(window::of_conv(conv), conv.groups, kernel, bias, x)
     }
 
@@ -80,14 +96,10 @@ impl<'a> Walk<'a> {
     }
 
     fn normalise(&mut self, norm: &BatchNorm, with_activation: bool, x: Value) -> Value {
-        let get = |role| self.layers.get(norm.gamma.id, role);
-        let norm = Normalisation {
-            gamma: get(|role| role == Role::Gamma),
-            beta: get(|role| role == Role::Beta),
-            mean: get(|role| role == Role::Mean),
-            variance: get(|role| role == Role::Variance),
-            epsilon: norm.epsilon,
-        };
+        let parameters = self.parameters(norm, &NORM_ROLES);
+        let parameters: [Parameter; 4] = parameters.try_into().expect("a normalisation has four parameters");
+        let [gamma, beta, mean, variance] = parameters;
+        let norm = Normalisation { gamma, beta, mean, variance, epsilon: norm.epsilon };
         self.on.push(Norm { norm, with_activation }, &[x])
     }
 
@@ -118,8 +130,8 @@ impl<'a> Walk<'a> {
 
     /// Fully connected layer.
     pub(crate) fn linear(&mut self, linear: &Linear, x: Value) -> Value {
-        let weight = self.layers.get(linear.weight.id, |role| matches!(role, Role::Linear { .. }));
-        let bias = self.layers.find(linear.weight.id, |role| role == Role::LinearBias);
+        let [fan_in, _]: [usize; 2] = linear.weight.lazy_shape().dims();
+        let (weight, bias) = self.weight_and_bias(linear, [Role::Linear { fan_in }, Role::LinearBias]);
         self.on.linear(weight, bias, x)
     }
 

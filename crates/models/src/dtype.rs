@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::device::DeviceName;
-use crate::execute::Products;
+use crate::products::Products;
 
 /// What weights and features are rounded to before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use graph::{Graph, Shape, ShapeError, Value};
 use kernels::{Isa, LoadError, Lowering, Program, Unsupported};
 use thiserror::Error;
 
-use crate::build::{IMAGE_CHANNELS, Layers, Walk};
-use crate::weights::{Checkpoint, FittedCheckpoint, Framework, ModuleTensor, Slot, WeightsError, slots};
+use crate::build::{IMAGE_CHANNELS, Walk, graph_of};
+use crate::weights::{Checkpoint, FittedCheckpoint, Framework, ModuleTensor, Slot, WeightsError};
 
 /// What a family's file provides; a [`Network`] is made of it. The modules say what there is, and how checkpoints call it;
 /// none of them ever holds a weight.
@@ -49,10 +49,8 @@ pub struct Network {
 impl Network {
     /// The network that `architecture` describes.
     pub(crate) fn of(architecture: &impl Architecture) -> Self {
-        let slots = slots(architecture);
-        let (mut walk, image) = Walk::new(Layers::of(&slots));
-        let logits = architecture.walk(&mut walk, image);
-        Self { graph: walk.finish(logits), framework: architecture.framework(), slots }
+        let (graph, slots) = graph_of(architecture);
+        Self { graph, framework: architecture.framework(), slots }
     }
 
     /// Its operations. Parameters are called as the source's checkpoints call them.

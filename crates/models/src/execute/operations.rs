@@ -9,7 +9,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
 use graph::operations::{BatchNorm, Convolution, ConvolutionWeights, Linear, MaxPool};
 use graph::{Activation, Operation, Weights};
 
-use super::{Compute, Flow, Products};
+use super::{Compute, Flow};
+use crate::products::Products;
 use crate::window;
 
 /// What computes `operation` on `on`.

@@ -96,7 +96,8 @@ impl Checkpoint {
         if torchscript::looks_like_one(&start, file) {
             return Err(WeightsError::TorchScript { path: path.to_owned() });
         }
-        pytorch::open(file)
+        let (origin, tensors) = pytorch::open(file)?;
+        Ok(Self::new(origin, tensors))
     }
 
     /// What stood before every name of the file and was taken off: `module.` and the like, as many as there were.

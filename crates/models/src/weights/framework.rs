@@ -29,7 +29,7 @@ pub(super) enum Layout {
 
 impl Framework {
     /// The name's last part for a tensor of this role.
-    pub(super) fn leaf(self, role: Role) -> &'static str {
+    pub(crate) fn leaf(self, role: Role) -> &'static str {
         match (self, role) {
             (Self::Keras, Role::Conv { .. } | Role::Linear { .. }) => "kernel",
             (_, Role::Conv { .. } | Role::Linear { .. }) => "weight",

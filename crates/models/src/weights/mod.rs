@@ -24,5 +24,5 @@ pub use fit::FittedCheckpoint;
 pub use framework::Framework;
 pub use graph::Role;
 pub use module_tensors::ModuleTensor;
-pub(crate) use module_tensors::{Slot, slots};
+pub(crate) use module_tensors::{Slot, parameters};
 pub use seeded::{seeded, unit};

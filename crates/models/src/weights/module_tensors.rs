@@ -1,12 +1,11 @@
-//! Lists a network's tensors as its source's checkpoint would: names, layouts and order of the
-//! source framework, and the role by which seeded weights fill each.
+//! A network's tensors as its source's checkpoint has them: names, layouts and order of the source framework, and the role by
+//! which seeded weights fill each.
 
-use burn::module::{ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use graph::{Parameter, Role};
 
-use super::framework::Layout;
-use crate::network::Architecture;
+use super::framework::{Framework, Layout};
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,75 +18,69 @@ pub struct ModuleTensor {
     pub role: Role,
 }
 
-/// A tensor's place in a network: what the checkpoint calls it, and which parameter of the graph it becomes.
+/// A tensor of a network: what the checkpoint calls it, and which parameter of the graph it becomes.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
     /// As the checkpoint has it.
     pub(crate) tensor: ModuleTensor,
     /// As the graph has it, under the same name.
     pub(crate) parameter: Parameter,
-    /// The identity of the parameter in the Burn module.
-    pub(crate) id: ParamId,
-    /// Path of its layer in the Burn module, enum variants left out.
-    pub(crate) layer: String,
     /// From the checkpoint's axes to the graph's, which are Burn's.
     pub(super) layout: Layout,
 }
 
-/// Every tensor of `network`, in the order of its fields.
-///
-/// # Panics
-/// If the module holds a kind of layer that no network here uses (a programmer's mistake).
-pub(crate) fn slots<A: Architecture>(network: &A) -> Vec<Slot> {
-    let mut visitor = Visitor { network, path: Vec::new(), containers: Vec::new(), slots: Vec::new() };
-    network.visit(&mut visitor);
-    visitor.slots
+impl Slot {
+    /// The tensor of `framework` called `name`, which has `shape` in Burn.
+    pub(crate) fn new(framework: Framework, name: String, role: Role, shape: Vec<usize>) -> Self {
+        let layout = framework.layout(role, &shape);
+        let tensor = ModuleTensor { name: name.clone(), shape: layout.source_shape(&shape), role };
+        Self { tensor, parameter: Parameter::new(name, role, shape), layout }
+    }
 }
 
-struct Visitor<'a, A> {
-    network: &'a A,
+/// A parameter of a Burn module.
+#[derive(Debug, Clone)]
+pub(crate) struct ModuleParameter {
+    pub(crate) id: ParamId,
+    /// Path of its layer in the module, enum variants left out.
+    pub(crate) layer: String,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// The parameters of `module` that hold numbers, in the order of its fields.
+pub(crate) fn parameters(module: &impl Module) -> Vec<ModuleParameter> {
+    let mut visitor = Visitor::default();
+    module.visit(&mut visitor);
+    visitor.parameters
+}
+
+#[derive(Default)]
+struct Visitor {
     path: Vec<String>,
-    containers: Vec<String>,
-    slots: Vec<Slot>,
+    parameters: Vec<ModuleParameter>,
 }
 
-impl<A: Architecture> ModuleVisitor for Visitor<'_, A> {
+/// Whether the module's derive macro calls a container an enum, whose variants' names are no part of a checkpoint's key.
+fn is_enum(container: &str) -> bool {
+    container.starts_with("Enum:")
+}
+
+impl ModuleVisitor for Visitor {
     fn enter_module(&mut self, name: &str, container: &str) {
-        self.containers.push(container.to_owned());
-        // A variant's name is no part of a checkpoint's key.
-        if !container.starts_with("Enum:") {
+        if !is_enum(container) {
             self.path.push(name.to_owned());
         }
     }
 
     fn exit_module(&mut self, _name: &str, container: &str) {
-        self.containers.pop();
-        if !container.starts_with("Enum:") {
+        if !is_enum(container) {
             self.path.pop();
         }
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let shape = param.lazy_shape().to_vec();
-        let (field, layer) =
-            self.path.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_str(), rest));
-        let role = match (self.containers.last().map_or("", String::as_str), field) {
-            ("Struct:Conv2d", "weight") => Role::Conv { fan_in: shape[1..].iter().product() },
-            ("Struct:Conv2d", "bias") => Role::ConvBias,
-            ("Struct:Linear", "weight") => Role::Linear { fan_in: shape[0] },
-            ("Struct:Linear", "bias") => Role::LinearBias,
-            ("Struct:BatchNorm", "gamma") => Role::Gamma,
-            ("Struct:BatchNorm", "beta") => Role::Beta,
-            ("Struct:BatchNorm", "running_mean") => Role::Mean,
-            ("Struct:BatchNorm", "running_var") => Role::Variance,
-            (container, field) => panic!("{container}.{field} has no place in a checkpoint"),
-        };
-        let framework = self.network.framework();
-        let layout = framework.layout(role, &shape);
-        let layer = layer.join(".");
-        let name = self.network.key(&layer, framework.leaf(role));
-        let parameter = Parameter::new(name.clone(), role, shape);
-        let tensor = ModuleTensor { name, shape: layout.source_shape(&parameter.shape), role };
-        self.slots.push(Slot { tensor, parameter, id: param.id, layer, layout });
+        // The last part is the parameter's own field.
+        let layer = self.path.split_last().map_or(&[][..], |(_, layer)| layer).join(".");
+        self.parameters.push(ModuleParameter { id: param.id, layer, shape: param.lazy_shape().to_vec() });
     }
 }

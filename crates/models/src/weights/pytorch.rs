@@ -13,15 +13,14 @@ use burn_store::burn_pack::Tensor as PackTensor;
 use burn_store::pytorch_reader::{PytorchError, PytorchReader};
 use dataset::regular::RegularFile;
 
-use super::checkpoint::Checkpoint;
 use super::error::WeightsError;
 
 /// Keys of a training checkpoint that hold weights, the preferred first: the moving average is
 /// what gets published and evaluated.
 const STATE_KEYS: [&str; 4] = ["state_dict_ema", "model_ema", "state_dict", "model"];
 
-/// Opens a file written by `torch.save`.
-pub(super) fn open(file: &Arc<RegularFile>) -> Result<Checkpoint, WeightsError> {
+/// The weights in a file that `torch.save` wrote, and where they come from: the path and, in a training checkpoint, the key.
+pub(super) fn open(file: &Arc<RegularFile>) -> Result<(String, Vec<PackTensor>), WeightsError> {
     let path = file.path();
     // The reader opens files itself.
     let name = file.name_for_libraries();
@@ -48,8 +47,12 @@ pub(super) fn open(file: &Arc<RegularFile>) -> Result<Checkpoint, WeightsError> 
     }
 }
 
-/// Keeps the weights among all tensors of a file. `name` is what the file is opened by.
-fn find_state(path: &Path, name: &Path, tensors: Vec<PackTensor>) -> Result<Checkpoint, WeightsError> {
+/// Keeps the weights among all tensors of a file, and says where they were. `name` is what the file is opened by.
+fn find_state(
+    path: &Path,
+    name: &Path,
+    tensors: Vec<PackTensor>,
+) -> Result<(String, Vec<PackTensor>), WeightsError> {
     let within = |key: &str, name: &str| name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
     // By its tensors' dotted paths alone, a dictionary under `model` is not told from names that begin with `model.`.
     let is_dictionary = |key: &str| PytorchReader::read_pickle_data(name, Some(key)).is_ok();
@@ -66,5 +69,5 @@ fn find_state(path: &Path, name: &Path, tensors: Vec<PackTensor>) -> Result<Chec
     if state.is_empty() {
         return Err(WeightsError::NoTensors { path: path.to_owned() });
     }
-    Ok(Checkpoint::new(origin, state))
+    Ok((origin, state))
 }
