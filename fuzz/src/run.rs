@@ -3,7 +3,7 @@
 //! Coverage is not known here. What a reader says is: a case that ends as none did before joins the files that further
 //! cases are made of, so that a run gets deeper than one step away from the seeds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
