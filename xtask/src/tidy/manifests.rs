@@ -6,17 +6,18 @@ use toml::{Table, Value};
 
 use crate::tidy::Tree;
 
-/// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels`, and `dataset`
-/// under all but `kernels`.
-const MAY_USE: [(&str, &[&str]); 9] = [
-    ("benches", &["dataset", "kernels", "models"]),
+/// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels -> graph`, and
+/// `dataset` under all but `kernels` and `graph`.
+const MAY_USE: [(&str, &[&str]); 10] = [
+    ("benches", &["dataset", "graph", "kernels", "models"]),
     ("dataset", &[]),
     ("eval", &["dataset", "models"]),
     ("fuzz", &["dataset", "eval", "models"]),
-    ("kernels", &[]),
+    ("graph", &[]),
+    ("kernels", &["graph"]),
     ("launch", &[]),
     // Itself, with a feature that only its tests need.
-    ("models", &["dataset", "kernels", "models", "workspace-hack"]),
+    ("models", &["dataset", "graph", "kernels", "models", "workspace-hack"]),
     ("workspace-hack", &[]),
     ("xtask", &["dataset", "eval", "models"]),
 ];
