@@ -27,27 +27,27 @@ fn values(count: usize, scale: f32) -> Vec<f32> {
 }
 
 /// A layer of the network, with its kernel and its bias.
-struct Layer {
+struct WeightedConvolution {
     convolution: Convolution,
     kernel: Vec<f32>,
     bias: Option<Vec<f32>>,
 }
 
-fn depthwise() -> Layer {
+fn depthwise() -> WeightedConvolution {
     let window = Window { kernel: [3; 2], padding: Padding::Explicit([1; 4]), ..Window::PIXEL };
     let kernel = Parameter::new("depthwise", Role::Conv { fan_in: 9 }, [CHANNELS, 1, 3, 3]);
-    Layer {
+    WeightedConvolution {
         convolution: Convolution { window, groups: CHANNELS, kernel, bias: None, norm: None },
         kernel: values(CHANNELS * 9, 0.4),
         bias: None,
     }
 }
 
-fn pointwise(from: usize) -> Layer {
+fn pointwise(from: usize) -> WeightedConvolution {
     let kernel =
         Parameter::new(format!("pointwise{from}"), Role::Conv { fan_in: from }, [CHANNELS, from, 1, 1]);
     let bias = Some(Parameter::new("bias", Role::ConvBias, [CHANNELS]));
-    Layer {
+    WeightedConvolution {
         convolution: Convolution { window: Window::PIXEL, groups: 1, kernel, bias, norm: None },
         kernel: values(from * CHANNELS, 0.05),
         bias: Some(values(CHANNELS, 0.1)),

@@ -1,66 +1,20 @@
 //! A loaded network on its device, ready to classify: by the fused kernels where the device is the CPU
 //! and has them, by the network's own Burn modules everywhere else.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use dataset::guard::{guarded, guarded_or};
-use kernels::{Images, Program, SizeError, Threads, Unsupported};
+use kernels::{Images, Program, Unsupported};
 
-use crate::device::{DeviceName, DeviceNameError};
-use crate::dtype::{Dtype, DtypeError};
+use crate::compute_error::ComputeError;
+use crate::device::DeviceName;
+use crate::dtype::Dtype;
 use crate::execute::{Executable, Forward};
 use crate::fused::Fused;
 use crate::network::{Network, ProgramError};
+use crate::placement::{Placement, PlacementError};
 use crate::weights::{Checkpoint, WeightsError};
-
-/// Where networks compute, in which type of numbers, and on the CPU with which threads.
-#[derive(Debug, Clone)]
-pub struct Placement {
-    device: DeviceName,
-    burn: Device,
-    dtype: Dtype,
-    threads: Arc<Threads>,
-}
-
-impl Placement {
-    /// Checks that this build has `device`, that it can be opened and that it computes in `dtype`, and starts `threads`
-    /// threads.
-    ///
-    /// # Errors
-    /// [`PlacementError`] if not.
-    pub fn new(device: DeviceName, dtype: Dtype, threads: usize) -> Result<Self, PlacementError> {
-        let burn = device.init()?;
-        if device.is_gpu() {
-            open(&burn).map_err(|reason| PlacementError::Unavailable { device, reason })?;
-        }
-        dtype.check(device, &burn)?;
-        let started = Threads::new(threads);
-        let threads = started.map_err(|source| PlacementError::Threads { count: threads, source })?;
-        Ok(Self { device, burn, dtype, threads: Arc::new(threads) })
-    }
-
-    /// The device.
-    pub fn device(&self) -> DeviceName {
-        self.device
-    }
-
-    /// Burn's device, which networks are made for.
-    pub fn burn_device(&self) -> &Device {
-        &self.burn
-    }
-
-    /// What it computes in.
-    pub fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    /// The threads that compute, where the device is the CPU.
-    pub fn threads(&self) -> &Threads {
-        &self.threads
-    }
-}
 
 /// A network with its weights on a device.
 ///
@@ -262,29 +216,6 @@ fn burn(
     Ok(executable)
 }
 
-/// Opens a device, which Burn does when it is first used. Where there is none it panics, in a thread of its own and then in
-/// ours.
-fn open(device: &Device) -> Result<(), String> {
-    reason_of_panic(|| Tensor::<1>::zeros([1], device).into_data()).map(|_| ())
-}
-
-/// What `work` computes, or the first line of the first panic on the way, whichever thread it was in: later ones only say
-/// that that thread is gone. None of them is printed.
-fn reason_of_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    let first = Arc::new(Mutex::new(None));
-    let keep = Arc::clone(&first);
-    let hook = take_hook();
-    set_hook(Box::new(move |panic| {
-        let said =
-            panic.payload_as_str().and_then(|said| said.lines().next()).unwrap_or("it gives no reason");
-        keep.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| said.to_owned());
-    }));
-    let result = catch_unwind(AssertUnwindSafe(work));
-    set_hook(hook);
-    let reason = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-    result.map_err(|_| reason.unwrap_or_else(|| "it gives no reason".to_owned()))
-}
-
 /// Turns bytes, `[images, height, width, channels]`, into the numbers of the channels' tables,
 /// `[images, channels, height, width]`, on `device`. Looked up and not computed, so that a device that
 /// divides in its own way gets the same bits.
@@ -307,59 +238,6 @@ fn look_up(bytes: &[u8], tables: &[[f32; 256]], [height, width]: [usize; 2], dev
     looked_up.reshape([channels, count, height, width]).permute([1, 0, 2, 3])
 }
 
-/// Why images have no logits.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ComputeError {
-    /// There is no memory for so many images; for fewer there may be.
-    #[error("{reason}")]
-    OutOfMemory {
-        /// In the words of who asked for memory.
-        reason: String,
-    },
-    /// Anything else, which fewer images would not mend.
-    #[error("{reason}")]
-    Failed {
-        /// The device's words.
-        reason: String,
-    },
-}
-
-impl ComputeError {
-    /// Devices panic where they give up; only their words tell why.
-    pub fn of_panic(words: String) -> Self {
-        let said = words.to_lowercase();
-        if NO_MEMORY.iter().any(|phrase| said.contains(phrase)) {
-            Self::OutOfMemory { reason: words }
-        } else {
-            Self::Failed { reason: words }
-        }
-    }
-}
-
-/// What Burn's backends, their drivers and Rust's collections say where memory is lacking, in lower case.
-const NO_MEMORY: [&str; 10] = [
-    "out of memory",
-    "outofmemory",
-    "out_of_memory",
-    "not enough memory",
-    "insufficient memory",
-    "buffertoobig",
-    "can't allocate buffer",
-    "memory allocation",
-    "failed to allocate",
-    "out of device memory",
-];
-
-impl From<SizeError> for ComputeError {
-    fn from(error: SizeError) -> Self {
-        let reason = error.to_string();
-        match error {
-            SizeError::OutOfMemory { .. } => Self::OutOfMemory { reason },
-            _ => Self::Failed { reason },
-        }
-    }
-}
-
 /// Why a network cannot classify.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifierError {
@@ -371,89 +249,9 @@ pub enum ClassifierError {
     Placement(#[from] PlacementError),
 }
 
-/// A device that networks cannot be placed on.
-#[derive(Debug, thiserror::Error)]
-pub enum PlacementError {
-    /// The build lacks the device.
-    #[error(transparent)]
-    Device(#[from] DeviceNameError),
-    /// The machine lacks the device.
-    #[error(
-        "the device `{device}` cannot be opened: {reason}. Is there a GPU, and its driver? `flex` computes on the CPU"
-    )]
-    Unavailable {
-        /// The device.
-        device: DeviceName,
-        /// Burn's reason.
-        reason: String,
-    },
-    /// The device lacks the type.
-    #[error(transparent)]
-    Dtype(#[from] DtypeError),
-    /// The kernels lack something that the network needs, and Burn's operations lack the type.
-    #[error("the network has no kernels on `{device}` and so no {dtype} ({source}); use --dtype f32")]
-    NoKernels {
-        /// The type.
-        dtype: Dtype,
-        /// The device.
-        device: DeviceName,
-        /// What is lacking.
-        #[source]
-        source: Unsupported,
-    },
-    /// The weights do not fit into memory.
-    #[error(
-        "a network's weights do not fit into memory: {bytes} bytes more were asked for. Give the process more, or evaluate fewer models at once"
-    )]
-    Memory {
-        /// What was asked for last.
-        bytes: usize,
-    },
-    /// The system refuses so many threads.
-    #[error("cannot start {count} threads: {source}. Ask for fewer with --threads")]
-    Threads {
-        /// How many.
-        count: usize,
-        /// The system's reason.
-        #[source]
-        source: kernels::ThreadsError,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_speaks_of_memory_is_for_want_of_it() {
-        let is_memory = |words: &str| {
-            matches!(ComputeError::of_panic(words.to_owned()), ComputeError::OutOfMemory { .. })
-        };
-        for words in [
-            "out of memory",
-            "called `Result::unwrap()` on an `Err` value: OutOfMemory { reason: \"cuMemAlloc\" }",
-            "CUDA_ERROR_OUT_OF_MEMORY",
-            "wgpu error: Not enough memory left",
-            "can't allocate buffer of size: 12",
-        ] {
-            assert!(is_memory(words), "{words}");
-        }
-        for words in
-            ["index out of bounds: the len is 3", "it gave no reason", "memory order is wrong", "device lost"]
-        {
-            assert!(!is_memory(words), "{words}");
-        }
-    }
-
-    #[test]
-    fn the_first_panic_is_the_reason() {
-        assert_eq!(reason_of_panic(|| 1), Ok(1));
-        let in_two_threads = || {
-            let gone = std::thread::spawn(|| panic!("no adapter found\nand more")).join().is_err();
-            assert!(!gone, "the device's thread is gone");
-        };
-        assert_eq!(reason_of_panic(in_two_threads), Err("no adapter found".to_owned()));
-    }
 
     #[test]
     fn a_device_looks_up_the_bits_that_the_host_does() {

@@ -9,18 +9,21 @@
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
 
 mod chain;
+mod check;
 mod epilogue;
 mod head;
 mod load;
 mod on_read;
+mod planner;
 mod separable;
 
-use graph::{Activation, Graph, Operation, Value, Window};
+use graph::{Activation, Graph, Value, Window};
 use thiserror::Error;
 
-use chain::Chain;
+use check::check;
 use epilogue::PlannedFinish;
 use head::Head;
+use planner::Planner;
 
 use crate::activation::OnRead;
 pub use load::LoadError;
@@ -167,19 +170,15 @@ impl Lowering {
         let widths = check(&graph)?;
         let output = graph.output();
         let head = head::find(&graph);
-        let stored = vec![None; graph.nodes().len()];
-        let mut planner = Planner { chain: Chain::of(&graph), widths, stored, steps: Vec::new() };
-        planner.stored[Value::IMAGE.index()] = Some(0);
+        let mut planner = Planner::new(&graph, &widths);
         for value in graph.values().take_while(|&value| head.is_none_or(|head| value != head.pool)) {
             planner.emit(value)?;
         }
         let end = match head {
             Some(head) => PlannedEnd::Head { head, features: planner.source(head.features) },
-            None => {
-                PlannedEnd::Value { value: planner.value(output), classes: planner.widths[output.index()] }
-            }
+            None => PlannedEnd::Value { value: planner.value(output), classes: widths[output.index()] },
         };
-        let steps = planner.steps;
+        let steps = planner.into_steps();
         Ok(Self { graph, steps, end })
     }
 
@@ -190,197 +189,6 @@ impl Lowering {
             .iter()
             .map(|step| format!("{:?} of {:?} then {:?}", step.kind, step.input, step.epilogue))
             .collect()
-    }
-}
-
-/// Channels of every value of the graph, or what of it has no kernel, whatever the size of the image.
-fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
-    let mut widths: Vec<usize> = Vec::with_capacity(graph.nodes().len());
-    let mut are_vectors: Vec<bool> = Vec::with_capacity(graph.nodes().len());
-    let mut image_is_read = false;
-    for (index, node) in graph.nodes().iter().enumerate() {
-        let at = || graph.place(index);
-        let width = node.inputs.first().map_or(0, |input| widths[input.index()]);
-        let fits = |expected: usize| match width {
-            // Without weights there is nothing to multiply, nor a size to tell from.
-            found if found != expected || found == 0 => {
-                Err(Unsupported::Channels { at: at(), expected, found })
-            }
-            _ => Ok(()),
-        };
-        let reads_image = node.inputs.contains(&Value::IMAGE);
-        let unsupported = || Err(Unsupported::Operation { at: at(), operation: node.operation.name() });
-        let mut is_vector = node.inputs.first().is_some_and(|input| are_vectors[input.index()]);
-        // Some operations are of maps, and one is of vectors.
-        let takes = match node.operation {
-            Operation::Convolution(_) | Operation::MaxPool(_) | Operation::GlobalAveragePool(_) => {
-                Some(false)
-            }
-            Operation::Linear(_) => Some(true),
-            _ => None,
-        };
-        if takes.is_some_and(|vector| vector != is_vector) {
-            return unsupported();
-        }
-        widths.push(match &node.operation {
-            Operation::Image(image) => image.channels,
-            Operation::Convolution(convolution) => {
-                let [from, to] = convolution.channels();
-                let groups = convolution.groups;
-                if groups != 1 && (groups != from || from != to) {
-                    return Err(Unsupported::Groups { at: at(), groups, channels: from });
-                }
-                if reads_image && (groups != 1 || image_is_read) {
-                    return Err(Unsupported::Image);
-                }
-                fits(from)?;
-                check_window(convolution.window)?;
-                match to {
-                    0 => return Err(Unsupported::Channels { at: at(), expected: 1, found: 0 }),
-                    to => to,
-                }
-            }
-            _ if reads_image => return Err(Unsupported::Image),
-            Operation::BatchNorm(norm) => {
-                fits(norm.norm.channels())?;
-                width
-            }
-            Operation::Activation(_) | Operation::Scale(_) => width,
-            Operation::GlobalAveragePool(_) => {
-                is_vector = true;
-                width
-            }
-            Operation::MaxPool(pool) => {
-                check_window(pool.window)?;
-                if pool.ceil_mode {
-                    return Err(Unsupported::CeilMode { at: at() });
-                }
-                width
-            }
-            Operation::Add(_) => {
-                let other = node.inputs.get(1).map_or(Value::IMAGE.index(), |input| input.index());
-                fits(widths[other])?;
-                if are_vectors[other] != is_vector {
-                    return unsupported();
-                }
-                width
-            }
-            Operation::Linear(linear) => {
-                let [from, to] = linear.widths();
-                fits(from)?;
-                match to {
-                    0 => return Err(Unsupported::Channels { at: at(), expected: 1, found: 0 }),
-                    to => to,
-                }
-            }
-            #[expect(unreachable_patterns, reason = "an operation without a kernel needs no line here")]
-            _ => return unsupported(),
-        });
-        are_vectors.push(is_vector);
-        image_is_read |= reads_image;
-    }
-    if !are_vectors[graph.output().index()] {
-        return Err(Unsupported::NoLogits);
-    }
-    Ok(widths)
-}
-
-fn check_window(window: Window) -> Result<(), Unsupported> {
-    let Window { kernel, stride, dilation, .. } = window;
-    if window.is_sound() { Ok(()) } else { Err(Unsupported::Window { kernel, stride, dilation }) }
-}
-
-/// The steps so far.
-struct Planner<'a> {
-    chain: Chain<'a>,
-    /// Channels of every value of the graph.
-    widths: Vec<usize>,
-    /// The value of the program that holds a value of the graph, once a step has computed it.
-    stored: Vec<Option<usize>>,
-    steps: Vec<PlannedStep>,
-}
-
-impl Planner<'_> {
-    /// Adds the step of `value`, unless another step does its work.
-    fn emit(&mut self, value: Value) -> Result<(), Unsupported> {
-        let graph = self.chain.graph();
-        let node = graph.node(value);
-        if self.stored[value.index()].is_some()
-            || separable::is_on_the_way(&self.chain, value)
-            || on_read::is_applied_on_read(&self.chain, &self.stored, value)
-        {
-            return Ok(());
-        }
-        let unsupported = || {
-            Err(Unsupported::Operation { at: graph.place(value.index()), operation: node.operation.name() })
-        };
-        let input =
-            |planner: &Self| Source { value: planner.value(node.inputs[0]), on_read: OnRead::AsStored };
-        let (kind, window, source, first) = match &node.operation {
-            Operation::Image(_) => return Ok(()),
-            Operation::Convolution(convolution) if convolution.groups == 1 => {
-                match separable::depthwise_before(&self.chain, value) {
-                    Some(separable::Before { depthwise, between }) => {
-                        let Operation::Convolution(before) = &graph.node(depthwise).operation else {
-                            return unsupported();
-                        };
-                        let kind = PlannedKind::Separable { depthwise, between, pointwise: value };
-                        (kind, before.window, self.source(graph.node(depthwise).inputs[0]), None)
-                    }
-                    None => {
-                        let kind = PlannedKind::Dense { convolution: value };
-                        (kind, convolution.window, self.source(node.inputs[0]), None)
-                    }
-                }
-            }
-            Operation::Convolution(convolution) => {
-                let kind = PlannedKind::Depthwise { convolution: value };
-                (kind, convolution.window, self.source(node.inputs[0]), None)
-            }
-            Operation::MaxPool(pool) => (PlannedKind::MaxPool, pool.window, input(self), None),
-            Operation::BatchNorm(_) => {
-                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(PlannedFinish::Affine(value)))
-            }
-            &Operation::Activation(activation) => (
-                PlannedKind::Epilogue,
-                Window::PIXEL,
-                input(self),
-                Some(PlannedFinish::Activation(activation)),
-            ),
-            Operation::Add(_) => {
-                let residual = PlannedFinish::Residual(self.value(node.inputs[1]));
-                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(residual))
-            }
-            Operation::GlobalAveragePool(_) => {
-                (PlannedKind::Average, Window::PIXEL, self.source(node.inputs[0]), None)
-            }
-            Operation::Linear(_) => {
-                (PlannedKind::Linear { linear: value }, Window::PIXEL, self.source(node.inputs[0]), None)
-            }
-            Operation::Scale(scale) => {
-                let factor = PlannedFinish::Scale(scale.factor as f32);
-                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(factor))
-            }
-            #[expect(unreachable_patterns, reason = "an operation without a kernel needs no line here")]
-            _ => return unsupported(),
-        };
-        let mut epilogue: Vec<PlannedFinish> = first.into_iter().collect();
-        let done = epilogue::follow(&self.chain, &self.stored, value, &mut epilogue);
-        let width = self.widths[value.index()];
-        self.steps.push(PlannedStep { kind, window, input: source, epilogue, width });
-        // Nobody reads what is within the chain, so all of it may be called stored.
-        done.into_iter().for_each(|value| self.stored[value.index()] = Some(self.steps.len()));
-        Ok(())
-    }
-
-    /// Where to read `value`.
-    fn source(&self, value: Value) -> Source {
-        on_read::source(&self.chain, &self.stored, value)
-    }
-
-    /// The value of the program that holds `value`.
-    fn value(&self, value: Value) -> usize {
-        self.stored[value.index()].expect("what is read was computed before")
     }
 }
 

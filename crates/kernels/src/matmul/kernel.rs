@@ -1,7 +1,7 @@
 //! The multiplication of a tile, where nearly all of a network's time goes: sums of products in registers, and the epilogue
 //! before they leave them.
 
-use super::strassen::{Plan, Use};
+use super::strassen::{ProductPlan, Use};
 use super::tiles::Tile;
 use crate::activation::activate;
 use crate::epilogue::{Epilogue, Finish};
@@ -60,7 +60,7 @@ pub(super) struct Multiply<'a> {
     /// Weights that are read after these, a part of which is loaded into the second-level cache meanwhile. A hint: it need not be
     /// valid.
     pub(super) next: *const f32,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a ProductPlan,
     /// Sums that are not finished: four quadrants of them, in each row after row.
     pub(super) results: &'a mut [f32],
     pub(super) epilogue: &'a Epilogue<'a>,

@@ -20,7 +20,7 @@ mod tiles;
 
 use kernel::{Multiply, Place};
 use packed::Unit;
-use strassen::{Left, PLANS, Plan};
+use strassen::{Left, PLANS, ProductPlan};
 
 pub(crate) use packed::Packed;
 pub(crate) use tiles::{BLOCK_WORDS, Tiles};
@@ -76,7 +76,7 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, u
                             b,
                             depth,
                             next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
-                            plan: &Plan::PLAIN,
+                            plan: &ProductPlan::PLAIN,
                             results: &mut [],
                             epilogue,
                             place: Place::of(output, first_row, tile, first, height, channel),

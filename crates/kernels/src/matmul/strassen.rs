@@ -122,7 +122,7 @@ impl Product {
 
 /// What is to be done with a product.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
+pub(crate) struct ProductPlan {
     pub(crate) left: Left,
     /// Uses that others follow; two at most.
     pub(crate) kept: [Option<Use>; 2],
@@ -130,7 +130,7 @@ pub(crate) struct Plan {
     pub(crate) finished: Option<Use>,
 }
 
-impl Plan {
+impl ProductPlan {
     /// Of sums that are made at once.
     pub(crate) const PLAIN: Self = Self {
         left: Left::Quadrant(0),
@@ -146,8 +146,8 @@ impl Plan {
 }
 
 /// What is to be done with each of [`PRODUCTS`].
-pub(crate) const PLANS: [Plan; PRODUCTS.len()] = {
-    let mut plans = [Plan { left: Left::Sum(0), kept: [None; 2], finished: None }; PRODUCTS.len()];
+pub(crate) const PLANS: [ProductPlan; PRODUCTS.len()] = {
+    let mut plans = [ProductPlan { left: Left::Sum(0), kept: [None; 2], finished: None }; PRODUCTS.len()];
     let mut index = 0;
     while index < plans.len() {
         plans[index].left = Product::left(index);

@@ -18,7 +18,7 @@ pub enum Framework {
 
 /// How a tensor of a checkpoint becomes one of a Burn module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum AxisOrder {
     /// Burn's own.
     Same,
     /// Axis `i` of Burn's tensor is axis `.0[i]` of the checkpoint's.
@@ -48,21 +48,21 @@ impl Framework {
     }
 
     /// How a tensor that has `shape` in Burn is kept in this framework's checkpoints.
-    pub(super) fn layout(self, role: Role, shape: &[usize]) -> Layout {
+    pub(super) fn layout(self, role: Role, shape: &[usize]) -> AxisOrder {
         match (self, role) {
             // [out, in] in PyTorch; Keras and Paddle have Burn's order.
-            (Self::PyTorch, Role::Linear { .. }) => Layout::Matrix([1, 0]),
+            (Self::PyTorch, Role::Linear { .. }) => AxisOrder::Matrix([1, 0]),
             // A depthwise kernel is [height, width, channels, 1]. No network here has an ordinary
             // convolution of a single channel, which would look the same.
-            (Self::Keras, Role::Conv { .. }) if shape[1] == 1 => Layout::Kernel([2, 3, 0, 1]),
+            (Self::Keras, Role::Conv { .. }) if shape[1] == 1 => AxisOrder::Kernel([2, 3, 0, 1]),
             // [height, width, in, out].
-            (Self::Keras, Role::Conv { .. }) => Layout::Kernel([3, 2, 0, 1]),
-            _ => Layout::Same,
+            (Self::Keras, Role::Conv { .. }) => AxisOrder::Kernel([3, 2, 0, 1]),
+            _ => AxisOrder::Same,
         }
     }
 }
 
-impl Layout {
+impl AxisOrder {
     fn axes(&self) -> Option<&[usize]> {
         match self {
             Self::Same => None,
@@ -136,6 +136,6 @@ mod tests {
         let linear = Framework::PyTorch.layout(Role::Linear { fan_in: 2 }, &[2, 3]);
         assert_eq!(linear.source_shape(&[2, 3]), [3, 2]);
         assert_eq!(linear.rearrange(vec![0., 1., 2., 3., 4., 5.], &[2, 3]), [0., 2., 4., 1., 3., 5.]);
-        assert_eq!(Framework::Paddle.layout(Role::Linear { fan_in: 2 }, &[2, 3]), Layout::Same);
+        assert_eq!(Framework::Paddle.layout(Role::Linear { fan_in: 2 }, &[2, 3]), AxisOrder::Same);
     }
 }

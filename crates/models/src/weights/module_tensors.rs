@@ -5,7 +5,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use graph::{Parameter, Role};
 
-use super::framework::{Framework, Layout};
+use super::framework::{AxisOrder, Framework};
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct Slot {
     /// As the graph has it, under the same name.
     pub(crate) parameter: Parameter,
     /// From the checkpoint's axes to the graph's, which are Burn's.
-    pub(super) layout: Layout,
+    pub(super) layout: AxisOrder,
 }
 
 impl Slot {
