@@ -192,7 +192,32 @@ fn read_run(damaged: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
             }
         }
     }
-    outcome.of(merge(&[run], &merged, true, &BUILT_IN, None, Vec::new()));
+    if outcome.of(merge(&[run], &merged, true, &BUILT_IN, None, Vec::new())).is_some() {
+        outcome.say(kept_probabilities(&merged));
+    }
+}
+
+/// What a merge made of the probabilities, in words; each has to be one.
+fn kept_probabilities(merged: &Path) -> &'static str {
+    let text = fs::read_to_string(merged.join("confidences/timm-xception.csv")).unwrap_or_default();
+    let probabilities = text.lines().skip(1).filter_map(|line| line.rsplit_once(',')).map(|(_, value)| value);
+    let mut count = 0;
+    for value in probabilities {
+        assert!(
+            value.parse().is_ok_and(|value: f32| (0.0..=1.0).contains(&value)),
+            "{value} is no probability"
+        );
+        count += 1;
+    }
+    let is_drawn =
+        fs::read_to_string(merged.join("report.html")).is_ok_and(|html| html.contains("calibration"));
+    match (count, is_drawn) {
+        (0, false) => "no probability was kept",
+        (0, true) => "no probability was kept and something drawn",
+        (_, false) => "probabilities were kept and nothing drawn",
+        (1..24, true) => "some probabilities were kept",
+        (_, true) => "every probability was kept",
+    }
 }
 
 fn report_on(record: &RunRecord) {
