@@ -103,6 +103,9 @@ impl Network {
         let mut weights = self.weights(checkpoint)?;
         let lowering = Lowering::of(&self.graph)?;
         let program = lowering.load(&mut weights, isa).map_err(|error| match error {
+            LoadError::Weights(WeightsError::OutOfMemory { bytes, .. }) => {
+                ProgramError::OutOfMemory { bytes }
+            }
             LoadError::Weights(error) => ProgramError::Weights(error),
             LoadError::OutOfMemory { bytes } => ProgramError::OutOfMemory { bytes },
             length @ LoadError::Length { .. } => ProgramError::Weights(WeightsError::Unusable {

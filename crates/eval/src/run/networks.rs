@@ -1,9 +1,8 @@
 //! The networks of a plan, loaded where images are left for them: the last step before the first image, after the plan was
 //! resolved and its run directory opened. A run that is finished and given again loads none.
 
-use models::{Classifier, Network, PlacementError};
+use models::Classifier;
 
-use super::memory::can_have;
 use crate::EvalError;
 use crate::plan::{Plan, PlannedModel};
 use crate::weights::{Cache, WeightsSource};
@@ -22,12 +21,6 @@ impl LoadedModel {
         let PlannedModel { model, weights, .. } = planned;
         let load = || {
             let network = model.network().build();
-            // Tensors are read by libraries, in which an allocation that fails ends the process without a message.
-            let bytes = bytes_to_load(&network);
-            if !can_have(bytes) {
-                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-                return Err(PlacementError::Memory { bytes }.into());
-            }
             let checkpoint = weights.checkpoint(model, &network)?;
             let name_prefix = checkpoint.prefix().map(str::to_owned);
             let classifier = Classifier::load(&network, &checkpoint, &plan.placement)
@@ -38,18 +31,6 @@ impl LoadedModel {
         let weights = weights.record(&Cache::from_environment(), model, name_prefix)?;
         Ok(Self { classifier, weights })
     }
-}
-
-/// Bytes that loading `network` may take: its weights as they are kept, which Strassen's algorithm makes up to 7/4 of them; its
-/// largest tensor as the checkpoint has it, as it is rearranged and as it is packed; and what readers keep besides.
-fn bytes_to_load(network: &Network) -> u64 {
-    /// Buffers, names, tables: a pickle's and Burn's.
-    const READERS: u64 = 8 << 20;
-    let lens = || network.graph().nodes().iter().flat_map(|node| node.operation.parameters());
-    let bytes = |len: usize| (len as u64).saturating_mul(size_of::<f32>() as u64);
-    let whole = lens().fold(0_u64, |sum, parameter| sum.saturating_add(bytes(parameter.len())));
-    let largest = lens().map(|parameter| bytes(parameter.len())).max().unwrap_or(0);
-    (whole.saturating_mul(7) / 4).saturating_add(largest.saturating_mul(3)).saturating_add(READERS)
 }
 
 /// The networks of a plan, each loaded when it is first needed.

@@ -205,6 +205,17 @@ pub enum WeightsError {
         tensors: Vec<String>,
     },
 
+    /// The system has no memory for a tensor.
+    #[error(
+        "{origin} does not fit into memory: {bytes} bytes more were asked for. Give the process more, or evaluate fewer models at once"
+    )]
+    OutOfMemory {
+        /// The file.
+        origin: String,
+        /// What was asked for last.
+        bytes: usize,
+    },
+
     /// Seeded weights exist only where a source framework's answer was frozen.
     #[error("there are no seeded weights for {network}: no frozen answer of its framework is embedded")]
     NotSeeded {
