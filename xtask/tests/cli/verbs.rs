@@ -81,7 +81,9 @@ fn cached_weights_are_listed_and_verified() {
         .success()
         .stdout(contains("xception-43020ad28.pth").and(contains("not here")).and(contains("first sight")));
     // What the table passes over is not hidden, and shown when it is named.
-    weights(&["list"]).assert().stdout(contains("Beside the table, when named: timm/resnet18, timm/tv_resnet50.\n"));
+    weights(&["list"])
+        .assert()
+        .stdout(contains("Beside the table, when named: timm/resnet18, timm/tv_resnet50.\n"));
     weights(&["list", "timm/resnet18"]).assert().stdout(contains("resnet18-5c106cde.pth"));
     let select = ["verify", "ppcls/xception41"];
     weights(&select).assert().code(EXIT_WRONG).stdout(contains("not here"));
@@ -107,7 +109,8 @@ fn runs_are_compared_with_the_table_and_with_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (source, card, flips) = (path("source"), path("card"), path("flips.csv"));
-    for (recipe, out) in [("source", &source), ("card", &card)] {
+    let keys = "resize=short:342,filter=pil-bilinear,crop=299,mean=half,std=half";
+    for (recipe, out) in [("source", &source), ("card", &card), (keys, &card)] {
         let model = ["eval", "--model", "timm/xception", "--limit", "6"];
         xtask(&[&model[..], &["--recipe", recipe, "--out", out]].concat()).assert().success();
     }
