@@ -65,7 +65,7 @@ pub(crate) struct Args {
     weights: Vec<WeightsArg>,
 
     /// source (each model's own), card (342 pixels, bilinear), or one for all models: a recipe's name (docs/recipes.md, or
-    /// [[recipes]] of --catalog), or its keys, as in
+    /// one of --catalog), or its keys, as in
     /// resize=short:256,filter=pil-bilinear,crop=224,mean=imagenet,std=imagenet
     #[arg(long, value_name = "RECIPE", default_value = "source")]
     recipe: String,
