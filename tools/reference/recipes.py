@@ -97,3 +97,73 @@ def normalise(crop, stats):
     mean, std = (np.asarray(s, np.float32) for s in stats)
     x = crop.astype(np.float32) * np.float32(1 / 255.0)
     return ((x - mean) / std).transpose(2, 0, 1)[None].copy()
+
+
+# Recipes by their text, as a user writes them: what make_crops.py freezes. Written apart from the program on purpose.
+
+PIL_FILTERS = {"nearest": Image.NEAREST, "box": Image.BOX, "bilinear": Image.BILINEAR, "hamming": Image.HAMMING,
+               "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
+
+
+def keys(text):
+    """`key=value,key=value` as a dictionary."""
+    return dict(part.split("=") for part in text.split(","))
+
+
+def crop_by_keys(rgb, recipe):
+    """The crop of an RGB image [height, width, 3] by a recipe's keys, or None where it is smaller than the crop."""
+    side = [int(n) for n in recipe["crop"].split("x")]
+    crop_w, crop_h = side if len(side) == 2 else side * 2
+    rgb = _crop_first(rgb, recipe.get("crop-first"), crop_w)
+    h, w = rgb.shape[:2]
+    rgb = _resize_by_keys(rgb, recipe, _resized(w, h, recipe["resize"], crop_w))
+    h, w = rgb.shape[:2]
+    if (w < crop_w or h < crop_h) and recipe.get("pad") != "zero":
+        return None
+    if recipe["offset"] == "round-half-even":
+        import torchvision.transforms.functional as F
+
+        return np.asarray(F.center_crop(Image.fromarray(rgb), [crop_h, crop_w]))
+    if w < crop_w or h < crop_h:
+        left, top = max(crop_w - w, 0), max(crop_h - h, 0)
+        rgb = np.pad(rgb, ((top // 2, (top + 1) // 2), (left // 2, (left + 1) // 2), (0, 0)))
+        h, w = rgb.shape[:2]
+    left, top = (w - crop_w) // 2, (h - crop_h) // 2
+    return rgb[top : top + crop_h, left : left + crop_w]
+
+
+def _crop_first(rgb, share, side):
+    """What TensorFlow's EfficientNet does: `_decode_and_center_crop` of its preprocessing.py."""
+    if share is None:
+        return rgb
+    share = side / (side + 32) if share == "pad32" else float(share)
+    h, w = rgb.shape[:2]
+    size = int(np.float32(share) * np.float32(min(h, w)))
+    top, left = ((h - size) + 1) // 2, ((w - size) + 1) // 2
+    return np.ascontiguousarray(rgb[top : top + size, left : left + size])
+
+
+def _resized(w, h, rule, side):
+    name, _, argument = rule.partition(":")
+    if name == "none":
+        return w, h
+    if name == "exact":
+        return tuple(int(n) for n in argument.split("x"))
+    if name == "short-round":  # PaddleClas
+        percent = float(argument) / min(w, h)
+        return int(round(w * percent)), int(round(h * percent))
+    import math
+
+    short = math.floor(side / float(argument)) if name == "pct" else int(argument)  # timm; torchvision
+    return (short, int(short * h / w)) if w < h else (int(short * w / h), short)
+
+
+def _resize_by_keys(rgb, recipe, size):
+    if size == (rgb.shape[1], rgb.shape[0]):
+        return rgb
+    library, _, name = recipe["filter"].partition("-")
+    if library == "pil":
+        return np.asarray(Image.fromarray(rgb).resize(size, PIL_FILTERS[name]))
+    import cv2
+
+    return cv2.resize(rgb, size, interpolation=getattr(cv2, "INTER_" + name.upper()))

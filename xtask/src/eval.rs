@@ -64,7 +64,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WEIGHTS")]
     weights: Vec<WeightsArg>,
 
-    /// source (each model's own), card (342 pixels, bilinear), or a recipe's name for all models
+    /// source (each model's own), card (342 pixels, bilinear), or one for all models: a recipe's name (docs/recipes.md, or
+    /// one of --catalog), or its keys, as in
+    /// resize=short:256,filter=pil-bilinear,crop=224,mean=imagenet,std=imagenet
     #[arg(long, value_name = "RECIPE", default_value = "source")]
     recipe: String,
 
@@ -154,7 +156,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         recipe: match args.recipe.as_str() {
             "source" => RecipeArg::Source,
             "card" => RecipeArg::Card,
-            name => RecipeArg::Named(name.to_owned()),
+            text => RecipeArg::Stated(text.to_owned()),
         },
         weights: &args.weights,
         weights_may_be_absent: args.plan && !args.offline,

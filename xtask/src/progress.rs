@@ -86,7 +86,7 @@ impl<'a> Watch<'a> {
 
 impl Progress for Watch<'_> {
     fn model(&mut self, planned: &PlannedModel, loaded: Option<&LoadedModel>) {
-        let (id, recipe) = (&planned.model.id, planned.recipe.name);
+        let (id, recipe) = (&planned.model.id, &planned.recipe.name);
         let weights = match loaded {
             Some(loaded) => Some(loaded.weights.clone()),
             None => planned.weights.source(&planned.model),

@@ -13,7 +13,7 @@
 //! let decoded = Decoded::from_bytes(&bytes)?;
 //! let recipe = Recipe::by_name("timm-333-bicubic").expect("a catalogued recipe");
 //! let crop = recipe.crop(&decoded)?;
-//! let mut nchw = vec![0.0; 3 * recipe.size * recipe.size];
+//! let mut nchw = vec![0.0; 3 * recipe.crop.pixels()];
 //! recipe.normalise.write_chw(&crop, &mut nchw);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -21,8 +21,8 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `decode` | JPEG, PNG, EXIF orientation; PIL's and OpenCV's view of one file |
-//! | `resample` | one resampler for PIL, one for OpenCV (linear, and cubic) |
-//! | `recipe` | the recipes, as plain data |
+//! | `resample` | PIL's resampler, and those of OpenCV |
+//! | `recipe` | the recipes, as plain data: their grammar, and those that have a name |
 //! | [`labels`] | the 1,000 classes and the 50,000 validation labels |
 //! | `census` | what is in the files of a data set |
 //! | `thumbnail` | small pictures for reports |
@@ -49,5 +49,8 @@ pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, Warnings};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
 pub use open::{ArchiveProblem, Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
-pub use recipe::{CropOffset, Interpolation, RECIPES, Recipe, RecipeError, Resize};
+pub use recipe::{
+    BuiltIn, Channels, CropFirst, Filter, Offset, Pad, RECIPES, Recipe, RecipeError, RecipeKeyError, Resize,
+    ResizeTo, Size,
+};
 pub use thumbnail::thumbnail_jpeg;

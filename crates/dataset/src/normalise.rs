@@ -1,31 +1,33 @@
 //! From a u8 crop to the f32 network input, in the operation order of the sources:
-//! `(x * f32(1 / 255) - mean) / std`, every step rounded to f32.
+//! `(x * f32(1 / scale) - mean) / std`, every step rounded to f32.
 //!
 //! A pixel has 256 values, so the arithmetic is done once a value and channel and looked up after.
 
 use crate::RgbImage;
 
-/// Per-channel mean and standard deviation, in RGB order, for pixels scaled to [0, 1].
+/// Per-channel mean and standard deviation, in the order of the pixels' channels, and what pixels are divided by before.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalisation {
     /// Subtracted after scaling.
     pub mean: [f32; 3],
     /// Divided by, last.
     pub std: [f32; 3],
+    /// What pixels are divided by, first: 255 scales them to [0, 1].
+    pub scale: f64,
 }
 
 impl Normalisation {
     /// To [-1, 1]: mean and standard deviation 0.5.
-    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3] };
+    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3], scale: 255.0 };
     /// The channel statistics of the ILSVRC2012 training set, as torchvision and Paddle print them.
-    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 255.0 };
 
     /// The network input for every channel and pixel value, `[channel][value]`.
     #[must_use]
     pub fn table(&self) -> [[f32; 256]; 3] {
-        // Not `value / 255.0`: the sources multiply by the rounded reciprocal, which differs in the
+        // Not `value / scale`: the sources multiply by the rounded reciprocal, which differs in the
         // last bit for some values.
-        let scale = (1.0_f64 / 255.0) as f32;
+        let scale = (1.0 / self.scale) as f32;
         std::array::from_fn(|channel| {
             std::array::from_fn(|value| (value as f32 * scale - self.mean[channel]) / self.std[channel])
         })

@@ -1,6 +1,8 @@
 //! Parity: the embedded sample and seeded weights through a network here, against what the network's
 //! own framework computed for them. This is the evidence that a difference in accuracy is not ours.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use dataset::{Dataset, Decoded, Recipe};
 use models::networks::NetworkEntry;
@@ -76,9 +78,10 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
 
     let recipe = frozen_recipe(entry.name);
     let failed = |source: ComputeError| EvalError::Parity { id: model.id.clone(), source };
-    let logits = sample_logits(&classifier, recipe).map_err(failed)?;
-    let size = [recipe.size; 2];
-    let probe = reference::probe_input(recipe.size);
+    let logits = sample_logits(&classifier, &recipe).map_err(failed)?;
+    let size = recipe.crop.axes();
+    // A documented model's crop is a square.
+    let probe = reference::probe_input(recipe.crop.width);
     let images = Images::Planar { values: &probe, channels: 3, size };
     let probe_logits = classifier.logits(&images).map_err(failed)?.concat();
     let mut parity = Parity {
@@ -102,7 +105,7 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
             .weights(&weights)
             .and_then(|mut weights| Executable::load(network.graph(), &mut weights, device, Dtype::F32, by))
             .map_err(EvalError::weights(&model.id))?;
-        let probe = TensorData::new(probe, [1, 3, recipe.size, recipe.size]);
+        let probe = TensorData::new(probe, [1, 3, size[0], size[1]]);
         let (_, stages) = executable.observe(Tensor::from_data(probe, device));
         parity.first_difference = reference::first_difference(entry.name, &stages);
     }
@@ -116,11 +119,11 @@ fn seeded(model: &Model, entry: &NetworkEntry, network: &Network) -> Result<Chec
 
 /// The recipe that the frozen answers were computed with: that of the documented model of the network,
 /// whatever a user's entry says.
-fn frozen_recipe(network: &str) -> &'static Recipe {
+fn frozen_recipe(network: &str) -> Arc<Recipe> {
     let catalog = Catalog::built_in();
     let documented = catalog.models().iter().find(|model| model.network == network);
     documented
-        .and_then(|model| Recipe::by_name(&model.recipe))
+        .and_then(|model| model.recipe().cloned())
         .expect("every network is that of a documented model, whose recipe exists")
 }
 
@@ -165,11 +168,11 @@ fn sample_logits(classifier: &Classifier, recipe: &Recipe) -> Result<Vec<f32>, C
         .map(|index| {
             let bytes = sample.read(index).expect("the sample is embedded");
             let decoded = Decoded::from_bytes(&bytes).expect("the sample decodes");
-            recipe.crop(&decoded).expect("the sample can be cropped").pixels
+            recipe.input(&decoded).expect("the sample can be cropped").pixels
         })
         .collect();
     let logits = |crops: &[Vec<u8>]| {
-        let images = Images::Bytes { values: &crops.concat(), tables: &tables, size: [recipe.size; 2] };
+        let images = Images::Bytes { values: &crops.concat(), tables: &tables, size: recipe.crop.axes() };
         classifier.logits(&images).map(|logits| logits.concat())
     };
     let batches = crops.chunks(BATCH).map(logits).collect::<Result<Vec<_>, _>>()?;

@@ -3,6 +3,7 @@
 //! that are not the network's, which show when it is loaded ([`crate::run::networks`]).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
@@ -24,21 +25,18 @@ pub enum RecipeArg {
     Source,
     /// The card's, for all.
     Card,
-    /// One by its name, for all.
-    Named(String),
+    /// One by its name, or by its keys (`key=value,key=value`), for all.
+    Stated(String),
 }
 
 impl RecipeArg {
-    fn for_model(&self, model: &Model) -> Result<&'static Recipe, EvalError> {
-        let name = match self {
+    fn for_model(&self, catalog: &Catalog, model: &Model) -> Result<Arc<Recipe>, EvalError> {
+        let text = match self {
             Self::Source => &model.recipe,
             Self::Card => CARD_RECIPE,
-            Self::Named(name) => name,
+            Self::Stated(text) => text,
         };
-        Recipe::by_name(name).ok_or_else(|| EvalError::UnknownRecipe {
-            name: name.to_owned(),
-            known: dataset::RECIPES.iter().map(|recipe| recipe.name.to_owned()).collect(),
-        })
+        catalog.recipe(text).map_err(|source| EvalError::Recipe { source })
     }
 }
 
@@ -64,7 +62,7 @@ pub struct PlannedModel {
     /// Its catalog entry.
     pub model: Model,
     /// The recipe it is evaluated with.
-    pub recipe: &'static Recipe,
+    pub recipe: Arc<Recipe>,
     /// Which weights it is evaluated with.
     pub weights: ResolvedWeights,
     /// What counting rules see of the network, at the size that the documented FLOPs were counted at.
@@ -139,8 +137,8 @@ impl Plan {
         let Request { catalog, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files.
         let selected = select(catalog, patterns)?;
-        let recipes =
-            selected.iter().map(|model| request.recipe.for_model(model)).collect::<Result<Vec<_>, _>>()?;
+        let recipes = selected.iter().map(|model| request.recipe.for_model(catalog, model));
+        let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
         let (mut dataset, data) = match request.data {
             Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
@@ -165,6 +163,7 @@ impl Plan {
         let models = parts.map(|((model, recipe), weights)| {
             let costs = model.network().build().costs(model.counted_at());
             let costs = costs.map_err(EvalError::shape(&model.id))?;
+            model.check_crop(recipe.crop).map_err(EvalError::shape(&model.id))?;
             Ok(PlannedModel { model: (*model).clone(), recipe, weights, costs })
         });
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
@@ -182,11 +181,11 @@ impl Plan {
     }
 
     /// The recipes of the run, each once.
-    pub fn recipes(&self) -> Vec<&'static Recipe> {
-        let mut recipes: Vec<&'static Recipe> = Vec::new();
+    pub fn recipes(&self) -> Vec<Arc<Recipe>> {
+        let mut recipes: Vec<Arc<Recipe>> = Vec::new();
         for planned in &self.models {
-            if !recipes.iter().any(|recipe| recipe.name == planned.recipe.name) {
-                recipes.push(planned.recipe);
+            if !recipes.iter().any(|recipe| recipe.keys() == planned.recipe.keys()) {
+                recipes.push(Arc::clone(&planned.recipe));
             }
         }
         recipes

@@ -12,7 +12,7 @@
 use std::error::Error;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use dataset::{Dataset, Decoded, Recipe};
+use dataset::{Dataset, Decoded};
 use models::{Catalog, Classifier, DeviceName, Dtype, Images, Isa, Placement, Threads};
 
 /// Images by every instruction set; a batch that two threads share, and one that is left over.
@@ -29,13 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for glob in &globs {
         for model in catalog.select(glob)? {
             let entry = model.network();
-            let recipe = Recipe::by_name(&model.recipe).ok_or("the catalog names a recipe")?;
+            let recipe = model.recipe().ok_or("the catalog names a recipe")?;
             let mut pixels = Vec::new();
             for index in 0..IMAGES {
-                pixels.extend(recipe.crop(&Decoded::from_bytes(&sample.read(index)?)?)?.pixels);
+                pixels.extend(recipe.input(&Decoded::from_bytes(&sample.read(index)?)?)?.pixels);
             }
             let tables = recipe.normalise.table();
-            let images = Images::Bytes { values: &pixels, tables: &tables, size: [recipe.size; 2] };
+            let images = Images::Bytes { values: &pixels, tables: &tables, size: recipe.crop.axes() };
             let network = entry.build();
             let checkpoint = models::weights::seeded(&network, entry.name)?;
             for isa in Isa::available() {

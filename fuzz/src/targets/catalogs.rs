@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use dataset::labels::{self, LabelSet};
+use dataset::{Recipe, RgbImage};
 use eval::Shard;
 use eval::judge::complexity_figures;
 use eval::record::AccuracyTolerance;
@@ -26,6 +27,10 @@ pub(super) const CATALOG: Target = Target {
         b"[models.weights]\n",
         b"[models.documented]\n",
         b"[[models.errata]]\n",
+        b"[[recipes]]\n",
+        b"crop = \"8192x1\"\n",
+        b"filter = \"opencv-area\"\n",
+        b"mean = [0, 0, 0]\n",
         b"tolerance = { top1_pct = 99999 }\n",
         b"accuracy_tolerance_pp = 100\n",
         b"decimals = 400\n",
@@ -75,6 +80,13 @@ pub(super) const ARGUMENTS: Target = Target {
         b"\xc3\xa9",
         b"ILSVRC2012_val_",
         b"99999999",
+        b",crop=1x8192",
+        b",pad=zero",
+        b",crop-first=pad32",
+        b"resize=pct:1e-3,",
+        b"opencv-lanczos4",
+        b"/",
+        b"1e-45",
     ],
     mend: None,
     memory_bytes: MEMORY_BYTES,
@@ -116,6 +128,11 @@ fn catalogs() -> io::Result<Vec<Vec<u8>>> {
         entry.to_owned(),
         format!(
             "accuracy_tolerance_pp = 0.1\n{entry}in_table = false\n\n[models.weights]\nurl = \"https://example.org/x.pth\"\nfile = \"x.pth\"\nsha256_prefix = \"ba7816bf\"\nbytes = 3\n"
+        ),
+        format!(
+            "[[recipes]]\nname = \"mine\"\nresize = \"short:342\"\nfilter = \"pil-box\"\ncrop = 299\nmean = [0.5, 0.5, 0.5]\n\
+             std = \"imagenet\"\n\n{}",
+            entry.replace("timm-333-bicubic", "mine")
         ),
         format!(
             "{entry}recipe_note = \"a note\"\ntolerance = {{ top1_pct = 0.2, flops_g = 0.01 }}\n\n[models.documented]\ntop1_pct = \"79.050\"\ntop5_pct = \"94.392\"\n\
@@ -168,11 +185,31 @@ fn read_arguments(_: &Path, bytes: &[u8], outcome: &mut Outcome) {
         outcome.of(word.parse::<WeightsArg>());
         outcome.of(word.parse::<LabelSet>());
         outcome.of(BUILT_IN.select(word));
+        if let Some(recipe) = outcome.of(BUILT_IN.recipe(word)) {
+            read_recipe(&recipe, outcome);
+        }
         outcome.of(Figure::try_from(word.to_owned())).inspect(|figure| {
             assert!(!figure.value().is_nan() && figure.decimals() as usize <= word.len());
         });
         if let Some(label) = labels::val_label(word) {
             outcome.say(&labels::described(label));
+        }
+    }
+}
+
+/// A recipe prints itself back, and crops small images or says why not.
+fn read_recipe(recipe: &Recipe, outcome: &mut Outcome) {
+    let again: Recipe = recipe.keys().parse().expect("a recipe reads what it prints");
+    assert_eq!(again.keys(), recipe.keys());
+    assert_eq!((again.normalise, again.crop), (recipe.normalise, recipe.crop));
+    if recipe.crop.pixels() > 1 << 18 {
+        return;
+    }
+    for (width, height) in [(1, 1), (5, 4), (40, 3)] {
+        let pixels = (0..width * height * 3).map(|byte| (byte * 37 % 256) as u8).collect();
+        if let Some(crop) = outcome.of(recipe.crop_view(&RgbImage { width, height, pixels })) {
+            assert_eq!([crop.height, crop.width], recipe.crop.axes());
+            assert_eq!(crop.pixels.len(), recipe.crop.pixels() * 3);
         }
     }
 }
@@ -187,6 +224,9 @@ fn arguments() -> io::Result<Vec<Vec<u8>>> {
         "timm/x=a.pth",
         "79.050",
         "ILSVRC2012_val_00000293.JPEG",
+        Recipe::EXAMPLE,
+        "crop-first=0.9,resize=exact:20x30,filter=opencv-cubic,crop=40,pad=zero,mean=0/1/2,std=half,scale=1,channels=bgr",
+        "decoder=opencv,resize=short-round:9,filter=pil-lanczos,crop=9x12,offset=floor,pad=zero,mean=half,std=1/2/3",
     ];
     Ok(words.iter().map(|word| word.as_bytes().to_vec()).chain([words.join("\n").into_bytes()]).collect())
 }

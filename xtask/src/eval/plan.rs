@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dataset::Recipe;
 use eval::record::{RunRecord, RunState};
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::weights::{Downloader, ResolvedWeights, WeightsSource};
@@ -34,7 +35,7 @@ pub(super) fn text(
     for (planned, standing) in plan.models.iter().zip(&standings) {
         let PlannedModel { model, recipe, .. } = planned;
         text += &format!("  {}\n", model.id);
-        let mut lines = vec![("recipe", format!("{}: {}", recipe.name, recipe.summary))];
+        let mut lines = self::recipe(recipe);
         lines.extend(weights(&planned.weights, model));
         lines.push(("images", images(standing)));
         add(&mut text, "    ", &lines);
@@ -81,6 +82,18 @@ fn data(plan: &Plan) -> Vec<(&'static str, String)> {
     ];
     lines.extend(plan.shard.map(|shard| ("shard", format!("{shard}, {} of them", shard.size(all)))));
     lines.extend(record.warnings.iter().map(|warning| ("warning", warning.clone())));
+    lines
+}
+
+/// Lines about a recipe: what it is called and for, and all that it does.
+fn recipe(recipe: &Recipe) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if recipe.name != recipe.keys() {
+        let summary = if recipe.summary.is_empty() { "" } else { ": " };
+        lines.push(("recipe", format!("{}{summary}{}", recipe.name, recipe.summary)));
+    }
+    lines.push((if lines.is_empty() { "recipe" } else { "" }, recipe.keys()));
+    lines.extend(recipe.caveat().map(|caveat| ("", caveat.to_owned())));
     lines
 }
 

@@ -38,6 +38,10 @@ fn wrong_commands_say_what_would_be_right() {
     refused(&eval(&out, &["--dtype", "f64"]), "no type is called `f64`; there are f32, f16 and bf16");
     refused(&eval(&out, &["--dtype", "f16"]), "the device `flex` does not compute in f16 here; it has f32");
     refused(&eval(&out, &["--recipe", "timm-9"]), "use source, card or one of timm-333-bicubic");
+    refused(&eval(&out, &["--recipe", "card-342-bilinaer"]), "(did you mean card-342-bilinear?)");
+    let keys = "resize=short:256,filter=pil-bicubc,crop=224,mean=half,std=half";
+    refused(&eval(&out, &["--recipe", keys]), "did you mean `pil-bicubic`? There are pil-nearest,");
+    refused(&eval(&out, &["--recipe", "resize=short:256"]), "`filter` is missing; write filter=pil-bilinear");
     refused(&eval(&out, &["--batch", "0"]), "--batch");
     refused(&eval(&out, &["--batch", "9223372036854775807"]), "--batch");
     refused(&eval(&out, &["--labels", "list.txt"]), "--labels goes with --data");

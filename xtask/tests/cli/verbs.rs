@@ -109,7 +109,8 @@ fn runs_are_compared_with_the_table_and_with_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (source, card, flips) = (path("source"), path("card"), path("flips.csv"));
-    for (recipe, out) in [("source", &source), ("card", &card)] {
+    let keys = "resize=short:342,filter=pil-bilinear,crop=299,mean=half,std=half";
+    for (recipe, out) in [("source", &source), ("card", &card), (keys, &card)] {
         let model = ["eval", "--model", "timm/xception", "--limit", "6"];
         xtask(&[&model[..], &["--recipe", recipe, "--out", out]].concat()).assert().success();
     }

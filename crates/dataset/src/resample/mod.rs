@@ -1,15 +1,40 @@
 //! The resamplers of the two libraries that the sources use, reproduced bit for bit.
 //!
-//! Three algorithms, not one a recipe: [`pil`] (any of Pillow's convolution filters, and nearest),
-//! [`opencv`] (`INTER_LINEAR`) and [`opencv_cubic`] (`INTER_CUBIC`, which OpenCV hands to Intel's
-//! IPP). Each computes only the [`Window`] of the resized image that a crop keeps; that is exact,
-//! because every output pixel depends on source pixels alone.
+//! Each computes only the [`Window`] of the resized image that a crop keeps; that is exact, because every output pixel
+//! depends on source pixels alone.
 
 pub(crate) mod opencv;
-pub(crate) mod opencv_cubic;
 pub(crate) mod pil;
 
 use crate::RgbImage;
+use crate::recipe::{Filter, Size};
+
+/// The window of `image` resized to `width` x `height` by `filter`.
+///
+/// # Panics
+/// If OpenCV's bicubic filter is asked for a side below [`opencv::CUBIC_MIN_SIDE`].
+pub(crate) fn resize(
+    image: &RgbImage,
+    filter: Filter,
+    width: usize,
+    height: usize,
+    window: Window,
+) -> RgbImage {
+    let pil = |filter| pil::resize(image, filter, width, height, window);
+    match filter {
+        Filter::PilNearest => pil::nearest(image, width, height, window),
+        Filter::PilBox => pil(pil::Filter::Box),
+        Filter::PilBilinear => pil(pil::Filter::Bilinear),
+        Filter::PilHamming => pil(pil::Filter::Hamming),
+        Filter::PilBicubic => pil(pil::Filter::Bicubic),
+        Filter::PilLanczos => pil(pil::Filter::Lanczos),
+        Filter::OpenCvNearest => opencv::nearest(image, width, height, window),
+        Filter::OpenCvLinear => opencv::linear(image, width, height, window),
+        Filter::OpenCvCubic => opencv::cubic(image, width, height, window),
+        Filter::OpenCvArea => opencv::area(image, width, height, window),
+        Filter::OpenCvLanczos4 => opencv::lanczos4(image, width, height, window),
+    }
+}
 
 /// The part of a resized image that is wanted, in pixels of the resized image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +62,27 @@ pub(crate) fn crop(image: &RgbImage, window: Window) -> RgbImage {
         pixels.extend_from_slice(&image.row(y)[window.left * 3..][..window.width * 3]);
     }
     RgbImage { width: window.width, height: window.height, pixels }
+}
+
+/// `image` in the middle of `size`, with black around it where it is smaller: the odd pixel to the right and below.
+pub(crate) fn padded(image: &RgbImage, size: Size) -> RgbImage {
+    let (left, top) = ((size.width - image.width) / 2, (size.height - image.height) / 2);
+    let mut pixels = vec![0; size.pixels() * 3];
+    for y in 0..image.height {
+        let at = ((top + y) * size.width + left) * 3;
+        pixels[at..at + image.width * 3].copy_from_slice(image.row(y));
+    }
+    RgbImage { width: size.width, height: size.height, pixels }
+}
+
+/// The pixels at `columns` of the rows `rows` of `image`.
+fn pick(image: &RgbImage, columns: &[usize], rows: &[usize]) -> RgbImage {
+    let mut pixels = Vec::with_capacity(columns.len() * rows.len() * 3);
+    for &y in rows {
+        let row = image.row(y);
+        for &x in columns {
+            pixels.extend_from_slice(&row[x * 3..x * 3 + 3]);
+        }
+    }
+    RgbImage { width: columns.len(), height: rows.len(), pixels }
 }

@@ -6,7 +6,8 @@ use std::io;
 use std::path::PathBuf;
 
 use dataset::DatasetError;
-use models::catalog::CatalogError;
+use dataset::Recipe;
+use models::catalog::{CatalogError, FindRecipeError};
 use models::weights::WeightsError;
 use models::{ComputeError, PlacementError, ShapeError};
 use thiserror::Error;
@@ -103,13 +104,12 @@ pub enum EvalError {
         #[source]
         source: io::Error,
     },
-    /// There is no such recipe.
-    #[error("--recipe {name}: there is no such recipe; use source, card or one of {}", known.join(", "))]
-    UnknownRecipe {
-        /// The name asked for.
-        name: String,
-        /// Recipes there are.
-        known: Vec<String>,
+    /// There is no such recipe, or it is stated wrongly.
+    #[error("--recipe {}", recipe_fault(source))]
+    Recipe {
+        /// What is wrong with it.
+        #[source]
+        source: FindRecipeError,
     },
     /// ReaL labels for images that have none.
     #[error(
@@ -415,4 +415,20 @@ pub enum EvalError {
         /// The first image's error.
         first: String,
     },
+}
+
+/// What is wrong with a recipe, and what `--recipe` takes.
+fn recipe_fault(source: &FindRecipeError) -> String {
+    match source {
+        FindRecipeError::Keys { text, source } => format!("{text}: {source}"),
+        FindRecipeError::Unknown { name, nearest, known } => {
+            let meant =
+                nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"));
+            format!(
+                "{name}: there is no such recipe{meant}; use source, card or one of {}, or state one: {}",
+                known.join(", "),
+                Recipe::EXAMPLE
+            )
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub fn explain(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<Explanation>, EvalError> {
-    let swaps = swaps(planned.recipe);
+    let swaps = swaps(&planned.recipe);
     let mut tally = Tally::new(swaps.len());
     let chosen = spread(plan, images);
     let total = chosen.len();
@@ -118,7 +118,7 @@ fn inputs(
 ) -> Option<(SwapInput, Vec<Option<SwapInput>>, Warnings)> {
     let decoded = Decoded::from_bytes(bytes).ok()?;
     let zune = decoded.by_zune_jpeg(bytes);
-    let crop = Arc::new(planned.recipe.crop(&decoded).ok()?);
+    let crop = Arc::new(planned.recipe.input(&decoded).ok()?);
     let own = SwapInput { crop, normalise: planned.recipe.normalise };
     let swapped = swaps.iter().map(|swap| {
         let decoded = match (&zune, swap.zune_jpeg) {
@@ -126,8 +126,7 @@ fn inputs(
             _ => &decoded,
         };
         // A size too small for a swap's filter leaves the image as it is.
-        let crop = swap.recipe.crop(decoded).unwrap_or_else(|_| own.crop.as_ref().clone());
-        let crop = if swap.bgr { reversed(&crop) } else { crop };
+        let crop = swap.recipe.input(decoded).unwrap_or_else(|_| own.crop.as_ref().clone());
         let input = SwapInput { crop: Arc::new(crop), normalise: swap.recipe.normalise };
         (input != own).then_some(input)
     });
@@ -155,11 +154,6 @@ fn in_halves(count: usize) -> impl Iterator<Item = usize> {
     (0..count.next_power_of_two()).map(reversed).filter(move |&number| number < count)
 }
 
-fn reversed(crop: &RgbImage) -> RgbImage {
-    let pixels = crop.pixels.chunks_exact(3).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
-    RgbImage { pixels, ..*crop }
-}
-
 /// What a network is given.
 #[derive(Debug, Clone, PartialEq)]
 struct SwapInput {
@@ -184,18 +178,19 @@ impl<'a> SwapBatch<'a> {
     /// The logits of each input, all made of `image`.
     fn run(&mut self, inputs: &[SwapInput], image: &str) -> Result<Vec<ImageLogits>, EvalError> {
         let Self { planned, classifier, batches, values } = self;
-        let size = planned.recipe.size;
+        let size = planned.recipe.crop.axes();
+        let len_of_one = 3 * planned.recipe.crop.pixels();
         let start = |part: Range<usize>| {
-            let len = part.len() * 3 * size * size;
+            let len = part.len() * len_of_one;
             values.clear();
             values.try_reserve_exact(len).map_err(|_| ComputeError::OutOfMemory {
                 reason: format!("out of memory: {len} numbers were asked for"),
             })?;
             values.resize(len, 0.0);
-            for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(3 * size * size)) {
+            for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(len_of_one)) {
                 input.normalise.write_chw(&input.crop, out);
             }
-            classifier.start(&Images::Planar { values, channels: 3, size: [size; 2] })
+            classifier.start(&Images::Planar { values, channels: 3, size })
         };
         batches.run(inputs.len(), None, start, |_| (), |_| image.to_owned())
     }

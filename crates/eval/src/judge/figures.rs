@@ -6,7 +6,7 @@ use models::{Dtype, Model};
 
 use super::counted::nothing_documented;
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
-use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, SAMPLE};
+use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
 use crate::shard::Shard;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
 use crate::weights::WeightsSource;
@@ -25,7 +25,7 @@ pub(crate) struct Conditions<'a> {
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) model: &'a Model,
-    pub(crate) recipe: &'a str,
+    pub(crate) recipe: RecipeId,
     pub(crate) weights: &'a WeightsSource,
     /// FLOPs and parameters, judged.
     pub(crate) counted: [FigureRecord; 2],
@@ -106,8 +106,10 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
         WeightsSource::Elsewhere { .. } => {}
     }
     if !matches!(subject.weights, WeightsSource::Elsewhere { .. }) {
-        if subject.recipe != subject.model.recipe {
-            obstacles.push(format!("recipe {} instead of {}", subject.recipe, subject.model.recipe));
+        let own = own_recipe(subject.model);
+        if subject.recipe != own {
+            let [here, there] = subject.recipe.told_apart(&own);
+            obstacles.push(format!("recipe {here} instead of {there}"));
         }
         let documented = subject.model.documented.dtype;
         if conditions.dtype != documented {
@@ -115,6 +117,11 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
         }
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
+}
+
+/// The recipe of the weights' source.
+pub(super) fn own_recipe(model: &Model) -> RecipeId {
+    model.recipe().map_or_else(|| RecipeId::recorded(&model.recipe, None), |recipe| recipe.as_ref().into())
 }
 
 #[cfg(test)]
@@ -145,7 +152,7 @@ mod tests {
     }
 
     fn subject<'a>(model: &'a Model, weights: &'a WeightsSource) -> Subject<'a> {
-        Subject { model, recipe: &model.recipe, weights, counted: judge_counts(model, [0, 0]) }
+        Subject { model, recipe: own_recipe(model), weights, counted: judge_counts(model, [0, 0]) }
     }
 
     fn xception() -> Model {
@@ -169,7 +176,8 @@ mod tests {
         let (dataset, mut model) = (whole_set(), xception());
         let weights = WeightsSource::Elsewhere { sha256: "0".repeat(64) };
         let found = |model: &Model, images| {
-            let subject = Subject { recipe: "elsewhere", ..subject(model, &weights) };
+            let recipe = RecipeId::recorded("elsewhere", None);
+            let subject = Subject { recipe, ..subject(model, &weights) };
             obstacle(conditions(&dataset, Dtype::F32), &subject, images)
         };
         assert_eq!(found(&model, 50_000), None);

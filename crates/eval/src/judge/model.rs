@@ -32,7 +32,7 @@ impl ModelRecord {
         };
         let subject = Subject {
             model: &planned.model,
-            recipe: planned.recipe.name,
+            recipe: planned.recipe.as_ref().into(),
             weights,
             counted: complexity_figures(&planned.model, &planned.costs),
         };
@@ -83,7 +83,8 @@ impl ModelRecord {
         Self {
             id: subject.model.id.clone(),
             network: subject.model.network.clone(),
-            recipe: subject.recipe.to_owned(),
+            recipe: subject.recipe.name.clone(),
+            recipe_in_full: subject.recipe.in_full().map(str::to_owned),
             recipe_note: subject.model.recipe_note.clone(),
             weights: subject.weights.against(subject.model.weights.as_ref()),
             images: hits.images,

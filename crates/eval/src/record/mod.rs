@@ -3,6 +3,7 @@
 
 pub mod builds;
 pub mod explanation;
+mod recipe_id;
 pub mod warned;
 
 use dataset::Dataset;
@@ -16,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::logs::digests;
 use crate::provenance::Environment;
 use crate::record::explanation::Explanation;
+pub(crate) use crate::record::recipe_id::RecipeId;
 use crate::record::warned::WarnedImage;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
@@ -208,8 +210,12 @@ pub struct ModelRecord {
     pub id: String,
     /// Network name.
     pub network: String,
-    /// Recipe name.
+    /// Recipe name; of a recipe that was stated on the command line, its keys.
     pub recipe: String,
+    /// The recipe in full: its keys, as `--recipe` takes them. Runs from before it was stored used recipes that are known by
+    /// their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe_in_full: Option<String>,
     /// What a reader should know about the recipe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe_note: Option<String>,
@@ -250,6 +256,11 @@ impl ModelRecord {
     /// Images a second of device time; 0 when nothing was timed.
     pub fn images_per_s(&self) -> f64 {
         if self.seconds > 0.0 { self.timed_images as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// The recipe, by name and in full.
+    pub(crate) fn recipe(&self) -> RecipeId {
+        RecipeId::recorded(&self.recipe, self.recipe_in_full.as_deref())
     }
 
     /// The figure called `name`.

@@ -2,7 +2,7 @@
 
 use super::foreign;
 use crate::record::ELSEWHERE;
-use crate::record::{AccuracyTolerance, RunRecord, Session};
+use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, Session};
 use crate::weights::WeightsSource;
 
 /// How a language writes what comes from elsewhere.
@@ -75,6 +75,11 @@ fn written(session: &Session, text: fn(&str) -> String) -> Session {
         *field = text(field);
     }
     written
+}
+
+/// A model's recipe in full, where its name does not say it.
+pub(super) fn recipe_in_full(model: &ModelRecord) -> Option<&str> {
+    model.recipe_in_full.as_deref().filter(|keys| *keys != model.recipe)
 }
 
 /// Where a model's weights come from.

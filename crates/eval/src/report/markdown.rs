@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::facts::{self, MARKDOWN};
-use super::foreign::{markdown_text, shell_command};
+use super::foreign::{markdown_code, markdown_text, shell_command};
 use super::style::Style;
 use super::table::{explanation_table, figures_table, summary_lines, summary_table};
 use crate::record::{RunRecord, Session};
@@ -52,6 +52,7 @@ pub fn markdown(record: &RunRecord) -> String {
         ]);
     }
     text += &table.to_string();
+    text += &recipes(record);
     text += "\n\n## Provenance\n\n";
     for (name, fact) in facts::of_run(record, MARKDOWN) {
         let _ = writeln!(text, "- {name}: {fact}");
@@ -60,6 +61,20 @@ pub fn markdown(record: &RunRecord) -> String {
         text += &session_lines(index + 1, session);
     }
     text
+}
+
+/// What the recipes of the table do, each once.
+fn recipes(record: &RunRecord) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for model in &record.models {
+        let Some(keys) = facts::recipe_in_full(model) else { continue };
+        let line = format!("\n- {}: {}", markdown_text(&model.recipe), markdown_code(keys));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let begin = if lines.is_empty() { "" } else { "\n\nRecipes in full:\n" };
+    format!("{begin}{}", lines.concat())
 }
 
 /// With a capital at its beginning.

@@ -144,6 +144,11 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
         if let Some(note) = &model.recipe_note {
             lines.push(format!("{}: {note}.", model.id));
         }
+        // Runs from before recipes were recorded in full keep their reports.
+        let recipe = model.recipe_in_full.as_ref().and_then(|_| model.recipe().recipe());
+        if let Some(caveat) = recipe.and_then(|recipe| recipe.caveat()) {
+            lines.push(format!("{}: {caveat}.", model.id));
+        }
     }
     lines.extend(record.dataset.warnings.iter().map(|warning| format!("Data: {warning}")));
     lines

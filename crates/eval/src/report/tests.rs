@@ -11,7 +11,7 @@ use crate::metrics::TopK;
 use crate::record::RunRecord;
 
 /// The fields of `run.json` that hold text from elsewhere: names, notes, messages, versions.
-const FREE: [&str; 28] = [
+const FREE: [&str; 29] = [
     "burn",
     "command",
     "cpu",
@@ -33,6 +33,7 @@ const FREE: [&str; 28] = [
     "platform",
     "reason",
     "recipe",
+    "recipe_in_full",
     "recipe_note",
     "reproduced",
     "rule",
@@ -80,6 +81,7 @@ fn record(text: &str) -> RunRecord {
         json!({"images": 20, "top1_hits": 1, "top5_hits": 2, "needed_pp": 5.0, "swaps": [swap, swap]});
     model["diagnosis"] = json!("d");
     model["recipe_note"] = json!("n");
+    model["recipe_in_full"] = json!("r");
     model["weights"] = json!({"kind": "file", "path": "p", "sha256": "s", "published": false});
     // Enough images for the plots to show what was measured.
     model["images"] = json!(1000);

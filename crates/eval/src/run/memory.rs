@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use dataset::Size;
 use models::Classifier;
 
 use crate::plan::{Plan, PlannedModel};
@@ -25,10 +26,10 @@ const THREAD_BYTES: u64 = 48 << 20;
 /// How many images are read, cropped and collected at once: as many as a batch of the plan has, unless the host has no
 /// memory for so many, whatever the device; at least one.
 pub(crate) fn images_at_once(plan: &Plan) -> usize {
-    let bytes = |size: usize| (size * size * 3) as u64;
-    let crops: u64 = plan.recipes().iter().map(|recipe| bytes(recipe.size)).sum();
+    let bytes = |crop: Size| (crop.pixels() * 3) as u64;
+    let crops: u64 = plan.recipes().iter().map(|recipe| bytes(recipe.crop)).sum();
     // Every model keeps the bytes of its batch.
-    let batches: u64 = plan.models.iter().map(|planned| bytes(planned.recipe.size)).sum();
+    let batches: u64 = plan.models.iter().map(|planned| bytes(planned.recipe.crop)).sum();
     let image = crops + batches + FILE_BYTES;
     let aside = THREAD_BYTES * (2 + 2 * plan.placement.threads().count() as u64);
     most_that_fit(plan.batch, image, aside)
@@ -41,7 +42,9 @@ pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel, classifier: &
     if plan.placement.device().is_gpu() || classifier.program().is_some() {
         return None;
     }
-    let image = bytes_of_maps(planned.model.network().build().largest_value(planned.recipe.size).ok()?);
+    // Of a crop that is not square, the square around it.
+    let side = planned.recipe.crop.width.max(planned.recipe.crop.height);
+    let image = bytes_of_maps(planned.model.network().build().largest_value(side).ok()?);
     Some(most_that_fit(plan.batch, image, THREAD_BYTES))
 }
 

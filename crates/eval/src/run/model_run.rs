@@ -70,7 +70,7 @@ impl<'a> ModelRun<'a> {
             }
             (None, None) => planned.weights.known(&planned.model)?,
         };
-        let recipe = plan.recipes().iter().position(|recipe| recipe.name == planned.recipe.name);
+        let recipe = plan.recipes().iter().position(|recipe| recipe.keys() == planned.recipe.keys());
         let path = dir.predictions(id)?;
         let confidences = ConfidenceLog::open(&dir.confidences(id)?)?;
         let Standing { states, rows, failed: failed_before } = standing;
@@ -251,7 +251,7 @@ struct NetworkRun<'a> {
 impl<'a> NetworkRun<'a> {
     fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
         let tables = planned.recipe.normalise.table();
-        let input = DeviceInput { classifier, size: planned.recipe.size, tables, bytes: Vec::new() };
+        let input = DeviceInput { classifier, size: planned.recipe.crop.axes(), tables, bytes: Vec::new() };
         Self { batches: Batches::new(plan, planned, classifier), input }
     }
 }
@@ -259,7 +259,8 @@ impl<'a> NetworkRun<'a> {
 /// The way from crops to the device.
 struct DeviceInput<'a> {
     classifier: &'a Classifier,
-    size: usize,
+    /// Height and width.
+    size: [usize; 2],
     /// What each value of a pixel means to the network, a table a channel.
     tables: [[f32; 256]; 3],
     /// Pixels of the batch that is handed over, kept for the next one.
@@ -279,7 +280,7 @@ impl DeviceInput<'_> {
             return Err(ComputeError::OutOfMemory { reason });
         }
         images.iter().for_each(|(_, crop)| bytes.extend_from_slice(&crop.pixels));
-        classifier.start(&Images::Bytes { values: bytes, tables, size: [*size; 2] })
+        classifier.start(&Images::Bytes { values: bytes, tables, size: *size })
     }
 }
 

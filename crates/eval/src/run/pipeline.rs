@@ -46,7 +46,7 @@ pub(crate) struct ImageWork<'env> {
     /// Where the images are.
     pub(crate) dataset: &'env Dataset,
     /// How they are cropped.
-    pub(crate) recipes: &'env [&'static Recipe],
+    pub(crate) recipes: &'env [Arc<Recipe>],
     /// Indices into `dataset`.
     pub(crate) images: &'env [usize],
     /// Images a batch.
@@ -185,11 +185,11 @@ fn prepare(work: ImageWork<'_>, index: usize, file: FileContent<'_>) -> Prepared
     Prepared { index, digest: Some(digests::of(&bytes)), warnings, crops: Ok(crops) }
 }
 
-fn crops(recipes: &[&Recipe], bytes: &[u8]) -> (Crops, Warnings) {
+fn crops(recipes: &[Arc<Recipe>], bytes: &[u8]) -> (Crops, Warnings) {
     let decoded = Decoded::from_bytes(bytes).map_err(|error| error.to_string());
-    let crop = |recipe: &&Recipe| {
+    let crop = |recipe: &Arc<Recipe>| {
         let decoded = decoded.as_ref().map_err(Clone::clone)?;
-        recipe.crop(decoded).map(Arc::new).map_err(|error| error.to_string())
+        recipe.input(decoded).map(Arc::new).map_err(|error| error.to_string())
     };
     let crops = recipes.iter().map(crop).collect();
     let warnings =
@@ -205,7 +205,7 @@ mod tests {
     /// Images that come, by the number that came at once.
     fn batches(batch: usize, threads: usize) -> (Vec<usize>, Vec<usize>) {
         let dataset = Dataset::sample();
-        let recipes = [&dataset::RECIPES[0]];
+        let recipes = [Arc::clone(dataset::RECIPES[0].recipe())];
         let images: Vec<usize> = (3..17).collect();
         let placement = Placement::new(DeviceName::Flex, Dtype::F32, threads).unwrap();
         let work = ImageWork { dataset: &dataset, recipes: &recipes, images: &images, batch };

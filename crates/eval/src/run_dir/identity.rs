@@ -11,7 +11,7 @@ use crate::EvalError;
 use crate::logs::digests;
 use crate::logs::predictions;
 use crate::plan::{Plan, PlannedModel};
-use crate::record::{DatasetRecord, RunRecord};
+use crate::record::{DatasetRecord, RecipeId, RunRecord};
 use crate::run_dir::paths::{self, DIGESTS};
 use crate::shard::Shard;
 use crate::weights::WeightsSource;
@@ -19,8 +19,15 @@ use crate::weights::WeightsSource;
 /// The name of the fact about the images and the sizes of their files.
 const DATA: &str = "the images or labels";
 
-/// A fact about an evaluation: its name and its value. A value that is not known yet (None) differs from no other.
-type Fact = (String, Option<String>);
+/// A fact about an evaluation.
+#[derive(Debug, Clone)]
+struct Fact {
+    what: String,
+    /// A value that is not known yet differs from no other.
+    value: Option<String>,
+    /// A short name of the value, to be shown where the other value has another one.
+    name: Option<String>,
+}
 
 /// What identifies an evaluation.
 #[derive(Debug, Clone)]
@@ -36,7 +43,12 @@ impl RunIdentity {
     /// The identity of a plan.
     pub fn of_plan(plan: &Plan) -> Self {
         let models = plan.models.iter().map(|PlannedModel { model, recipe, weights, .. }| {
-            (model.id.as_str(), recipe.name, model.network.as_str(), weights.source(model))
+            (
+                model.id.as_str(),
+                RecipeId::from(recipe.as_ref()),
+                model.network.as_str(),
+                weights.source(model),
+            )
         });
         let device = (plan.placement.device().name(), plan.placement.dtype());
         let identity = Self::new(&plan.dataset_record, plan.shard, device, models.collect());
@@ -47,7 +59,7 @@ impl RunIdentity {
     pub(crate) fn of_record(record: &RunRecord) -> Self {
         let models = record.models.iter().map(|model| {
             let weights = Some(model.weights.clone());
-            (model.id.as_str(), model.recipe.as_str(), model.network.as_str(), weights)
+            (model.id.as_str(), model.recipe(), model.network.as_str(), weights)
         });
         Self::new(&record.dataset, record.shard, (&record.device, record.dtype), models.collect())
     }
@@ -56,12 +68,16 @@ impl RunIdentity {
         dataset: &DatasetRecord,
         shard: Option<Shard>,
         (device, dtype): (&str, Dtype),
-        models: Vec<(&str, &str, &str, Option<WeightsSource>)>,
+        models: Vec<(&str, RecipeId, &str, Option<WeightsSource>)>,
     ) -> Self {
         let ids: Vec<String> = models.iter().map(|(id, ..)| (*id).to_owned()).collect();
         let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
         let shard = shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string());
-        let known = |what: &str, value: &str| (what.to_owned(), Some(value.to_owned()));
+        let known = |what: &str, value: &str| Fact {
+            what: what.to_owned(),
+            value: Some(value.to_owned()),
+            name: None,
+        };
         let mut facts = vec![
             known("the selected models", &ids.join(", ")),
             known(DATA, &data),
@@ -76,9 +92,10 @@ impl RunIdentity {
                 WeightsSource::File { sha256, .. } => format!("sha256:{sha256}"),
                 WeightsSource::Elsewhere { sha256 } => format!("those that predicted sha256:{sha256}"),
             });
-            facts.push(known(&format!("the recipes of {id}"), recipe));
+            let (what, name) = (format!("the recipes of {id}"), Some(recipe.name.clone()));
+            facts.push(Fact { name, ..known(&what, recipe.keys()) });
             facts.push(known(&format!("the networks of {id}"), network));
-            facts.push((format!("the weights of {id}"), weights));
+            facts.push(Fact { what: format!("the weights of {id}"), value: weights, name: None });
         }
         Self { facts, ids, names_sha256: dataset.names_sha256.clone(), dataset: None }
     }
@@ -95,9 +112,14 @@ impl RunIdentity {
 
     /// The facts that differ from `now`.
     fn differences<'a>(&'a self, now: &'a Self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
-        self.facts.iter().zip(&now.facts).filter_map(|((what, before), (what_now, now))| {
-            let (before, now) = (before.as_ref()?, now.as_ref()?);
-            ((what, before) != (what_now, now)).then_some((what.as_str(), before.as_str(), now.as_str()))
+        self.facts.iter().zip(&now.facts).filter_map(|(before, now)| {
+            let values = (before.value.as_deref()?, now.value.as_deref()?);
+            let differs = before.what != now.what || values.0 != values.1;
+            let (here, there) = match (&before.name, &now.name) {
+                (Some(before), Some(now)) if before != now => (before.as_str(), now.as_str()),
+                _ => values,
+            };
+            differs.then_some((before.what.as_str(), here, there))
         })
     }
 

@@ -361,7 +361,8 @@ mod tests {
             missing(&part, model),
             "timm/xception top1_pct: 100 images\ntimm/xception top5_pct: 100 images"
         );
-        let undocumented = Model { documented: models::catalog::Documented::default(), ..model.clone() };
+        let mut undocumented = model.clone();
+        undocumented.documented = models::catalog::Documented::default();
         assert!(missing(&five, &undocumented).starts_with("timm/xception top1_pct: nothing documented"));
         assert_eq!(Score::not_compared(None, &[]).len(), 1);
     }

@@ -201,6 +201,7 @@ fn unjudged(model: &Model, weights: WeightsSource) -> ModelRecord {
         id: model.id.clone(),
         network: model.network.clone(),
         recipe: ELSEWHERE.to_owned(),
+        recipe_in_full: None,
         recipe_note: None,
         weights,
         images: 0,

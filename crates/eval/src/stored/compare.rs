@@ -176,8 +176,10 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
     let mut models = Vec::new();
     for model in &here.models {
         let Some(other) = there.models.iter().find(|other| other.id == model.id) else { continue };
-        if model.recipe != other.recipe {
-            notes.push(format!("{}: recipes differ: {} and {}.", model.id, model.recipe, other.recipe));
+        let recipes = [model.recipe(), other.recipe()];
+        if recipes[0] != recipes[1] {
+            let [here, there] = recipes[0].told_apart(&recipes[1]);
+            notes.push(format!("{}: recipes differ: {here} and {there}.", model.id));
         }
         if model.network != other.network {
             notes.push(format!("{}: networks differ: {} and {}.", model.id, model.network, other.network));

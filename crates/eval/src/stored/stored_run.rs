@@ -112,7 +112,7 @@ impl StoredRun {
             dtype: record.dtype,
         };
         let counted = judge_counts_again(model, [flops, params]);
-        let subject = Subject { model, recipe: &there.recipe, weights: &there.weights, counted };
+        let subject = Subject { model, recipe: there.recipe(), weights: &there.weights, counted };
         Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))
     }
 

@@ -31,6 +31,7 @@ mod explanation;
 mod memory;
 mod mending;
 mod phases;
+mod recipes;
 mod results;
 mod resumption;
 mod shards;
@@ -47,6 +48,8 @@ struct Options<'a> {
     labels: Option<&'a Path>,
     weights: Vec<WeightsArg>,
     card: bool,
+    /// A recipe by its keys.
+    keys: Option<&'a str>,
     batch: Option<usize>,
     limit: Option<usize>,
     dtype: Dtype,
@@ -63,7 +66,11 @@ fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan
     Plan::new(Request {
         catalog,
         patterns: &[model.to_owned()],
-        recipe: if options.card { RecipeArg::Card } else { RecipeArg::Source },
+        recipe: match options.keys {
+            Some(keys) => RecipeArg::Stated(keys.to_owned()),
+            None if options.card => RecipeArg::Card,
+            None => RecipeArg::Source,
+        },
         weights: &options.weights,
         weights_may_be_absent: false,
         data: options.data,

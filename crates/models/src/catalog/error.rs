@@ -44,6 +44,16 @@ pub enum CatalogError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// An entry of `[[recipes]]` is no recipe.
+    #[error("the catalog {origin}, recipe `{name}`: {reason}")]
+    Recipe {
+        /// The file, or `built in`.
+        origin: String,
+        /// The entry.
+        name: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// A tolerance that would let everything or nothing through.
     #[error(
         "the catalog {origin}: accuracy_tolerance_pp is {tolerance}; it must be a number of percentage points from 0 to 100"

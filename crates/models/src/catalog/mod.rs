@@ -7,19 +7,24 @@ mod bounds;
 mod error;
 mod figures;
 mod published;
+mod recipes;
 mod shape;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use dataset::guard::guarded_or;
-use dataset::{Recipe, regular};
+use dataset::{Recipe, Size, regular};
+use graph::{Shape, ShapeError};
 use serde::Deserialize;
 
 pub use error::CatalogError;
 pub use figures::{Counted, Documented, Erratum, Figure, FigureName, Tolerance};
 pub use published::{MIN_SHA256_DIGITS, PublishedWeights};
+pub use recipes::FindRecipeError;
 
+use crate::build::IMAGE_CHANNELS;
 use crate::networks::{self, NetworkEntry};
 
 static BUILT_IN: &str = include_str!("../../../../datasets/catalog.toml");
@@ -50,6 +55,8 @@ pub(crate) const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 #[derive(Debug, Clone)]
 pub struct Catalog {
     models: Vec<Model>,
+    /// A user's own.
+    recipes: Vec<Arc<Recipe>>,
     accuracy_tolerance_pp: f64,
 }
 
@@ -61,8 +68,11 @@ pub struct Model {
     pub id: String,
     /// The network's name, see [`networks::NETWORKS`].
     pub network: String,
-    /// The recipe of the weights' source.
+    /// The recipe of the weights' source: its name, or its keys as `--recipe` takes them.
     pub recipe: String,
+    /// What it is; a [`Catalog`] has looked for it.
+    #[serde(skip)]
+    resolved_recipe: Option<Arc<Recipe>>,
     /// What a reader of the result should know about the recipe.
     pub recipe_note: Option<String>,
     /// Side of the square input, in pixels.
@@ -97,6 +107,8 @@ fn in_table() -> bool {
 struct CatalogFile {
     accuracy_tolerance_pp: Option<f64>,
     #[serde(default)]
+    recipes: Vec<toml::Table>,
+    #[serde(default)]
     models: Vec<Model>,
 }
 
@@ -106,7 +118,7 @@ impl Catalog {
     /// # Panics
     /// If the embedded catalog is invalid, which a test rules out.
     pub fn built_in() -> Self {
-        let mut catalog = Self { models: Vec::new(), accuracy_tolerance_pp: 0.0 };
+        let mut catalog = Self { models: Vec::new(), recipes: Vec::new(), accuracy_tolerance_pp: 0.0 };
         catalog.add(BUILT_IN, "built in").expect("the embedded catalog is valid");
         catalog
     }
@@ -114,8 +126,8 @@ impl Catalog {
     /// Adds the entries of a user's file.
     ///
     /// # Errors
-    /// [`CatalogError`] for a file that cannot be read, has an unknown key, names an unknown network, recipe
-    /// or rule, documents what cannot be (an accuracy above 100 %, say), repeats an id, or gives two published files
+    /// [`CatalogError`] for a file that cannot be read, has an unknown key, states a recipe that is none, names an unknown
+    /// network, recipe or rule, documents what cannot be (an accuracy above 100 %, say), repeats an id, or gives two published files
     /// one name.
     pub fn add_file(&mut self, path: &Path) -> Result<(), CatalogError> {
         let text = regular::read_text(path, MAX_BYTES)
@@ -140,11 +152,25 @@ impl Catalog {
         if self.models.is_empty() {
             self.accuracy_tolerance_pp = tolerance_pp;
         }
+        for (number, recipe) in (1..).zip(&file.recipes) {
+            self.add_recipe(recipe).map_err(|reason| {
+                let name = recipe.get("name").and_then(toml::Value::as_str).filter(|name| !name.is_empty());
+                let name = name.map_or_else(|| format!("entry {number}"), str::to_owned);
+                CatalogError::Recipe { origin: origin.to_owned(), name, reason }
+            })?;
+        }
         for mut model in file.models {
+            let refused = |reason: String, id: &str| CatalogError::Entry {
+                origin: origin.to_owned(),
+                id: id.to_owned(),
+                reason,
+            };
+            let recipe = self.recipe(&model.recipe).map_err(|error| refused(error.to_string(), &model.id))?;
+            model.resolved_recipe = Some(recipe);
             model.weights.iter_mut().for_each(PublishedWeights::normalise);
             model.accuracy_tolerance_pp = tolerance_pp;
             if let Some(reason) = model.fault().or_else(|| self.clash(&model)) {
-                return Err(CatalogError::Entry { origin: origin.to_owned(), id: model.id, reason });
+                return Err(refused(reason, &model.id));
             }
             self.models.push(model);
         }
@@ -237,12 +263,29 @@ impl Model {
         self.id.replace('/', "-")
     }
 
+    /// The recipe of the weights' source in full; none for what is in no [`Catalog`], such as predictions made elsewhere.
+    pub fn recipe(&self) -> Option<&Arc<Recipe>> {
+        self.resolved_recipe.as_ref()
+    }
+
     /// The network, ready to be built.
     ///
     /// # Panics
     /// If there is none of that name, which a [`Catalog`] does not let in.
     pub fn network(&self) -> &'static NetworkEntry {
         networks::by_name(&self.network).expect("a catalog has looked for it")
+    }
+
+    /// Checks that the network takes an image of the size `crop`.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if it is smaller than the network's windows.
+    ///
+    /// # Panics
+    /// As [`Self::network`].
+    pub fn check_crop(&self, crop: Size) -> Result<(), ShapeError> {
+        let image = Shape::map(IMAGE_CHANNELS, crop.axes());
+        self.network().build().graph().shapes(&image).map(drop)
     }
 
     /// Side of the square input at which layers are counted, in pixels: the documented FLOPs' own where that is
@@ -268,10 +311,6 @@ impl Model {
             let names: Vec<&str> = networks::NETWORKS.iter().map(|entry| entry.name).collect();
             return Some(format!("there is no network `{}`; there are {}", self.network, names.join(", ")));
         }
-        let Some(recipe) = Recipe::by_name(&self.recipe) else {
-            let names: Vec<&str> = dataset::RECIPES.iter().map(|recipe| recipe.name).collect();
-            return Some(format!("there is no recipe `{}`; there are {}", self.recipe, names.join(", ")));
-        };
         if !INPUT_SIZES.contains(&self.counted_at()) {
             return Some(format!(
                 "the input_size of flops_g must be {} to {}",
@@ -282,10 +321,12 @@ impl Model {
         if let Some(reason) = self.weights.as_ref().and_then(PublishedWeights::fault) {
             return Some(reason);
         }
-        if self.input_size != recipe.size {
+        let recipe = self.resolved_recipe.as_ref()?;
+        if Size::square(self.input_size) != recipe.crop {
+            let rule = if recipe.crop.is_square() { "" } else { "; an entry's crop is a square" };
             return Some(format!(
-                "input_size is {}, but the recipe `{}` crops {} pixels",
-                self.input_size, recipe.name, recipe.size
+                "input_size is {}, but the recipe `{}` crops {} pixels{rule}",
+                self.input_size, recipe.name, recipe.crop
             ));
         }
         bounds::fault(self)

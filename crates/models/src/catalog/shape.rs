@@ -114,6 +114,14 @@ pub(super) fn check(root: &Table, origin: &str) -> Result<(), CatalogError> {
     if let Some(value) = root.get(TOLERANCE_PP.name) {
         value_fault(&TOLERANCE_PP, value, "").map_or(Ok(()), |reason| Err(of_file(reason)))?;
     }
+    match root.get("recipes") {
+        None => {}
+        Some(Value::Array(recipes)) if recipes.iter().all(Value::is_table) => {}
+        Some(_) => {
+            let reason = "a recipe begins with the line [[recipes]], in two pairs of brackets";
+            return Err(of_file(reason.to_owned()));
+        }
+    }
     let models = match root.get("models") {
         None => return Ok(()),
         Some(Value::Array(models)) => models,

@@ -218,7 +218,7 @@ mod tests {
     /// lot (many taps), row counts that are no multiple of those taken at a time.
     #[test]
     fn equals_the_plain_loops() {
-        for filter in [Filter::Bilinear, Filter::Bicubic] {
+        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
             for (input, output) in SIZES {
                 for height in [1, 3, 4, 9] {
                     let image = noise(input, height);

@@ -15,7 +15,7 @@ use std::ops::Range;
 pub(crate) use taps::Filter;
 use taps::Taps;
 
-use super::Window;
+use super::{Window, pick};
 use crate::RgbImage;
 
 /// The window of `image` resized to `width` x `height`.
@@ -96,31 +96,23 @@ impl Rows {
     }
 }
 
-/// The whole of `image` resized to `width` x `height` by Pillow's `NEAREST`.
-pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize) -> RgbImage {
-    let columns = nearest_positions(image.width, width);
-    let mut pixels = Vec::with_capacity(width * height * 3);
-    for y in nearest_positions(image.height, height) {
-        let row = image.row(y);
-        for &x in &columns {
-            pixels.extend_from_slice(&row[x * 3..x * 3 + 3]);
-        }
-    }
-    RgbImage { width, height, pixels }
+/// The window of `image` resized to `width` x `height` by Pillow's `NEAREST`.
+pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+    let columns = nearest_positions(image.width, width, window.columns());
+    pick(image, &columns, &nearest_positions(image.height, height, window.rows()))
 }
 
-fn nearest_positions(input: usize, output: usize) -> Vec<usize> {
+fn nearest_positions(input: usize, output: usize, wanted: Range<usize>) -> Vec<usize> {
     let step = input as f64 / output as f64;
     // Added up step by step, because Pillow does: the rounding error is part of the answer. Pillow
     // leaves positions that come out past the end black; with errors this small none does.
     let mut at = step * 0.5;
-    (0..output)
-        .map(|_| {
-            let position = (at as usize).min(input - 1);
-            at += step;
-            position
-        })
-        .collect()
+    let positions = (0..wanted.end).map(|_| {
+        let position = (at as usize).min(input - 1);
+        at += step;
+        position
+    });
+    positions.skip(wanted.start).collect()
 }
 
 #[cfg(test)]
@@ -150,8 +142,8 @@ mod tests {
 
     #[test]
     fn nearest_takes_pixel_centres() {
-        assert_eq!(nearest_positions(4, 2), [1, 3]);
-        assert_eq!(nearest_positions(2, 4), [0, 0, 1, 1]);
-        assert_eq!(nearest_positions(5, 3), [0, 2, 4]);
+        assert_eq!(nearest_positions(4, 2, 0..2), [1, 3]);
+        assert_eq!(nearest_positions(2, 4, 0..4), [0, 0, 1, 1]);
+        assert_eq!(nearest_positions(5, 3, 1..3), [2, 4]);
     }
 }

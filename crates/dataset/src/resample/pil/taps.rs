@@ -1,6 +1,7 @@
 //! The filters, and what each output position takes from the source axis: `precompute_coeffs` and
 //! `normalize_coeffs_8bpc` of `libImaging/Resample.c`.
 
+use std::f64::consts::PI;
 use std::ops::Range;
 
 /// Fraction bits of a coefficient: 32, less 8 for the pixel and 2 for the filter's overshoot.
@@ -18,36 +19,55 @@ pub(super) fn clip8(sum: i32) -> u8 {
 /// A convolution filter of Pillow's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Filter {
+    Box,
     Bilinear,
+    Hamming,
     Bicubic,
+    Lanczos,
 }
 
 impl Filter {
     /// Half the filter's width, in pixels of the coarser grid.
     fn support(self) -> f64 {
         match self {
-            Self::Bilinear => 1.0,
+            Self::Box => 0.5,
+            Self::Bilinear | Self::Hamming => 1.0,
             Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
         }
     }
 
     fn weight(self, x: f64) -> f64 {
-        let x = x.abs();
+        let distance = x.abs();
         match self {
-            Self::Bilinear if x < 1.0 => 1.0 - x,
-            Self::Bicubic => {
-                const A: f64 = -0.5;
-                if x < 1.0 {
-                    ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
-                } else if x < 2.0 {
-                    (((x - 5.0) * x + 8.0) * x - 4.0) * A
-                } else {
-                    0.0
-                }
+            // Not symmetric: a pixel's right edge is the next one's left.
+            Self::Box => f64::from(u8::from(x > -0.5 && x <= 0.5)),
+            Self::Bilinear if distance < 1.0 => 1.0 - distance,
+            Self::Hamming if distance == 0.0 => 1.0,
+            Self::Hamming if distance < 1.0 => {
+                // Pillow writes these two as f32.
+                const LEVEL: f64 = 0.54_f32 as f64;
+                const SWING: f64 = 0.46_f32 as f64;
+                let angle = distance * PI;
+                angle.sin() / angle * (LEVEL + SWING * angle.cos())
             }
-            Self::Bilinear => 0.0,
+            Self::Bicubic if distance < 1.0 => ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0,
+            Self::Bicubic if distance < 2.0 => (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A,
+            Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
+            _ => 0.0,
         }
     }
+}
+
+/// Pillow's bicubic parameter.
+const A: f64 = -0.5;
+
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 {
+        return 1.0;
+    }
+    let angle = x * PI;
+    angle.sin() / angle
 }
 
 /// For some positions of an output axis: the first source position, and fixed-point coefficients of
@@ -129,7 +149,7 @@ mod tests {
 
     #[test]
     fn coefficients_add_up_to_one() {
-        for filter in [Filter::Bilinear, Filter::Bicubic] {
+        for filter in [Filter::Box, Filter::Bilinear, Filter::Hamming, Filter::Bicubic, Filter::Lanczos] {
             for (input, output) in [(500, 444), (375, 333), (60, 333), (7, 5), (1, 9), (4000, 3)] {
                 let taps = Taps::new(filter, input, output, 0..output);
                 for (start, coefficients) in taps.iter() {

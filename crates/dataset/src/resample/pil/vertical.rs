@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn equals_the_plain_loops() {
-        for filter in [Filter::Bilinear, Filter::Bicubic] {
+        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
             for (input, output) in SIZES {
                 for width in [1, 5, 21, 22, 43] {
                     for wanted in [0..output, output / 3..output.div_ceil(2)] {

@@ -53,12 +53,13 @@ pub(super) fn predictions(
         confused.map(|&(label, class, images)| vec![named(label), named(class), images.to_string()]),
     );
     let errors = analysis::confident_errors(rows, confidences, set);
+    let recipe = model.recipe().recipe();
     list(
         page,
         "Most confident errors, with the probability and the best logit's lead over the second",
         &["", "image", "label", "predicted", "probability", "lead"],
         errors.iter().take(SHOWN).map(|error| {
-            let picture = thumbnails.map_or_else(String::new, |all| all.of(error.image, &model.recipe));
+            let picture = thumbnails.map_or_else(String::new, |all| all.of(error.image, recipe.as_ref()));
             let (label, class) = (named(error.label), named(error.class));
             let probability =
                 error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
@@ -93,10 +94,10 @@ impl<'a> Thumbnails<'a> {
     }
 
     /// What the network saw of an image, as an element; nothing where it cannot be read.
-    fn of(&self, image: &str, recipe: &str) -> String {
+    fn of(&self, image: &str, recipe: Option<&Recipe>) -> String {
         let jpeg = || {
             let bytes = self.dataset.read(*self.index.get(image)?).ok()?;
-            let crop = Recipe::by_name(recipe)?.crop(&Decoded::from_bytes(&bytes).ok()?).ok()?;
+            let crop = recipe?.crop(&Decoded::from_bytes(&bytes).ok()?).ok()?;
             dataset::thumbnail_jpeg(&crop, THUMBNAIL)
         };
         jpeg().map_or_else(String::new, |jpeg| {

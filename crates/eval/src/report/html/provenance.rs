@@ -18,7 +18,9 @@ pub(super) fn provenance(page: &mut String, record: &RunRecord) {
     }
     for model in &record.models {
         let weights = facts::weights(&model.weights, HTML);
-        fact(&model.id, &format!("recipe {}; weights {weights}", escaped(&model.recipe)));
+        let in_full = facts::recipe_in_full(model).map(|keys| format!(" ({})", escaped(keys)));
+        let recipe = escaped(&model.recipe) + &in_full.unwrap_or_default();
+        fact(&model.id, &format!("recipe {recipe}; weights {weights}"));
     }
     for (index, session) in record.sessions.iter().enumerate() {
         fact(&format!("session {}", index + 1), &escaped(&shell_command(&session.command)));

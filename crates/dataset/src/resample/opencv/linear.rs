@@ -1,6 +1,6 @@
 //! OpenCV's `INTER_LINEAR` for 8-bit images, after `imgproc/src/resize.cpp` of OpenCV 4.5.5.
 //!
-//! No antialiasing. Coefficients are f32, rounded to [`COEFFICIENT_BITS`] bits; a row is interpolated
+//! No antialiasing. Coefficients are f32, rounded to 11 bits; a row is interpolated
 //! to 19-bit integers and two rows are then blended in 16-bit arithmetic that drops low bits on the
 //! way (`>> 4`, `>> 16`, `+ 2 >> 2`). OpenCV's SIMD and scalar code agree on it.
 
@@ -8,11 +8,9 @@ use std::ops::Range;
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::Window;
+use super::{fixed, scale, whole_scale};
 use crate::RgbImage;
-
-/// Fraction bits of a coefficient (`INTER_RESIZE_COEF_BITS`).
-const COEFFICIENT_BITS: u32 = 11;
+use crate::resample::Window;
 
 /// A source position and the fixed-point weights of it and the next one.
 #[derive(Clone, Copy)]
@@ -22,19 +20,39 @@ struct Tap {
     weights: [i32; 2],
 }
 
-/// Source pixels an output pixel, the way OpenCV rounds it: the reciprocal of the inverse.
-fn scale(input: usize, output: usize) -> f64 {
-    1.0 / (output as f64 / input as f64)
+/// Where an output pixel lies between source pixels.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// Centres upon centres: `INTER_LINEAR`.
+    Centres,
+    /// `INTER_AREA` where it does not shrink: a pixel is blended only where the edge of two source pixels is in it.
+    Edges,
 }
 
-fn taps(input: usize, output: usize, wanted: Range<usize>, clamp: bool) -> Vec<Tap> {
-    let scale = scale(input, output);
+impl Rule {
+    /// The source position, and the part of the way to the next one.
+    fn place(self, position: usize, input: usize, output: usize) -> (isize, f32) {
+        let scale = scale(input, output);
+        match self {
+            Self::Centres => {
+                let at = ((position as f64 + 0.5) * scale - 0.5) as f32;
+                (at.floor() as isize, at - at.floor())
+            }
+            Self::Edges => {
+                let start = (position as f64 * scale).floor();
+                let inverse = output as f64 / input as f64;
+                let over = ((position + 1) as f64 - (start + 1.0) * inverse) as f32;
+                (start as isize, if over <= 0.0 { 0.0 } else { over - over.floor() })
+            }
+        }
+    }
+}
+
+fn taps(rule: Rule, input: usize, output: usize, wanted: Range<usize>, clamp: bool) -> Vec<Tap> {
     let last = input as isize - 1;
     wanted
         .map(|position| {
-            let at = ((position as f64 + 0.5) * scale - 0.5) as f32;
-            let mut start = at.floor() as isize;
-            let mut fraction = at - start as f32;
+            let (mut start, mut fraction) = rule.place(position, input, output);
             // Columns beyond the edge become the edge pixel. Rows keep their weights and read the
             // edge row twice, which is not always the same after rounding.
             if clamp && start < 0 {
@@ -43,20 +61,28 @@ fn taps(input: usize, output: usize, wanted: Range<usize>, clamp: bool) -> Vec<T
             if clamp && start >= last {
                 (start, fraction) = (last, 0.0);
             }
-            let fixed = |weight: f32| (weight * (1 << COEFFICIENT_BITS) as f32).round_ties_even() as i32;
-            Tap { start, weights: [fixed(1.0 - fraction), fixed(fraction)] }
+            Tap { start, weights: [1.0 - fraction, fraction].map(fixed) }
         })
         .collect()
 }
 
 /// The window of `image` resized to `width` x `height`.
-pub(crate) fn resize_linear(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    let halves = |input, output| (scale(input, output) - 2.0).abs() < f64::EPSILON;
-    if halves(image.width, width) && halves(image.height, height) {
-        return halve(image, window);
+pub(crate) fn linear(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+    // Exactly half in both directions: OpenCV switches to `INTER_AREA`.
+    if whole_scale(image.width, width) == Some(2) && whole_scale(image.height, height) == Some(2) {
+        return super::area(image, width, height, window);
     }
-    let columns = taps(image.width, width, window.columns(), true);
-    let rows = taps(image.height, height, window.rows(), false);
+    by(Rule::Centres, image, width, height, window)
+}
+
+/// The window of `image` resized to `width` x `height` by `INTER_AREA`, where a side does not shrink.
+pub(super) fn area_enlarging(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+    by(Rule::Edges, image, width, height, window)
+}
+
+fn by(rule: Rule, image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+    let columns = taps(rule, image.width, width, window.columns(), true);
+    let rows = taps(rule, image.height, height, window.rows(), false);
     let mut pixels = Vec::with_capacity(window.width * window.height * 3);
     Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
     RgbImage { width: window.width, height: window.height, pixels }
@@ -114,22 +140,6 @@ fn resize_row(row: &[u8], taps: &[Tap], out: &mut Vec<i32>) {
     }
 }
 
-/// Exactly half in both directions: OpenCV switches to `INTER_AREA`, the rounded mean of four.
-fn halve(image: &RgbImage, window: Window) -> RgbImage {
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
-    for y in window.rows() {
-        let (upper, lower) = (image.row(2 * y), image.row(2 * y + 1));
-        for x in window.columns() {
-            for at in 6 * x..6 * x + 3 {
-                let sum: u16 =
-                    [upper[at], upper[at + 3], lower[at], lower[at + 3]].map(u16::from).iter().sum();
-                pixels.push(((sum + 2) >> 2) as u8);
-            }
-        }
-    }
-    RgbImage { width: window.width, height: window.height, pixels }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,8 +156,8 @@ mod tests {
             let image = noise(41, 29);
             let all = Window { left: 0, top: 0, width, height };
             let window = Window { left: 3, top: 5, width: width - 7, height: height - 6 };
-            let whole = resize_linear(&image, width, height, all);
-            assert_eq!(resize_linear(&image, width, height, window), crop(&whole, window));
+            let whole = linear(&image, width, height, all);
+            assert_eq!(linear(&image, width, height, window), crop(&whole, window));
         }
     }
 
@@ -155,13 +165,6 @@ mod tests {
     fn flat_stays_flat() {
         let image = RgbImage { width: 40, height: 30, pixels: vec![255; 3600] };
         let all = Window { left: 0, top: 0, width: 64, height: 48 };
-        assert!(resize_linear(&image, 64, 48, all).pixels.iter().all(|&p| p == 255));
-    }
-
-    #[test]
-    fn half_the_size_is_the_mean_of_four() {
-        let image = RgbImage { width: 2, height: 2, pixels: vec![0, 1, 2, 0, 1, 2, 1, 1, 2, 1, 2, 2] };
-        let all = Window { left: 0, top: 0, width: 1, height: 1 };
-        assert_eq!(resize_linear(&image, 1, 1, all).pixels, [1, 1, 2]);
+        assert!(linear(&image, 64, 48, all).pixels.iter().all(|&p| p == 255));
     }
 }
