@@ -36,7 +36,7 @@ impl RecipeArg {
             Self::Card => CARD_RECIPE,
             Self::Stated(text) => text,
         };
-        catalog.recipe(text).map_err(|source| EvalError::Recipe { source })
+        catalog.recipe(text).map_err(|fault| EvalError::Recipe { fault })
     }
 }
 

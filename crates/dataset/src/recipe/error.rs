@@ -88,20 +88,6 @@ pub enum RecipeError {
         /// The crop.
         crop: Size,
     },
-    /// OpenCV changes its bicubic algorithm for images this small; the two are not mixed.
-    #[error(
-        "recipe {recipe}: a {width}x{height} image is too small, OpenCV's bicubic filter needs {needed} pixels a side"
-    )]
-    TooSmall {
-        /// The recipe's name.
-        recipe: String,
-        /// Pixels in a row of the image that is resized.
-        width: usize,
-        /// Rows of the image that is resized.
-        height: usize,
-        /// Pixels a side.
-        needed: usize,
-    },
     /// The crop before the resize has no pixel.
     #[error("recipe {recipe}: of a {width}x{height} image crop-first leaves no pixel")]
     NothingLeft {

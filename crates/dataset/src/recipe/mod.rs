@@ -15,7 +15,7 @@ pub use built_in::{BuiltIn, RECIPES};
 pub use error::{RecipeError, RecipeKeyError};
 pub use filter::Filter;
 
-use crate::resample::{Window, crop, opencv, padded, resize};
+use crate::resample::{Window, crop, padded, resize};
 use crate::{Decoded, Decoder, Normalisation, RgbImage};
 
 /// Preprocessing as one source does it: decode, resize, crop, normalise.
@@ -244,15 +244,6 @@ impl Recipe {
         let window = Window { left, top, width: columns, height: rows };
         let found = match self.resize {
             Some(Resize { filter, .. }) if (width, height) != (image.width, image.height) => {
-                if filter == Filter::OpenCvCubic && image.width.min(image.height) < opencv::CUBIC_MIN_SIDE {
-                    let (width, height, recipe) = (image.width, image.height, self.name.clone());
-                    return Err(RecipeError::TooSmall {
-                        recipe,
-                        width,
-                        height,
-                        needed: opencv::CUBIC_MIN_SIDE,
-                    });
-                }
                 resize(image, filter, width, height, window)
             }
             _ => crop(image, window),

@@ -130,8 +130,6 @@ fn offsets_round_half_to_even() {
 fn degenerate_sizes_are_errors() {
     let image = RgbImage { width: 3, height: 9, pixels: vec![0; 81] };
     let cubic = Recipe::by_name("keras-cv2-cubic-341").unwrap();
-    let error = cubic.crop_view(&image).unwrap_err();
-    assert!(error.to_string().contains("a 3x9 image is too small"), "{error}");
     let cropping_more = Recipe { crop: Size::square(400), ..cubic.as_ref().clone() };
     let error = cropping_more.crop_view(&image).unwrap_err();
     assert!(error.to_string().contains("becomes 341x1023, too small for its crop of 400x400"), "{error}");

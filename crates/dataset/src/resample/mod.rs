@@ -10,9 +10,6 @@ use crate::RgbImage;
 use crate::recipe::{Filter, Size};
 
 /// The window of `image` resized to `width` x `height` by `filter`.
-///
-/// # Panics
-/// If OpenCV's bicubic filter is asked for a side below [`opencv::CUBIC_MIN_SIDE`].
 pub(crate) fn resize(
     image: &RgbImage,
     filter: Filter,

@@ -1,6 +1,8 @@
 //! Errors of other crates as those of an evaluation, with the model that they are about; and those of writing where nothing was to
 //! be written.
 
+use dataset::Recipe;
+use models::catalog::FindRecipeError;
 use models::{ClassifierError, ShapeError, WeightsError};
 
 use super::EvalError;
@@ -31,6 +33,22 @@ impl EvalError {
         move |error| match error {
             ClassifierError::Weights(source) => Self::weights(id)(source),
             ClassifierError::Placement(source) => source.into(),
+        }
+    }
+}
+
+/// What is wrong with a recipe, and what `--recipe` takes.
+pub(super) fn recipe_fault(fault: &FindRecipeError) -> String {
+    match fault {
+        FindRecipeError::Keys { text, source } => format!("{text}: {source}"),
+        FindRecipeError::Unknown { name, nearest, known } => {
+            let meant =
+                nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"));
+            format!(
+                "{name}: there is no such recipe{meant}; use source, card or one of {}, or state one: {}",
+                known.join(", "),
+                Recipe::EXAMPLE
+            )
         }
     }
 }

@@ -6,7 +6,6 @@ use std::io;
 use std::path::PathBuf;
 
 use dataset::DatasetError;
-use dataset::Recipe;
 use models::catalog::{CatalogError, FindRecipeError};
 use models::weights::WeightsError;
 use models::{ComputeError, PlacementError, ShapeError};
@@ -105,11 +104,10 @@ pub enum EvalError {
         source: io::Error,
     },
     /// There is no such recipe, or it is stated wrongly.
-    #[error("--recipe {}", recipe_fault(source))]
+    #[error("--recipe {}", convert::recipe_fault(fault))]
     Recipe {
-        /// What is wrong with it.
-        #[source]
-        source: FindRecipeError,
+        /// What is wrong with it; not a source, because the message says all of it.
+        fault: FindRecipeError,
     },
     /// ReaL labels for images that have none.
     #[error(
@@ -415,20 +413,4 @@ pub enum EvalError {
         /// The first image's error.
         first: String,
     },
-}
-
-/// What is wrong with a recipe, and what `--recipe` takes.
-fn recipe_fault(source: &FindRecipeError) -> String {
-    match source {
-        FindRecipeError::Keys { text, source } => format!("{text}: {source}"),
-        FindRecipeError::Unknown { name, nearest, known } => {
-            let meant =
-                nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"));
-            format!(
-                "{name}: there is no such recipe{meant}; use source, card or one of {}, or state one: {}",
-                known.join(", "),
-                Recipe::EXAMPLE
-            )
-        }
-    }
 }

@@ -16,20 +16,20 @@
 //! IPP chooses its code by processor, and the frozen answers were made with its AVX-512 code, which is
 //! the one followed here. Over the 24 sample crops (6,436,872 bytes) its AVX2 code differs by one
 //! level in 23 bytes, its SSE4.2 code in 22, and OpenCV's own fixed-point code, which other builds and
-//! later versions run, in 217,548 (measured with `OPENCV_IPP=avx2`, `sse42`, `disabled`). Of 136,107,543
-//! bytes of whole images, black and white or noise, 3 are off by a level: where both edges fall on pixel
-//! centres, IPP may count the columns between them by one more. Below 4 pixels a side OpenCV does not
-//! use IPP, and this module must not be asked.
+//! later versions run, in 217,548 (measured with `OPENCV_IPP=avx2`, `sse42`, `disabled`). Below 4 pixels
+//! a side OpenCV does not use IPP (`cubic_small.rs`).
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use pulp::NullaryFnOnce;
 
+use super::cubic_small;
 use crate::RgbImage;
 use crate::resample::Window;
 
 /// IPP takes images of at least this many pixels a side.
-pub(crate) const MIN_SIDE: usize = 4;
+const MIN_SIDE: usize = 4;
 
 struct Tap {
     /// Source positions, those beyond an edge replaced by the edge.
@@ -76,11 +76,10 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// The window of `image` resized to `width` x `height`.
-///
-/// # Panics
-/// If a side of `image` is below [`MIN_SIDE`].
 pub(crate) fn cubic(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    assert!(image.width >= MIN_SIDE && image.height >= MIN_SIDE, "IPP does not take images this small");
+    if image.width.min(image.height) < MIN_SIDE {
+        return cubic_small::cubic(image, width, height, window);
+    }
     let mut columns = taps(image.width, width, window.columns());
     for tap in columns.iter_mut().filter(|tap| tap.edge) {
         // The order of the sums there, so that one formula serves all columns.
@@ -120,9 +119,19 @@ struct Tails {
 
 impl Tails {
     fn new(input: usize, output: usize, window: Window) -> Self {
-        let is_between = |position: &usize| {
+        // Where a pixel's centre is that of a source pixel, IPP's rounding tells on which side it is.
+        let place = |position: usize| (position as f64 + 0.5).mul_add(input as f64 / output as f64, -0.5);
+        let is_between = |&position: &usize| {
             let centre = (2 * position + 1) * input;
-            centre > 3 * output && centre + 3 * output < 2 * input * output
+            let behind_left = match centre.cmp(&(3 * output)) {
+                Ordering::Equal => place(position) >= 1.0,
+                order => order == Ordering::Greater,
+            };
+            let before_right = match (centre + 3 * output).cmp(&(2 * input * output)) {
+                Ordering::Equal => place(position) < (input - 2) as f64,
+                order => order == Ordering::Less,
+            };
+            behind_left && before_right
         };
         let first = (0..output).find(is_between).unwrap_or(0);
         let count = (first..output).take_while(is_between).count();

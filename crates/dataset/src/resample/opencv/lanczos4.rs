@@ -34,6 +34,9 @@ fn taps(input: usize, output: usize, wanted: Range<usize>) -> Vec<Tap> {
 /// The weights of eight neighbours, of which the fourth and fifth lie around the position: `fraction` is its distance from
 /// the fourth. In the operations of `interpolateLanczos4`, because the order of roundings is part of the answer.
 fn weights(fraction: f32) -> [f32; TAPS] {
+    /// So close to a source pixel it alone counts, because the formula divides by the distance.
+    const NEXT_TO: f32 = 1e-6;
+    const OVERWHELMING: f32 = 1e30;
     const DIAGONAL: f64 = std::f64::consts::FRAC_1_SQRT_2;
     /// The sine of a sum by those of its parts: the factors of sine and cosine for each eighth of a turn.
     const TURNS: [[f64; 2]; TAPS] = [
@@ -46,14 +49,15 @@ fn weights(fraction: f32) -> [f32; TAPS] {
         [0.0, -1.0],
         [-DIAGONAL, DIAGONAL],
     ];
-    if fraction < f32::EPSILON {
-        return [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
-    }
     let (sine, cosine) = (-f64::from(fraction + 3.0) * PI * 0.25).sin_cos();
     let mut sum = 0.0_f32;
     let weights: [f32; TAPS] = std::array::from_fn(|tap| {
-        let angle = -f64::from(fraction + 3.0 - tap as f32) * PI * 0.25;
-        let weight = ((TURNS[tap][0] * sine + TURNS[tap][1] * cosine) / (angle * angle)) as f32;
+        let distance = fraction + 3.0 - tap as f32;
+        let angle = -f64::from(distance) * PI * 0.25;
+        let weight = match distance.abs() < NEXT_TO {
+            true => OVERWHELMING,
+            false => ((TURNS[tap][0] * sine + TURNS[tap][1] * cosine) / (angle * angle)) as f32,
+        };
         sum += weight;
         weight
     });

@@ -1,13 +1,14 @@
 //! OpenCV's resamplers for 8-bit images, after `imgproc/src/resize.cpp` of OpenCV 4.5.5. All are its own code, but for the
-//! bicubic one, which its wheels take from Intel's IPP.
+//! bicubic one, which its wheels take from Intel's IPP wherever that takes the image.
 
 mod area;
 mod cubic;
+mod cubic_small;
 mod lanczos4;
 mod linear;
 
 pub(crate) use area::area;
-pub(crate) use cubic::{MIN_SIDE as CUBIC_MIN_SIDE, cubic};
+pub(crate) use cubic::cubic;
 pub(crate) use lanczos4::lanczos4;
 pub(crate) use linear::linear;
 
