@@ -92,7 +92,8 @@ impl ModelRecord {
             errors: hits.errors,
             top1_hits: hits.top1,
             top5_hits: hits.top5,
-            seconds,
+            // In whole microseconds: a number of so few digits is the same again when the record is read.
+            seconds: (seconds * 1e6).round() / 1e6,
             timed_images,
             verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
             figures,

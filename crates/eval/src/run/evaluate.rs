@@ -76,10 +76,19 @@ pub fn evaluate(
     let dir = &*dir;
 
     let mut record = first_record(plan, models(), dir)?;
-    // The record comes first: it is what makes the folder a run directory that can be continued.
-    dir.write_record(&record)?;
+    // A run that is finished stays so until its files are replaced, whatever ends this process before.
+    let was_finished = dir.before().is_some_and(|before| before.state == RunState::Finished);
+    let is_settled = was_finished && standings.iter().all(|standing| standing.left() == 0);
+    let digests = dir.before().map(|_| DigestLog::open(&dir.digests())).transpose()?;
+    // In a new folder the record comes first: it is what makes it a run directory that can be continued.
+    if !is_settled {
+        dir.write_record(&record)?;
+    }
     let at_once = images_at_once(plan);
-    let mut digests = DigestLog::open(&dir.digests())?;
+    let mut digests = match digests {
+        Some(digests) => digests,
+        None => DigestLog::open(&dir.digests())?,
+    };
     let runs = models().zip(standings);
     let runs = runs.map(|(model, standing)| ModelRun::open(plan, model, standing, at_once, dir));
     let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
@@ -129,7 +138,9 @@ pub fn evaluate(
     }
     if !matches!(finished, Ok(true)) {
         record.state = RunState::Interrupted;
-        dir.write_record(&record)?;
+        if !is_settled {
+            dir.write_record(&record)?;
+        }
         return finished.map(|_| Outcome { record });
     }
     // If nothing new is known, this process computed nothing, and the record keeps the sessions and times of those before.

@@ -28,6 +28,7 @@ use models::{Catalog, Classifier, DeviceName, Dtype, Executable, Forward, Isa, P
 
 mod directories;
 mod explanation;
+mod finished;
 mod memory;
 mod mending;
 mod phases;
