@@ -15,7 +15,7 @@ use eval::record::explanation::Explanation;
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::weights::WeightsArg;
 use eval::{EvalError, Networks, Plan, Shard, evaluate, explain, provenance};
-use models::{Catalog, DeviceName, Dtype};
+use models::{DeviceName, Dtype};
 
 use crate::conclusion::{conclude, require_comparable};
 use crate::options::{CatalogArgs, tolerance};
@@ -144,49 +144,57 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     if data.is_none() && args.labels.is_some() {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
-    if !args.plan && !args.offline && (data.is_some() || !args.weights.is_empty()) {
-        fetch_lacking(&catalog, &args.model, &args.weights, || match &data {
-            Some(data) => dataset::Dataset::open(data, args.labels.as_deref()).map(drop),
-            None => Ok(()),
-        })?;
-    }
-    let plan = Plan::new(Request {
-        catalog: &catalog,
-        patterns: &args.model,
-        recipe: match args.recipe.as_str() {
-            "source" => RecipeArg::Source,
-            "card" => RecipeArg::Card,
-            text => RecipeArg::Stated(text.to_owned()),
-        },
-        weights: &args.weights,
-        weights_may_be_absent: args.plan && !args.offline,
-        data: data.as_deref(),
-        labels: args.labels.as_deref(),
-        limit: args.limit.map(NonZero::get),
-        label_set: args.label_set,
-        shard: args.shard,
-        device: args.device,
-        dtype: args.dtype,
-        batch: args.batch.into(),
-        threads: args.threads.map_or_else(processors, usize::from),
-        tolerance_pp: args.tolerance,
-        command: command_line(),
-    })?;
-
-    let identity = RunIdentity::of_plan(&plan);
+    let resolve = |weights_may_be_absent| {
+        Plan::new(Request {
+            catalog: &catalog,
+            patterns: &args.model,
+            recipe: match args.recipe.as_str() {
+                "source" => RecipeArg::Source,
+                "card" => RecipeArg::Card,
+                text => RecipeArg::Stated(text.to_owned()),
+            },
+            weights: &args.weights,
+            weights_may_be_absent,
+            data: data.as_deref(),
+            labels: args.labels.as_deref(),
+            limit: args.limit.map(NonZero::get),
+            label_set: args.label_set,
+            shard: args.shard,
+            device: args.device,
+            dtype: args.dtype,
+            batch: args.batch.into(),
+            threads: args.threads.map_or_else(processors, usize::from),
+            tolerance_pp: args.tolerance,
+            command: command_line(),
+        })
+    };
     let runs = checkout().join("reports").join("runs");
-    let unfinished = || RunDir::find_unfinished(&runs, &identity, &plan.environment);
-    let known = args.out.or_else(|| if args.fresh { None } else { unfinished() });
     // Shards often start in the same second.
     let shard = args.shard.map(|shard| format!("-shard-{}-of-{}", shard.index(), shard.count()));
-    let new = |time: &str| runs.join(time.to_owned() + shard.as_deref().unwrap_or_default());
+    let place = |plan: &Plan, time: &str| {
+        let identity = RunIdentity::of_plan(plan);
+        let unfinished = || RunDir::find_unfinished(&runs, &identity, &plan.environment);
+        let known = args.out.clone().or_else(|| if args.fresh { None } else { unfinished() });
+        let new = || runs.join(time.to_owned() + shard.as_deref().unwrap_or_default());
+        (known.unwrap_or_else(new), identity)
+    };
+    let mut plan = resolve(!args.offline)?;
     if args.plan {
-        let out = plan::Out { path: known.unwrap_or_else(|| new("<UTC time>")), fresh: args.fresh };
+        let (path, identity) = place(&plan, "<UTC time>");
+        let out = plan::Out { path, fresh: args.fresh };
         let explain = args.explain.map(NonZero::get);
         output::print(&plan::text(&plan, &identity, &out, explain)?)?;
         return Ok(EXIT_HOLDS);
     }
-    let path = known.unwrap_or_else(|| new(&provenance::utc_folder_name()));
+    let time = provenance::utc_folder_name();
+    if plan.absent().next().is_some() {
+        // Nobody should wait for a gigabyte to read that something else is wrong.
+        let (path, identity) = place(&plan, &time);
+        RunDir::look(&path, &identity, args.fresh)?;
+        plan.absent().try_for_each(crate::weights::fetch)?;
+        plan = resolve(false)?;
+    }
+    let (path, identity) = place(&plan, &time);
     let stop = stop_on_signal("Stopping after the batch at hand; once more to stop at once.")?;
     let Some(mut dir) = open(&path, &identity, args.fresh, args.wait, &stop)? else {
         return Ok(EXIT_INTERRUPTED);
@@ -283,25 +291,6 @@ fn explain_all(
         }
     }
     Ok(!stop.load(Ordering::Relaxed))
-}
-
-/// Fetches the published weights that the evaluation needs and the cache lacks, once `look` finds nothing wrong with the data.
-fn fetch_lacking(
-    catalog: &Catalog,
-    patterns: &[String],
-    weights: &[WeightsArg],
-    look: impl FnOnce() -> Result<(), dataset::DatasetError>,
-) -> anyhow::Result<()> {
-    let selection = eval::plan::select(catalog, patterns)?;
-    let lacking = eval::weights::lacking(weights, &selection)?;
-    if !lacking.is_empty() {
-        // Nobody should wait for a gigabyte to read that a path is wrong.
-        look()?;
-    }
-    for model in lacking {
-        crate::weights::fetch(model)?;
-    }
-    Ok(())
 }
 
 /// Says on what images models are about to be measured, on standard error like all that is not a result. Of each model

@@ -102,7 +102,8 @@ pub struct Request<'a> {
     pub recipe: RecipeArg,
     /// `--weights` arguments; empty means published weights, or seeded ones on the sample.
     pub weights: &'a [WeightsArg],
-    /// Whether published weights may be absent from the cache, as in a plan that is only shown. Such a plan cannot be run.
+    /// Whether published weights may be absent from the cache, as in a plan that is only shown, or of which they are
+    /// fetched yet. Such a plan cannot be run.
     pub weights_may_be_absent: bool,
     /// Where the images lie; the embedded sample without it.
     pub data: Option<&'a Path>,
@@ -178,6 +179,12 @@ impl Plan {
             tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
             command: request.command,
         })
+    }
+
+    /// The models whose published weights have to be fetched before this can be run.
+    pub fn absent(&self) -> impl Iterator<Item = &Model> {
+        let absent = |planned: &&PlannedModel| matches!(planned.weights, ResolvedWeights::Absent { .. });
+        self.models.iter().filter(absent).map(|planned| &planned.model)
     }
 
     /// The recipes of the run, each once.

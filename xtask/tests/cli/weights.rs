@@ -79,16 +79,30 @@ fn weights_of(out: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn nothing_is_fetched_for_data_that_are_not_there() {
+fn nothing_is_fetched_for_an_evaluation_that_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("missing");
-    let run = ["eval", "--model", "timm/xception", "--data", missing.to_str().unwrap()];
-    let mut command = with_cache(&folder.path().join("cache"), &run);
-    // Nobody answers there.
-    let output = command.env("IMAGENET_EVAL_MIRROR", "http://127.0.0.1:1").output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("missing") && !error.contains("127.0.0.1"), "{error}");
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let images = sample_as_files(&folder.path().join("images"), 1);
+    let (missing, file, other, new) = (path("missing"), path("file"), path("other"), path("new"));
+    fs::write(&file, "mine").unwrap();
+    xtask(&["eval", "--model", "timm/resnet18", "--limit", "1", "--out", &other]).assert().success();
+    let images = images.to_str().unwrap();
+    for (data, out, more, why) in [
+        (missing.as_str(), &new, ["--limit", "1"], "missing"),
+        (images, &new, ["--recipe", "nosuch"], "nosuch"),
+        (images, &new, ["--device", "wgpu"], "wgpu"),
+        (images, &new, ["--dtype", "f16"], "f16"),
+        (images, &file, ["--limit", "1"], "not a directory"),
+        (images, &other, ["--limit", "1"], "holds another evaluation"),
+    ] {
+        let run = ["eval", "--model", "timm/xception", "--data", data, "--out", out];
+        let mut command = with_cache(&folder.path().join("cache"), &[&run[..], &more].concat());
+        // Nobody answers there.
+        let output = command.env("IMAGENET_EVAL_MIRROR", "http://127.0.0.1:1").output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(why) && !error.contains("127.0.0.1"), "{error}");
+    }
 }
 
 #[test]

@@ -82,24 +82,6 @@ pub(crate) fn locate(
         .collect()
 }
 
-/// The models among `models` whose published weights `args` ask for and the cache lacks: what has to be
-/// fetched before a plan can be made.
-///
-/// # Errors
-/// [`EvalError`] when an argument contradicts itself.
-pub fn lacking<'a>(args: &[WeightsArg], models: &[&'a Model]) -> Result<Vec<&'a Model>, EvalError> {
-    let cache = Cache::from_environment();
-    let mut lacking = Vec::new();
-    for &model in models {
-        let published = model.weights.as_ref();
-        let wanted = matches!(wanted(args, model, models.len())?, Asked::Published);
-        if wanted && published.is_some_and(|weights| !cache.path(weights).is_file()) {
-            lacking.push(model);
-        }
-    }
-    Ok(lacking)
-}
-
 /// What the arguments say for one model.
 enum Asked {
     Seeded,

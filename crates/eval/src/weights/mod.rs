@@ -14,7 +14,7 @@ pub use attempt::Transfer;
 pub use cache::{Cache, Forgotten, ForgottenFile};
 pub use check::{Check, Fingerprint};
 pub use fetch::{Downloader, Wanted};
+pub use locate::WeightsArg;
 pub(crate) use locate::locate;
-pub use locate::{WeightsArg, lacking};
 pub use resolved::{ResolvedWeights, loads};
 pub use source::{Evidence, WeightsSource};
