@@ -9,6 +9,7 @@ mod own;
 pub(crate) mod paths;
 pub mod standing;
 pub(crate) mod whole;
+mod writable;
 
 pub(crate) use finish::Finished;
 pub use identity::RunIdentity;

@@ -13,6 +13,7 @@ use super::lock::{DirLock, NotLocked};
 use super::own::{check_the_way, failed, files_of, own_record, read_record};
 use super::paths::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS};
 use super::whole::left_behind;
+use super::writable::check_writable;
 use crate::EvalError;
 use crate::logs::confidences;
 use crate::logs::digests::{self, Digest};
@@ -122,13 +123,13 @@ impl RunDir {
     /// # Errors
     /// Those of [`Self::open`], but for [`EvalError::Locked`].
     pub fn look(path: &Path, identity: &RunIdentity, fresh: bool) -> Result<Option<RunRecord>, EvalError> {
-        // The nearest ancestor that exists has to be a folder.
-        let there = path.ancestors().find_map(|above| Some((above, fs::metadata(above).ok()?)));
-        if there.is_some_and(|(_, found)| !found.is_dir()) {
-            return Err(failed("create", path)(io::ErrorKind::NotADirectory.into()));
-        }
-        let before = own_record(path)?;
-        check_the_way(path, identity, before.as_ref())?;
+        check_writable(path)?;
+        // Twice, as when it is opened.
+        let look = || {
+            let before = own_record(path)?;
+            check_the_way(path, identity, before.as_ref()).map(|()| before)
+        };
+        let before = look().or_else(|_| look())?;
         if let Some(before) = before.as_ref().filter(|_| !fresh) {
             identity.continues(before, path)?;
         }

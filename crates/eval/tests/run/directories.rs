@@ -165,3 +165,46 @@ fn a_folder_that_is_deleted_while_it_is_waited_for_is_made_again() {
     assert_eq!((waited.unwrap().path(), asked), (out.as_path(), 1));
     drop(held);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_made_or_written_is_seen_before_anything_is_made() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let one = plan(&Options { limit: Some(1), ..Options::default() }).unwrap();
+    let look = |path: &Path| RunDir::look(path, &RunIdentity::of_plan(&one), false).map(drop);
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    symlink(folder.path().join("nowhere"), &link).unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let mut refused = vec![link.clone(), link.join("run"), file.clone(), file.join("run")];
+    if cfg!(target_os = "linux") {
+        refused.extend(["/proc/run", "/proc/run/below", "/sys/run"].map(Into::into));
+    }
+    // A privileged user may write everywhere.
+    let locked = folder.path().join("locked");
+    let run = locked.join("run");
+    fs::create_dir_all(&run).unwrap();
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&run, 0o555);
+    set(&locked, 0o555);
+    let is_privileged = fs::write(locked.join("probe"), "").is_ok();
+    if !is_privileged {
+        refused.extend([run.clone(), locked.join("new"), run.join("new/below")]);
+    }
+    for path in refused {
+        let (seen, opened) = (look(&path), open(&path, &one, false));
+        let both = (&seen, &opened);
+        assert!(matches!(both, (Err(EvalError::RunFile { .. }), Err(EvalError::RunFile { .. }))), "{both:?}");
+    }
+    set(&locked, 0o755);
+    set(&run, 0o755);
+    let good = folder.path().join("good");
+    fs::create_dir(&good).unwrap();
+    symlink(&good, folder.path().join("good-link")).unwrap();
+    for path in ["good", "good-link", "good-link/new", "new/below", "new/../other"] {
+        look(&folder.path().join(path)).unwrap();
+    }
+    assert_eq!(fs::read_dir(&good).unwrap().count(), 0, "nothing is made");
+}
