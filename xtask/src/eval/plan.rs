@@ -6,7 +6,7 @@ use dataset::Recipe;
 use eval::record::{RunRecord, RunState};
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::weights::{Downloader, ResolvedWeights, WeightsSource};
-use eval::{EvalError, Plan, PlannedModel, Standing};
+use eval::{EvalError, Plan, PlannedModel, Standing, explain};
 use indicatif::BinaryBytes;
 use models::Model;
 
@@ -29,6 +29,7 @@ pub(super) fn text(
     explain: Option<usize>,
 ) -> Result<String, EvalError> {
     let before = RunDir::look(&out.path, identity, out.fresh)?;
+    let explain = explain.map(|images| explain::images_tried(plan, images));
     let goes_on = before.is_some() && !out.fresh;
     let standings = Standing::of_run(plan, &out.path, goes_on)?;
     let mut text = "Models\n".to_owned();
@@ -37,7 +38,11 @@ pub(super) fn text(
         text += &format!("  {}\n", model.id);
         let mut lines = self::recipe(recipe);
         lines.extend(weights(&planned.weights, model));
-        lines.push(("images", images(standing)));
+        // What was explained before stays.
+        let record = before.iter().flat_map(|before| &before.models).find(|record| record.id == model.id);
+        let explanation = record.filter(|_| goes_on).and_then(|record| record.explanation.as_ref());
+        let explains = explain.is_some_and(|images| !explanation.is_some_and(|it| it.is_of(images)));
+        lines.push(("images", images(standing, explains)));
         add(&mut text, "    ", &lines);
     }
     text += "Data\n";
@@ -50,7 +55,8 @@ pub(super) fn text(
         ("batch", format!("{} images, {threads} threads", plan.batch)),
     ];
     if let Some(images) = explain {
-        lines.push(("explain", format!("{images} images a model whose accuracy is not reproduced")));
+        let which = "whose accuracy is not reproduced or not comparable";
+        lines.push(("explain", format!("{images} images of each model {which}")));
     }
     add(&mut text, "  ", &lines);
     text += "Run directory\n";
@@ -129,12 +135,17 @@ fn weights(weights: &ResolvedWeights, model: &Model) -> Vec<(&'static str, Strin
     }
 }
 
-/// How many images are done, and what is left.
-fn images(standing: &Standing) -> String {
+/// How many images are done, and what is left. With `explains`, the model is explained if its accuracy asks for that.
+fn images(standing: &Standing, explains: bool) -> String {
     let (done, left, failed) = (standing.predicted(), standing.left(), standing.failed());
     let all = done + left;
     let again = if failed > 0 { format!(", {failed} of them tried again") } else { String::new() };
     match left {
+        0 if explains => {
+            format!(
+                "{done} of {all} done: nothing is left, and the network would be loaded only to explain it"
+            )
+        }
         0 => format!("{done} of {all} done: nothing is left, and no network would be loaded"),
         _ => format!("{done} of {all} done, {left} to do{again}"),
     }
@@ -151,14 +162,17 @@ fn there(path: &Path, before: Option<&RunRecord>, fresh: bool) -> String {
     let state = match before.state {
         RunState::Finished => "a finished run",
         RunState::Interrupted => "an interrupted run",
-        RunState::Running => "a run that was killed, or that another process is computing",
+        RunState::Running => "a killed run, or one that another process is computing",
     };
     match (fresh, before.state) {
         (true, _) => format!("{state}, which would be deleted"),
         (false, RunState::Finished) => {
             format!("{state} of this evaluation, which would be judged and written anew")
         }
-        (false, _) => format!("{state} of this evaluation, which would go on"),
+        (false, RunState::Interrupted) => format!("{state} of this evaluation, which would go on"),
+        (false, RunState::Running) => {
+            "a run of this evaluation, which was killed and would go on, or which another process is computing".to_owned()
+        }
     }
 }
 

@@ -29,11 +29,14 @@ fn a_plan_says_what_would_run_and_leaves_nothing_behind() {
     };
     let before = files();
     let text = shown(&mut xtask(&plan), folder.path());
-    assert!(
-        text.contains("    images   3 of 3 done: nothing is left, and no network would be loaded"),
-        "{text}"
-    );
+    let only = "3 of 3 done: nothing is left, and the network would be loaded only to explain it";
+    assert!(text.contains(only), "{text}");
+    assert!(text.contains("  explain  3 images of each model whose accuracy is not reproduced"), "{text}");
     assert!(text.contains("  there    a finished run of this evaluation"), "{text}");
+    let none = "3 of 3 done: nothing is left, and no network would be loaded";
+    let unexplained = [&command()[..command().len() - 1], &["--plan"]].concat();
+    let text = shown(&mut xtask(&unexplained), folder.path());
+    assert!(text.contains(none) && !text.contains("explain"), "{text}");
 
     // With an image gone, and one that had no prediction.
     let log = out.join("predictions/timm-xception.csv");
@@ -47,6 +50,14 @@ fn a_plan_says_what_would_run_and_leaves_nothing_behind() {
     assert_eq!(fs::read_to_string(&log).unwrap(), failed, "a plan mends nothing");
     fs::write(&log, rows).unwrap();
     assert_eq!(files(), before);
+
+    // As a run that was killed leaves it.
+    let record = fs::read_to_string(out.join("run.json")).unwrap();
+    fs::write(out.join("run.json"), record.replacen("\"finished\"", "\"running\"", 1)).unwrap();
+    let text = shown(&mut xtask(&plan), folder.path());
+    let killed = "a run of this evaluation, which was killed and would go on, or which another process is";
+    assert!(text.contains(killed), "{text}");
+    fs::write(out.join("run.json"), record).unwrap();
 
     // Another evaluation is refused as the run would be; or would be deleted.
     let other = eval(&out, &["--plan"]);
