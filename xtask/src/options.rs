@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use eval::report::shell_command;
 use models::Catalog;
 
 /// Models to look at, those of the catalog's table by default.
@@ -34,6 +35,13 @@ impl Select {
         } else {
             format!("Beside the table, when named: {}.\n", ids.join(", "))
         }
+    }
+
+    /// The arguments that make this selection again, for a shell, with a space before each.
+    pub(crate) fn as_arguments(&self) -> String {
+        let catalogs = self.catalog.catalog.iter().map(|path| format!("--catalog={}", path.display()));
+        let arguments: Vec<String> = catalogs.chain(self.patterns()).collect();
+        if arguments.is_empty() { String::new() } else { format!(" {}", shell_command(&arguments)) }
     }
 
     /// The patterns; none means the table.

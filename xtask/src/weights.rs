@@ -105,7 +105,8 @@ fn on_each(
     text += &select.select.passed_over(&catalog);
     if !bad.is_empty() {
         text += &format!(
-            "Not here, or not the published file; `cargo xtask weights fetch` gets them from\n{addresses}"
+            "Not here, or not the published file; `cargo xtask weights fetch{}` gets them from\n{addresses}",
+            select.select.as_arguments()
         );
     }
     output::print(&text)?;

@@ -102,6 +102,17 @@ fn cached_weights_are_listed_and_verified() {
         .assert()
         .code(EXIT_WRONG)
         .stdout(contains("tf_xception_41-e6439c97.pth"));
+
+    // What is said to fetch them fetches what was asked for.
+    let own = cache.path().join("my own.toml");
+    fs::write(&own, "").unwrap();
+    let own = own.to_str().unwrap();
+    let quoted = format!("`cargo xtask weights fetch '--catalog={own}' 'timm/res*' ppcls/xception41` gets");
+    let select = ["--catalog", own, "--model", "timm/res*", "--model", "ppcls/xception41"];
+    for action in [&["list"][..], &["verify"], &["fetch", "--offline"]] {
+        weights(&[action, &select].concat()).assert().stdout(contains(quoted.as_str()));
+        weights(action).assert().stdout(contains("`cargo xtask weights fetch` gets"));
+    }
 }
 
 #[test]

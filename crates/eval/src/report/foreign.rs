@@ -135,7 +135,7 @@ pub(super) fn markdown_code(text: &str) -> String {
 }
 
 /// A command line as a person would give it to a shell again, in one line.
-pub(super) fn shell_command(arguments: &[String]) -> String {
+pub fn shell_command(arguments: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     let quoted: Vec<String> = arguments
         .iter()

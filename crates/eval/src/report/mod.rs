@@ -17,7 +17,7 @@ mod tests;
 
 pub use csv_table::results_csv;
 use foreign::escaped;
-pub use foreign::visible;
+pub use foreign::{shell_command, visible};
 pub use grid::TextTable;
 pub use html::html;
 pub use junit::junit_xml;
