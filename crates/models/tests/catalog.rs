@@ -84,7 +84,10 @@ fn a_users_entry_is_added_and_checked() {
     add(&format!("{OWN}{}{}{}", file("a"), OWN.replace("finetuned", "other"), file("a"))).unwrap();
     let documented = "[models.documented]\ntop1_pct = \"1.0\"\ntop5_pct = \"2.0\"\nparams_m = { figure = \"1.0\", rule = \"thop\" }\nflops_g = { figure = \"1.0\", rule = \"macs\", input_size = 1 }\n";
     for (text, expected) in [
-        (format!("{OWN}{documented}"), "the input_size of flops_g must be 32 to 8192"),
+        (format!("{OWN}{documented}"), "documented.flops_g.input_size is 1; it must be 32 to 8192"),
+        (OWN.replace("299", "0"), ": input_size is 0; it must be 32 to 8192"),
+        (OWN.replace("299", "31"), ": input_size is 31; it must be 32 to 8192"),
+        (OWN.replace("299", "8193"), ": input_size is 8193; it must be 32 to 8192"),
         // Their prediction logs would be one file.
         (format!("{}{}", OWN.replace("mine/", "a/b-"), OWN.replace("mine/", "a-b/")), "exists already"),
         (format!("{OWN}colour = \"red\"\n"), "unknown field `colour`"),
@@ -269,8 +272,9 @@ fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
         (OWN.replace("id = \"mine/finetuned\"\n", ""), "model `entry 1`: `id` is missing; write id ="),
         (
             OWN.replace("299", "\"299\""),
-            "model `mine/finetuned`: `input_size` is \"299\", and must be a whole number",
+            "model `mine/finetuned`: `input_size` is \"299\", and must be a whole number from 32 to 8192, without quotes",
         ),
+        (OWN.replace("299", "-1"), "`input_size` is -1, and must be a whole number from 32 to 8192"),
         (
             OWN.replace("\"timm-xception\"", "7"),
             "model `mine/finetuned`: `network` is 7, and must be text in quotes",

@@ -312,8 +312,11 @@ impl Model {
             return Some(format!("there is no network `{}`; there are {}", self.network, names.join(", ")));
         }
         if !INPUT_SIZES.contains(&self.counted_at()) {
+            let counted = self.documented.flops_g.as_ref().is_some_and(|flops| flops.input_size.is_some());
             return Some(format!(
-                "the input_size of flops_g must be {} to {}",
+                "{} is {}; it must be {} to {}",
+                if counted { "documented.flops_g.input_size" } else { "input_size" },
+                self.counted_at(),
                 INPUT_SIZES.start(),
                 INPUT_SIZES.end()
             ));

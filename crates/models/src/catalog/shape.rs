@@ -3,8 +3,8 @@
 
 use toml::{Table, Value};
 
-use super::CatalogError;
 use super::figures::{Figure, FigureName};
+use super::{CatalogError, INPUT_SIZES};
 use crate::complexity::{FlopsRule, ParamsRule};
 use crate::dtype::Dtype;
 
@@ -15,7 +15,9 @@ enum Kind {
     Figure,
     /// A number from 0 on without decimals.
     Whole,
-    /// The same, as large as a file can be.
+    /// The side of an input in pixels. That it is one of [`INPUT_SIZES`] is looked at later.
+    Side,
+    /// A number from 0 on without decimals, as large as a file can be.
     Bytes,
     Number,
     YesNo,
@@ -49,7 +51,7 @@ const MODEL: [Key; 10] = [
     must("network", Kind::Text, r#"network = "timm-xception""#),
     must("recipe", Kind::Text, r#"recipe = "timm-333-bicubic""#),
     may("recipe_note", Kind::Text, r#"recipe_note = "what a reader should know of it""#),
-    must("input_size", Kind::Whole, "input_size = 299"),
+    must("input_size", Kind::Side, "input_size = 299"),
     may("in_table", Kind::YesNo, "in_table = false"),
     may("weights", Kind::Table(&WEIGHTS), r#"[models.weights] with url and file"#),
     may("documented", Kind::Table(&DOCUMENTED), r#"[models.documented] with top1_pct = "79.050""#),
@@ -80,14 +82,14 @@ const DOCUMENTED: [Key; 5] = [
 const FLOPS: [Key; 4] = [
     must("figure", Kind::Figure, r#"figure = "9.198""#),
     must("rule", Kind::OneOf(&FlopsRule::NAMES), r#"rule = "thop-flops""#),
-    may("input_size", Kind::Whole, "input_size = 224"),
+    may("input_size", Kind::Side, "input_size = 224"),
     may("decimals", Kind::Whole, "decimals = 1"),
 ];
 
 const PARAMS: [Key; 4] = [
     must("figure", Kind::Figure, r#"figure = "22.856""#),
     must("rule", Kind::OneOf(&ParamsRule::NAMES), r#"rule = "trainable""#),
-    may("input_size", Kind::Whole, "input_size = 224"),
+    may("input_size", Kind::Side, "input_size = 224"),
     may("decimals", Kind::Whole, "decimals = 1"),
 ];
 
@@ -160,9 +162,15 @@ fn value_fault(key: &Key, value: &Value, path: &str) -> Option<String> {
         (Kind::Text, _) => wrong("text in quotes"),
         (Kind::Number, _) => wrong("a number without quotes"),
         (Kind::YesNo, _) => wrong("true or false"),
-        (Kind::Whole, Value::Integer(number)) if (0..=i64::from(u32::MAX)).contains(number) => None,
+        (Kind::Whole | Kind::Side, Value::Integer(number)) if (0..=i64::from(u32::MAX)).contains(number) => {
+            None
+        }
         (Kind::Bytes, Value::Integer(0..)) => None,
         (Kind::Whole | Kind::Bytes, _) => wrong("a whole number from 0 on, without quotes"),
+        (Kind::Side, _) => {
+            let (least, most) = (INPUT_SIZES.start(), INPUT_SIZES.end());
+            wrong(&format!("a whole number from {least} to {most}, without quotes"))
+        }
         (Kind::Figure, Value::String(text)) => {
             let fault = Figure::try_from(text.clone()).err()?;
             Some(format!("`{name}`: {fault}; write it as it is printed: {}", key.example))
