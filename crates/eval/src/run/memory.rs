@@ -67,12 +67,9 @@ fn most_that_fit(wanted: usize, image: u64, aside: u64) -> usize {
     most
 }
 
-/// Whether the process may have `bytes` more. The bytes are allocated and freed untouched, because only an allocation shows the
-/// limits of the process (`ulimit -v`, `ulimit -d`).
+/// Whether the process may have `bytes` more.
 fn can_have(bytes: u64) -> bool {
-    let Ok(bytes) = usize::try_from(bytes) else { return false };
-    let mut asked: Vec<u8> = Vec::new();
-    asked.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&asked).capacity() >= bytes
+    usize::try_from(bytes).is_ok_and(models::weights::can_have)
 }
 
 /// What the machine, or the container, still has. Linux only.

@@ -91,9 +91,9 @@ fn bytes_to_read(len: usize) -> usize {
     len.saturating_mul(3 * size_of::<f32>()).saturating_add(BESIDES)
 }
 
-/// Whether the process may have `bytes` more. Tensors are read by libraries, in which an allocation that fails ends the process
-/// without a message; so the bytes are asked for before, and given back untouched.
-fn can_have(bytes: usize) -> bool {
+/// Whether the process may have `bytes` more. In libraries an allocation that fails ends the process without a message; so the
+/// bytes are asked for before, and given back untouched: only an allocation shows the limits of a process (`ulimit -v`).
+pub fn can_have(bytes: usize) -> bool {
     let mut asked: Vec<u8> = Vec::new();
     asked.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&asked).capacity() >= bytes
 }
