@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use dataset::regular;
-
 use crate::card::{Card, Row};
 use crate::error::CardError;
 
@@ -15,9 +13,6 @@ const BUILT_IN: [(&str, &str); 2] = [
 
 /// The card whose models `eval --all` measures.
 pub const DEFAULT_CARD: &str = "xception";
-
-/// Cards are read whole; the built-in ones have a few kB.
-const MAX_BYTES: u64 = 16 << 20;
 
 /// Cards by name.
 ///
@@ -104,12 +99,4 @@ impl Cards {
             known: known.clone(),
         }
     }
-}
-
-/// The text of the file of a card.
-///
-/// # Errors
-/// [`CardError::Io`].
-pub fn read_text(path: &Path) -> Result<String, CardError> {
-    regular::read_text(path, MAX_BYTES).map_err(|source| CardError::Io { path: path.to_owned(), source })
 }
