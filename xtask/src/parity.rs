@@ -30,8 +30,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let catalog = args.select.catalog.load()?;
-    let selection = eval::plan::select(&catalog, &args.select.patterns())?;
+    let selected = args.select.load()?;
+    let selection = selected.models()?;
     let placement = Placement::new(args.device, args.dtype, processors())?;
     let mut rows = Vec::new();
     for model in &selection {

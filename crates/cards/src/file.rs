@@ -74,11 +74,8 @@ const FLOPS_G: Key = Key::may(
     Kind::Table(&FLOPS),
     r#"flops_g = { figure = "9.198", rule = "thop-flops", input_size = 224 }"#,
 );
-const PARAMS_M: Key = Key::may(
-    "params_m",
-    Kind::Table(&PARAMS),
-    r#"params_m = { figure = "22.856", rule = "thop" }"#,
-);
+const PARAMS_M: Key =
+    Key::may("params_m", Kind::Table(&PARAMS), r#"params_m = { figure = "22.856", rule = "thop" }"#);
 const DTYPE: Key = Key::may("dtype", Kind::OneOf(&Precision::NAMES), r#"dtype = "bf16""#);
 
 const FLOPS: [Key; 4] = [
@@ -207,7 +204,9 @@ impl Card {
         }
         let has_head = file.card.is_some();
         if !has_head && !file.rows.is_empty() {
-            return Err(of_file("its [[rows]] are of no card; write [card] with name = \"mine\" above them".to_owned()));
+            return Err(of_file(
+                "its [[rows]] are of no card; write [card] with name = \"mine\" above them".to_owned(),
+            ));
         }
         let mut card = Self::of_head(file.card, file_name, tolerance, &origin);
         if let Some(reason) = has_head.then(|| fault_of_name(&card.name)).flatten() {
@@ -227,7 +226,9 @@ impl Card {
             }
         }
         match card.rows.is_empty() {
-            true if has_head => Err(of_file("it has no rows; write [[rows]] with model = \"timm/xception\"".to_owned())),
+            true if has_head => {
+                Err(of_file("it has no rows; write [[rows]] with model = \"timm/xception\"".to_owned()))
+            }
             true => Ok(None),
             false => Ok(Some(card)),
         }
@@ -336,7 +337,10 @@ pub(crate) fn fault_of_name(name: &str) -> Option<String> {
 /// What is wrong with the name of a row's model. Cards of others call models as they like, so it need not be an id.
 pub(crate) fn fault_of_model(name: &str) -> Option<String> {
     const LONGEST: usize = 200;
-    let invisible = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
     let wrong = name.is_empty() || name.len() > LONGEST || name.trim() != name || name.contains(invisible);
     wrong.then(|| {
         format!("its model is {name:?}; write an id such as timm/xception, in at most {LONGEST} visible characters")

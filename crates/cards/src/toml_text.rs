@@ -76,7 +76,9 @@ fn counted<R>(text: &mut String, row: &Row, name: FigureName, counted: Option<&C
         quoted(counted.figure.as_str()),
         quoted(rule)
     );
-    for (key, value) in [("input_size", counted.input_size), ("decimals", counted.decimals.map(|it| it as usize))] {
+    for (key, value) in
+        [("input_size", counted.input_size), ("decimals", counted.decimals.map(|it| it as usize))]
+    {
         if let Some(value) = value {
             let _ = write!(text, ", {key} = {value}");
         }

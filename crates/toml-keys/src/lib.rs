@@ -117,7 +117,9 @@ fn value_fault(key: &Key, value: &Value, path: &str) -> Option<String> {
         (Kind::Text, _) => wrong("text in quotes"),
         (Kind::Number, _) => wrong("a number without quotes"),
         (Kind::YesNo, _) => wrong("true or false"),
-        (Kind::Whole | Kind::Side(..), Value::Integer(number)) if (0..=i64::from(u32::MAX)).contains(number) => {
+        (Kind::Whole | Kind::Side(..), Value::Integer(number))
+            if (0..=i64::from(u32::MAX)).contains(number) =>
+        {
             None
         }
         (Kind::Bytes, Value::Integer(0..)) => None,

@@ -105,7 +105,8 @@ pub(super) fn side(cell: &str) -> Result<Option<usize>, String> {
 
 /// `1,014.45` as `1014.45`; none where commas stand elsewhere than between thousands.
 fn without_thousands(number: &str) -> Option<String> {
-    let (whole, decimals) = number.split_once('.').map_or((number, None), |(whole, rest)| (whole, Some(rest)));
+    let (whole, decimals) =
+        number.split_once('.').map_or((number, None), |(whole, rest)| (whole, Some(rest)));
     let mut groups = whole.split(',');
     let first = groups.next()?;
     let is_grouped = (1..=3).contains(&first.len()) && groups.all(|group| group.len() == 3);
@@ -114,7 +115,13 @@ fn without_thousands(number: &str) -> Option<String> {
 }
 
 /// The decimal `number` times ten to the power of `places`, to the digit.
-pub(crate) fn scaled(number: &str, places: i32) -> String {
+///
+/// ```
+/// use cards::foreign::scaled;
+///
+/// assert_eq!([scaled("4.12", 9), scaled("327.650", -3)], ["4120000000", "0.327650"]);
+/// ```
+pub fn scaled(number: &str, places: i32) -> String {
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
     let digits = format!("{whole}{decimals}");
     let point = whole.len() as i32 + places;
@@ -152,14 +159,16 @@ mod tests {
 
     #[test]
     fn a_cell_has_a_figure_or_none_or_a_fault() {
-        let printed = |cell: &str, unit| flops(cell, unit).map(|it| it.map(|it| it.figure.as_str().to_owned()));
+        let printed =
+            |cell: &str, unit| flops(cell, unit).map(|it| it.map(|it| it.figure.as_str().to_owned()));
         assert_eq!(printed("4.5G", None).unwrap().as_deref(), Some("4.5"));
         assert_eq!(printed("4.36 GFLOPs", None).unwrap().as_deref(), Some("4.36"));
         assert_eq!(printed("22.600", Some(6)).unwrap().as_deref(), Some("0.022600"));
         assert_eq!(printed("-", None).unwrap(), None);
         assert!(printed("4.5", None).unwrap_err().contains("has no unit"));
         assert!(printed("4.5 apples", Some(9)).unwrap_err().contains("not a number with a unit"));
-        let millions = |cell: &str| params(cell, Some(6)).map(|it| it.map(|it| it.figure.as_str().to_owned()));
+        let millions =
+            |cell: &str| params(cell, Some(6)).map(|it| it.map(|it| it.figure.as_str().to_owned()));
         assert_eq!(millions("1,014.45").unwrap().as_deref(), Some("1014.45"));
         assert!(millions("1,01").unwrap_err().contains("`1,01` is not a decimal number"));
         assert_eq!(accuracy("79.0 %").unwrap().unwrap().as_str(), "79.0");

@@ -33,7 +33,19 @@ const HEADINGS: [(Column, &[&str]); 8] = [
     (Column::Source, &["\u{6e90}\u{7801}", "source", "sources", "codesource"]),
     (Column::Top1, &["top1", "top1acc", "top1accuracy", "acctop1", "acc1", "top1pct"]),
     (Column::Top5, &["top5", "top5acc", "top5accuracy", "acctop5", "acc5", "top5pct"]),
-    (Column::InputSize, &["inputsize", "size", "sizepixels", "resolution", "imagesize", "imgsize", "\u{5c3a}\u{5bf8}", "\u{5c3a}\u{5bf8}\u{50cf}\u{7d20}"]),
+    (
+        Column::InputSize,
+        &[
+            "inputsize",
+            "size",
+            "sizepixels",
+            "resolution",
+            "imagesize",
+            "imgsize",
+            "\u{5c3a}\u{5bf8}",
+            "\u{5c3a}\u{5bf8}\u{50cf}\u{7d20}",
+        ],
+    ),
     (Column::Dataset, &["dataset", "data", "\u{6570}\u{636e}\u{96c6}"]),
     (Column::Pretrain, &["pretrain", "pretraining"]),
     (Column::Note, &["note", "notes", "\u{5907}\u{6ce8}"]),
@@ -54,7 +66,11 @@ pub(super) fn read(text: &str, reading: &mut Reading) {
             is_any = true;
             read_table(table, &columns, reading);
         } else {
-            reading.remark(table.line, "a table", "it has no columns of models and accuracies, and is left out");
+            reading.remark(
+                table.line,
+                "a table",
+                "it has no columns of models and accuracies, and is left out",
+            );
         }
     }
     if !is_any {
@@ -82,15 +98,27 @@ fn read_table(table: &Table, columns: &[Column], reading: &mut Reading) {
     for (index, (heading, column)) in table.headings.iter().zip(columns).enumerate() {
         let shown = plain(heading);
         if *column == Column::Other && !shown.is_empty() {
-            reading.remark(table.line, &format!("column `{shown}`"), "it is no figure of a card, and left out");
+            reading.remark(
+                table.line,
+                &format!("column `{shown}`"),
+                "it is no figure of a card, and left out",
+            );
         } else if *column != Column::Other && columns[..index].contains(column) {
-            reading.unread(table.line, &format!("column `{shown}`"), "another column says the same; the first counts");
+            reading.unread(
+                table.line,
+                &format!("column `{shown}`"),
+                "another column says the same; the first counts",
+            );
         }
     }
     for (line, cells) in &table.rows {
         if cells.len() != table.headings.len() {
             let reason = format!("it has {} cells, its heading has {}", cells.len(), table.headings.len());
-            reading.unread(*line, &format!("row `{}`", cells.first().map(|cell| plain(cell)).unwrap_or_default()), reason);
+            reading.unread(
+                *line,
+                &format!("row `{}`", cells.first().map(|cell| plain(cell)).unwrap_or_default()),
+                reason,
+            );
             continue;
         }
         let row = Cells { line: *line, headings: &table.headings, columns, cells }.row(reading);
@@ -142,7 +170,9 @@ impl Cells<'_> {
         };
         let addresses = if of_source.is_empty() { linked(Column::Model) } else { of_source };
         let mut notes: Vec<String> = text(Column::Note).into_iter().collect();
-        if let Some((heading, _)) = self.get(Column::Flops).filter(|(heading, _)| squeezed(heading).contains("mac")) {
+        if let Some((heading, _)) =
+            self.get(Column::Flops).filter(|(heading, _)| squeezed(heading).contains("mac"))
+        {
             let said = format!("the heading of its FLOPs is {}", plain(heading));
             notes.extend((!notes.contains(&said)).then_some(said));
         }
@@ -155,7 +185,8 @@ impl Cells<'_> {
             top1_pct: self.read(Column::Top1, reading, |_, cell| accuracy(cell)),
             top5_pct: self.read(Column::Top5, reading, |_, cell| accuracy(cell)),
             flops_g: self.read(Column::Flops, reading, |heading, cell| flops(cell, unit_of_heading(heading))),
-            params_m: self.read(Column::Params, reading, |heading, cell| params(cell, unit_of_heading(heading))),
+            params_m: self
+                .read(Column::Params, reading, |heading, cell| params(cell, unit_of_heading(heading))),
             ..Row::default()
         };
         if let (Some(flops), Some((heading, _))) = (&mut row.flops_g, self.get(Column::Flops)) {
@@ -165,7 +196,8 @@ impl Cells<'_> {
         let other = dataset.filter(|it| !VALIDATION_SETS.contains(&squeezed(it).as_str()));
         if let Some(other) = other.filter(|_| row.top1_pct.is_some() || row.top5_pct.is_some()) {
             let what = format!("`{name}`, its accuracies");
-            let reason = format!("they are about `{other}`, not the ILSVRC2012 validation set; they are left out");
+            let reason =
+                format!("they are about `{other}`, not the ILSVRC2012 validation set; they are left out");
             reading.unread(self.line, &what, reason);
             (row.top1_pct, row.top5_pct) = (None, None);
         }

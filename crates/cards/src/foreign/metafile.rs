@@ -47,7 +47,11 @@ fn row(name: &str, model: &Node, reading: &mut Reading) -> Option<Row> {
         match count(node, places) {
             Ok(figure) => figure,
             Err(reason) => {
-                reading.unread(node.line, &format!("{what}, {key}"), format!("{reason}; the figure is left out"));
+                reading.unread(
+                    node.line,
+                    &format!("{what}, {key}"),
+                    format!("{reason}; the figure is left out"),
+                );
                 None
             }
         }
@@ -57,7 +61,11 @@ fn row(name: &str, model: &Node, reading: &mut Reading) -> Option<Row> {
     for result in model.get("Results").map(Node::items).unwrap_or_default() {
         let said = |key| result.get(key).and_then(Node::text).unwrap_or("not said");
         if said("Task") != TASK || said("Dataset") != DATASET {
-            let reason = format!("it is about {} on {}, not about {DATASET}'s validation images", said("Task"), said("Dataset"));
+            let reason = format!(
+                "it is about {} on {}, not about {DATASET}'s validation images",
+                said("Task"),
+                said("Dataset")
+            );
             others.push(Unread { line: result.line, what: format!("{what}, a result"), reason });
             continue;
         }
@@ -110,6 +118,7 @@ fn count(node: &Node, places: i32) -> Result<Option<Figure>, String> {
     }
     Figure::try_from(text.to_owned())?;
     let moved = scaled(text, places);
-    let trimmed = if moved.contains('.') { moved.trim_end_matches('0').trim_end_matches('.') } else { &moved };
+    let trimmed =
+        if moved.contains('.') { moved.trim_end_matches('0').trim_end_matches('.') } else { &moved };
     Figure::try_from(trimmed.to_owned()).map(Some)
 }

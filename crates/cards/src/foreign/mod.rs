@@ -13,6 +13,8 @@ mod yaml;
 use std::fmt;
 use std::path::Path;
 
+pub use cell::scaled;
+
 use dataset::guard::guarded_or;
 use dataset::regular;
 
@@ -54,7 +56,8 @@ impl Form {
     fn of(text: &str) -> Option<Self> {
         let is_csv = text.lines().next().is_some_and(|heading| {
             let mut columns = heading.trim_start_matches('\u{feff}').split(',').map(str::trim);
-            columns.clone().any(|column| column == "model") && columns.any(|column| column.starts_with("top1"))
+            columns.clone().any(|column| column == "model")
+                && columns.any(|column| column.starts_with("top1"))
         });
         let is_yaml = || text.lines().any(|line| line.trim_end() == "Models:");
         let is_markdown = || text.lines().any(|line| line.contains('|'));
@@ -158,8 +161,8 @@ fn remove(row: &mut Row, name: FigureName) {
 /// # Errors
 /// [`CardError`] when the file cannot be read, is none of the forms, or has no row that can be read.
 pub fn read(path: &Path, name: Option<&str>) -> Result<Reading, CardError> {
-    let text =
-        regular::read_text(path, MAX_BYTES).map_err(|source| CardError::Io { path: path.to_owned(), source })?;
+    let text = regular::read_text(path, MAX_BYTES)
+        .map_err(|source| CardError::Io { path: path.to_owned(), source })?;
     let name = name.map_or_else(|| name_of(path), str::to_owned);
     let foreign = |reason: String| CardError::Foreign { path: path.to_owned(), reason };
     if let Some(reason) = fault_of_name(&name) {
@@ -167,7 +170,8 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Reading, CardError> {
     }
     let origin = path.display().to_string();
     let read = || read_text(&text, &name, &origin, path.file_stem().and_then(|stem| stem.to_str()));
-    let reading = guarded_or(|| read().map_err(foreign), |panic| foreign(format!("its reader failed ({panic})")))?;
+    let reading =
+        guarded_or(|| read().map_err(foreign), |panic| foreign(format!("its reader failed ({panic})")))?;
     if reading.card.rows.is_empty() {
         let first = reading.unread.iter().take(3).map(|unread| format!("\n  {unread}")).collect::<String>();
         return Err(foreign(format!("no row of it could be read{first}")));

@@ -10,15 +10,16 @@ use crate::figures::Figure;
 const SOURCE: &str = "timm";
 
 /// Marks in the names of timm's files about other images, whose columns are the same.
-const OTHER_IMAGES: [&str; 6] =
-    ["imagenet-real", "imagenet-a", "imagenet-r", "imagenetv2", "inv2", "sketch"];
+const OTHER_IMAGES: [&str; 6] = ["imagenet-real", "imagenet-a", "imagenet-r", "imagenetv2", "inv2", "sketch"];
 
 /// Columns that say what another one says, or nothing of a claim.
 const PASSED_OVER: [&str; 4] = ["top1_diff", "top5_diff", "rank_diff", "top1_rank"];
 
 pub(super) fn read(text: &str, stem: &str, reading: &mut Reading) -> Result<(), String> {
     if let Some(mark) = OTHER_IMAGES.iter().find(|mark| stem.contains(*mark)) {
-        return Err(format!("by its name (`{mark}`) it is about other images than the ILSVRC2012 validation set"));
+        return Err(format!(
+            "by its name (`{mark}`) it is about other images than the ILSVRC2012 validation set"
+        ));
     }
     let text = text.trim_start_matches('\u{feff}');
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
@@ -50,8 +51,7 @@ pub(super) fn read(text: &str, stem: &str, reading: &mut Reading) -> Result<(), 
             Ok(record) => {
                 let line = record.position().map_or(0, csv::Position::line) as usize;
                 if record.len() != headings.len() {
-                    let reason =
-                        format!("it has {} cells, the heading has {}", record.len(), headings.len());
+                    let reason = format!("it has {} cells, the heading has {}", record.len(), headings.len());
                     reading.unread(line, "a row", reason);
                     continue;
                 }
@@ -85,13 +85,23 @@ struct Columns {
 impl Columns {
     fn has(&self, index: usize) -> bool {
         let Self { top1_err, top5, top5_err, param_count, img_size, crop_pct, interpolation, .. } = *self;
-        let optional =
-            [top1_err, top5, top5_err, param_count, img_size, crop_pct, interpolation, self.source, self.note];
+        let optional = [
+            top1_err,
+            top5,
+            top5_err,
+            param_count,
+            img_size,
+            crop_pct,
+            interpolation,
+            self.source,
+            self.note,
+        ];
         [self.model, self.top1].contains(&index) || optional.contains(&Some(index))
     }
 
     fn row(&self, line: usize, record: &csv::StringRecord, reading: &mut Reading) -> Row {
-        let cell = |column: Option<usize>| column.and_then(|column| record.get(column)).unwrap_or_default().trim();
+        let cell =
+            |column: Option<usize>| column.and_then(|column| record.get(column)).unwrap_or_default().trim();
         let name = cell(Some(self.model));
         let model = if name.contains('/') { name.to_owned() } else { format!("{SOURCE}/{name}") };
         let mut kept = |column: &str, cell: &str, read: Result<Option<Figure>, String>| {
@@ -113,7 +123,11 @@ impl Columns {
         let top5_pct = pct("top5", self.top5, self.top5_err);
         let crop_pct = kept("crop_pct", cell(self.crop_pct), accuracy(cell(self.crop_pct)));
         let mut other = |column: &str, cell: &str, reason: String| {
-            reading.unread(line, &format!("`{name}`, {column} `{cell}`"), format!("{reason}; it is left out"));
+            reading.unread(
+                line,
+                &format!("`{name}`, {column} `{cell}`"),
+                format!("{reason}; it is left out"),
+            );
         };
         let params_m = params(cell(self.param_count), Some(6)).unwrap_or_else(|reason| {
             other("param_count", cell(self.param_count), reason);
@@ -125,7 +139,18 @@ impl Columns {
         });
         let text = |column| Some(cell(column)).filter(|text| !text.is_empty()).map(str::to_owned);
         let (interpolation, source, note) = (text(self.interpolation), text(self.source), text(self.note));
-        Row { model, input_size, crop_pct, interpolation, top1_pct, top5_pct, params_m, source, note, ..Row::default() }
+        Row {
+            model,
+            input_size,
+            crop_pct,
+            interpolation,
+            top1_pct,
+            top5_pct,
+            params_m,
+            source,
+            note,
+            ..Row::default()
+        }
     }
 }
 

@@ -67,15 +67,24 @@ pub(super) fn parse(text: &str) -> Result<Node, String> {
         let (event, span) = event.map_err(|error| format!("it is no YAML: {error}"))?;
         let line = span.start.line();
         let node = match event {
-            Event::Scalar(_, _, 1.., _) | Event::SequenceStart(1.., _) | Event::MappingStart(1.., _) | Event::Alias(_) => {
-                return Err(format!("line {line}: anchors and aliases (& and *) are not read; write what they stand for"));
+            Event::Scalar(_, _, 1.., _)
+            | Event::SequenceStart(1.., _)
+            | Event::MappingStart(1.., _)
+            | Event::Alias(_) => {
+                return Err(format!(
+                    "line {line}: anchors and aliases (& and *) are not read; write what they stand for"
+                ));
             }
-            Event::Scalar(_, _, _, Some(_)) | Event::SequenceStart(_, Some(_)) | Event::MappingStart(_, Some(_)) => {
+            Event::Scalar(_, _, _, Some(_))
+            | Event::SequenceStart(_, Some(_))
+            | Event::MappingStart(_, Some(_)) => {
                 return Err(format!("line {line}: tags (!) are not read; leave them out"));
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
                 if open.len() == DEEPEST {
-                    return Err(format!("line {line}: lists and maps lie more than {DEEPEST} deep in each other"));
+                    return Err(format!(
+                        "line {line}: lists and maps lie more than {DEEPEST} deep in each other"
+                    ));
                 }
                 open.push(Open { line, is_map: matches!(event, Event::MappingStart(..)), nodes: Vec::new() });
                 continue;

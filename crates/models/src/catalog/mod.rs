@@ -118,7 +118,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Io`].
     pub fn read(path: &Path) -> Result<String, CatalogError> {
-        regular::read_text(path, MAX_BYTES).map_err(|source| CatalogError::Io { path: path.to_owned(), source })
+        regular::read_text(path, MAX_BYTES)
+            .map_err(|source| CatalogError::Io { path: path.to_owned(), source })
     }
 
     /// Adds the models and recipes of `text`, a user's file called `origin`. What it claims of models is read by the crate

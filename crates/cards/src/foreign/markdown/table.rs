@@ -172,7 +172,9 @@ fn decoded(text: &str) -> String {
         out += &rest[..at];
         rest = &rest[at..];
         let known = match rest.strip_prefix('\\') {
-            Some(after) => after.chars().next().filter(char::is_ascii_punctuation).map(|c| (c, 1 + c.len_utf8())),
+            Some(after) => {
+                after.chars().next().filter(char::is_ascii_punctuation).map(|c| (c, 1 + c.len_utf8()))
+            }
             None => entity(rest),
         };
         let (c, length) = known.unwrap_or_else(|| (if rest.starts_with('&') { '&' } else { '\\' }, 1));
