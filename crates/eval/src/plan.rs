@@ -12,7 +12,7 @@ use models::complexity::Cost;
 use models::{Catalog, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
@@ -125,8 +125,8 @@ pub struct Request<'a> {
     pub threads: usize,
     /// Tolerance over the catalog's, in percentage points.
     pub tolerance_pp: Option<f64>,
-    /// The command line, for the record.
-    pub command: Vec<String>,
+    /// Program and command line, for the record.
+    pub invocation: Invocation,
 }
 
 impl Plan {
@@ -171,13 +171,13 @@ impl Plan {
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
             shard: request.shard,
-            environment: Environment::current(),
+            environment: Environment::of(&request.invocation.git_revision),
             dataset,
             models,
             placement,
             batch: request.batch,
             tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
-            command: request.command,
+            command: request.invocation.command,
         })
     }
 

@@ -6,10 +6,11 @@ use toml::{Table, Value};
 
 use crate::tidy::Tree;
 
-/// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels -> graph`, and
+/// What of this workspace each crate may use, in the tests too: `xtask -> cli -> eval -> models -> kernels -> graph`, and
 /// `dataset` under all but `kernels` and `graph`.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("benches", &["dataset", "graph", "kernels", "models"]),
+    ("cli", &["dataset", "eval", "models"]),
     ("dataset", &[]),
     ("eval", &["dataset", "models"]),
     ("fuzz", &["dataset", "eval", "models"]),
@@ -19,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     // Itself, with a feature that only its tests need.
     ("models", &["dataset", "graph", "kernels", "models", "workspace-hack"]),
     ("workspace-hack", &[]),
-    ("xtask", &["dataset", "eval", "models"]),
+    ("xtask", &["cli", "dataset", "eval", "models"]),
 ];
 
 const ROOT: &str = "Cargo.toml";

@@ -13,6 +13,7 @@ use dataset::labels::LabelSet;
 use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
+use eval::provenance::Invocation;
 use eval::record::{RunRecord, RunState};
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::stored::StoredRun;
@@ -84,8 +85,12 @@ fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan
         batch: options.batch.unwrap_or(2),
         threads: 2,
         tolerance_pp: options.tolerance_pp,
-        command: vec!["test".to_owned()],
+        invocation: invocation(),
     })
+}
+
+fn invocation() -> Invocation {
+    Invocation { command: vec!["test".to_owned()], git_revision: "abcdef0123456789".to_owned() }
 }
 
 /// Stops a run after a number of images, as Ctrl-C would.

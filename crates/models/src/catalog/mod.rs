@@ -7,6 +7,7 @@ mod bounds;
 mod error;
 mod figures;
 mod published;
+mod recipe_file;
 mod recipes;
 mod shape;
 

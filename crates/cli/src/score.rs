@@ -15,7 +15,7 @@ use models::catalog::FigureName;
 
 use crate::conclusion::require;
 use crate::options::{CatalogArgs, tolerance};
-use crate::process::command_line;
+use crate::process::invocation;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             tolerance: AccuracyTolerance::new(args.tolerance, &catalog),
             out,
             fresh: args.fresh,
-            command: command_line(),
+            invocation: invocation(),
         };
         eval::score::run::write(&predictions, &run)?;
         text += &format!("Run directory: {}\n", out.display());
