@@ -102,14 +102,7 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
     // A merge judges in the same way.
     let merged = |now: &Definitions| {
         let runs = std::slice::from_ref(&out);
-        eval::stored::merge::merge(
-            runs,
-            &folder.path().join("merged"),
-            true,
-            (now, &[]),
-            None,
-            vec!["test".to_owned()],
-        )
+        eval::stored::merge::merge(runs, &folder.path().join("merged"), true, (now, &[]), None, invocation())
     };
     let now = definitions(folder.path(), network, &documented("9.21"));
     assert_eq!(flops(&merged(&now).unwrap()).0, Verdict::NotReproduced);
