@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use cards::FigureName;
 use dataset::labels::described;
+use eval::Definitions;
 use eval::metrics::percentage;
 use eval::record::AccuracyTolerance;
 use eval::report::Style;
 use eval::stored::StoredRun;
 use eval::stored::compare::{Comparison, Flips, ModelComparison, Over};
-use models::Catalog;
-use models::catalog::FigureName;
 
 use crate::conclusion::{require, require_comparable, show};
-use crate::options::{CatalogArgs, tolerance};
+use crate::options::{JudgedBy, tolerance};
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// What `--against` says when it names no run.
@@ -26,7 +26,7 @@ const SHOWN: usize = 10;
 /// Compares a run with the documented table, or with another run
 ///
 /// Against the documented table, accuracies are counted from the prediction logs again and judged by the
-/// catalog, so that another --tolerance or --catalog needs no new evaluation.
+/// cards of the day, so that another --tolerance, --card or --catalog needs no new evaluation.
 ///
 /// Against another run, the images that changed sides are named, by top-1 and by top-5; McNemar's exact p says how likely
 /// flips so uneven are if both runs are equally good. The exit code is 1 when an accuracy differs by more than
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "documented|RUN", default_value = DOCUMENTED)]
     against: PathBuf,
 
-    /// How far an accuracy may lie from the other, in percentage points [default: the catalog's]
+    /// How far an accuracy may lie from the other, in percentage points [default: the card's]
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
     tolerance: Option<f64>,
 
@@ -59,11 +59,11 @@ pub(crate) struct Args {
     require_comparable: bool,
 
     #[command(flatten)]
-    catalog: CatalogArgs,
+    judged_by: JudgedBy,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let catalog = args.catalog.load()?;
+    let (definitions, cards) = args.judged_by.load()?;
     let run = StoredRun::open(&args.run)?;
     if args.against == Path::new(DOCUMENTED) {
         if args.flips.is_some() {
@@ -74,14 +74,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         if args.shared {
             anyhow::bail!("--shared goes with --against RUN: the documented table is about all images");
         }
-        let record = run.judged(&catalog, args.tolerance)?;
+        let record = run.judged(&definitions, &cards, args.tolerance)?;
         return require_comparable(args.require_comparable, &record, show(&record, "")?);
     }
     let against = StoredRun::open(&args.against)?;
     let over = if args.shared { Over::Shared } else { Over::All };
     let comparison = eval::stored::compare::compare(&run, &against, over)?;
     let gates: Vec<Gate> = (comparison.models.iter())
-        .map(|model| Gate::of(&model.id, AccuracyTolerance::new(args.tolerance, &catalog), &catalog))
+        .map(|model| Gate::of(&model.id, AccuracyTolerance::new(args.tolerance), (&definitions, &cards)))
         .collect();
     if let Some(path) = &args.flips {
         write_flips(path, &comparison).with_context(|| format!("cannot write {}", path.display()))?;
@@ -112,10 +112,14 @@ struct Gate {
 }
 
 impl Gate {
-    /// A model that is in no catalog has the tolerance that holds for all.
-    fn of(id: &str, tolerance: AccuracyTolerance, catalog: &Catalog) -> Self {
-        let model = catalog.models().iter().find(|model| model.id == id);
-        let of = |figure| model.map_or(tolerance.tolerance_pp, |model| tolerance.of(model, figure));
+    /// By the first of the cards that claims something of the model; one of which nothing is claimed has the tolerance that
+    /// holds for all.
+    fn of(id: &str, tolerance: AccuracyTolerance, (definitions, cards): (&Definitions, &[String])) -> Self {
+        let model = definitions.catalog().get(id);
+        let claims = model.map(|model| definitions.claims_of(model)).unwrap_or_default();
+        let is_selected = |claim: &&eval::Claim<'_>| cards.is_empty() || cards.contains(&claim.card.name);
+        let claim = claims.iter().find(is_selected);
+        let of = |figure| claim.map_or(tolerance.tolerance_pp, |claim| tolerance.of(claim, figure));
         Self { top1_pp: of(FigureName::Top1Pct), top5_pp: of(FigureName::Top5Pct) }
     }
 

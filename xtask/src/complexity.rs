@@ -1,12 +1,13 @@
 //! `complexity`: FLOPs and parameters beside the documented ones, a line a figure, or by every counting rule.
 
+use cards::FigureName;
 use clap::builder::PossibleValuesParser;
-use eval::EvalError;
-use eval::judge::complexity_figures;
+use eval::judge::counts::counts;
+use eval::judge::{complexity_figures, counted_at};
 use eval::record::FigureRecord;
 use eval::report::Style;
 use eval::verdict::Verdict;
-use models::catalog::FigureName;
+use eval::{Claim, EvalError};
 use models::complexity::{FlopsRule, ParamsRule};
 use models::{Model, Network};
 
@@ -16,7 +17,7 @@ use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 /// Counts FLOPs and parameters, beside the documented ones: a line a figure
 ///
 /// Counts follow from the network's description; no weights are needed. Each figure is counted by the rule that the
-/// catalog gives for it, at the size that the source counted at. --all-rules shows what every rule that sources use counts,
+/// card gives for it, at the size that the source counted at. --all-rules shows what every rule that sources use counts,
 /// at every size that matters; --rule, what one of them does.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,8 +42,8 @@ fn rule_names() -> Vec<&'static str> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let catalog = args.select.catalog.load()?;
-    let selection = eval::plan::select(&catalog, &args.select.patterns())?;
+    let selected = args.select.load()?;
+    let selection = selected.models()?;
     let by_rules = args.all_rules || args.rule.is_some();
     let header: &[&str] = if by_rules {
         &["model", "rule", "input", "count", "documented", "verdict", "meaning"]
@@ -51,16 +52,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     };
     let mut table = Style::Terminal.table(header);
     let mut differs = false;
-    for model in &selection {
+    for &model in &selection {
         let network = model.network().build();
+        let claims = selected.definitions.claims_of(model);
+        let is_selected =
+            |claim: &&Claim<'_>| selected.cards.is_empty() || selected.cards.contains(&claim.card.name);
+        let subject = Counted { model, claim: claims.iter().find(is_selected), network: &network };
         if !by_rules {
-            for (index, figure) in figures(args, model, &network)?.iter().enumerate() {
+            for (index, figure) in figures(args, &subject)?.iter().enumerate() {
                 differs |= figure.verdict == Verdict::NotReproduced;
                 table.add_row(figure_cells(model, index, figure));
             }
             continue;
         }
-        for row in rows(args, model, &network)? {
+        for row in rows(args, &subject)? {
             differs |= row.verdict == Some(Verdict::NotReproduced);
             table.add_row([
                 model.id.clone(),
@@ -78,23 +83,47 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
+/// A model whose operations and parameters are counted, and what is claimed of them.
+struct Counted<'a> {
+    model: &'a Model,
+    claim: Option<&'a Claim<'a>>,
+    network: &'a Network,
+}
+
+impl Counted<'_> {
+    /// FLOPs and parameters by the rules of the claim, at the size that it was counted at.
+    fn figures(&self, size: usize) -> Result<[FigureRecord; 2], EvalError> {
+        let counts = counts(self.network, &[size]).map_err(EvalError::shape(&self.model.id))?;
+        Ok(complexity_figures(self.model, self.claim, &counts))
+    }
+
+    /// The rule of FLOPs and that of parameters, where the card says them.
+    fn rules(&self) -> (Option<FlopsRule>, Option<ParamsRule>) {
+        let row = self.claim.map(|claim| claim.row);
+        let flops = row.and_then(|row| row.flops_g.as_ref()?.rule);
+        (flops, row.and_then(|row| row.params_m.as_ref()?.rule))
+    }
+}
+
 /// FLOPs and parameters by the documented rules, judged where they are counted at the documented size.
-fn figures(args: &Args, model: &Model, network: &Network) -> Result<[FigureRecord; 2], EvalError> {
-    let costs = |size| network.costs(size).map_err(EvalError::shape(&model.id));
-    let counted_at = model.counted_at();
+fn figures(args: &Args, subject: &Counted<'_>) -> Result<[FigureRecord; 2], EvalError> {
+    let (model, counted_at) = (subject.model, counted_at(subject.model, subject.claim));
     let size = args.input_size.map_or(counted_at, usize::from);
     if size == counted_at {
-        let [mut flops, params] = complexity_figures(model, &costs(size)?);
+        let [mut flops, params] = subject.figures(size)?;
         flops.reason = explained(&flops, size, model);
         return Ok([flops, params]);
     }
     // As the model counted at another size, which nobody documented.
-    let mut elsewhere = model.clone();
-    elsewhere.input_size = size;
-    if let Some(flops) = &mut elsewhere.documented.flops_g {
+    let elsewhere = Model { input_size: size, ..model.clone() };
+    let claim = subject.claim.cloned();
+    let mut row = claim.as_ref().map(|claim| claim.row.clone());
+    if let Some(flops) = row.as_mut().and_then(|row| row.flops_g.as_mut()) {
         flops.input_size = Some(size);
     }
-    let [mut flops, params] = complexity_figures(&elsewhere, &costs(size)?);
+    let claim = claim.zip(row.as_ref()).map(|(claim, row)| Claim { row, ..claim });
+    let [mut flops, params] =
+        Counted { model: &elsewhere, claim: claim.as_ref(), network: subject.network }.figures(size)?;
     if flops.documented.is_some() {
         flops.verdict = Verdict::NotComparable;
         flops.reason = format!("{}; documented at {counted_at}x{counted_at}", flops.rule.unwrap_or_default());
@@ -132,10 +161,11 @@ struct CountRow {
     verdict: Option<Verdict>,
 }
 
-fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<CountRow>, EvalError> {
-    let costs = |size| network.costs(size).map_err(EvalError::shape(&model.id));
-    let (documented, counted_at) = (&model.documented, model.counted_at());
-    let [flops, params] = complexity_figures(model, &costs(counted_at)?);
+fn rows(args: &Args, subject: &Counted<'_>) -> Result<Vec<CountRow>, EvalError> {
+    let (model, counted_at) = (subject.model, counted_at(subject.model, subject.claim));
+    let costs = |size| subject.network.costs(size).map_err(EvalError::shape(&model.id));
+    let [flops, params] = subject.figures(counted_at)?;
+    let (flops_rule, params_rule) = subject.rules();
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
 
     let mut sizes = match args.input_size {
@@ -147,7 +177,7 @@ fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<CountRow>, 
     let mut rows = Vec::new();
     for rule in FlopsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         for &size in &sizes {
-            let here = size == counted_at && documented.flops_g.as_ref().is_some_and(|it| it.rule == rule);
+            let here = size == counted_at && flops_rule == Some(rule);
             rows.push(CountRow {
                 rule: rule.name(),
                 meaning: if here { explained(&flops, size, model) } else { rule.meaning().to_owned() },
@@ -160,7 +190,7 @@ fn rows(args: &Args, model: &Model, network: &Network) -> Result<Vec<CountRow>, 
     }
     let costs = costs(counted_at)?;
     for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
-        let here = documented.params_m.as_ref().is_some_and(|it| it.rule == rule);
+        let here = params_rule == Some(rule);
         rows.push(CountRow {
             rule: rule.name(),
             meaning: if here { params.reason.clone() } else { rule.meaning().to_owned() },

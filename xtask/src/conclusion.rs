@@ -4,9 +4,8 @@
 use std::path::Path;
 
 use eval::Outcome;
-use eval::record::{ModelRecord, RunRecord};
+use eval::record::RunRecord;
 use eval::report::{Style, explanation_table, figures_table, markdown, summary_lines};
-use eval::verdict::Verdict;
 
 use crate::output::note;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, output};
@@ -45,15 +44,13 @@ pub(crate) fn show(record: &RunRecord, tail: &str) -> anyhow::Result<u8> {
     }
     output::print(&(text + tail))?;
     output::step_summary(&markdown(record));
-    let differs = record.models.iter().any(|model| model.verdict == Verdict::NotReproduced);
-    Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+    Ok(if record.differs() { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
 /// `--require-comparable`: `code`, or that of a check that failed where something that `record` should say was not
 /// compared, which is printed.
 pub(crate) fn require_comparable(required: bool, record: &RunRecord, code: u8) -> anyhow::Result<u8> {
-    let missing: Vec<String> = record.models.iter().flat_map(ModelRecord::not_compared).collect();
-    require(required, &missing, code)
+    require(required, &record.not_compared(), code)
 }
 
 /// The same of what is `missing`, a line each. A run that was interrupted has not been judged yet.

@@ -35,13 +35,18 @@ use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, output};
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("select").required(true))]
 pub(crate) struct Args {
-    /// All models of the documented table, and of --catalog; others are named, such as timm/resnet18
+    /// All models of the documented table (the card xception), and of --catalog; others are named, such as timm/resnet18
     #[arg(long, group = "select")]
     all: bool,
 
     /// A model by id or glob, such as timm/xception or 'timm/*'; may be repeated
     #[arg(long, value_name = "ID_OR_GLOB", group = "select")]
     model: Vec<String>,
+
+    /// The models that a card has rows of, judged by it: its name (`card list`) or its file (docs/cards.md); may be repeated.
+    /// Rows of models that are not here are named as not measured
+    #[arg(long, value_name = "NAME_OR_FILE", group = "select")]
+    card: Vec<String>,
 
     /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID or class index), Kaggle's
     /// tree, ILSVRC2012_img_val.tar or Hugging Face's parquet files (read in place), or a list file
@@ -64,7 +69,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WEIGHTS")]
     weights: Vec<WeightsArg>,
 
-    /// source (each model's own), card (342 pixels, bilinear), or one for all models: a recipe's name (docs/recipes.md, or
+    /// source (each model's own, or that of the card's row), card (the one that the selected card's page states for all its rows;
+    /// without --card the table's, 342 pixels, bilinear), or one for all models: a recipe's name (docs/recipes.md, or
     /// one of --catalog), or its keys, as in
     /// resize=short:256,filter=pil-bilinear,crop=224,mean=imagenet,std=imagenet
     #[arg(long, value_name = "RECIPE", default_value = "source")]
@@ -120,7 +126,7 @@ pub(crate) struct Args {
     explain: Option<NonZero<usize>>,
 
     /// How far an accuracy over all 50,000 images may lie from the printed one, in percentage points
-    /// [default: the catalog's]
+    /// [default: the card's]
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
     tolerance: Option<f64>,
 
@@ -139,14 +145,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
-    let catalog = args.catalog.load()?;
+    let (definitions, cards) = args.catalog.load_with(&args.card)?;
     let data = args.data.or_else(data_from_environment);
     if data.is_none() && args.labels.is_some() {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
     let resolve = |weights_may_be_absent| {
         Plan::new(Request {
-            catalog: &catalog,
+            definitions: &definitions,
+            cards: &cards,
             patterns: &args.model,
             recipe: match args.recipe.as_str() {
                 "source" => RecipeArg::Source,

@@ -1,6 +1,7 @@
 //! The command line of imagenet-eval: `cargo xtask VERB`. Thin: each verb is a file that reads its
 //! options, calls a library and prints.
 
+mod card;
 mod compare;
 mod complexity;
 mod conclusion;
@@ -44,6 +45,7 @@ enum Verb {
     Eval(eval::Args),
     Parity(parity::Args),
     Complexity(complexity::Args),
+    Card(card::Args),
     Compare(compare::Args),
     Dataset(dataset::Args),
     Merge(merge::Args),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Complexity(args) => complexity::run(&args),
         Verb::Score(args) => score::run(&args),
         Verb::Dataset(args) => dataset::run(&args),
+        Verb::Card(args) => card::run(&args),
         Verb::Compare(args) => compare::run(&args),
         Verb::Merge(args) => merge::run(&args),
         Verb::Weights(args) => weights::run(&args),

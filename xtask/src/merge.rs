@@ -8,7 +8,7 @@ use eval::record::builds::differing_builds;
 use eval::stored::StoredRun;
 
 use crate::conclusion::conclude;
-use crate::options::CatalogArgs;
+use crate::options::JudgedBy;
 use crate::output::note;
 use crate::process::command_line;
 
@@ -36,17 +36,17 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
 
     #[command(flatten)]
-    catalog: CatalogArgs,
+    judged_by: JudgedBy,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let catalog = args.catalog.load()?;
+    let (definitions, cards) = args.judged_by.load()?;
     check_all(&args.runs)?;
     let record = eval::stored::merge::merge(
         &args.runs,
         &args.out,
         args.fresh,
-        &catalog,
+        (&definitions, &cards),
         args.data.as_deref(),
         command_line(),
     )?;

@@ -32,11 +32,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let catalog = args.select.catalog.load()?;
-    let selection = eval::plan::select(&catalog, &args.select.patterns())?;
+    let selected = args.select.load()?;
+    let selection = selected.models()?;
     let (compared, others): (Vec<&Model>, Vec<&Model>) =
         selection.iter().copied().partition(|model| reference::answers(&model.network).is_some());
-    anyhow::ensure!(!compared.is_empty(), "nothing is compared: {}", not_frozen(&others, &catalog));
+    anyhow::ensure!(!compared.is_empty(), "nothing is compared: {}", not_frozen(&others));
     let placement = Placement::new(args.device, args.dtype, processors())?;
     let mut rows = Vec::new();
     for model in &compared {
@@ -45,14 +45,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let mut text = table(&rows);
     if !others.is_empty() {
-        text += &format!("Not compared: {}.\n", not_frozen(&others, &catalog));
+        text += &format!("Not compared: {}.\n", not_frozen(&others));
     }
     output::print(&text)?;
     Ok(if rows.iter().all(Parity::holds) { EXIT_HOLDS } else { EXIT_DIFFERS })
 }
 
 /// Which of `models` have no frozen answers, and which ones have that are of the same families.
-fn not_frozen(models: &[&Model], catalog: &Catalog) -> String {
+fn not_frozen(models: &[&Model]) -> String {
+    let catalog = Catalog::built_in();
     let ids = |models: &[&Model]| models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
     let families: HashSet<&str> = models.iter().map(|model| model.network().family).collect();
     let frozen: Vec<&Model> =

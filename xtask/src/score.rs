@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use cards::FigureName;
 use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
 use eval::metrics::wilson_interval_pct;
@@ -11,10 +12,9 @@ use eval::report::visible;
 use eval::score::run::ScoreRun;
 use eval::score::{Judged, Score};
 use eval::verdict::{Judgement, Verdict};
-use models::catalog::FigureName;
 
 use crate::conclusion::require;
-use crate::options::{CatalogArgs, tolerance};
+use crate::options::{JudgedBy, tolerance};
 use crate::process::command_line;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     model: Option<String>,
 
-    /// How far an accuracy may lie from the documented one, in percentage points [default: the catalog's]
+    /// How far an accuracy may lie from the documented one, in percentage points [default: the card's]
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true, requires = "model")]
     tolerance: Option<f64>,
 
@@ -67,14 +67,14 @@ pub(crate) struct Args {
     fresh: bool,
 
     #[command(flatten)]
-    catalog: CatalogArgs,
+    judged_by: JudgedBy,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    let catalog = args.catalog.load()?;
+    let (definitions, cards) = args.judged_by.load()?;
     let documented = match &args.model {
         None => None,
-        Some(id) => match catalog.select(id)?[..] {
+        Some(id) => match definitions.catalog().select(id)?[..] {
             [model] => Some(model),
             _ => bail!("--model {id}: the predictions are of one model; name exactly one"),
         },
@@ -95,12 +95,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         text += &format!("{diagnosis}\n");
     }
     let mut differs = false;
-    let mut missing = Score::not_compared(documented, &[]);
+    let mut missing = Score::not_compared(None, None, &[]);
     if let Some(model) = documented {
-        let judged = score.judged(model, AccuracyTolerance::new(args.tolerance, &catalog));
-        missing = Score::not_compared(documented, &judged);
+        let claims = definitions.claims_of(model);
+        let is_selected = |claim: &&eval::Claim<'_>| cards.is_empty() || cards.contains(&claim.card.name);
+        let claim = claims.iter().find(is_selected);
+        let tolerance = AccuracyTolerance::new(args.tolerance);
+        let judged = claim.map(|claim| score.judged(claim, tolerance)).unwrap_or_default();
+        missing = Score::not_compared(Some(&model.id), claim, &judged);
         if judged.is_empty() && !args.require_comparable {
-            bail!("{}: the catalog documents no accuracy that these predictions have", model.id);
+            bail!("{}: no card claims an accuracy that these predictions have", model.id);
         }
         for Judged { figure, documented, judgement: Judgement { verdict, reason } } in judged {
             let name = if figure == FigureName::Top1Pct { "top-1" } else { "top-5" };
@@ -114,7 +118,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             known: known.as_ref(),
             label_set,
             model: documented,
-            tolerance: AccuracyTolerance::new(args.tolerance, &catalog),
+            definitions: &definitions,
+            cards: &cards,
+            tolerance: AccuracyTolerance::new(args.tolerance),
             out,
             fresh: args.fresh,
             command: command_line(),

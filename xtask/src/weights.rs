@@ -85,8 +85,8 @@ fn on_each(
     look: impl Fn(&Model, &PublishedWeights) -> anyhow::Result<FileRow>,
 ) -> anyhow::Result<u8> {
     let cache = Cache::from_environment();
-    let catalog = select.select.catalog.load()?;
-    let selection = eval::plan::select(&catalog, &select.select.patterns())?;
+    let selected = select.select.load()?;
+    let selection = selected.models()?;
     let mut table = Style::Terminal.table(&["model", "file", "status", "checked by"]);
     let (mut bad, mut addresses) = (Vec::new(), String::new());
     for model in selection {
@@ -102,7 +102,7 @@ fn on_each(
         table.add_row([model.id.clone(), Cache::key(weights), row.status, checked_by(weights)]);
     }
     let mut text = format!("{table}\nCache: {}\n", cache.folder().display());
-    text += &select.select.passed_over(&catalog);
+    text += &selected.passed_over();
     if !bad.is_empty() {
         text += &format!(
             "Not here, or not the published file; `cargo xtask weights fetch{}` gets them from\n{addresses}",
@@ -187,8 +187,8 @@ pub(crate) fn fetch(model: &Model) -> anyhow::Result<()> {
 }
 
 fn fetch_each(select: &Selected) -> anyhow::Result<u8> {
-    let catalog = select.select.catalog.load()?;
-    let selection = eval::plan::select(&catalog, &select.select.patterns())?;
+    let selected = select.select.load()?;
+    let selection = selected.models()?;
     let mut failed = Vec::new();
     for model in &selection {
         // One bad address must not keep the others from being fetched.
@@ -208,8 +208,8 @@ fn fetch_each(select: &Selected) -> anyhow::Result<u8> {
 
 fn forget_each(select: &Selected) -> anyhow::Result<u8> {
     let cache = Cache::from_environment();
-    let catalog = select.select.catalog.load()?;
-    let selection = eval::plan::select(&catalog, &select.select.patterns())?;
+    let selected = select.select.load()?;
+    let selection = selected.models()?;
     let mut table = Style::Terminal.table(&["model", "file", "what was done"]);
     for model in selection {
         let Some(weights) = &model.weights else {

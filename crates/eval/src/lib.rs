@@ -1,5 +1,6 @@
 //! The evaluation run: from files on disk to a table with verdicts.
 //!
+//! * [`Definitions`]: models, recipes and cards, built in and a user's own;
 //! * [`plan`]: what was asked for, resolved and checked before anything is loaded;
 //! * [`weights`]: which file each model's weights come from;
 //! * [`run_dir`]: the run directory, its identity and its lock, and what is done there;
@@ -12,6 +13,7 @@
 //! * [`score`](mod@score): predictions made elsewhere;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
+mod definitions;
 mod error;
 pub mod explain;
 pub mod judge;
@@ -30,6 +32,7 @@ pub mod stored;
 pub mod verdict;
 pub mod weights;
 
+pub use definitions::{Claim, Definitions};
 pub use error::EvalError;
 pub use plan::{Plan, PlannedModel};
 pub use run::evaluate::{Outcome, evaluate};

@@ -1,4 +1,4 @@
-//! What was asked for, resolved and checked: models, recipes, weights, data, device. No network is loaded here, so that a plan
+//! What was asked for, resolved and checked: models, cards, recipes, weights, data, device. No network is loaded here, so that a plan
 //! costs little more than the hashes of its files. What is wrong with the command or the files shows here, except for tensors
 //! that are not the network's, which show when it is loaded ([`crate::run::networks`]).
 
@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
-use models::catalog::CARD_RECIPE;
-use models::complexity::Cost;
-use models::{Catalog, DeviceName, Dtype, Model, Placement};
+use models::{DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
+use crate::definitions::Definitions;
+use crate::judge::counts::{CountRecord, counts, sizes};
 use crate::provenance::Environment;
 use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
@@ -20,41 +20,32 @@ use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
 /// `--recipe`: how images are prepared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RecipeArg {
-    /// Each model's own.
+    /// Each model's own; with a card, that of its row.
     #[default]
     Source,
-    /// The card's, for all.
+    /// The one that the card's page states for all its rows.
     Card,
     /// One by its name, or by its keys (`key=value,key=value`), for all.
     Stated(String),
 }
 
 impl RecipeArg {
-    fn for_model(&self, catalog: &Catalog, model: &Model) -> Result<Arc<Recipe>, EvalError> {
+    fn for_model(
+        &self,
+        definitions: &Definitions,
+        cards: &[String],
+        model: &Model,
+    ) -> Result<Arc<Recipe>, EvalError> {
         let text = match self {
-            Self::Source => &model.recipe,
-            Self::Card => CARD_RECIPE,
+            Self::Source => match definitions.stated_recipe(cards, model) {
+                Some(stated) => return stated.map_err(|fault| EvalError::Recipe { fault }),
+                None => &model.recipe,
+            },
+            Self::Card => definitions.card_recipe(cards)?,
             Self::Stated(text) => text,
         };
-        catalog.recipe(text).map_err(|fault| EvalError::Recipe { fault })
+        definitions.catalog().recipe(text).map_err(|fault| EvalError::Recipe { fault })
     }
-}
-
-/// Selects models by ids and globs; no pattern selects the catalog's table.
-///
-/// # Errors
-/// [`EvalError::Catalog`] for a pattern that matches nothing.
-pub fn select<'a>(catalog: &'a Catalog, patterns: &[String]) -> Result<Vec<&'a Model>, EvalError> {
-    let mut selected: Vec<&Model> = Vec::new();
-    if patterns.is_empty() {
-        selected.extend(catalog.table());
-    }
-    for pattern in patterns {
-        selected.extend(catalog.select(pattern)?);
-    }
-    // The table's order, each model once, however it was asked for.
-    let is_selected = |model: &&Model| selected.iter().any(|other| other.id == model.id);
-    Ok(catalog.models().iter().filter(is_selected).collect())
 }
 
 /// One model of a run.
@@ -65,8 +56,8 @@ pub struct PlannedModel {
     pub recipe: Arc<Recipe>,
     /// Which weights it is evaluated with.
     pub weights: ResolvedWeights,
-    /// What counting rules see of the network, at the size that the documented FLOPs were counted at.
-    pub costs: Vec<Cost>,
+    /// What its network counts by every rule, at its own size and at those that are claimed.
+    pub counts: Vec<CountRecord>,
 }
 
 /// A run as it was resolved: what will be computed, nothing of it loaded yet.
@@ -87,6 +78,10 @@ pub struct Plan {
     pub batch: usize,
     /// How far an accuracy may lie from the printed one.
     pub tolerance: AccuracyTolerance,
+    /// What is claimed of the models.
+    pub definitions: Definitions,
+    /// The cards that were selected; none where models were.
+    pub cards: Vec<String>,
     /// The command line, for the record.
     pub command: Vec<String>,
 }
@@ -94,8 +89,10 @@ pub struct Plan {
 /// What a [`Plan`] is made from.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Where models come from.
-    pub catalog: &'a Catalog,
+    /// Where models and claims come from.
+    pub definitions: &'a Definitions,
+    /// The cards whose models are measured, by name; empty selects by `patterns`.
+    pub cards: &'a [String],
     /// Ids and globs; empty selects the table.
     pub patterns: &'a [String],
     /// How images are prepared.
@@ -123,7 +120,7 @@ pub struct Request<'a> {
     pub batch: usize,
     /// Threads that decode, and on the CPU compute.
     pub threads: usize,
-    /// Tolerance over the catalog's, in percentage points.
+    /// Tolerance over the cards', in percentage points.
     pub tolerance_pp: Option<f64>,
     /// The command line, for the record.
     pub command: Vec<String>,
@@ -135,10 +132,13 @@ impl Plan {
     /// # Errors
     /// [`EvalError`] for whatever is wrong with the selection, the recipe, the device or a file.
     pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
-        let Request { catalog, patterns, weights, .. } = request;
+        let Request { definitions, cards, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files.
-        let selected = select(catalog, patterns)?;
-        let recipes = selected.iter().map(|model| request.recipe.for_model(catalog, model));
+        let selected = match cards {
+            [] => definitions.select(patterns)?,
+            cards => definitions.select_cards(cards)?,
+        };
+        let recipes = selected.iter().map(|model| request.recipe.for_model(definitions, cards, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
         let (mut dataset, data) = match request.data {
@@ -162,10 +162,10 @@ impl Plan {
         readable?;
         let parts = selected.iter().zip(recipes).zip(resolved);
         let models = parts.map(|((model, recipe), weights)| {
-            let costs = model.network().build().costs(model.counted_at());
-            let costs = costs.map_err(EvalError::shape(&model.id))?;
+            let sizes = sizes(model.input_size, &definitions.claims_of(model));
+            let counts = counts(&model.network().build(), &sizes).map_err(EvalError::shape(&model.id))?;
             model.check_crop(recipe.crop).map_err(EvalError::shape(&model.id))?;
-            Ok(PlannedModel { model: (*model).clone(), recipe, weights, costs })
+            Ok(PlannedModel { model: (*model).clone(), recipe, weights, counts })
         });
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
@@ -176,7 +176,9 @@ impl Plan {
             models,
             placement,
             batch: request.batch,
-            tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
+            tolerance: AccuracyTolerance::new(request.tolerance_pp),
+            definitions: definitions.clone(),
+            cards: cards.to_vec(),
             command: request.command,
         })
     }

@@ -4,5 +4,6 @@ pub mod compare;
 pub mod merge;
 mod merge_images;
 pub(crate) mod stored_run;
+pub mod verified;
 
 pub use stored_run::StoredRun;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
+use cards::FigureName;
 use dataset::labels::LabelSet;
 use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
@@ -20,11 +21,10 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::weights::WeightsSource;
 use eval::{
-    EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing, evaluate,
-    explain,
+    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing,
+    evaluate, explain,
 };
-use models::catalog::FigureName;
-use models::{Catalog, Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
+use models::{Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
 mod directories;
 mod explanation;
@@ -60,12 +60,13 @@ struct Options<'a> {
 }
 
 fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
-    plan_of(&Catalog::built_in(), MODEL, options)
+    plan_of(&Definitions::built_in(), MODEL, options)
 }
 
-fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan, EvalError> {
+fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Result<Plan, EvalError> {
     Plan::new(Request {
-        catalog,
+        definitions,
+        cards: &[],
         patterns: &[model.to_owned()],
         recipe: match options.keys {
             Some(keys) => RecipeArg::Stated(keys.to_owned()),

@@ -1,39 +1,33 @@
 //! The figures that a source prints for a model, to the digit, and how far one's own may lie from them.
 
-use serde::{Deserialize, Serialize};
-
-use crate::complexity::{FlopsRule, ParamsRule};
-use crate::dtype::Dtype;
-
-/// What a source prints for a model: any of the figures, or none.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Documented {
-    /// Top-1 accuracy over the 50,000 images, per cent.
-    pub top1_pct: Option<Figure>,
-    /// Top-5 accuracy, per cent.
-    pub top5_pct: Option<Figure>,
-    /// FLOPs in units of 1e9, by the source's rule.
-    pub flops_g: Option<Counted<FlopsRule>>,
-    /// Parameters in units of 1e6, by the source's rule.
-    pub params_m: Option<Counted<ParamsRule>>,
-    /// The type of numbers in which the accuracies were measured.
-    #[serde(default)]
-    pub dtype: Dtype,
-}
+use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A figure and the rule by which it was counted.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, bound = "R: DeserializeOwned")]
 pub struct Counted<R> {
     /// The figure as printed.
     pub figure: Figure,
-    /// The counting rule.
-    pub rule: R,
+    /// The counting rule; none where the source does not say it ([`UNSTATED`]).
+    #[serde(deserialize_with = "stated")]
+    pub rule: Option<R>,
     /// Side of the square input that was counted, where it matters, in pixels.
     pub input_size: Option<usize>,
     /// Decimals that mean something, where the source padded a rounder figure with zeros.
     pub decimals: Option<u32>,
+}
+
+/// The word for the rule of a figure whose source does not say how it counted.
+pub const UNSTATED: &str = "unstated";
+
+fn stated<'de, R: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<R>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = |name: String| {
+        R::deserialize(IntoDeserializer::<value::Error>::into_deserializer(name))
+            .map_err(serde::de::Error::custom)
+    };
+    (name != UNSTATED).then(|| known(name)).transpose()
 }
 
 /// A number as printed: its text, so that no digit is gained or lost.
@@ -46,7 +40,7 @@ const LONGEST_FIGURE: usize = 20;
 
 /// A figure that is known to be misprinted. Only a measurement that gives the corrected figure makes a misprint of
 /// the printed one.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Erratum {
     /// Which figure.
@@ -76,10 +70,10 @@ impl FigureName {
     pub const ALL: [Self; 4] = [Self::Top1Pct, Self::Top5Pct, Self::FlopsG, Self::ParamsM];
 
     /// Their names.
-    pub(super) const NAMES: [&str; 4] =
+    pub(crate) const NAMES: [&str; 4] =
         [Self::Top1Pct.name(), Self::Top5Pct.name(), Self::FlopsG.name(), Self::ParamsM.name()];
 
-    /// The name in the catalog and in `run.json`.
+    /// The name in cards, in `claims.csv` and in `run.json`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Top1Pct => "top1_pct",
@@ -90,7 +84,7 @@ impl FigureName {
     }
 }
 
-/// How far a model's figures may lie from the printed ones, each in its own unit.
+/// How far a row's figures may lie from the printed ones, each in its own unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerance {
@@ -136,7 +130,7 @@ impl Figure {
     /// The number in units of its decimal number `decimals`, exactly; further decimals are cut off.
     ///
     /// ```
-    /// use models::catalog::Figure;
+    /// use cards::Figure;
     ///
     /// let figure = Figure::try_from("9.198".to_owned())?;
     /// assert_eq!([figure.in_units_of(1), figure.in_units_of(3), figure.in_units_of(4)], [91, 9_198, 91_980]);

@@ -1,13 +1,15 @@
-//! What figures, tolerances and errata can be. A catalog that documents the impossible, or tolerates everything, would
+//! What figures, tolerances and errata can be. A card that claims the impossible, or tolerates everything, would
 //! make verdicts that mean nothing.
 
 use std::ops::RangeInclusive;
 
-use super::{Counted, Erratum, Figure, FigureName, Model};
-use crate::complexity::{CountingRule, FlopsRule, ParamsRule};
+use graph::complexity::{CountingRule, FlopsRule, INPUT_SIZES, ParamsRule};
+
+use crate::card::Row;
+use crate::figures::{Counted, Erratum, Figure, FigureName};
 
 /// What an accuracy can be in per cent, and how far one can lie from another in percentage points.
-pub(super) const PER_CENT: RangeInclusive<f64> = 0.0..=100.0;
+pub(crate) const PER_CENT: RangeInclusive<f64> = 0.0..=100.0;
 
 /// Decimals of an accuracy that mean something: one image of 50,000 is 0.002 %.
 const ACCURACY_DECIMALS: u32 = 6;
@@ -15,42 +17,46 @@ const ACCURACY_DECIMALS: u32 = 6;
 /// The largest count in its unit; no network comes near.
 const LARGEST_COUNT: f64 = 1e9;
 
-/// What is wrong with the figures, tolerances and errata of `model`, and what would be right.
-pub(super) fn fault(model: &Model) -> Option<String> {
+/// What is wrong with the figures, tolerances and errata of `row`, and what would be right. `path` is what stands before the
+/// figures' keys where the row was read: nothing, or `documented.` in a model's own entry.
+pub(crate) fn fault(row: &Row, path: &str) -> Option<String> {
     let figures = FigureName::ALL.into_iter().find_map(|name| {
-        let printed = printed(model, name)?;
-        of_figure(name, &format!("documented.{}", name.name()), printed)
+        let printed = row.printed(name)?;
+        of_figure(name, &format!("{path}{}", name.name()), printed)
     });
-    let documented = &model.documented;
+    let sides = || {
+        let flops = row.flops_g.as_ref().and_then(|counted| counted.input_size);
+        let params = row.params_m.as_ref().and_then(|counted| counted.input_size);
+        let own = row.input_size.map(|side| ("input_size".to_owned(), side));
+        let counted = [("flops_g", flops), ("params_m", params)];
+        let counted =
+            counted.into_iter().filter_map(|(key, side)| Some((format!("{path}{key}.input_size"), side?)));
+        own.into_iter().chain(counted).find_map(|(key, side)| of_side(&key, side))
+    };
     figures
-        .or_else(|| documented.flops_g.as_ref().and_then(|counted| of_padding(FigureName::FlopsG, counted)))
-        .or_else(|| documented.params_m.as_ref().and_then(|counted| of_padding(FigureName::ParamsM, counted)))
-        .or_else(|| model.errata.iter().enumerate().find_map(|(index, it)| of_erratum(model, index, it)))
-        .or_else(|| of_order(model))
-        .or_else(|| FigureName::ALL.into_iter().find_map(|name| of_tolerance(model, name)))
-}
-
-fn printed(model: &Model, name: FigureName) -> Option<&Figure> {
-    let documented = &model.documented;
-    match name {
-        FigureName::Top1Pct => documented.top1_pct.as_ref(),
-        FigureName::Top5Pct => documented.top5_pct.as_ref(),
-        FigureName::FlopsG => documented.flops_g.as_ref().map(|counted| &counted.figure),
-        FigureName::ParamsM => documented.params_m.as_ref().map(|counted| &counted.figure),
-    }
+        .or_else(|| row.flops_g.as_ref().and_then(|counted| of_padding(FigureName::FlopsG, path, counted)))
+        .or_else(|| row.params_m.as_ref().and_then(|counted| of_padding(FigureName::ParamsM, path, counted)))
+        .or_else(sides)
+        .or_else(|| row.errata.iter().enumerate().find_map(|(index, it)| of_erratum(row, index, it)))
+        .or_else(|| of_order(row))
+        .or_else(|| FigureName::ALL.into_iter().find_map(|name| of_tolerance(row, name)))
 }
 
 /// Decimals of the printed figure that mean something.
-fn decimals(model: &Model, name: FigureName) -> u32 {
-    let documented = &model.documented;
+fn decimals(row: &Row, name: FigureName) -> u32 {
     match name {
-        FigureName::Top1Pct | FigureName::Top5Pct => printed(model, name).map_or(0, Figure::decimals),
-        FigureName::FlopsG => documented.flops_g.as_ref().map_or(0, Counted::decimals),
-        FigureName::ParamsM => documented.params_m.as_ref().map_or(0, Counted::decimals),
+        FigureName::Top1Pct | FigureName::Top5Pct => row.printed(name).map_or(0, Figure::decimals),
+        FigureName::FlopsG => row.flops_g.as_ref().map_or(0, Counted::decimals),
+        FigureName::ParamsM => row.params_m.as_ref().map_or(0, Counted::decimals),
     }
 }
 
-fn of_figure(name: FigureName, key: &str, figure: &Figure) -> Option<String> {
+fn of_side(key: &str, side: usize) -> Option<String> {
+    let (least, most) = (INPUT_SIZES.start(), INPUT_SIZES.end());
+    (!INPUT_SIZES.contains(&side)).then(|| format!("{key} is {side}; it must be {least} to {most}"))
+}
+
+pub(crate) fn of_figure(name: FigureName, key: &str, figure: &Figure) -> Option<String> {
     let text = figure.as_str();
     let (possible, what, most) = match name {
         FigureName::Top1Pct | FigureName::Top5Pct => {
@@ -75,39 +81,39 @@ fn of_figure(name: FigureName, key: &str, figure: &Figure) -> Option<String> {
 
 /// `decimals` are those of the figure before zeros were put behind it, so there are no more of them than are printed, and
 /// nothing but zeros follows.
-fn of_padding<R>(name: FigureName, counted: &Counted<R>) -> Option<String> {
+fn of_padding<R>(name: FigureName, path: &str, counted: &Counted<R>) -> Option<String> {
     let (key, figure, decimals) = (name.name(), counted.figure.as_str(), counted.decimals?);
     let printed = counted.figure.decimals();
     if decimals > printed {
         return Some(format!(
-            "`documented.{key}.decimals` is {decimals}, but {figure} has {printed} decimals; it says how many of them mean \
+            "`{path}{key}.decimals` is {decimals}, but {figure} has {printed} decimals; it says how many of them mean \
              something, so leave it out or write 0 to {printed}"
         ));
     }
     let rest = counted.figure.in_units_of(printed) % 10_u128.pow(printed - decimals);
     (rest != 0).then(|| {
         format!(
-            "`documented.{key}.decimals` is {decimals}, but other digits than zeros follow in {figure}; it is for figures \
+            "`{path}{key}.decimals` is {decimals}, but other digits than zeros follow in {figure}; it is for figures \
              that were padded with zeros, so leave it out"
         )
     })
 }
 
-fn of_erratum(model: &Model, index: usize, erratum: &Erratum) -> Option<String> {
+fn of_erratum(row: &Row, index: usize, erratum: &Erratum) -> Option<String> {
     let (name, corrected) = (erratum.figure, &erratum.corrected);
     let key = name.name();
-    let Some(printed) = printed(model, name) else {
+    let Some(printed) = row.printed(name) else {
         return Some(format!(
             "there is an erratum of `{key}`, which is not documented; leave the erratum out"
         ));
     };
-    if model.errata[..index].iter().any(|other| other.figure == name) {
+    if row.errata[..index].iter().any(|other| other.figure == name) {
         return Some(format!("there are two errata of `{key}`; leave one of them out"));
     }
     if let Some(fault) = of_figure(name, &format!("errata.corrected` of `{key}"), corrected) {
         return Some(fault);
     }
-    if corrected.decimals() < decimals(model, name) {
+    if corrected.decimals() < decimals(row, name) {
         return Some(format!(
             "the erratum of `{key}` corrects {} to {}, which has fewer decimals; write it as it should have been printed",
             printed.as_str(),
@@ -121,8 +127,8 @@ fn of_erratum(model: &Model, index: usize, erratum: &Erratum) -> Option<String> 
 }
 
 /// An image whose best class is right has a right one among five.
-fn of_order(model: &Model) -> Option<String> {
-    let meant = |name| model.erratum(name).map(|erratum| &erratum.corrected).or_else(|| printed(model, name));
+pub(crate) fn of_order(row: &Row) -> Option<String> {
+    let meant = |name| row.erratum(name).map(|erratum| &erratum.corrected).or_else(|| row.printed(name));
     let (top1, top5) = (meant(FigureName::Top1Pct)?, meant(FigureName::Top5Pct)?);
     (top1.value() > top5.value()).then(|| {
         format!(
@@ -133,8 +139,8 @@ fn of_order(model: &Model) -> Option<String> {
     })
 }
 
-fn of_tolerance(model: &Model, name: FigureName) -> Option<String> {
-    let (tolerance, key) = (model.tolerance.of(name)?, name.name());
+fn of_tolerance(row: &Row, name: FigureName) -> Option<String> {
+    let (tolerance, key) = (row.tolerance.of(name)?, name.name());
     match name {
         FigureName::Top1Pct | FigureName::Top5Pct => (!PER_CENT.contains(&tolerance)).then(|| {
             format!(
@@ -142,7 +148,7 @@ fn of_tolerance(model: &Model, name: FigureName) -> Option<String> {
             )
         }),
         FigureName::FlopsG | FigureName::ParamsM => {
-            let printed = printed(model, name).map_or(LARGEST_COUNT, Figure::value);
+            let printed = row.printed(name).map_or(LARGEST_COUNT, Figure::value);
             // By half of the figure, FLOPs and multiply-accumulates are one.
             let possible = (0.0..printed / 2.0).contains(&tolerance);
             (!possible).then(|| {
