@@ -115,13 +115,16 @@ fn figures(args: &Args, subject: &Counted<'_>) -> Result<[FigureRecord; 2], Eval
         return Ok([flops, params]);
     }
     // As the model counted at another size, which nobody documented.
-    let elsewhere = Model { input_size: size, ..model.clone() };
-    let claim = subject.claim.cloned();
-    let mut row = claim.as_ref().map(|claim| claim.row.clone());
+    let mut elsewhere = model.clone();
+    elsewhere.input_size = size;
+    let mut row = subject.claim.map(|claim| claim.row.clone());
     if let Some(flops) = row.as_mut().and_then(|row| row.flops_g.as_mut()) {
         flops.input_size = Some(size);
     }
-    let claim = claim.zip(row.as_ref()).map(|(claim, row)| Claim { row, ..claim });
+    let mut claim = subject.claim.cloned();
+    if let (Some(claim), Some(row)) = (&mut claim, &row) {
+        claim.row = row;
+    }
     let [mut flops, params] =
         Counted { model: &elsewhere, claim: claim.as_ref(), network: subject.network }.figures(size)?;
     if flops.documented.is_some() {

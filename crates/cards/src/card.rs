@@ -127,9 +127,13 @@ impl Row {
         }
     }
 
-    /// The erratum about `figure`, if there is one.
+    /// The erratum about `figure` as it is printed, if there is one.
     pub fn erratum(&self, figure: FigureName) -> Option<&Erratum> {
-        self.errata.iter().find(|erratum| erratum.figure == figure)
+        let is_about = |erratum: &&Erratum| {
+            let printed = erratum.printed.as_ref();
+            erratum.figure == figure && printed.is_none_or(|printed| Some(printed) == self.printed(figure))
+        };
+        self.errata.iter().find(is_about)
     }
 
     /// The name of the rule by which `figure` was counted: nothing for an accuracy, and where the source does not say it.

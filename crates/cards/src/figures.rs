@@ -45,6 +45,8 @@ const LONGEST_FIGURE: usize = 20;
 pub struct Erratum {
     /// Which figure.
     pub figure: FigureName,
+    /// The misprint itself, where the erratum is about no other print.
+    pub printed: Option<Figure>,
     /// What should have been printed, to the digit.
     pub corrected: Figure,
     /// Why it is taken for a misprint.

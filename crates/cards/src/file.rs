@@ -92,8 +92,9 @@ const PARAMS: [Key; 4] = [
     Key::may("decimals", Kind::Whole, "decimals = 1"),
 ];
 
-const ERRATUM: [Key; 3] = [
+const ERRATUM: [Key; 4] = [
     Key::must("figure", Kind::OneOf(&FigureName::NAMES), r#"figure = "flops_g""#),
+    Key::may("printed", FIGURE, r#"printed = "15.241""#),
     Key::must(
         "corrected",
         FIGURE,

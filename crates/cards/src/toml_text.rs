@@ -54,6 +54,7 @@ fn row(row: &Row) -> String {
     for erratum in &row.errata {
         text += "\n[[rows.errata]]\n";
         pair(&mut text, "figure", Some(erratum.figure.name()));
+        pair(&mut text, "printed", erratum.printed.as_ref().map(|figure| figure.as_str()));
         pair(&mut text, "corrected", Some(erratum.corrected.as_str()));
         pair(&mut text, "reason", Some(&erratum.reason));
     }

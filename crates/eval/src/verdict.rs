@@ -175,7 +175,7 @@ mod tests {
 
     fn erratum(figure: FigureName, corrected: &str) -> Erratum {
         let corrected = Figure::try_from(corrected.to_owned()).unwrap();
-        Erratum { figure, corrected, reason: "digits transposed".to_owned() }
+        Erratum { figure, printed: None, corrected, reason: "digits transposed".to_owned() }
     }
 
     /// Counts by `thop` at 224 pixels of timm's six networks, and what the table prints of twice as much: twice the

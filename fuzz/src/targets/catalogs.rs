@@ -93,10 +93,10 @@ pub(super) const ARGUMENTS: Target = Target {
     read: read_arguments,
 };
 
-pub(super) static BUILT_IN: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
+static BUILT_IN: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
 
 /// The same with the built-in cards.
-static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(Definitions::built_in);
+pub(super) static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(Definitions::built_in);
 
 /// What a network counts; which one matters little, and a small one is quick.
 static COUNTS: LazyLock<Vec<CountRecord>> = LazyLock::new(|| {

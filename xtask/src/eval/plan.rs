@@ -45,6 +45,8 @@ pub(super) fn text(
         lines.push(("images", images(standing, explains)));
         add(&mut text, "    ", &lines);
     }
+    text += "Judged by\n";
+    add(&mut text, "  ", &cards(plan));
     text += "Data\n";
     add(&mut text, "  ", &data(plan));
     text += "Computed\n";
@@ -75,6 +77,27 @@ fn add(text: &mut String, indent: &str, lines: &[(&str, String)]) {
     for (name, value) in lines {
         *text += &format!("{indent}{name:<8} {value}\n");
     }
+}
+
+/// The cards that claim something of the models, and what the selected ones claim of models that are not here.
+fn cards(plan: &Plan) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    for card in plan.definitions.cards().all() {
+        let claimed = plan.models.iter().filter(|planned| card.rows_of(&planned.model.id).next().is_some()).count();
+        let selected = if plan.cards.contains(&card.name) { ", selected" } else { "" };
+        if claimed > 0 {
+            lines.push(("card", format!("{}: {claimed} of the models{selected}", card.name)));
+        }
+        let absent = card.rows.iter().filter(|row| plan.definitions.catalog().get(&row.model).is_none());
+        let absent: Vec<&str> = absent.map(|row| row.model.as_str()).collect();
+        if !selected.is_empty() && !absent.is_empty() {
+            lines.push(("", format!("not measured, because there is no such model here: {}", absent.join(", "))));
+        }
+    }
+    if lines.is_empty() {
+        lines.push(("card", "none claims anything of the models".to_owned()));
+    }
+    lines
 }
 
 /// What the images are.

@@ -6,7 +6,7 @@ use models::complexity::{CountingRule, FlopsRule, ParamsRule};
 
 use super::counts::{CountRecord, find};
 use crate::definitions::Claim;
-use crate::record::{AccuracyTolerance, FigureRecord};
+use crate::record::FigureRecord;
 use crate::verdict::{Judgement, Verdict, judge_count};
 
 /// What is known of a model's FLOPs and parameters.
