@@ -9,7 +9,9 @@ mod convolution;
 mod image;
 mod linear;
 mod max_pool;
+mod pad;
 mod scale;
+mod window_mean;
 
 pub use activation::Activation;
 pub use add::Add;
@@ -19,7 +21,9 @@ pub use convolution::{Convolution, ConvolutionWeights};
 pub use image::Image;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
+pub use pad::{Pad, PadWith};
 pub use scale::Scale;
+pub use window_mean::AveragePool;
 
 use crate::complexity::Cost;
 use crate::parameter::Parameter;
@@ -78,7 +82,19 @@ macro_rules! operations {
     };
 }
 
-operations![Image, Convolution, BatchNorm, Activation, MaxPool, Add, GlobalAveragePool, Scale, Linear];
+operations![
+    Image,
+    Convolution,
+    BatchNorm,
+    Activation,
+    MaxPool,
+    Add,
+    GlobalAveragePool,
+    Scale,
+    Linear,
+    AveragePool,
+    Pad,
+];
 
 impl Operation {
     /// What a person calls it.

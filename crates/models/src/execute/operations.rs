@@ -4,9 +4,12 @@
 use burn::module::Param;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::MaxPool2dConfig;
+use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
+use burn::tensor::ops::PadMode;
 use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
-use graph::operations::{BatchNorm, Convolution, ConvolutionWeights, Linear, MaxPool};
+use graph::operations::{
+    AveragePool, BatchNorm, Convolution, ConvolutionWeights, Linear, MaxPool, Pad, PadWith,
+};
 use graph::{Activation, Operation, Weights};
 
 use super::{Compute, Flow};
@@ -28,6 +31,8 @@ pub(super) fn load<W: Weights>(
         Operation::BatchNorm(norm) => batch_norm(norm, weights, on)?,
         &Operation::Activation(activation) => self::activation(activation),
         Operation::MaxPool(pool) => max_pool(pool),
+        Operation::AveragePool(pool) => average_pool(pool),
+        Operation::Pad(pad) => self::pad(pad),
         Operation::Add(_) => Box::new(add),
         Operation::GlobalAveragePool(_) => Box::new(global_average_pool),
         Operation::Scale(scale) => {
@@ -156,6 +161,25 @@ fn max_pool(pool: &MaxPool) -> Compute {
         .with_ceil_mode(pool.ceil_mode)
         .init();
     Box::new(move |x| Flow::Map(pool.forward(Flow::only(x).into_map())))
+}
+
+fn average_pool(pool: &AveragePool) -> Compute {
+    let window = pool.window;
+    // Families have no other.
+    debug_assert!(!pool.ceil_mode && window.dilation == [1; 2], "{pool:?}");
+    let pool = AvgPool2dConfig::new(window.kernel)
+        .with_strides(window.stride)
+        .with_padding(window::to_burn(window.padding))
+        .with_count_include_pad(pool.count_padding)
+        .init();
+    Box::new(move |x| Flow::Map(pool.forward(Flow::only(x).into_map())))
+}
+
+fn pad(pad: &Pad) -> Compute {
+    let [_, rows, columns] = [0, 1, 2].map(|axis| pad.widths[axis]);
+    let PadWith::Constant(number) = pad.with;
+    let frame = (columns[0], columns[1], rows[0], rows[1]);
+    Box::new(move |x| Flow::Map(Flow::only(x).into_map().pad(frame, PadMode::Constant(number))))
 }
 
 fn add(inputs: Vec<Flow>) -> Flow {
