@@ -10,6 +10,7 @@
 //! * [`judge`], [`record`], [`report`]: figures with their verdicts, for machines and for people;
 //! * [`explain`](mod@explain): what each factor of a recipe does;
 //! * [`stored`]: runs read back, judged anew, compared with each other, and shards merged;
+//! * [`prepare`](mod@prepare): inputs for devices that run elsewhere;
 //! * [`score`](mod@score): predictions made elsewhere;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
@@ -21,6 +22,7 @@ pub mod logs;
 pub mod metrics;
 pub mod parity;
 pub mod plan;
+pub mod prepare;
 pub mod provenance;
 pub mod record;
 pub mod report;

@@ -12,7 +12,7 @@ use models::{DeviceName, Dtype, Model, Placement};
 use crate::EvalError;
 use crate::definitions::Definitions;
 use crate::judge::counts::{CountRecord, counts, sizes};
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
@@ -122,8 +122,8 @@ pub struct Request<'a> {
     pub threads: usize,
     /// Tolerance over the cards', in percentage points.
     pub tolerance_pp: Option<f64>,
-    /// The command line, for the record.
-    pub command: Vec<String>,
+    /// Program and command line, for the record.
+    pub invocation: Invocation,
 }
 
 impl Plan {
@@ -171,7 +171,7 @@ impl Plan {
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
             shard: request.shard,
-            environment: Environment::current(),
+            environment: Environment::of(&request.invocation.git_revision),
             dataset,
             models,
             placement,
@@ -179,7 +179,7 @@ impl Plan {
             tolerance: AccuracyTolerance::new(request.tolerance_pp),
             definitions: definitions.clone(),
             cards: cards.to_vec(),
-            command: request.command,
+            command: request.invocation.command,
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use dataset::KnownLabels;
 use dataset::labels::LabelSet;
+use eval::provenance::Invocation;
 use eval::record::{AccuracyTolerance, RunRecord};
 use eval::report::{self, Style};
 use eval::score;
@@ -192,7 +193,17 @@ fn read_run(damaged: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
             }
         }
     }
-    if outcome.of(merge(&[run], &merged, true, (&DEFINITIONS, &[]), None, Vec::new())).is_some() {
+    if outcome
+        .of(merge(
+            &[run],
+            &merged,
+            true,
+            (&DEFINITIONS, &[]),
+            None,
+            Invocation { command: Vec::new(), git_revision: "0".to_owned() },
+        ))
+        .is_some()
+    {
         outcome.say(kept_probabilities(&merged));
     }
 }

@@ -6,11 +6,12 @@ use toml::{Table, Value};
 
 use crate::tidy::Tree;
 
-/// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels -> graph`, `cards`
+/// What of this workspace each crate may use, in the tests too: `xtask -> cli -> eval -> models -> kernels -> graph`, `cards`
 /// beside `models`, and `dataset` under all but `kernels` and `graph`.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("benches", &["dataset", "graph", "kernels", "models"]),
     ("cards", &["dataset", "graph", "toml-keys"]),
+    ("cli", &["cards", "dataset", "eval", "models"]),
     ("dataset", &[]),
     ("eval", &["cards", "dataset", "models"]),
     ("fuzz", &["cards", "dataset", "eval", "models"]),
@@ -21,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("models", &["dataset", "graph", "kernels", "models", "toml-keys", "workspace-hack"]),
     ("toml-keys", &["dataset"]),
     ("workspace-hack", &[]),
-    ("xtask", &["cards", "dataset", "eval", "models"]),
+    ("xtask", &["cli", "dataset", "eval", "models"]),
 ];
 
 const ROOT: &str = "Cargo.toml";

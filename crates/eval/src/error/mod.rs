@@ -278,6 +278,22 @@ pub enum EvalError {
         /// The first of them.
         first: String,
     },
+    /// A manifest of prepared inputs that cannot be used.
+    #[error("{}: {reason}. Give the manifest.json that `prepare` wrote, or its folder", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Inputs cannot be written to a folder.
+    #[error("nothing is prepared in {}: {reason}", path.display())]
+    NotPrepared {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
     /// Runs that do not make up one evaluation.
     #[error("cannot merge {}: {reason}", path.display())]
     Merge {

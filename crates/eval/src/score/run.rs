@@ -18,7 +18,7 @@ use crate::definitions::{Definitions, shown};
 use crate::logs::digests::hex;
 use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{
     AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RecipeId, RunRecord, RunState,
     SCHEMA_VERSION,
@@ -48,8 +48,8 @@ pub struct ScoreRun<'a> {
     pub out: &'a Path,
     /// Whether an earlier run there is to be deleted.
     pub fresh: bool,
-    /// The command line, for the record.
-    pub command: Vec<String>,
+    /// Program and command line, for the record.
+    pub invocation: Invocation,
 }
 
 /// Writes `predictions`, which [`super::score`] has scored, as a run directory.
@@ -70,8 +70,8 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         state: RunState::Finished,
-        command: run.command.clone(),
-        environment: Environment::current(),
+        command: run.invocation.command.clone(),
+        environment: Environment::of(&run.invocation.git_revision),
         device: ELSEWHERE.to_owned(),
         dtype: Dtype::default(),
         sessions: Vec::new(),
@@ -255,7 +255,7 @@ mod tests {
             tolerance: AccuracyTolerance::new(None),
             out: &out,
             fresh: false,
-            command: vec!["test".to_owned()],
+            invocation: Invocation { command: vec!["test".to_owned()], git_revision: "0".to_owned() },
         };
         // Once more tells the same.
         write(&predictions, &run).unwrap();
@@ -340,7 +340,7 @@ mod tests {
                 tolerance: AccuracyTolerance::new(None),
                 out: &out,
                 fresh: true,
-                command: Vec::new(),
+                invocation: Invocation { command: Vec::new(), git_revision: "0".to_owned() },
             };
             let error = write(&predictions, &run).unwrap_err().to_string();
             assert!(error.contains("would be overwritten. Choose another --out"), "{error}");

@@ -11,7 +11,7 @@ use crate::EvalError;
 use crate::definitions::Definitions;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{RunRecord, Session};
 use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
 use crate::run_dir::{Finished, RunDir, RunIdentity};
@@ -48,7 +48,7 @@ pub fn merge(
     fresh: bool,
     (definitions, cards): (&Definitions, &[String]),
     data: Option<&Path>,
-    command: Vec<String>,
+    invocation: Invocation,
 ) -> Result<RunRecord, EvalError> {
     check_apart(runs, out)?;
     let mut parts = runs.iter().map(|path| part(path)).collect::<Result<Vec<_>, _>>()?;
@@ -59,8 +59,8 @@ pub fn merge(
         return Err(refused(out, "no runs were given".to_owned()));
     };
     let mut record = RunRecord {
-        command,
-        environment: Environment::current(),
+        environment: Environment::of(&invocation.git_revision),
+        command: invocation.command,
         sessions: parts.iter().flat_map(ShardRun::sessions).collect(),
         shard: None,
         models: Vec::new(),

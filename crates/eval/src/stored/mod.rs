@@ -1,6 +1,7 @@
 //! Runs read back: judged anew, compared with each other, shards made one run.
 
 pub mod compare;
+pub mod gate;
 pub mod merge;
 mod merge_images;
 pub(crate) mod stored_run;

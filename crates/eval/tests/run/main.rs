@@ -14,6 +14,7 @@ use dataset::labels::LabelSet;
 use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
+use eval::provenance::Invocation;
 use eval::record::{RunRecord, RunState};
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::stored::StoredRun;
@@ -85,8 +86,12 @@ fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Res
         batch: options.batch.unwrap_or(2),
         threads: 2,
         tolerance_pp: options.tolerance_pp,
-        command: vec!["test".to_owned()],
+        invocation: invocation(),
     })
+}
+
+fn invocation() -> Invocation {
+    Invocation { command: vec!["test".to_owned()], git_revision: "abcdef0123456789".to_owned() }
 }
 
 /// Stops a run after a number of images, as Ctrl-C would.

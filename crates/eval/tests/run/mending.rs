@@ -173,7 +173,7 @@ fn two_models(definitions: &Definitions, data: &Path) -> Result<Plan, EvalError>
         batch: 2,
         threads: 2,
         tolerance_pp: None,
-        command: vec!["test".to_owned()],
+        invocation: invocation(),
     })
 }
 

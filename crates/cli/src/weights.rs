@@ -14,6 +14,7 @@ use models::catalog::PublishedWeights;
 
 use crate::options::Select;
 use crate::output::note;
+use crate::program::command;
 use crate::progress::Download;
 use crate::{EXIT_HOLDS, EXIT_WRONG, output};
 
@@ -105,7 +106,8 @@ fn on_each(
     text += &selected.passed_over();
     if !bad.is_empty() {
         text += &format!(
-            "Not here, or not the published file; `cargo xtask weights fetch{}` gets them from\n{addresses}",
+            "Not here, or not the published file; `{}{}` gets them from\n{addresses}",
+            command("weights fetch"),
             select.select.as_arguments()
         );
     }

@@ -1,4 +1,4 @@
-//! Printing that survives a closed pipe (`cargo xtask ... | head`), which the standard macros do not, and in which names of
+//! Printing that survives a closed pipe (`... | head`), which the standard macros do not, and in which names of
 //! files and messages from elsewhere are text: no command to a terminal, nor to the runner of a GitHub job.
 
 use std::io::{ErrorKind, Write};
@@ -10,7 +10,7 @@ use eval::report::visible;
 ///
 /// # Errors
 /// When standard output cannot be written for another reason than that nobody reads it any more.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+pub fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(inert(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -32,7 +32,7 @@ pub(crate) fn step_summary(report: &str) {
 
 /// Prints a line to standard error, where all goes that is not a result. That nobody reads it, or its
 /// disk is full, is no reason to end an evaluation. Further lines are moved in, so that each that is not is ours.
-pub(crate) fn note(line: &str) {
+pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", inert(line).replace('\n', "\n  "));
 }
 

@@ -12,6 +12,7 @@ use eval::record::AccuracyTolerance;
 use eval::report::Style;
 use eval::stored::StoredRun;
 use eval::stored::compare::{Comparison, Flips, ModelComparison, Over};
+use eval::stored::gate::{Gate, GateResult};
 
 use crate::conclusion::{require, require_comparable, show};
 use crate::options::{JudgedBy, tolerance};
@@ -30,7 +31,8 @@ const SHOWN: usize = 10;
 ///
 /// Against another run, the images that changed sides are named, by top-1 and by top-5; McNemar's exact p says how likely
 /// flips so uneven are if both runs are equally good. The exit code is 1 when an accuracy differs by more than
-/// the tolerance, in either direction. Both runs have to be over the same images.
+/// the tolerance, in either direction; with --max-drop or --at-least-pct-of when it falls below that, and a gain fails nothing.
+/// Both runs have to be over the same images.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A run directory
@@ -44,6 +46,19 @@ pub(crate) struct Args {
     /// How far an accuracy may lie from the other, in percentage points [default: the card's]
     #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true)]
     tolerance: Option<f64>,
+
+    /// Against a run: how far an accuracy may drop, in percentage points; however much it gains
+    #[arg(long, value_name = "PP", value_parser = tolerance, conflicts_with = "tolerance", allow_negative_numbers = true)]
+    max_drop: Option<f64>,
+
+    /// Take the images for a sample: --max-drop holds where the drop is below it with this confidence, in per cent (one-sided,
+    /// paired by image; Tango's score interval). Few images show little, and fail
+    #[arg(long, value_name = "C", value_parser = confidence, requires = "max_drop", allow_negative_numbers = true)]
+    confidence: Option<f64>,
+
+    /// Against a run: an accuracy has to be at least so many per cent of the other (99 is MLPerf's rule for reduced precision)
+    #[arg(long, value_name = "P", value_parser = share, conflicts_with_all = ["tolerance", "max_drop"], allow_negative_numbers = true)]
+    at_least_pct_of: Option<f64>,
 
     /// Write every image that changed sides to a CSV file; its column k is 1 where the best class did, 5 where the best five
     #[arg(long, value_name = "FILE")]
@@ -74,20 +89,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         if args.shared {
             anyhow::bail!("--shared goes with --against RUN: the documented table is about all images");
         }
+        if args.max_drop.is_some() || args.at_least_pct_of.is_some() {
+            anyhow::bail!(
+                "--max-drop and --at-least-pct-of go with --against RUN: they compare image by image, and the documented table \
+                 has none. How far an accuracy may lie from a documented one is --tolerance"
+            );
+        }
         let record = run.judged(&definitions, &cards, args.tolerance)?;
         return require_comparable(args.require_comparable, &record, show(&record, "")?);
     }
     let against = StoredRun::open(&args.against)?;
     let over = if args.shared { Over::Shared } else { Over::All };
     let comparison = eval::stored::compare::compare(&run, &against, over)?;
-    let gates: Vec<Gate> = (comparison.models.iter())
-        .map(|model| Gate::of(&model.id, AccuracyTolerance::new(args.tolerance), (&definitions, &cards)))
-        .collect();
+    let of = |model| Gates::of(model, args, (&definitions, &cards));
+    let gates: Vec<Gates> = comparison.models.iter().map(of).collect();
     if let Some(path) = &args.flips {
         write_flips(path, &comparison).with_context(|| format!("cannot write {}", path.display()))?;
     }
     output::print(&text(&comparison, &gates))?;
-    let differs = comparison.models.iter().zip(&gates).any(|(model, gate)| !gate.holds(model));
+    let differs = gates.iter().any(|gates| !gates.top1.holds || !gates.top5.holds);
     require(
         args.require_comparable,
         &not_compared(&comparison),
@@ -105,39 +125,52 @@ fn not_compared(comparison: &Comparison) -> Vec<String> {
     comparison.only_in_one.iter().cloned().chain(images).collect()
 }
 
-/// How far a model's accuracies may lie from the other run's, in percentage points.
-struct Gate {
-    top1_pp: f64,
-    top5_pp: f64,
+/// What the gate says of a model's accuracies.
+struct Gates {
+    top1: GateResult,
+    top5: GateResult,
 }
 
-impl Gate {
-    /// By the first of the cards that claims something of the model; one of which nothing is claimed has the tolerance that
-    /// holds for all.
-    fn of(id: &str, tolerance: AccuracyTolerance, (definitions, cards): (&Definitions, &[String])) -> Self {
-        let model = definitions.catalog().get(id);
-        let claims = model.map(|model| definitions.claims_of(model)).unwrap_or_default();
+impl Gates {
+    /// The tolerance is that of the first of the cards that claims something of the model; one of which nothing is claimed has
+    /// that which holds for all.
+    fn of(model: &ModelComparison, args: &Args, (definitions, cards): (&Definitions, &[String])) -> Self {
+        let tolerance = AccuracyTolerance::new(args.tolerance);
+        let entry = definitions.catalog().get(&model.id);
+        let claims = entry.map(|entry| definitions.claims_of(entry)).unwrap_or_default();
         let is_selected = |claim: &&eval::Claim<'_>| cards.is_empty() || cards.contains(&claim.card.name);
         let claim = claims.iter().find(is_selected);
-        let of = |figure| claim.map_or(tolerance.tolerance_pp, |claim| tolerance.of(claim, figure));
-        Self { top1_pp: of(FigureName::Top1Pct), top5_pp: of(FigureName::Top5Pct) }
+        let gate = |figure| match (args.max_drop, args.at_least_pct_of) {
+            (Some(drop_pp), _) => Gate::MaxDrop { drop_pp, confidence_pct: args.confidence },
+            (None, Some(share_pct)) => Gate::AtLeastPctOf { share_pct },
+            (None, None) => Gate::Within {
+                tolerance_pp: claim.map_or(tolerance.tolerance_pp, |claim| tolerance.of(claim, figure)),
+            },
+        };
+        Self {
+            top1: gate(FigureName::Top1Pct).judge(model.top1_paired()),
+            top5: gate(FigureName::Top5Pct).judge(model.top5_paired()),
+        }
     }
+}
 
-    fn holds(&self, model: &ModelComparison) -> bool {
-        within(model.top1_change_pp(), self.top1_pp) && within(model.top5_change_pp(), self.top5_pp)
+/// Reads `--confidence`.
+fn confidence(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (50.0..100.0).contains(&value) => Ok(value),
+        _ => Err("a number of per cent from 50 to below 100 is needed, such as 95".to_owned()),
     }
 }
 
-fn within(change_pp: f64, tolerance_pp: f64) -> bool {
-    change_pp.abs() <= tolerance_pp + 1e-9
+/// Reads `--at-least-pct-of`.
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 100.0 => Ok(value),
+        _ => Err("a number of per cent above 0 and up to 100 is needed, such as 99".to_owned()),
+    }
 }
 
-fn gate_words(change_pp: f64, tolerance_pp: f64) -> String {
-    let side = if within(change_pp, tolerance_pp) { "within" } else { "exceeded" };
-    format!("{side} {tolerance_pp} pp")
-}
-
-fn text(comparison: &Comparison, gates: &[Gate]) -> String {
+fn text(comparison: &Comparison, gates: &[Gates]) -> String {
     let header = ["model", "figure", "run", "against", "change", "flips", "McNemar's p", "gate"];
     let mut table = Style::Terminal.table(&header);
     for (model, gate) in comparison.models.iter().zip(gates) {
@@ -156,7 +189,7 @@ fn text(comparison: &Comparison, gates: &[Gate]) -> String {
             format!("{:+.3} pp", model.top1_change_pp()),
             top1.0,
             top1.1,
-            gate_words(model.top1_change_pp(), gate.top1_pp),
+            gate.top1.words.clone(),
         ]);
         table.add_row([
             String::new(),
@@ -166,7 +199,7 @@ fn text(comparison: &Comparison, gates: &[Gate]) -> String {
             format!("{:+.3} pp", model.top5_change_pp()),
             top5.0,
             top5.1,
-            gate_words(model.top5_change_pp(), gate.top5_pp),
+            gate.top5.words.clone(),
         ]);
     }
     let mut text: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();

@@ -7,13 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use eval::provenance::Invocation;
 
 use crate::EXIT_INTERRUPTED;
 use crate::output::note;
+use crate::program::{Program, REVISION};
 
 /// The first signal asks for a stop, which `message` says; the second ends the process, which loses the
 /// batch at hand and nothing else.
-pub(crate) fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+///
+/// # Errors
+/// Where the system lets nobody watch for signals.
+pub fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -26,16 +31,21 @@ pub(crate) fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<Atomic
     Ok(stop)
 }
 
-/// The command as a person gave it.
-pub(crate) fn command_line() -> Vec<String> {
+/// This program, and the command as a person gave it.
+pub(crate) fn invocation() -> Invocation {
+    let words = Program::running().words().iter().map(|&word| word.to_owned());
     let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    ["cargo", "xtask"].map(str::to_owned).into_iter().chain(arguments).collect()
+    Invocation { command: words.chain(arguments).collect(), git_revision: REVISION.to_owned() }
 }
 
-/// The checkout: cargo tells where the manifest is, whatever folder the command is given in. The program
-/// alone uses the current folder.
-pub(crate) fn checkout() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+/// The folder in which `reports/runs` is: for `cargo xtask` the checkout, since cargo tells where the manifest is, whatever
+/// folder the command is given in; for the program alone the current folder.
+pub fn checkout() -> PathBuf {
+    // Another package's manifest, where the program is called by a Cargo command of its own, says nothing of this one.
+    let manifest = match Program::running() {
+        Program::Xtask => std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+        Program::Alone => None,
+    };
     manifest.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned()
 }
 

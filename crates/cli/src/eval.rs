@@ -20,7 +20,7 @@ use models::{DeviceName, Dtype};
 use crate::conclusion::{conclude, require_comparable};
 use crate::options::{CatalogArgs, tolerance};
 use crate::output::note;
-use crate::process::{checkout, command_line, processors, stop_on_signal};
+use crate::process::{checkout, invocation, processors, stop_on_signal};
 use crate::progress::{Count, Watch};
 use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, output};
 
@@ -71,12 +71,13 @@ pub(crate) struct Args {
 
     /// source (each model's own, or that of the card's row), card (the one that the selected card's page states for all its rows;
     /// without --card the table's, 342 pixels, bilinear), or one for all models: a recipe's name (docs/recipes.md, or
-    /// one of --catalog), or its keys, as in
-    /// resize=short:256,filter=pil-bilinear,crop=224,mean=imagenet,std=imagenet
+    /// one of --catalog), its keys, as in
+    /// resize=short:256,filter=pil-bilinear,crop=224,mean=imagenet,std=imagenet, or a file that states one: timm's
+    /// config.json, Hugging Face's preprocessor_config.json, VastModelZOO's *-vdsp_params.json, or keys in TOML
     #[arg(long, value_name = "RECIPE", default_value = "source")]
     recipe: String,
 
-    /// Where to compute: flex; ndarray, wgpu, vulkan or cuda, which `cargo xtask` builds in when it is named
+    /// Where to compute: flex; ndarray, wgpu, vulkan or cuda, where they are built in
     #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
     device: DeviceName,
 
@@ -172,7 +173,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             batch: args.batch.into(),
             threads: args.threads.map_or_else(processors, usize::from),
             tolerance_pp: args.tolerance,
-            command: command_line(),
+            invocation: invocation(),
         })
     };
     let runs = checkout().join("reports").join("runs");

@@ -10,7 +10,7 @@ use eval::stored::StoredRun;
 use crate::conclusion::conclude;
 use crate::options::JudgedBy;
 use crate::output::note;
-use crate::process::command_line;
+use crate::process::invocation;
 
 /// Makes one run of the shards of an evaluation
 ///
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         args.fresh,
         (&definitions, &cards),
         args.data.as_deref(),
-        command_line(),
+        invocation(),
     )?;
     if let Some(builds) = differing_builds(&record.sessions) {
         note(&format!("warning: {builds}"));

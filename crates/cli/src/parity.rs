@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
 
-    /// Where to compute: flex; ndarray, wgpu, vulkan or cuda, which `cargo xtask` builds in when it is named
+    /// Where to compute: flex; ndarray, wgpu, vulkan or cuda, where they are built in
     #[arg(long, value_name = "NAME", default_value_t = DeviceName::Flex)]
     device: DeviceName,
 

@@ -15,7 +15,7 @@ use eval::verdict::{Judgement, Verdict};
 
 use crate::conclusion::require;
 use crate::options::{JudgedBy, tolerance};
-use crate::process::command_line;
+use crate::process::invocation;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
 /// Scores predictions that another program made
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             tolerance: AccuracyTolerance::new(args.tolerance),
             out,
             fresh: args.fresh,
-            command: command_line(),
+            invocation: invocation(),
         };
         eval::score::run::write(&predictions, &run)?;
         text += &format!("Run directory: {}\n", out.display());
