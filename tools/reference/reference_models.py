@@ -24,7 +24,8 @@ _MODELS = tomllib.loads((REPOSITORY / "datasets" / "catalog.toml").read_text())[
 _NETWORKS = [m for m in _MODELS if m["id"].replace("/", "-") == m["network"]]
 
 IDS = [m["id"] for m in _NETWORKS]
-TABLE = [m["id"] for m in _NETWORKS if m.get("in_table", True)]
+_CARD = tomllib.loads((REPOSITORY / "datasets" / "cards" / "xception.toml").read_text())
+TABLE = [row["model"] for row in _CARD["rows"] if row["model"] in IDS]
 RECIPE = {m["id"]: m["recipe"] for m in _NETWORKS}
 SIDE = {m["id"]: m["input_size"] for m in _NETWORKS}
 
