@@ -31,14 +31,16 @@ fn with(text: &str) -> Result<Definitions, eval::EvalError> {
 
 fn counts_of(definitions: &Definitions, row: &Row) -> Vec<CountRecord> {
     let model = definitions.catalog().get(&row.model).unwrap();
-    let mut sizes = vec![model.input_size, row.flops_g.as_ref().unwrap().input_size.unwrap_or(model.input_size)];
+    let mut sizes =
+        vec![model.input_size, row.flops_g.as_ref().unwrap().input_size.unwrap_or(model.input_size)];
     sizes.dedup();
     counts(&model.network().build(), &sizes).unwrap()
 }
 
 /// `figure` with its digit number `index` from the end one more or one less.
 fn changed(figure: &str, index: usize, up: bool) -> String {
-    let digits: Vec<usize> = figure.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
+    let digits: Vec<usize> =
+        figure.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
     let at = digits[digits.len() - 1 - index];
     let digit = figure[at..=at].parse::<u8>().unwrap();
     let other = if up { (digit + 1) % 10 } else { (digit + 9) % 10 };
@@ -71,7 +73,8 @@ fn a_figure_that_was_changed_is_flagged() {
                 let model = definitions.catalog().get(&row.model).unwrap();
                 let claims = definitions.claims_of(model);
                 assert_eq!(claims.len(), 2, "{}", row.model);
-                let verdict = |claim: usize| complexity_figures(model, Some(&claims[claim]), &counts)[index].verdict;
+                let verdict =
+                    |claim: usize| complexity_figures(model, Some(&claims[claim]), &counts)[index].verdict;
                 assert_eq!(verdict(1), Verdict::NotReproduced, "{} {wrong}", row.model);
                 // The table's own claim is judged as ever.
                 assert_ne!(verdict(0), Verdict::NotReproduced);
@@ -86,13 +89,17 @@ fn a_figure_that_was_changed_is_flagged() {
 fn each_card_is_judged_by_its_own_tolerance_and_rule() {
     let card = |tolerance: &str, rule: &str| {
         let head = format!("[card]\nname = \"own\"\n[[rows]]\nmodel = \"timm/xception\"\n{tolerance}");
-        with(&format!("{head}flops_g = {{ figure = \"9.3\", rule = \"{rule}\", input_size = 224 }}\n")).unwrap()
+        with(&format!("{head}flops_g = {{ figure = \"9.3\", rule = \"{rule}\", input_size = 224 }}\n"))
+            .unwrap()
     };
     let verdicts = |definitions: &Definitions| {
         let model = definitions.catalog().get("timm/xception").unwrap();
         let claims = definitions.claims_of(model);
         let counts = counts_of(definitions, claims[0].row);
-        claims.iter().map(|claim| complexity_figures(model, Some(claim), &counts)[0].verdict).collect::<Vec<_>>()
+        claims
+            .iter()
+            .map(|claim| complexity_figures(model, Some(claim), &counts)[0].verdict)
+            .collect::<Vec<_>>()
     };
     use Verdict::{NotComparable, NotReproduced, Reproduced};
     assert_eq!(verdicts(&card("", "thop-flops")), [Reproduced, NotReproduced]);
@@ -110,8 +117,12 @@ fn a_run_is_judged_by_every_card() {
     let definitions = with(own).unwrap();
     let judged = |cards: &[String]| run.judged(&definitions, cards, None).unwrap();
     let claims = |record: &RunRecord| -> Vec<(String, String)> {
-        let of_model = record.claims().filter(|claim| claim.model.starts_with("timm/xception") && claim.model.len() == 13);
-        of_model.map(|claim| (claim.card.clone(), format!("{} {}", claim.figure.name(), claim.verdict))).collect()
+        let of_model = record
+            .claims()
+            .filter(|claim| claim.model.starts_with("timm/xception") && claim.model.len() == 13);
+        of_model
+            .map(|claim| (claim.card.clone(), format!("{} {}", claim.figure.name(), claim.verdict)))
+            .collect()
     };
     let all = [
         ("xception", "top1_pct not comparable"),
@@ -132,7 +143,12 @@ fn a_run_is_judged_by_every_card() {
     assert_eq!(selected.models[1].card, None);
     let absent = selected.claims().last().unwrap();
     assert_eq!((absent.model.as_str(), absent.verdict), ("timm/no_such", Verdict::NotComparable));
-    assert!(selected.not_compared().iter().any(|line| line.contains("timm/no_such top1_pct of card own: not measured")));
+    assert!(
+        selected
+            .not_compared()
+            .iter()
+            .any(|line| line.contains("timm/no_such top1_pct of card own: not measured"))
+    );
     let text = claims_csv(&selected);
     assert!(text.starts_with("card,model,recipe,figure,documented,measured,rule,verdict,reason\n"), "{text}");
     let row = "own,timm/xception,timm-333-bicubic,flops_g,9.199,9.198,thop-flops,not reproduced,";
@@ -142,7 +158,10 @@ fn a_run_is_judged_by_every_card() {
     let stored = StoredRun { path: run.path.clone(), record: selected };
     assert_eq!(stored.judged(&definitions, &[], None).unwrap().cards, ["own"]);
     let error = stored.judged(&Definitions::built_in(), &[], None).unwrap_err().to_string();
-    assert!(error.contains("made with the card `own`, which is not built in; name its file (--card FILE"), "{error}");
+    assert!(
+        error.contains("made with the card `own`, which is not built in; name its file (--card FILE"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -154,7 +173,8 @@ fn what_is_read_and_written_is_the_same_again() {
         ("results-imagenet.csv", Form::TimmCsv),
         ("metafile.yml", Form::Metafile),
     ] {
-        let reading = foreign::read(&repository("crates/cards/tests/foreign").join(name), Some("page")).unwrap();
+        let reading =
+            foreign::read(&repository("crates/cards/tests/foreign").join(name), Some("page")).unwrap();
         assert_eq!(reading.form, form);
         let page = CardPage {
             card: &reading.card,
@@ -182,7 +202,12 @@ fn hostile_names_are_text_in_every_form() {
         let toml = to_toml(&card, &[]);
         assert_eq!(cards::Card::of_toml(&toml, &card.origin, "x").unwrap().unwrap(), card);
         for (file, form) in [("x.md", Form::Markdown), ("x.csv", Form::TimmCsv), ("x.yml", Form::Metafile)] {
-            let page = CardPage { card: &card, dataset: WHOLE_SET.to_owned(), provenance: Vec::new(), rows: Vec::new() };
+            let page = CardPage {
+                card: &card,
+                dataset: WHOLE_SET.to_owned(),
+                provenance: Vec::new(),
+                rows: Vec::new(),
+            };
             let path = folder.path().join(file);
             fs::write(&path, card_text(&page, form)).unwrap();
             let again = foreign::read(&path, Some("page")).unwrap();
@@ -199,7 +224,11 @@ fn what_was_not_measured_is_not_written() {
     let record = run.judged(&definitions, &[], None).unwrap();
     let written = verified(&run, &record, &definitions);
     assert_eq!(written.left_out.len(), 24);
-    assert!(written.left_out[0].starts_with("timm/xception top1_pct: seeded weights"), "{:?}", written.left_out);
+    assert!(
+        written.left_out[0].starts_with("timm/xception top1_pct: seeded weights"),
+        "{:?}",
+        written.left_out
+    );
     for form in Form::ALL {
         let text = card_text(&written.page(), form);
         assert!(!text.contains("79.05") && text.contains("xception65p"), "{text}");

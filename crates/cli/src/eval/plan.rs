@@ -83,7 +83,8 @@ fn add(text: &mut String, indent: &str, lines: &[(&str, String)]) {
 fn cards(plan: &Plan) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     for card in plan.definitions.cards().all() {
-        let claimed = plan.models.iter().filter(|planned| card.rows_of(&planned.model.id).next().is_some()).count();
+        let claimed =
+            plan.models.iter().filter(|planned| card.rows_of(&planned.model.id).next().is_some()).count();
         let selected = if plan.cards.contains(&card.name) { ", selected" } else { "" };
         if claimed > 0 {
             lines.push(("card", format!("{}: {claimed} of the models{selected}", card.name)));
@@ -91,7 +92,10 @@ fn cards(plan: &Plan) -> Vec<(&'static str, String)> {
         let absent = card.rows.iter().filter(|row| plan.definitions.catalog().get(&row.model).is_none());
         let absent: Vec<&str> = absent.map(|row| row.model.as_str()).collect();
         if !selected.is_empty() && !absent.is_empty() {
-            lines.push(("", format!("not measured, because there is no such model here: {}", absent.join(", "))));
+            lines.push((
+                "",
+                format!("not measured, because there is no such model here: {}", absent.join(", ")),
+            ));
         }
     }
     if lines.is_empty() {
