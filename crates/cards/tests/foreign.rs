@@ -161,7 +161,7 @@ fn what_is_no_table_is_an_error() {
         ("x.yml", "Models:\n  - &a\n    Name: x\n", "anchors and aliases"),
         ("x.yml", "Models:\n  - Name: !x y\n", "tags (!) are not read"),
         ("x.yml", "Models:\n - [\n", "it is no YAML"),
-        ("x.yml", &format!("Models:\n{}", "[".repeat(100)), "more than 64 deep"),
+        ("x.yml", &format!("Models:\n  {}", "[".repeat(100)), "more than 64 deep"),
     ] {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
