@@ -8,10 +8,9 @@ const PAGE: &str = "# Ours\n\n| model | source | top1 | top5 | flops(G) | params
 #[test]
 fn cards_are_listed_and_shown() {
     xtask(&["card", "list"]).assert().success().stdout(contains("xception").and(contains("timm-results")));
-    xtask(&["card", "show", "xception"])
-        .assert()
-        .success()
-        .stdout(contains("15.241").and(contains("erratum: flops_g should be 15.214 (two digits transposed)")));
+    xtask(&["card", "show", "xception"]).assert().success().stdout(
+        contains("15.241").and(contains("erratum: flops_g should be 15.214 (two digits transposed)")),
+    );
     for verb in [&["card", "show", "xcepton"][..], &["eval", "--card", "xcepton"]] {
         let wrong = contains("there is no card `xcepton`").and(contains("did you mean xception?"));
         xtask(verb).assert().code(2).stderr(wrong);
