@@ -170,7 +170,13 @@ mod tests {
 
     fn counted(figure: &str) -> Counted<FlopsRule> {
         let figure = Figure::try_from(figure.to_owned()).unwrap();
-        Counted { figure, rule: Some(FlopsRule::ThopFlops), input_size: Some(224), decimals: None }
+        Counted {
+            figure,
+            rule: Some(FlopsRule::ThopFlops),
+            input_size: Some(224),
+            decimals: None,
+            source_figure: None,
+        }
     }
 
     fn erratum(figure: FigureName, corrected: &str) -> Erratum {
