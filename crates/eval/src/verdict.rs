@@ -256,7 +256,7 @@ mod tests {
 
     fn parameters(figure: &str, decimals: Option<u32>) -> Counted<ParamsRule> {
         let figure = Figure::try_from(figure.to_owned()).unwrap();
-        Counted { figure, rule: Some(ParamsRule::Trainable), input_size: None, decimals }
+        Counted { figure, rule: Some(ParamsRule::Trainable), input_size: None, decimals, source_figure: None }
     }
 
     #[test]
