@@ -23,7 +23,7 @@ const RECORD: [&str; 7] = [
 ];
 
 /// The files of a run directory that are one for the whole run.
-const FILES: [&str; 4] = ["results.csv", "report.md", "report.html", "junit.xml"];
+const FILES: [&str; 5] = ["claims.csv", "results.csv", "report.md", "report.html", "junit.xml"];
 
 pub(crate) fn findings(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
