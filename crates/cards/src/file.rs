@@ -344,7 +344,11 @@ pub(crate) fn fault_of_model(name: &str) -> Option<String> {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    let wrong = name.is_empty() || name.ends_with('/') || name.len() > LONGEST || name.trim() != name || name.contains(invisible);
+    let wrong = name.is_empty()
+        || name.ends_with('/')
+        || name.len() > LONGEST
+        || name.trim() != name
+        || name.contains(invisible);
     wrong.then(|| {
         format!("its model is {name:?}; write an id such as timm/xception, in at most {LONGEST} visible characters")
     })
