@@ -58,9 +58,19 @@ fn counts_stand_beside_the_documented_figures() {
 
 #[test]
 fn help_explains_every_verb() {
-    for verb in
-        ["eval", "parity", "complexity", "compare", "dataset check", "merge", "score", "validate", "weights"]
-    {
+    for verb in [
+        "card",
+        "eval",
+        "parity",
+        "complexity",
+        "compare",
+        "dataset check",
+        "merge",
+        "prepare",
+        "score",
+        "validate",
+        "weights",
+    ] {
         let arguments: Vec<&str> = verb.split(' ').chain(["--help"]).collect();
         let help = printed(xtask(&arguments).env("COLUMNS", "100"));
         insta::assert_snapshot!(format!("help_{}", verb.replace(' ', "_")), help);
@@ -83,7 +93,7 @@ fn cached_weights_are_listed_and_verified() {
     // What the table passes over is not hidden, and shown when it is named.
     weights(&["list"])
         .assert()
-        .stdout(contains("Beside the table, when named: timm/resnet18, timm/tv_resnet50.\n"));
+        .stdout(contains("Beside the table, when named: timm/resnet18, timm/tv_resnet50, timm/"));
     weights(&["list", "timm/resnet18"]).assert().stdout(contains("resnet18-5c106cde.pth"));
     let select = ["verify", "ppcls/xception41"];
     weights(&select).assert().code(EXIT_WRONG).stdout(contains("not here"));
