@@ -64,7 +64,9 @@ struct LookAt {
     look: fn(&str),
 }
 
-const LOOK_AT: [LookAt; 3] = [
+const LOOK_AT: [LookAt; 4] = [
+    // It builds everything once more.
+    LookAt { has: &["install", "--path"], look: the_program },
     // This test is a part of it.
     LookAt { has: &["test", "--workspace"], look: the_test_command },
     // It measures for a quarter of an hour.
@@ -322,6 +324,15 @@ fn the_test_command(command: &str) {
         lines.lines().any(|line| line.split(" 2>").next() == Some(command)),
         "README.md: `{command}`: not .ci/run's"
     );
+}
+
+/// The package that is installed has the program that the page names.
+fn the_program(command: &str) {
+    let words = words(command);
+    let manifest: toml::Table =
+        text(&format!("{}/Cargo.toml", value(&words, "--path").unwrap())).parse().unwrap();
+    let name = manifest["bin"][0]["name"].as_str().unwrap();
+    assert!(text("README.md").contains(&format!("`{name}`")), "README.md: `{command}` installs {name}");
 }
 
 fn the_benchmarks(_: &str) {

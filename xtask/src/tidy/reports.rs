@@ -116,6 +116,7 @@ mod tests {
             ("reports/README.md", ""),
             ("reports/sample/run.json", run),
             ("reports/sample/results.csv", results),
+            ("reports/sample/claims.csv", ""),
             ("reports/sample/report.md", ""),
             ("reports/sample/report.html", ""),
             ("reports/sample/junit.xml", ""),

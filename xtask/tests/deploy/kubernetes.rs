@@ -53,6 +53,7 @@ fn scripts_are_well_formed() {
 fn a_pod_is_a_shard_whose_exit_code_tells_what_stays_wrong() {
     let cluster = Cluster::new();
     let job = block(&text("kubernetes-indexed-job.yaml"), "- |");
+    fs::copy(cluster.path("xtask"), cluster.path("imagenet-eval")).unwrap();
     let pod = |index: &str| {
         let mut command = Command::new("sh");
         let path = format!("{}:{}", cluster.folder.path().display(), std::env::var("PATH").unwrap());
