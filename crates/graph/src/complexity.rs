@@ -208,7 +208,11 @@ impl FlopsRule {
             Self::ThopMacs => macs_with_norms_and_pool(costs.iter().filter(known_to_thop), 4),
             Self::ThopFlops => Self::ThopMacs.count(costs).saturating_mul(2),
             // 20 / 9, rounded.
-            Self::ThopFlopsOver09 => Self::ThopMacs.count(costs).saturating_mul(20).saturating_add(4) / 9,
+            // In wider numbers: the product may not fit where the quotient does.
+            Self::ThopFlopsOver09 => {
+                let flops = (u128::from(Self::ThopMacs.count(costs)) * 20 + 4) / 9;
+                u64::try_from(flops).unwrap_or(u64::MAX)
+            }
             Self::PaddleFlops => macs_with_norms_and_pool(costs.iter(), 2),
         }
     }
