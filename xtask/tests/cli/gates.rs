@@ -205,7 +205,7 @@ fn complexity_has_a_line_a_figure_and_every_rule_on_request() {
     assert_eq!(lines(&["--input-size", "299"]), 2);
     assert_eq!(lines(&["--rule", "macs"]), 2, "at 224 and at 299 pixels");
     assert_eq!(lines(&["--rule", "macs", "--input-size", "299"]), 1);
-    assert_eq!(lines(&["--all-rules"]), 15);
+    assert_eq!(lines(&["--all-rules"]), 17);
     let text = printed(&mut xtask(&["complexity", "timm/xception", "--input-size", "299"]));
     assert!(text.contains("16.884 G") && text.contains("not comparable"), "{text}");
     assert!(text.contains("2 x thop MACs at 299x299; documented at 224x224"), "{text}");
