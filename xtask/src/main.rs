@@ -6,6 +6,7 @@ mod complexity;
 mod conclusion;
 mod dataset;
 mod eval;
+mod inspect;
 mod merge;
 mod options;
 mod output;
@@ -44,6 +45,7 @@ enum Verb {
     Eval(eval::Args),
     Parity(parity::Args),
     Complexity(complexity::Args),
+    Inspect(inspect::Args),
     Compare(compare::Args),
     Dataset(dataset::Args),
     Merge(merge::Args),
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(args),
         Verb::Parity(args) => parity::run(&args),
         Verb::Complexity(args) => complexity::run(&args),
+        Verb::Inspect(args) => inspect::run(&args),
         Verb::Score(args) => score::run(&args),
         Verb::Dataset(args) => dataset::run(&args),
         Verb::Compare(args) => compare::run(&args),

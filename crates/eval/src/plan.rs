@@ -2,16 +2,18 @@
 //! costs little more than the hashes of its files. What is wrong with the command or the files shows here, except for tensors
 //! that are not the network's, which show when it is loaded ([`crate::run::networks`]).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
 use models::catalog::CARD_RECIPE;
 use models::complexity::Cost;
+use models::onnx::OnnxNetwork;
 use models::{Catalog, DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
+use crate::onnx::{self, OnnxModel};
 use crate::provenance::Environment;
 use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
@@ -31,12 +33,20 @@ pub enum RecipeArg {
 
 impl RecipeArg {
     fn for_model(&self, catalog: &Catalog, model: &Model) -> Result<Arc<Recipe>, EvalError> {
+        match self.stated(catalog)? {
+            Some(recipe) => Ok(recipe),
+            None => catalog.recipe(&model.recipe).map_err(|fault| EvalError::Recipe { fault }),
+        }
+    }
+
+    /// The one for all models; none where each has its own.
+    pub(crate) fn stated(&self, catalog: &Catalog) -> Result<Option<Arc<Recipe>>, EvalError> {
         let text = match self {
-            Self::Source => &model.recipe,
+            Self::Source => return Ok(None),
             Self::Card => CARD_RECIPE,
             Self::Stated(text) => text,
         };
-        catalog.recipe(text).map_err(|fault| EvalError::Recipe { fault })
+        catalog.recipe(text).map(Some).map_err(|fault| EvalError::Recipe { fault })
     }
 }
 
@@ -67,6 +77,17 @@ pub struct PlannedModel {
     pub weights: ResolvedWeights,
     /// What counting rules see of the network, at the size that the documented FLOPs were counted at.
     pub costs: Vec<Cost>,
+    /// The network, where the model is an ONNX file; else it is the catalog entry's.
+    pub onnx: Option<OnnxNetwork>,
+}
+
+impl PlannedModel {
+    /// An ONNX file, whose hash is taken now.
+    fn of_onnx(OnnxModel { model, recipe, file, network }: OnnxModel) -> Result<Self, EvalError> {
+        let weights = ResolvedWeights::of_onnx(&model, &file)?;
+        let costs = network.costs().map_err(EvalError::shape(&model.id))?;
+        Ok(Self { model, recipe, weights, costs, onnx: Some(network) })
+    }
 }
 
 /// A run as it was resolved: what will be computed, nothing of it loaded yet.
@@ -96,8 +117,10 @@ pub struct Plan {
 pub struct Request<'a> {
     /// Where models come from.
     pub catalog: &'a Catalog,
-    /// Ids and globs; empty selects the table.
+    /// Ids and globs; without any, and without ONNX files, the table.
     pub patterns: &'a [String],
+    /// ONNX files, and folders of them.
+    pub onnx: &'a [PathBuf],
     /// How images are prepared.
     pub recipe: RecipeArg,
     /// `--weights` arguments; empty means published weights, or seeded ones on the sample.
@@ -137,7 +160,12 @@ impl Plan {
     pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
         let Request { catalog, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files.
-        let selected = select(catalog, patterns)?;
+        let selected = if patterns.is_empty() && !request.onnx.is_empty() {
+            Vec::new()
+        } else {
+            select(catalog, patterns)?
+        };
+        let files = onnx::files(request.onnx)?;
         let recipes = selected.iter().map(|model| request.recipe.for_model(catalog, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
@@ -147,6 +175,8 @@ impl Plan {
         };
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
         check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
+        let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, catalog));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
         let located = weights::locate(weights, &selected, request.weights_may_be_absent)?;
@@ -165,8 +195,9 @@ impl Plan {
             let costs = model.network().build().costs(model.counted_at());
             let costs = costs.map_err(EvalError::shape(&model.id))?;
             model.check_crop(recipe.crop).map_err(EvalError::shape(&model.id))?;
-            Ok(PlannedModel { model: (*model).clone(), recipe, weights, costs })
+            Ok(PlannedModel { model: (*model).clone(), recipe, weights, costs, onnx: None })
         });
+        let models = models.chain(placement.threads().map(files, PlannedModel::of_onnx));
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),

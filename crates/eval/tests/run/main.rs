@@ -67,6 +67,7 @@ fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan
     Plan::new(Request {
         catalog,
         patterns: &[model.to_owned()],
+        onnx: &[],
         recipe: match options.keys {
             Some(keys) => RecipeArg::Stated(keys.to_owned()),
             None if options.card => RecipeArg::Card,

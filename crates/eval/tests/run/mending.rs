@@ -159,6 +159,7 @@ fn two_models(catalog: &Catalog, data: &Path) -> Result<Plan, EvalError> {
     Plan::new(Request {
         catalog,
         patterns: &["timm/xception".to_owned(), "timm/resnet18".to_owned()],
+        onnx: &[],
         recipe: RecipeArg::Source,
         weights: &[WeightsArg::Seeded],
         weights_may_be_absent: false,

@@ -89,7 +89,6 @@ impl<'a> Planner<'a> {
                 let factor = PlannedFinish::Scale(scale.factor as f32);
                 (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(factor))
             }
-            #[expect(unreachable_patterns, reason = "an operation without a kernel needs no line here")]
             _ => return unsupported(),
         };
         let mut epilogue: Vec<PlannedFinish> = first.into_iter().collect();

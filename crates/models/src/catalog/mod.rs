@@ -6,6 +6,7 @@
 mod bounds;
 mod error;
 mod figures;
+mod onnx;
 mod published;
 mod recipes;
 mod shape;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 pub use error::CatalogError;
 pub use figures::{Counted, Documented, Erratum, Figure, FigureName, Tolerance};
+pub use onnx::ONNX_NETWORK;
 pub use published::{MIN_SHA256_DIGITS, PublishedWeights};
 pub use recipes::FindRecipeError;
 
@@ -247,6 +249,11 @@ impl Catalog {
     }
 }
 
+/// Whether a text can be part of an id, and of a file's name anywhere.
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
 impl Model {
     /// The part of the id before the slash: who publishes the weights.
     pub fn source(&self) -> &str {
@@ -301,10 +308,7 @@ impl Model {
     }
 
     fn fault(&self) -> Option<String> {
-        let plain = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        };
-        if self.id.matches('/').count() != 1 || !plain(self.source()) || !plain(self.arch()) {
+        if self.id.matches('/').count() != 1 || !is_plain(self.source()) || !is_plain(self.arch()) {
             return Some("an id is <source>/<architecture> in letters, digits, '.', '_' and '-'".to_owned());
         }
         if networks::by_name(&self.network).is_none() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dataset::guard::guarded_or;
 use dataset::{RECIPES, Recipe, RecipeKeyError};
 use thiserror::Error;
 use toml::{Table, Value};
@@ -46,6 +47,33 @@ impl Catalog {
         own.or_else(|| Recipe::by_name(text)).ok_or_else(|| self.unknown_recipe(text))
     }
 
+    /// The recipe in the text of a file beside a model: `recipe = "NAME"` or `recipe = "key=value,key=value"`, or the keys of
+    /// `[[recipes]]`, alone or under that line.
+    ///
+    /// # Errors
+    /// In words, where it is none.
+    pub fn recipe_in(&self, text: &str) -> Result<Arc<Recipe>, String> {
+        let root = guarded_or(
+            || toml::from_str::<Table>(text).map_err(|error| error.to_string()),
+            |panic| format!("the reader of TOML failed ({panic})"),
+        )?;
+        let entry = match (root.get("recipe"), root.get("recipes")) {
+            (Some(Value::String(text)), _) => return self.recipe(text).map_err(|error| error.to_string()),
+            (Some(Value::Table(entry)), _) => entry,
+            (None, Some(Value::Array(entries))) => match &entries[..] {
+                [Value::Table(entry)] => entry,
+                _ => return Err(format!("it has {} recipes where one belongs", entries.len())),
+            },
+            _ => &root,
+        };
+        let inline: Vec<String> =
+            pairs(entry)?.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+        if inline.is_empty() {
+            return Err("it states no recipe".to_owned());
+        }
+        self.recipe(&inline.join(",")).map_err(|error| error.to_string())
+    }
+
     fn unknown_recipe(&self, name: &str) -> FindRecipeError {
         let known: Vec<String> = self.recipe_names().map(str::to_owned).collect();
         let alike = known.iter().map(|known| (strsim::jaro_winkler(name, known), known));
@@ -69,10 +97,7 @@ impl Catalog {
             Some(_) => Err(format!("`{key}` must be text in quotes")),
         };
         let (name, summary, provenance) = (text("name")?, text("summary")?, text("provenance")?);
-        let about = ["name", "summary", "provenance"];
-        let keys = entry.iter().filter(|(key, _)| !about.contains(&key.as_str()));
-        let pairs = keys.map(|(key, value)| Ok((key.clone(), written(key, value)?)));
-        let pairs = pairs.collect::<Result<Vec<_>, String>>()?;
+        let pairs = pairs(entry)?;
         let recipe = Recipe::named(&name, pairs).map_err(|error| error.to_string())?;
         if self.recipe_names().any(|known| known.eq_ignore_ascii_case(&name)) {
             return Err("the name exists already; choose another".to_owned());
@@ -80,6 +105,15 @@ impl Catalog {
         self.recipes.push(Arc::new(Recipe { summary, provenance, ..recipe }));
         Ok(())
     }
+}
+
+/// What an entry says beside a recipe's keys.
+const ABOUT: [&str; 3] = ["name", "summary", "provenance"];
+
+/// The keys of an entry and their values as they are written inline.
+fn pairs(entry: &Table) -> Result<Vec<(String, String)>, String> {
+    let keys = entry.iter().filter(|(key, _)| !ABOUT.contains(&key.as_str()));
+    keys.map(|(key, value)| Ok((key.clone(), written(key, value)?))).collect()
 }
 
 /// A value as it is written inline.
