@@ -161,7 +161,7 @@ def googlenet():
 
 @network(side=96, opset=15)
 def inception_v3():
-    with narrow(16):
+    with narrow(8):
         return tv.inception_v3(weights=None, init_weights=False, aux_logits=False)
 
 
@@ -173,8 +173,8 @@ def squeezenet():
 
 @network(opset=18, dynamo=True)
 def regnet_y():
-    with narrow(8):
-        return tv.regnet_y_400mf(weights=None)
+    widths = tv.regnet.BlockParams.from_init_params(depth=6, w_0=16, w_a=8.0, w_m=2.2, group_width=8, se_ratio=0.25)
+    return tv.RegNet(widths, stem_width=8)
 
 
 @network(opset=14)
