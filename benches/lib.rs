@@ -1,6 +1,6 @@
 //! Criterion benchmarks, `cargo bench`. What they share: the environment variables that choose.
 //!
-//! `BENCH_MODELS` is an id or glob of the catalog (default: the table's models), `BENCH_DEVICE` a device
+//! `BENCH_MODELS` is an id or glob of the catalog (default: the table's models, `*/xception*`), `BENCH_DEVICE` a device
 //! name (default: flex), `BENCH_DTYPE` a type of numbers (default: f32) and `BENCH_THREADS` a number of threads
 //! (default: one a processor).
 
@@ -15,10 +15,8 @@ use models::{Catalog, DeviceName, Dtype, Model, Placement};
 /// With a message when `BENCH_MODELS` matches nothing.
 pub fn chosen_models() -> Vec<Model> {
     let catalog = Catalog::built_in();
-    let chosen = match std::env::var("BENCH_MODELS") {
-        Ok(pattern) => catalog.select(&pattern).unwrap_or_else(|error| panic!("BENCH_MODELS: {error}")),
-        Err(_) => catalog.table().collect(),
-    };
+    let pattern = std::env::var("BENCH_MODELS").unwrap_or_else(|_| "*/xception*".to_owned());
+    let chosen = catalog.select(&pattern).unwrap_or_else(|error| panic!("BENCH_MODELS: {error}"));
     chosen.into_iter().cloned().collect()
 }
 

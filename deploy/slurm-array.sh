@@ -42,7 +42,7 @@ wrong() {
 }
 usage='sbatch --array=1-N slurm-array.sh DATA WEIGHTS OUT [OPTION OF EVAL ...], or sbatch slurm-array.sh merge OUT [OPTION OF MERGE ...]'
 
-# The program: IMAGENET_EVAL, else the one that was built in the checkout of the script that was submitted. This
+# The program: IMAGENET_EVAL, else the one that was built in the checkout of the script that was submitted, else the one that is installed. This
 # is a copy of it, in a folder of Slurm's; Slurm knows where the original is.
 find_program() {
   local script tried=()
@@ -52,6 +52,7 @@ find_program() {
   esac
   [ -z "${CARGO_TARGET_DIR:-}" ] || tried+=("$CARGO_TARGET_DIR/release/xtask")
   tried+=("${SLURM_SUBMIT_DIR:-.}/target/release/xtask")
+  tried+=("$(command -v imagenet-eval || echo imagenet-eval)")
   # A name without a folder is looked for as commands are.
   [ -z "${IMAGENET_EVAL:-}" ] || tried=("$(command -v "$IMAGENET_EVAL" || echo "$IMAGENET_EVAL")")
   for program in "${tried[@]}"; do

@@ -6,13 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cli::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, checkout, note, print, stop_on_signal};
 use eval::report::Style;
 
-use crate::output::note;
-use crate::process::{checkout, stop_on_signal};
 use crate::steps::{Name, STEPS, Step, Tool};
 use crate::tidy::{self, Tree};
-use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};
 
 /// Checks everything that CI checks, cheapest first
 ///
@@ -87,7 +85,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             break;
         }
     }
-    output::print(&format!("{table}\n"))?;
+    print(&format!("{table}\n"))?;
     Ok(code)
 }
 

@@ -22,7 +22,7 @@ struct Run {
 
 const AS_IS: &str = "nothing is added";
 
-const RUN: [Run; 16] = [
+const RUN: [Run; 17] = [
     Run { has: &["--help"], add: &[], why: AS_IS },
     Run {
         has: &["eval", "--data", "--weights"],
@@ -48,6 +48,7 @@ const RUN: [Run; 16] = [
     Run { has: &["compare"], add: &[], why: AS_IS },
     Run { has: &["score"], add: &[], why: AS_IS },
     Run { has: &["complexity"], add: &[], why: AS_IS },
+    Run { has: &["card"], add: &[], why: AS_IS },
     Run { has: &["parity", "--device"], add: &[MODEL], why: "crates/eval/tests/parity.rs runs all networks" },
     Run { has: &["parity"], add: &[MODEL], why: "crates/eval/tests/parity.rs runs all networks" },
     Run { has: &["validate"], add: &["--only", "tidy"], why: "the other steps are what runs this test" },

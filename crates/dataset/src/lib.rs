@@ -50,7 +50,7 @@ pub use image::RgbImage;
 pub use normalise::Normalisation;
 pub use open::{ArchiveProblem, Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
 pub use recipe::{
-    BuiltIn, Channels, CropFirst, Filter, Offset, Pad, RECIPES, Recipe, RecipeError, RecipeKeyError, Resize,
-    ResizeTo, Size,
+    BuiltIn, Channels, CropFirst, Filter, Offset, Pad, RECIPES, Recipe, RecipeError, RecipeFileError,
+    RecipeKeyError, Resize, ResizeTo, Size,
 };
 pub use thumbnail::thumbnail_jpeg;

@@ -1,5 +1,6 @@
 //! The evaluation run: from files on disk to a table with verdicts.
 //!
+//! * [`Definitions`]: models, recipes and cards, built in and a user's own;
 //! * [`plan`]: what was asked for, resolved and checked before anything is loaded;
 //! * [`onnx`]: models that are ONNX files;
 //! * [`weights`]: which file each model's weights come from;
@@ -10,9 +11,11 @@
 //! * [`judge`], [`record`], [`report`]: figures with their verdicts, for machines and for people;
 //! * [`explain`](mod@explain): what each factor of a recipe does;
 //! * [`stored`]: runs read back, judged anew, compared with each other, and shards merged;
+//! * [`prepare`](mod@prepare): inputs for devices that run elsewhere;
 //! * [`score`](mod@score): predictions made elsewhere;
 //! * [`parity`]: the embedded sample against the source frameworks' frozen answers.
 
+mod definitions;
 mod error;
 pub mod explain;
 pub mod judge;
@@ -21,6 +24,7 @@ pub mod metrics;
 pub mod onnx;
 pub mod parity;
 pub mod plan;
+pub mod prepare;
 pub mod provenance;
 pub mod record;
 pub mod report;
@@ -32,6 +36,7 @@ pub mod stored;
 pub mod verdict;
 pub mod weights;
 
+pub use definitions::{Claim, Definitions};
 pub use error::EvalError;
 pub use plan::{Plan, PlannedModel};
 pub use run::evaluate::{Outcome, evaluate};

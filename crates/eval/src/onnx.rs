@@ -3,15 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dataset::{Recipe, regular};
+use dataset::Recipe;
 use models::onnx::{OnnxFile, OnnxNetwork};
 use models::{Catalog, Model};
 
 use crate::EvalError;
+use crate::definitions::Definitions;
 use crate::plan::RecipeArg;
-
-/// A recipe beside a file is read whole; one has a few hundred bytes.
-const MAX_RECIPE_BYTES: u64 = 1 << 20;
 
 /// A model that is an ONNX file, read but for its weights.
 pub(crate) struct OnnxModel {
@@ -70,18 +68,18 @@ impl OnnxModel {
     ///
     /// # Errors
     /// [`EvalError`] where there is no recipe, or the file is no classifier for its crop.
-    pub(crate) fn open(path: &Path, asked: &RecipeArg, catalog: &Catalog) -> Result<Self, EvalError> {
+    pub(crate) fn open(path: &Path, asked: &RecipeArg, definitions: &Definitions) -> Result<Self, EvalError> {
         let id = id(path)?;
         let failed = EvalError::onnx(&id);
         let file = Arc::new(OnnxFile::open(path).map_err(&failed)?);
         // What it takes is said before what is to be given to it.
         file.image().map_err(&failed)?;
-        let recipe = match asked.stated(catalog)? {
+        let recipe = match asked.stated(definitions, &[])? {
             Some(recipe) => recipe,
-            None => beside(path, &file, catalog)?,
+            None => beside(path, &file, definitions.catalog())?,
         };
         let network = file.network(recipe.crop.axes()).map_err(&failed)?;
-        let model = Model::onnx(id, Arc::clone(&recipe), catalog);
+        let model = Model::onnx(id, Arc::clone(&recipe));
         Ok(Self { model, recipe, file, network })
     }
 }
@@ -89,20 +87,18 @@ impl OnnxModel {
 /// The recipe in `<stem>.toml` beside the file.
 fn beside(path: &Path, file: &OnnxFile, catalog: &Catalog) -> Result<Arc<Recipe>, EvalError> {
     let toml = path.with_extension("toml");
-    let refused = |reason: String| EvalError::OnnxArgument { path: path.to_owned(), reason };
-    if !toml.exists() {
-        let side = file.image().ok().and_then(|image| image.size[0]).unwrap_or(224);
-        let example = format!(
-            "resize=short:{},filter=pil-bilinear,crop={side},mean=imagenet,std=imagenet",
-            side * 8 / 7
-        );
-        return Err(refused(format!(
+    if toml.exists() {
+        return catalog.recipe(&toml.to_string_lossy()).map_err(|fault| EvalError::Recipe { fault });
+    }
+    let side = file.image().ok().and_then(|image| image.size[0]).unwrap_or(224);
+    let short = side * 8 / 7;
+    let example = format!("resize=short:{short},filter=pil-bilinear,crop={side},mean=imagenet,std=imagenet");
+    Err(EvalError::OnnxArgument {
+        path: path.to_owned(),
+        reason: format!(
             "how its images are prepared is not known. Say it with --recipe, for instance --recipe {example}, or in {}, as \
              recipe = \"{example}\"; it is in the description of the weights",
             toml.display()
-        )));
-    }
-    let text = regular::read_text(&toml, MAX_RECIPE_BYTES)
-        .map_err(|error| refused(format!("its recipe {} cannot be read: {error}", toml.display())))?;
-    catalog.recipe_in(&text).map_err(|reason| refused(format!("its recipe {}: {reason}", toml.display())))
+        ),
+    })
 }

@@ -1,4 +1,4 @@
-//! What was asked for, resolved and checked: models, recipes, weights, data, device. No network is loaded here, so that a plan
+//! What was asked for, resolved and checked: models, cards, recipes, weights, data, device. No network is loaded here, so that a plan
 //! costs little more than the hashes of its files. What is wrong with the command or the files shows here, except for tensors
 //! that are not the network's, which show when it is loaded ([`crate::run::networks`]).
 
@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
-use models::catalog::CARD_RECIPE;
-use models::complexity::Cost;
 use models::onnx::OnnxNetwork;
-use models::{Catalog, DeviceName, Dtype, Model, Placement};
+use models::{DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
+use crate::definitions::Definitions;
+use crate::judge::counts::{CountRecord, counts, counts_of, sizes};
 use crate::onnx::{self, OnnxModel};
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
@@ -22,49 +22,44 @@ use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
 /// `--recipe`: how images are prepared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RecipeArg {
-    /// Each model's own.
+    /// Each model's own; with a card, that of its row.
     #[default]
     Source,
-    /// The card's, for all.
+    /// The one that the card's page states for all its rows.
     Card,
     /// One by its name, or by its keys (`key=value,key=value`), for all.
     Stated(String),
 }
 
 impl RecipeArg {
-    fn for_model(&self, catalog: &Catalog, model: &Model) -> Result<Arc<Recipe>, EvalError> {
-        match self.stated(catalog)? {
-            Some(recipe) => Ok(recipe),
-            None => catalog.recipe(&model.recipe).map_err(|fault| EvalError::Recipe { fault }),
-        }
+    fn for_model(
+        &self,
+        definitions: &Definitions,
+        cards: &[String],
+        model: &Model,
+    ) -> Result<Arc<Recipe>, EvalError> {
+        let of = |text: &str| definitions.catalog().recipe(text);
+        let recipe = match (self.stated(definitions, cards)?, definitions.stated_recipe(cards, model)) {
+            (Some(stated), _) => Ok(stated),
+            (None, Some(of_row)) => of_row,
+            (None, None) => of(&model.recipe),
+        };
+        recipe.map_err(|fault| EvalError::Recipe { fault })
     }
 
     /// The one for all models; none where each has its own.
-    pub(crate) fn stated(&self, catalog: &Catalog) -> Result<Option<Arc<Recipe>>, EvalError> {
+    pub(crate) fn stated(
+        &self,
+        definitions: &Definitions,
+        cards: &[String],
+    ) -> Result<Option<Arc<Recipe>>, EvalError> {
         let text = match self {
             Self::Source => return Ok(None),
-            Self::Card => CARD_RECIPE,
+            Self::Card => definitions.card_recipe(cards)?,
             Self::Stated(text) => text,
         };
-        catalog.recipe(text).map(Some).map_err(|fault| EvalError::Recipe { fault })
+        definitions.catalog().recipe(text).map(Some).map_err(|fault| EvalError::Recipe { fault })
     }
-}
-
-/// Selects models by ids and globs; no pattern selects the catalog's table.
-///
-/// # Errors
-/// [`EvalError::Catalog`] for a pattern that matches nothing.
-pub fn select<'a>(catalog: &'a Catalog, patterns: &[String]) -> Result<Vec<&'a Model>, EvalError> {
-    let mut selected: Vec<&Model> = Vec::new();
-    if patterns.is_empty() {
-        selected.extend(catalog.table());
-    }
-    for pattern in patterns {
-        selected.extend(catalog.select(pattern)?);
-    }
-    // The table's order, each model once, however it was asked for.
-    let is_selected = |model: &&Model| selected.iter().any(|other| other.id == model.id);
-    Ok(catalog.models().iter().filter(is_selected).collect())
 }
 
 /// One model of a run.
@@ -75,8 +70,8 @@ pub struct PlannedModel {
     pub recipe: Arc<Recipe>,
     /// Which weights it is evaluated with.
     pub weights: ResolvedWeights,
-    /// What counting rules see of the network, at the size that the documented FLOPs were counted at.
-    pub costs: Vec<Cost>,
+    /// What its network counts by every rule, at its own size and at those that are claimed.
+    pub counts: Vec<CountRecord>,
     /// The network, where the model is an ONNX file; else it is the catalog entry's.
     pub onnx: Option<OnnxNetwork>,
 }
@@ -86,7 +81,8 @@ impl PlannedModel {
     fn of_onnx(OnnxModel { model, recipe, file, network }: OnnxModel) -> Result<Self, EvalError> {
         let weights = ResolvedWeights::of_onnx(&model, &file)?;
         let costs = network.costs().map_err(EvalError::shape(&model.id))?;
-        Ok(Self { model, recipe, weights, costs, onnx: Some(network) })
+        let counts = counts_of(&costs, Some(model.input_size));
+        Ok(Self { model, recipe, weights, counts, onnx: Some(network) })
     }
 }
 
@@ -108,6 +104,10 @@ pub struct Plan {
     pub batch: usize,
     /// How far an accuracy may lie from the printed one.
     pub tolerance: AccuracyTolerance,
+    /// What is claimed of the models.
+    pub definitions: Definitions,
+    /// The cards that were selected; none where models were.
+    pub cards: Vec<String>,
     /// The command line, for the record.
     pub command: Vec<String>,
 }
@@ -115,8 +115,10 @@ pub struct Plan {
 /// What a [`Plan`] is made from.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Where models come from.
-    pub catalog: &'a Catalog,
+    /// Where models and claims come from.
+    pub definitions: &'a Definitions,
+    /// The cards whose models are measured, by name; empty selects by `patterns`.
+    pub cards: &'a [String],
     /// Ids and globs; without any, and without ONNX files, the table.
     pub patterns: &'a [String],
     /// ONNX files, and folders of them.
@@ -146,10 +148,10 @@ pub struct Request<'a> {
     pub batch: usize,
     /// Threads that decode, and on the CPU compute.
     pub threads: usize,
-    /// Tolerance over the catalog's, in percentage points.
+    /// Tolerance over the cards', in percentage points.
     pub tolerance_pp: Option<f64>,
-    /// The command line, for the record.
-    pub command: Vec<String>,
+    /// Program and command line, for the record.
+    pub invocation: Invocation,
 }
 
 impl Plan {
@@ -158,15 +160,15 @@ impl Plan {
     /// # Errors
     /// [`EvalError`] for whatever is wrong with the selection, the recipe, the device or a file.
     pub fn new(request: Request<'_>) -> Result<Self, EvalError> {
-        let Request { catalog, patterns, weights, .. } = request;
+        let Request { definitions, cards, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files.
-        let selected = if patterns.is_empty() && !request.onnx.is_empty() {
-            Vec::new()
-        } else {
-            select(catalog, patterns)?
+        let selected = match cards {
+            [] if patterns.is_empty() && !request.onnx.is_empty() => Vec::new(),
+            [] => definitions.select(patterns)?,
+            cards => definitions.select_cards(cards)?,
         };
         let files = onnx::files(request.onnx)?;
-        let recipes = selected.iter().map(|model| request.recipe.for_model(catalog, model));
+        let recipes = selected.iter().map(|model| request.recipe.for_model(definitions, cards, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
         let (mut dataset, data) = match request.data {
@@ -175,7 +177,7 @@ impl Plan {
         };
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
         check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
-        let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, catalog));
+        let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, definitions));
         let files = files.collect::<Result<Vec<_>, _>>()?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
@@ -192,23 +194,25 @@ impl Plan {
         readable?;
         let parts = selected.iter().zip(recipes).zip(resolved);
         let models = parts.map(|((model, recipe), weights)| {
-            let costs = model.network().build().costs(model.counted_at());
-            let costs = costs.map_err(EvalError::shape(&model.id))?;
+            let sizes = sizes(model.input_size, &definitions.claims_of(model));
+            let counts = counts(&model.network().build(), &sizes).map_err(EvalError::shape(&model.id))?;
             model.check_crop(recipe.crop).map_err(EvalError::shape(&model.id))?;
-            Ok(PlannedModel { model: (*model).clone(), recipe, weights, costs, onnx: None })
+            Ok(PlannedModel { model: (*model).clone(), recipe, weights, counts, onnx: None })
         });
         let models = models.chain(placement.threads().map(files, PlannedModel::of_onnx));
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
             shard: request.shard,
-            environment: Environment::current(),
+            environment: Environment::of(&request.invocation.git_revision),
             dataset,
             models,
             placement,
             batch: request.batch,
-            tolerance: AccuracyTolerance::new(request.tolerance_pp, catalog),
-            command: request.command,
+            tolerance: AccuracyTolerance::new(request.tolerance_pp),
+            definitions: definitions.clone(),
+            cards: cards.to_vec(),
+            command: request.invocation.command,
         })
     }
 

@@ -1,18 +1,24 @@
 //! What a number was computed with, for the record: no number stands without it.
 
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+
+/// The program that asks for a run, and how it was called: a library knows neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The command line.
+    pub command: Vec<String>,
+    /// The Git revision that the program was built of.
+    pub git_revision: String,
+}
 
 /// The machine and program of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Version of imagenet-eval.
     pub version: String,
-    /// Git revision of the checkout that the program was built in as the run started, `-dirty` with
-    /// changes. Where there is no checkout, what `IMAGENET_EVAL_REVISION` was when the program was built, else `unknown`. `cargo xtask` builds what is checked out, so it is the
-    /// program's.
+    /// Git revision that the program was built of, `-dirty` with changes; `unknown` where it was built without a checkout.
     pub git_revision: String,
     /// Version of Burn, pinned in the workspace's manifest.
     pub burn: String,
@@ -25,12 +31,11 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of this process. What was asked of git once holds until the process ends.
-    pub fn current() -> Self {
-        static REVISION: OnceLock<String> = OnceLock::new();
+    /// This machine, and a program that was built of `git_revision`.
+    pub fn of(git_revision: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            git_revision: REVISION.get_or_init(git_revision).clone(),
+            git_revision: git_revision.to_owned(),
             burn: BURN.to_owned(),
             platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu: cpu_name(),
@@ -53,25 +58,6 @@ impl Environment {
 
 /// The pinned version; a test compares it with `Cargo.lock`.
 const BURN: &str = "0.22.1";
-
-fn git_revision() -> String {
-    let described = Command::new("git")
-        .args([
-            "-C",
-            env!("CARGO_MANIFEST_DIR"),
-            "describe",
-            "--always",
-            "--dirty",
-            "--abbrev=40",
-            "--exclude=*",
-        ])
-        .output();
-    match described {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        // Built in a checkout and copied to a machine without it, as into a container.
-        _ => option_env!("IMAGENET_EVAL_REVISION").unwrap_or("unknown").to_owned(),
-    }
-}
 
 fn cpu_name() -> String {
     let from_linux = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use models::catalog::{Counted, Erratum, Figure};
+use cards::{Counted, Erratum, Figure};
 use models::complexity::CountingRule;
 use serde::{Deserialize, Serialize};
 
@@ -60,33 +60,33 @@ pub struct Judgement {
     pub reason: String,
 }
 
-/// Judges a counted figure (FLOPs or parameters). `count` is in the figure's base unit, `unit` what the print is a
-/// multiple of (1e9 or 1e6), and `rule` what was counted, in words.
+/// Judges a counted figure (FLOPs or parameters). `count` is by `rule`, in the figure's base unit, and `words` say what was
+/// counted.
 ///
 /// A count reproduces a print when what the rule's source has for it, rounded to the printed digits, is the print. Where
-/// the catalog has a `tolerance`, in the print's unit, a figure within it is reproduced, too. A misprint is an erratum
+/// the card has a `tolerance`, in the print's unit, a figure within it is reproduced, too. A misprint is an erratum
 /// where the corrected figure is reproduced in its stead.
 pub fn judge_count<R: CountingRule>(
     documented: &Counted<R>,
+    rule: R,
     count: u64,
-    unit: f64,
-    rule: &str,
+    words: &str,
     tolerance: Option<f64>,
     erratum: Option<&Erratum>,
 ) -> Judgement {
-    let figure = documented.rule.figure(count);
-    let measured = figure.count as f64 / unit;
+    let figure = rule.figure(count);
+    let measured = figure.count as f64 / R::UNIT as f64;
     let within = |printed: &Figure| {
         let difference = measured - printed.value();
         tolerance.filter(|tolerance| difference.abs() <= tolerance + ROUNDING).map(|it| (difference, it))
     };
     let rounds_to = |printed: &Figure, decimals: u32| {
-        let (scaled, unit) = (u128::from(figure.count) * 10_u128.pow(decimals), unit as u128);
+        let (scaled, unit) = (u128::from(figure.count) * 10_u128.pow(decimals), u128::from(R::UNIT));
         (scaled + unit / 2) / unit == printed.in_units_of(decimals)
     };
-    let mut words = match documented.rule.made_by() {
-        Some(how) => format!("{rule}, {how}"),
-        None => rule.to_owned(),
+    let mut words = match rule.made_by() {
+        Some(how) => format!("{words}, {how}"),
+        None => words.to_owned(),
     };
     if let Some(unpadded) = documented.unpadded() {
         words += &format!("; the source prints {unpadded}");
@@ -132,7 +132,7 @@ fn of_erratum(
 ///
 /// ```
 /// use eval::verdict::{Verdict, judge_accuracy};
-/// use models::catalog::Figure;
+/// use cards::Figure;
 ///
 /// let documented = Figure::try_from("79.050".to_owned())?;
 /// let judged = judge_accuracy(&documented, 39_500, 50_000, 0.05, None, None);
@@ -165,24 +165,26 @@ pub fn judge_accuracy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use models::catalog::FigureName;
+    use cards::FigureName;
     use models::complexity::{FlopsRule, ParamsRule};
 
     fn counted(figure: &str) -> Counted<FlopsRule> {
         let figure = Figure::try_from(figure.to_owned()).unwrap();
-        Counted { figure, rule: FlopsRule::ThopFlops, input_size: Some(224), decimals: None }
+        Counted { figure, rule: Some(FlopsRule::ThopFlops), input_size: Some(224), decimals: None }
     }
 
     fn erratum(figure: FigureName, corrected: &str) -> Erratum {
         let corrected = Figure::try_from(corrected.to_owned()).unwrap();
-        Erratum { figure, corrected, reason: "digits transposed".to_owned() }
+        Erratum { figure, printed: None, corrected, reason: "digits transposed".to_owned() }
     }
 
     /// Counts by `thop` at 224 pixels of timm's six networks, and what the table prints of twice as much: twice the
     /// MACs in G rounded to three decimals. Neither rounding nor truncating the doubled count gives all.
     #[test]
     fn thop_is_rounded_before_it_is_doubled() {
-        let judge = |print: &str, count| judge_count(&counted(print), count, 1e9, "rule", None, None).verdict;
+        let judge = |print: &str, count| {
+            judge_count(&counted(print), FlopsRule::ThopFlops, count, "rule", None, None).verdict
+        };
         for (macs, print) in [
             (4_599_424_608, "9.198"),
             (5_055_941_408, "10.112"),
@@ -203,8 +205,7 @@ mod tests {
     #[test]
     fn by_other_rules_a_count_is_rounded_and_never_truncated() {
         let judge = |print: &str, count| {
-            let documented = Counted { rule: FlopsRule::PaddleFlops, ..counted(print) };
-            judge_count(&documented, count, 1e9, "rule", None, None).verdict
+            judge_count(&counted(print), FlopsRule::PaddleFlops, count, "rule", None, None).verdict
         };
         assert_eq!(judge("8.57", 8_574_899_832), Verdict::Reproduced);
         assert_eq!(judge("13.25", 13_248_677_304), Verdict::Reproduced);
@@ -216,8 +217,9 @@ mod tests {
     #[test]
     fn an_erratum_is_the_verdict_only_where_the_corrected_figure_is_reproduced() {
         let erratum = erratum(FigureName::FlopsG, "15.214");
-        let judge =
-            |print: &str, count| judge_count(&counted(print), count, 1e9, "rule", None, Some(&erratum));
+        let judge = |print: &str, count| {
+            judge_count(&counted(print), FlopsRule::ThopFlops, count, "rule", None, Some(&erratum))
+        };
         let judged = judge("15.241", 15_214_405_696);
         assert_eq!(judged.verdict, Verdict::Erratum);
         assert_eq!(
@@ -248,22 +250,31 @@ mod tests {
 
     fn parameters(figure: &str, decimals: Option<u32>) -> Counted<ParamsRule> {
         let figure = Figure::try_from(figure.to_owned()).unwrap();
-        Counted { figure, rule: ParamsRule::Trainable, input_size: None, decimals }
+        Counted { figure, rule: Some(ParamsRule::Trainable), input_size: None, decimals }
     }
 
     #[test]
     fn decimals_that_mean_nothing_do_not_count_and_the_reason_says_so() {
-        let judge =
-            |decimals| judge_count(&parameters("22.900", decimals), 22_910_480, 1e6, "rule", None, None);
+        let judge = |decimals| {
+            judge_count(
+                &parameters("22.900", decimals),
+                ParamsRule::Trainable,
+                22_910_480,
+                "rule",
+                None,
+                None,
+            )
+        };
         assert_eq!(judge(Some(1)).verdict, Verdict::Reproduced);
         assert_eq!(judge(Some(1)).reason, "rule; the source prints 22.9");
         assert_eq!((judge(None).verdict, judge(None).reason.as_str()), (Verdict::NotReproduced, "rule"));
     }
 
     #[test]
-    fn a_tolerance_of_the_catalog_is_enough() {
+    fn a_tolerance_of_the_card_is_enough() {
+        let documented = parameters("22.900", None);
         let judge =
-            |tolerance| judge_count(&parameters("22.900", None), 22_910_480, 1e6, "rule", tolerance, None);
+            |tolerance| judge_count(&documented, ParamsRule::Trainable, 22_910_480, "rule", tolerance, None);
         assert_eq!(judge(Some(0.02)).verdict, Verdict::Reproduced);
         assert_eq!(judge(Some(0.02)).reason, "rule; +0.010, tolerance 0.02");
         assert_eq!(judge(Some(0.01)).verdict, Verdict::NotReproduced);

@@ -33,12 +33,9 @@ fn every_network_has_its_frameworks_logits_on_flex() {
 
 #[test]
 fn an_entry_with_another_recipe_has_the_same_network() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("own.toml");
     let entry = "[[models]]\nid = \"mine/finetuned\"\nnetwork = \"timm-xception\"\nrecipe = \"card-342-bilinear\"\ninput_size = 299\n";
-    std::fs::write(&path, entry).unwrap();
     let mut catalog = Catalog::built_in();
-    catalog.add_file(&path).unwrap();
+    catalog.add(entry, "own.toml").unwrap();
     check(&parity(catalog.select("mine/finetuned").unwrap()[0], &on(DeviceName::Flex)).unwrap());
 }
 

@@ -24,8 +24,13 @@
 //! ```
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+
+/// Sides of a square input, in pixels, for which layers are counted: small enough for no overflow and
+/// large enough for every network's windows.
+pub const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 
 /// What a counting rule sees of an operation. Elements and multiply-accumulates are for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -108,6 +108,11 @@ impl Walk<'_> {
         self.on.activation(Activation::Relu, x)
     }
 
+    /// Rectified linear unit, cut off at 6.
+    pub(crate) fn relu6(&mut self, x: Value) -> Value {
+        self.on.activation(Activation::Relu6, x)
+    }
+
     /// Max-pooling; padding never wins.
     pub(crate) fn max_pool(&mut self, pool: &MaxPool2d, x: Value) -> Value {
         self.on.push(MaxPool { window: window::of_pool(pool), ceil_mode: pool.ceil_mode }, &[x])

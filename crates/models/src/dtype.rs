@@ -50,9 +50,6 @@ fn advice(device: DeviceName) -> &'static str {
 }
 
 impl Dtype {
-    /// The names of all types.
-    pub(crate) const NAMES: [&str; 3] = [Self::F32.name(), Self::F16.name(), Self::Bf16.name()];
-
     /// The name, as given on the command line.
     pub const fn name(self) -> &'static str {
         match self {

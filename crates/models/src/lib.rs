@@ -1,6 +1,6 @@
-//! Image classifiers on Burn, and what is documented about them.
+//! Image classifiers on Burn: networks, their weights, and which models are made of them.
 //!
-//! * [`catalog`]: the documented models, read from `datasets/catalog.toml`;
+//! * [`catalog`]: the models, read from `datasets/catalog.toml`;
 //! * [`networks`]: the networks themselves, one family a file, a variant being data;
 //! * [`onnx`]: networks that are ONNX files, read at run time;
 //! * [`Network`]: a network as a value, whose [`graph`] is computed, counted and lowered to the kernels;
@@ -10,7 +10,7 @@
 //! * [`weights`]: seeded weights and checkpoint files, loaded strictly;
 //! * [`mod@reference`]: what the source frameworks compute for seeded weights, frozen.
 //!
-//! This crate knows nothing of files full of images, of runs or of reports.
+//! This crate knows nothing of files full of images, of what is claimed of a model, of runs or of reports.
 
 mod build;
 pub mod catalog;

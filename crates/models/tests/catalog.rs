@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use models::catalog::{CatalogError, FigureName};
+use models::Catalog;
+use models::catalog::CatalogError;
 use models::complexity::{Cost, FlopsRule, ParamsRule};
 use models::weights::{Framework, ModuleTensor, Role};
-use models::{Catalog, Model};
 use serde_json::Value;
 
 fn reference(file: &str) -> Value {
@@ -18,11 +18,8 @@ fn reference(file: &str) -> Value {
 }
 
 fn add(text: &str) -> Result<Catalog, CatalogError> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("catalog.toml");
-    std::fs::write(&path, text).unwrap();
     let mut catalog = Catalog::built_in();
-    catalog.add_file(&path).map(|()| catalog)
+    catalog.add(text, "catalog.toml").map(|()| catalog)
 }
 
 const OWN: &str = r#"
@@ -32,21 +29,6 @@ network = "timm-xception"
 recipe = "card-342-bilinear"
 input_size = 299
 "#;
-
-#[test]
-fn the_documented_table_is_complete() {
-    let catalog = Catalog::built_in();
-    assert_eq!(catalog.table().count(), 12);
-    let is_complete = |model: &Model| {
-        let documented = &model.documented;
-        let accuracies = documented.top1_pct.is_some() && documented.top5_pct.is_some();
-        accuracies && documented.flops_g.is_some() && documented.params_m.is_some() && model.weights.is_some()
-    };
-    assert!(catalog.table().all(is_complete));
-    let xception65 = catalog.select("timm/xception65").unwrap()[0];
-    assert_eq!(xception65.erratum(FigureName::FlopsG).unwrap().corrected.as_str(), "15.214");
-    assert_eq!(xception65.documented.flops_g.as_ref().unwrap().figure.as_str(), "15.241");
-}
 
 #[test]
 fn models_are_selected_by_id_and_glob() {
@@ -67,9 +49,12 @@ fn models_are_selected_by_id_and_glob() {
 #[test]
 fn a_users_entry_is_added_and_checked() {
     let catalog = add(OWN).unwrap();
-    // In the table, so that `--all` evaluates it, unless it says otherwise.
-    assert_eq!(catalog.table().count(), 13);
-    assert_eq!(add(&format!("{OWN}in_table = false\n")).unwrap().table().count(), 12);
+    let own = |catalog: &Catalog| catalog.own().iter().filter(|model| model.in_table).count();
+    assert_eq!([&Catalog::built_in(), &catalog].map(own), [0, 1]);
+    assert_eq!(own(&add(&format!("{OWN}in_table = false\n")).unwrap()), 0);
+    // What it claims of a model is another crate's business, whatever it is.
+    add(&format!("accuracy_tolerance_pp = 1\n{OWN}tolerance = 7\n[models.documented]\ntop1_pct = 170\n"))
+        .unwrap();
     assert_eq!(catalog.select("mine/*").unwrap()[0].file_stem(), "mine-finetuned");
 
     let message = |text: &str| {
@@ -82,9 +67,7 @@ fn a_users_entry_is_added_and_checked() {
     };
     // Two models may share a file.
     add(&format!("{OWN}{}{}{}", file("a"), OWN.replace("finetuned", "other"), file("a"))).unwrap();
-    let documented = "[models.documented]\ntop1_pct = \"1.0\"\ntop5_pct = \"2.0\"\nparams_m = { figure = \"1.0\", rule = \"thop\" }\nflops_g = { figure = \"1.0\", rule = \"macs\", input_size = 1 }\n";
     for (text, expected) in [
-        (format!("{OWN}{documented}"), "documented.flops_g.input_size is 1; it must be 32 to 8192"),
         (OWN.replace("299", "0"), ": input_size is 0; it must be 32 to 8192"),
         (OWN.replace("299", "31"), ": input_size is 31; it must be 32 to 8192"),
         (OWN.replace("299", "8193"), ": input_size is 8193; it must be 32 to 8192"),
@@ -97,8 +80,6 @@ fn a_users_entry_is_added_and_checked() {
             OWN.replace("timm-xception", "timm-xcepton"),
             "there is no network `timm-xcepton`; there are timm-xception,",
         ),
-        (format!("accuracy_tolerance_pp = inf\n{OWN}"), "accuracy_tolerance_pp is inf; it must be"),
-        (format!("accuracy_tolerance_pp = -1.0\n{OWN}"), "accuracy_tolerance_pp is -1; it must be"),
         // The cache would hold the one for the other.
         (
             format!("{OWN}{}{}{}", file("a"), OWN.replace("finetuned", "other"), file("b")),
@@ -108,7 +89,6 @@ fn a_users_entry_is_added_and_checked() {
         (OWN.replace("mine/finetuned", "timm/xception"), "exists already"),
         (OWN.replace("mine/finetuned", "finetuned"), "<source>/<architecture>"),
         (format!("{OWN}{OWN}"), "exists already"),
-        (format!("{OWN}[models.documented]\ntop1_pct = \"79,05\"\n"), "`79,05` is not a decimal number"),
     ] {
         let message = message(&text);
         assert!(message.contains(expected), "{message}");
@@ -133,112 +113,9 @@ fn refused(lines: &str) -> String {
     message
 }
 
-fn documented(keys: &str) -> String {
-    format!("[models.documented]\n{keys}\n")
-}
-
-#[test]
-fn figures_have_to_be_possible() {
-    let flops = |keys: &str| documented(&format!("flops_g = {{ rule = \"macs\", {keys} }}"));
-    let params = |keys: &str| documented(&format!("params_m = {{ rule = \"thop\", {keys} }}"));
-    let tolerance = |keys: &str| {
-        let figures =
-            "flops_g = { figure = \"9.2\", rule = \"macs\" }\nparams_m = { figure = \"4\", rule = \"thop\" }";
-        format!("tolerance = {{ {keys} }}\n{}", documented(figures))
-    };
-    for (lines, expected) in [
-        (documented("top1_pct = \"170\""), "`documented.top1_pct` is 170; an accuracy is 0 to 100 per cent"),
-        (documented("top5_pct = \"100.001\""), "`documented.top5_pct` is 100.001; an accuracy is"),
-        (documented("top1_pct = \"79.0000001\""), "it can have 6 decimals at most"),
-        (documented("top1_pct = \"94.5\"\ntop5_pct = \"79.0\""), "top-1 cannot be above top-5"),
-        (documented("top1_pct = \"9999999999999999999999\""), "has at most 20 digits"),
-        (documented("top1_pct = \"-1\""), "`-1` is not a decimal number"),
-        (documented("top1_pct = \"1e1\""), "`1e1` is not a decimal number"),
-        (documented("top1_pct = \"nan\""), "`nan` is not a decimal number"),
-        (flops("figure = \"0.000\""), "`documented.flops_g` is 0.000; FLOPs are more than 0"),
-        (flops("figure = \"99999999999\""), "`documented.flops_g` is 99999999999; FLOPs are"),
-        (flops("figure = \"1.0000000001\""), "it can have 9 decimals at most"),
-        (params("figure = \"0\""), "`documented.params_m` is 0; parameters are more than 0"),
-        (params("figure = \"1.0000001\""), "it can have 6 decimals at most"),
-        (
-            flops("figure = \"9.198\", decimals = 400"),
-            "`documented.flops_g.decimals` is 400, but 9.198 has 3 decimals",
-        ),
-        (
-            params("figure = \"22.9\", decimals = 2"),
-            "`documented.params_m.decimals` is 2, but 22.9 has 1 decimals",
-        ),
-        (params("figure = \"22.910\", decimals = 1"), "other digits than zeros follow in 22.910"),
-        (flops("figure = \"9.198\", decimals = 0"), "other digits than zeros follow in 9.198"),
-        (
-            tolerance("top1_pct = 99999"),
-            "`tolerance.top1_pct` is 99999; it must be a number of percentage points from 0 to 100",
-        ),
-        (tolerance("top5_pct = -0.01"), "`tolerance.top5_pct` is -0.01; it must be"),
-        (tolerance("top5_pct = nan"), "`tolerance.top5_pct` is NaN; it must be"),
-        (tolerance("flops_g = 4.6"), "`tolerance.flops_g` is 4.6; it must be a number from 0 on"),
-        (tolerance("params_m = inf"), "`tolerance.params_m` is inf; it must be a number from 0 on"),
-    ] {
-        let message = refused(&lines);
-        assert!(message.contains(expected), "{message}");
-        assert!(message.contains("model `mine/finetuned`"), "{message}");
-    }
-    for lines in [
-        documented("top1_pct = \"0\"\ntop5_pct = \"100\""),
-        documented("top1_pct = \"79.05\"\ntop5_pct = \"79.050\""),
-        flops("figure = \"9.200\", decimals = 1"),
-        params("figure = \"22.000\", decimals = 0"),
-        tolerance("top1_pct = 1, top5_pct = 0.5, flops_g = 4.5, params_m = 0"),
-    ] {
-        add(&format!("{OWN}{lines}")).unwrap();
-    }
-}
-
 #[test]
 fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
     for (lines, expected) in [
-        (
-            documented("flops_g = \"9.198\""),
-            "`documented.flops_g` is \"9.198\", and must be keys with values: flops_g = { figure",
-        ),
-        (
-            documented("top1_pct = 79.05"),
-            "`documented.top1_pct` is 79.05, and must be in quotes, with every digit that is printed",
-        ),
-        (documented("top1_pct = [1]"), "`documented.top1_pct` is a list, and must be in quotes"),
-        (
-            documented("flops_g = { figure = \"9.198\" }"),
-            "`documented.flops_g.rule` is missing; write rule = \"thop-flops\"",
-        ),
-        (
-            documented("flops_g = { rule = \"macs\" }"),
-            "`documented.flops_g.figure` is missing; write figure =",
-        ),
-        (
-            documented("flops_g = { figure = \"1\", rule = \"mac\" }"),
-            "`documented.flops_g.rule` is `mac`, which there is not; there are macs, flops",
-        ),
-        (
-            documented("params_m = { figure = \"1\", rule = 3 }"),
-            "`documented.params_m.rule` is 3, and must be one of trainable, with-running-statistics, thop in quotes",
-        ),
-        (
-            documented("flops_g = { figure = \"1\", rule = \"macs\", decimals = -1 }"),
-            "`documented.flops_g.decimals` is -1, and must be a whole number from 0 on",
-        ),
-        (
-            documented("flops_g = { figure = \"1\", rule = \"macs\", decimals = \"1\" }"),
-            "`documented.flops_g.decimals` is \"1\", and must be a whole number",
-        ),
-        (
-            documented("dtype = \"f8\""),
-            "`documented.dtype` is `f8`, which there is not; there are f32, f16, bf16",
-        ),
-        ("tolerance = 0.1\n".to_owned(), "`tolerance` is 0.1, and must be keys with values: tolerance = {"),
-        (
-            "tolerance = { top1_pct = \"0.1\" }\n".to_owned(),
-            "`tolerance.top1_pct` is \"0.1\", and must be a number without quotes",
-        ),
         ("in_table = \"no\"\n".to_owned(), "`in_table` is \"no\", and must be true or false"),
         ("weights = \"model.pth\"\n".to_owned(), "`weights` is \"model.pth\", and must be keys with values"),
         (
@@ -250,11 +127,6 @@ fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
             "weights = { url = \"https://example.org/x\", file = \"x\", bytes = -1 }\n".to_owned(),
             "`weights.bytes` is -1, and must be a whole number from 0 on",
         ),
-        ("documented = \"79\"\n".to_owned(), "`documented` is \"79\", and must be keys with values"),
-        (
-            "errata = \"flops\"\n".to_owned(),
-            "`errata` is \"flops\", and must be keys with values, in two pairs of brackets",
-        ),
     ] {
         let message = refused(&lines);
         assert!(message.contains(expected) && message.contains("model `mine/finetuned`"), "{message}");
@@ -264,10 +136,6 @@ fn what_is_wrong_is_said_in_the_words_of_a_catalog() {
         (
             "[models]\nid = \"a/b\"\n".to_owned(),
             "an entry begins with the line [[models]], in two pairs of brackets",
-        ),
-        (
-            "accuracy_tolerance_pp = \"0.1\"\n".to_owned(),
-            "`accuracy_tolerance_pp` is \"0.1\", and must be a number without quotes",
         ),
         (OWN.replace("id = \"mine/finetuned\"\n", ""), "model `entry 1`: `id` is missing; write id ="),
         (
@@ -292,65 +160,6 @@ fn a_published_file_may_be_larger_than_four_gigabytes() {
     let catalog = add(&format!("{OWN}{lines}")).unwrap();
     let weights = catalog.models().last().unwrap().weights.as_ref().unwrap();
     assert_eq!(weights.bytes, Some(24_000_000_000));
-}
-
-#[test]
-fn an_erratum_has_a_corrected_figure() {
-    let erratum = |lines: &str| {
-        let figures = "top1_pct = \"79.0\"\ntop5_pct = \"94.0\"\nflops_g = { figure = \"15.241\", rule = \"thop-flops\", input_size = 224 }";
-        format!("{}[[models.errata]]\nreason = \"digits transposed\"\n{lines}", documented(figures))
-    };
-    for (lines, expected) in [
-        (
-            "figure = \"flops_g\"",
-            "`errata.corrected` is missing; write corrected = \"15.214\", the figure that should have been printed",
-        ),
-        ("figure = \"flops_g\"\ncorrected = 15.214", "`errata.corrected` is 15.214, and must be in quotes"),
-        (
-            "figure = \"flops\"\ncorrected = \"15.214\"",
-            "`errata.figure` is `flops`, which there is not; there are top1_pct",
-        ),
-        (
-            "figure = \"params_m\"\ncorrected = \"15.214\"",
-            "there is an erratum of `params_m`, which is not documented",
-        ),
-        ("figure = \"flops_g\"\ncorrected = \"15\"", "corrects 15.241 to 15, which has fewer decimals"),
-        ("figure = \"flops_g\"\ncorrected = \"0.000\"", "is 0.000; FLOPs are more than 0"),
-        ("figure = \"flops_g\"\ncorrected = \"15.2410\"", "corrects 15.241 to itself"),
-        ("figure = \"top1_pct\"\ncorrected = \"179.0\"", "is 179.0; an accuracy is 0 to 100 per cent"),
-        (
-            "figure = \"top1_pct\"\ncorrected = \"97.0\"",
-            "top1_pct is 97.0 and top5_pct 94.0; top-1 cannot be above top-5",
-        ),
-        (
-            "figure = \"flops_g\"\ncorrected = \"15.214\"\n[[models.errata]]\nreason = \"again\"\nfigure = \"flops_g\"\ncorrected = \"15.215\"",
-            "there are two errata of `flops_g`",
-        ),
-    ] {
-        let message = refused(&erratum(lines));
-        assert!(message.contains(expected), "{message}");
-    }
-    add(&format!("{OWN}{}", erratum("figure = \"flops_g\"\ncorrected = \"15.214\""))).unwrap();
-}
-
-/// A user's file must not change how another's entries are judged.
-#[test]
-fn a_files_tolerance_holds_for_its_own_entries() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut catalog = Catalog::built_in();
-    let entry = |id: &str| OWN.replace("mine/finetuned", id);
-    for (name, text) in [
-        ("loose.toml", format!("accuracy_tolerance_pp = 50\n{}", entry("loose/x"))),
-        ("none.toml", entry("none/x")),
-        ("exact.toml", format!("accuracy_tolerance_pp = 0.0\n{}", entry("exact/x"))),
-    ] {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        catalog.add_file(&path).unwrap();
-    }
-    let of = |id| catalog.select(id).unwrap()[0].accuracy_tolerance_pp;
-    assert_eq!(["timm/xception", "loose/x", "none/x", "exact/x"].map(of), [0.05, 50.0, 0.05, 0.0]);
-    assert_eq!(catalog.accuracy_tolerance_pp(), 0.05);
 }
 
 #[test]
@@ -447,7 +256,7 @@ fn every_count_equals_the_sources_tool_to_the_unit() {
             }
         }
         assert!(compared >= 2, "{}: only {compared} integers were compared", model.id);
-        compared_of_table += if model.in_table { compared } else { 0 };
+        compared_of_table += if model.arch().starts_with("xception") { compared } else { 0 };
     }
     // How many integers the documented table rests on, and what it says of the first network.
     assert_eq!(compared_of_table, 100);

@@ -4,15 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use cards::Figure;
 use dataset::labels::{self, LabelSet};
 use dataset::{Recipe, RgbImage};
-use eval::Shard;
 use eval::judge::complexity_figures;
+use eval::judge::counts::{CountRecord, counts};
 use eval::record::AccuracyTolerance;
 use eval::score::Score;
 use eval::weights::{Cache, WeightsArg};
-use models::catalog::Figure;
-use models::complexity::Cost;
+use eval::{Definitions, Shard};
 use models::{Catalog, DeviceName, Dtype};
 
 use super::{MEMORY_BYTES, fixtures, put, texts};
@@ -93,30 +93,34 @@ pub(super) const ARGUMENTS: Target = Target {
     read: read_arguments,
 };
 
-pub(super) static BUILT_IN: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
+static BUILT_IN: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
 
-/// The layers of a network of each rule's figures; which network's matters little, and a small one is quick.
-static LAYERS: LazyLock<Vec<Cost>> = LazyLock::new(|| {
+/// The same with the built-in cards.
+pub(super) static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(Definitions::built_in);
+
+/// What a network counts; which one matters little, and a small one is quick.
+static COUNTS: LazyLock<Vec<CountRecord>> = LazyLock::new(|| {
     let small = BUILT_IN.models().iter().find(|model| model.network == "timm-resnet18");
-    small.and_then(|model| model.network().build().costs(224).ok()).unwrap_or_default()
+    small.and_then(|model| counts(&model.network().build(), &[224]).ok()).unwrap_or_default()
 });
 
 fn read_catalog(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let path = folder.join("catalog.toml");
-    let mut catalog = BUILT_IN.clone();
+    let mut definitions = DEFINITIONS.clone();
     put(&path, bytes);
-    if outcome.of(catalog.add_file(&path)).is_none() {
+    if outcome.of(definitions.add_file(&path)).is_none() {
         return;
     }
     let all = Score { images: 50_000, top1_hits: 39_525, top5_hits: Some(47_196), ..Score::default() };
-    for model in catalog.models().iter().skip(BUILT_IN.models().len()) {
+    for model in definitions.catalog().own() {
         outcome.say(&format!("{} {}", model.source(), model.arch()).replace(['/', '-'], " "));
-        outcome.of(catalog.select(&model.id));
-        assert!(model.network().name == model.network && (32..=8192).contains(&model.counted_at()));
-        for figure in complexity_figures(model, &LAYERS) {
+        outcome.of(definitions.catalog().select(&model.id));
+        assert!(model.network().name == model.network && (32..=8192).contains(&model.input_size));
+        let claims = definitions.claims_of(model);
+        for figure in complexity_figures(model, claims.first(), &COUNTS) {
             outcome.say(figure.verdict.name());
         }
-        for judged in all.judged(model, AccuracyTolerance::new(None, &catalog)) {
+        for judged in claims.iter().flat_map(|claim| all.judged(claim, AccuracyTolerance::new(None))) {
             outcome.say(judged.judgement.verdict.name());
         }
     }

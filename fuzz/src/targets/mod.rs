@@ -1,5 +1,6 @@
 //! The targets: what reads bytes that somebody else wrote.
 
+mod cards;
 #[cfg(feature = "networks")]
 mod catalogs;
 mod images;
@@ -39,6 +40,8 @@ pub static TARGETS: &[Target] = &[
     sets::TAR,
     layouts::LISTS,
     layouts::FOLDERS,
+    cards::FOREIGN_CARD,
+    cards::CARD,
     #[cfg(feature = "networks")]
     runs::CONFIDENCES,
     #[cfg(feature = "networks")]

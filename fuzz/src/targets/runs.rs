@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use dataset::KnownLabels;
 use dataset::labels::LabelSet;
+use eval::provenance::Invocation;
 use eval::record::{AccuracyTolerance, RunRecord};
 use eval::report::{self, Style};
 use eval::score;
@@ -16,7 +17,7 @@ use eval::stored::compare::{Over, compare};
 use eval::stored::merge::merge;
 use serde_json::Value;
 
-use super::catalogs::BUILT_IN;
+use super::catalogs::DEFINITIONS;
 use super::{MEMORY_BYTES, fixtures, put, repository, texts};
 use crate::{Outcome, Target};
 
@@ -171,7 +172,7 @@ fn read_run(damaged: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let Some(stored) = outcome.of(StoredRun::open(&run)) else { return };
     let rows = stored.record.models.iter().filter_map(|model| outcome.of(stored.rows(&model.id)));
     let rows: Vec<_> = rows.collect();
-    let judged = outcome.of(stored.judged(&BUILT_IN, None));
+    let judged = outcome.of(stored.judged(&DEFINITIONS, &[], None));
     if rows.len() == stored.record.models.len() {
         let rows: Vec<_> = rows.iter().map(Vec::as_slice).collect();
         let confidences = vec![HashMap::new(); rows.len()];
@@ -192,7 +193,17 @@ fn read_run(damaged: &str, folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
             }
         }
     }
-    if outcome.of(merge(&[run], &merged, true, &BUILT_IN, None, Vec::new())).is_some() {
+    if outcome
+        .of(merge(
+            &[run],
+            &merged,
+            true,
+            (&DEFINITIONS, &[]),
+            None,
+            Invocation { command: Vec::new(), git_revision: "0".to_owned() },
+        ))
+        .is_some()
+    {
         outcome.say(kept_probabilities(&merged));
     }
 }
@@ -222,6 +233,7 @@ fn kept_probabilities(merged: &Path) -> &'static str {
 
 fn report_on(record: &RunRecord) {
     drop(report::results_csv(record));
+    drop(report::claims_csv(record));
     drop(report::markdown(record));
     drop(report::junit_xml(record));
     drop(report::summary_lines(record));
@@ -250,7 +262,8 @@ fn read_score(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let Some(predictions) = outcome.of(score::read(&path)) else { return };
     outcome.say(&predictions.format.name().to_lowercase());
     let known = outcome.of(KnownLabels::from_list(&list));
-    let model = BUILT_IN.models().iter().find(|model| model.id == "timm/xception");
+    let model = DEFINITIONS.catalog().get("timm/xception");
+    let claims = model.map(|model| DEFINITIONS.claims_of(model)).unwrap_or_default();
     for (known, label_set) in
         [(None, LabelSet::Original), (known.as_ref(), LabelSet::Original), (None, LabelSet::Real)]
     {
@@ -258,9 +271,7 @@ fn read_score(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
         assert!(score.top1_hits <= score.images && score.top5_hits.is_none_or(|hits| hits <= score.images));
         assert!(score.images == 0 || (0.0..=100.0).contains(&score.top1_pct()));
         score.obstacle.iter().chain(&score.diagnosis).for_each(|words| outcome.say(words));
-        for judged in
-            model.iter().flat_map(|model| score.judged(model, AccuracyTolerance::new(None, &BUILT_IN)))
-        {
+        for judged in claims.iter().flat_map(|claim| score.judged(claim, AccuracyTolerance::new(None))) {
             outcome.say(judged.judgement.verdict.name());
         }
     }

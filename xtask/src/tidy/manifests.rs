@@ -6,20 +6,23 @@ use toml::{Table, Value};
 
 use crate::tidy::Tree;
 
-/// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels -> graph`, and
-/// `dataset` under all but `kernels` and `graph`.
-const MAY_USE: [(&str, &[&str]); 10] = [
+/// What of this workspace each crate may use, in the tests too: `xtask -> cli -> eval -> models -> kernels -> graph`, `cards`
+/// beside `models`, and `dataset` under all but `kernels` and `graph`.
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("benches", &["dataset", "graph", "kernels", "models"]),
+    ("cards", &["dataset", "graph", "toml-keys"]),
+    ("cli", &["cards", "dataset", "eval", "models"]),
     ("dataset", &[]),
-    ("eval", &["dataset", "models"]),
-    ("fuzz", &["dataset", "eval", "models"]),
+    ("eval", &["cards", "dataset", "models"]),
+    ("fuzz", &["cards", "dataset", "eval", "models"]),
     ("graph", &[]),
     ("kernels", &["graph"]),
     ("launch", &[]),
     // Itself, with a feature that only its tests need.
-    ("models", &["dataset", "graph", "kernels", "models", "workspace-hack"]),
+    ("models", &["dataset", "graph", "kernels", "models", "toml-keys", "workspace-hack"]),
+    ("toml-keys", &["dataset"]),
     ("workspace-hack", &[]),
-    ("xtask", &["dataset", "eval", "models"]),
+    ("xtask", &["cli", "dataset", "eval", "models"]),
 ];
 
 const ROOT: &str = "Cargo.toml";

@@ -11,6 +11,7 @@ use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
+mod cards;
 mod cluster;
 mod data;
 mod gates;

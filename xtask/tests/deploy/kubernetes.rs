@@ -44,7 +44,7 @@ fn scripts_are_well_formed() {
     let bash = Command::new("bash").arg("-n").arg(deploy("slurm-array.sh")).output().unwrap();
     assert!(bash.status.success() && bash.stderr.is_empty(), "{}", said(&bash));
     let job = block(&text("kubernetes-indexed-job.yaml"), "- |");
-    assert!(job.contains("xtask eval") && job.ends_with("exit \"$code\"\n"), "{job}");
+    assert!(job.contains("imagenet-eval eval") && job.ends_with("exit \"$code\"\n"), "{job}");
     let sh = Command::new("sh").args(["-n", "-c", &job]).output().unwrap();
     assert!(sh.status.success() && sh.stderr.is_empty(), "{}", said(&sh));
 }

@@ -53,7 +53,7 @@ fn commands(text: &str) -> Vec<(Vec<&'static str>, Vec<String>)> {
         for added in line.split("options+=(").skip(1) {
             found.push((vec!["eval"], options(added.split(')').next().unwrap())));
         }
-        let starts = ["xtask ", "\"$program\" ", "options=(", "slurm-array.sh "];
+        let starts = ["xtask ", "imagenet-eval ", "\"$program\" ", "options=(", "slurm-array.sh "];
         for command in line.split([';', '|', '&', '`']) {
             let Some(rest) = starts.iter().find_map(|start| command.split_once(start)).map(|it| it.1) else {
                 continue;

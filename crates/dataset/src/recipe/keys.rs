@@ -24,7 +24,7 @@ impl FromStr for Recipe {
                 .ok_or_else(|| RecipeKeyError::NotAPair { part: part.trim().to_owned() })?;
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         });
-        Self::from_pairs(pairs.collect::<Parsed<Vec<_>>>()?)
+        Self::unnamed(pairs.collect::<Parsed<Vec<_>>>()?)
     }
 }
 
@@ -41,10 +41,14 @@ impl Recipe {
         if ["source", "card", "elsewhere"].contains(&name) {
             return wrong("it means something else already");
         }
-        Ok(Self { name: name.to_owned(), ..Self::from_pairs(pairs)? })
+        Ok(Self { name: name.to_owned(), ..Self::unnamed(pairs)? })
     }
 
-    fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Parsed<Self> {
+    /// Makes a recipe of keys and their values. It is called what [`Recipe::keys`] says.
+    ///
+    /// # Errors
+    /// [`RecipeKeyError`] for the first that is wrong with them.
+    pub fn unnamed(pairs: impl IntoIterator<Item = (String, String)>) -> Parsed<Self> {
         let mut values: [Option<String>; KEYS.len()] = Default::default();
         for (key, value) in pairs {
             let Some(at) = KEYS.iter().position(|known| known.name == key) else {

@@ -3,6 +3,7 @@
 
 mod built_in;
 mod error;
+mod files;
 mod filter;
 mod keys;
 mod nearest;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use built_in::{BuiltIn, RECIPES};
 pub use error::{RecipeError, RecipeKeyError};
+pub use files::RecipeFileError;
 pub use filter::Filter;
 
 use crate::resample::{Window, crop, padded, resize};

@@ -47,11 +47,12 @@ impl EvalError {
 pub(super) fn recipe_fault(fault: &FindRecipeError) -> String {
     match fault {
         FindRecipeError::Keys { text, source } => format!("{text}: {source}"),
+        FindRecipeError::File { path, reason } => format!("{}: {reason}", path.display()),
         FindRecipeError::Unknown { name, nearest, known } => {
             let meant =
                 nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean {nearest}?)"));
             format!(
-                "{name}: there is no such recipe{meant}; use source, card or one of {}, or state one: {}",
+                "{name}: there is no such recipe{meant}; use source, card or one of {}, state one: {}, or give a file that states one",
                 known.join(", "),
                 Recipe::EXAMPLE
             )

@@ -5,6 +5,7 @@ mod convert;
 use std::io;
 use std::path::PathBuf;
 
+use cards::CardError;
 use dataset::DatasetError;
 use models::catalog::{CatalogError, FindRecipeError};
 use models::onnx::OnnxError;
@@ -18,6 +19,52 @@ pub enum EvalError {
     /// The catalog or the selection from it.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A card or the choice of one.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// A file that was given for a card is none.
+    #[error(
+        "{} is no TOML, so it is no card; `card read {}` makes one of a table in Markdown, of timm's results or of a metafile",
+        path.display(),
+        path.display()
+    )]
+    NoCard {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A card of models that there are none of.
+    #[error(
+        "none of the {rows} rows of the card `{card}` is about a model that is here; the first is about {first}, and the nearest \
+         models are {}. Name models of your own with --catalog FILE",
+        nearest.join(", ")
+    )]
+    NothingToMeasure {
+        /// The card.
+        card: String,
+        /// How many rows it has.
+        rows: usize,
+        /// The model of the first of them.
+        first: String,
+        /// Models that are here and resemble it.
+        nearest: Vec<String>,
+    },
+    /// `--recipe card`, and it is not known which that is.
+    #[error("--recipe card: {reason}; name the recipe, or use source")]
+    CardRecipe {
+        /// Why not.
+        reason: String,
+    },
+    /// A run that was judged by a card of a file.
+    #[error(
+        "{}: the run was made with the card `{card}`, which is not built in; name its file (--card FILE or --catalog FILE)",
+        path.display()
+    )]
+    NoSuchCard {
+        /// The run directory.
+        path: PathBuf,
+        /// The card.
+        card: String,
+    },
     /// The images or labels.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
@@ -248,6 +295,22 @@ pub enum EvalError {
         total: usize,
         /// The first of them.
         first: String,
+    },
+    /// A manifest of prepared inputs that cannot be used.
+    #[error("{}: {reason}. Give the manifest.json that `prepare` wrote, or its folder", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Inputs cannot be written to a folder.
+    #[error("nothing is prepared in {}: {reason}", path.display())]
+    NotPrepared {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way, and what to do.
+        reason: String,
     },
     /// Runs that do not make up one evaluation.
     #[error("cannot merge {}: {reason}", path.display())]

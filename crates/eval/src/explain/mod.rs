@@ -10,9 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cards::FigureName;
 use dataset::guard::guarded;
 use dataset::{Decoded, Normalisation, RgbImage, Warnings};
-use models::catalog::FigureName;
 use models::{Classifier, ComputeError, Images};
 use swaps::{Swap, swaps};
 

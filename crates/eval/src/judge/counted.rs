@@ -1,109 +1,179 @@
 //! FLOPs and parameters: counted by the rules of who documented them, and judged.
 
+use cards::{Counted, FigureName};
 use models::Model;
-use models::catalog::{Counted, Documented, FigureName};
-use models::complexity::{Cost, CountingRule, FlopsRule, ParamsRule};
+use models::complexity::{CountingRule, FlopsRule, ParamsRule};
 
+use super::counts::{CountRecord, find};
+use crate::definitions::Claim;
 use crate::record::FigureRecord;
 use crate::verdict::{Judgement, Verdict, judge_count};
 
-/// FLOPs and parameters by the documented rules, with verdicts. `costs` are those at the size that
-/// the documented FLOPs were counted at. Without documented figures: 2 x MACs, and trainable
-/// parameters.
-pub fn complexity_figures(model: &Model, costs: &[Cost]) -> [FigureRecord; 2] {
-    let (flops, params) = rules(model);
-    judge_counts(model, [flops.count(costs), params.count(costs)])
+/// What is known of a model's FLOPs and parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Known<'a> {
+    /// What its network counts, by every rule.
+    Counts(&'a [CountRecord]),
+    /// The figures of a run from before all counts were stored, or that has none.
+    Figures([&'a FigureRecord; 2]),
 }
 
-/// FLOPs and parameters as a run `counted` them, judged anew by what the catalog documents of `model`.
-pub(crate) fn judge_counts_again(model: &Model, counted: [&FigureRecord; 2]) -> [FigureRecord; 2] {
-    let mut figures = judge_counts(model, counted.map(|there| there.count.unwrap_or_default()));
-    for (figure, there) in figures.iter_mut().zip(counted) {
-        if there.count.is_none() {
-            // A run from before counts were stored. Its print has lost digits that a verdict may hang on, so the
-            // verdict that it was given stands.
-            figure.clone_from(there);
-        } else if figure.rule != there.rule {
-            let counted_by = there.rule.as_deref().unwrap_or("another rule");
-            figure.verdict = Verdict::NotComparable;
-            figure.reason =
-                format!("counted by {counted_by}; the catalog's rule is another now, so evaluate again");
-            figure.rule.clone_from(&there.rule);
+/// FLOPs and parameters by the rules of `claim`, with verdicts. Without a claim: 2 x MACs, and trainable parameters.
+pub fn complexity_figures(
+    model: &Model,
+    claim: Option<&Claim<'_>>,
+    counts: &[CountRecord],
+) -> [FigureRecord; 2] {
+    judge_counts(model, claim, Known::Counts(counts))
+}
+
+/// Side of the square input at which the FLOPs of `claim` were counted: the model's own where it does not say another.
+pub fn counted_at(model: &Model, claim: Option<&Claim<'_>>) -> usize {
+    let claimed = claim.and_then(|claim| claim.row.flops_g.as_ref()?.input_size);
+    claimed.unwrap_or(model.input_size)
+}
+
+/// FLOPs and parameters by the rules of `claim`, judged by what is known of them.
+pub(super) fn judge_counts(model: &Model, claim: Option<&Claim<'_>>, known: Known<'_>) -> [FigureRecord; 2] {
+    let size = counted_at(model, claim);
+    let flops = claim.and_then(|claim| claim.row.flops_g.as_ref());
+    let params = claim.and_then(|claim| claim.row.params_m.as_ref());
+    let flops_rule = Rule {
+        figure: FigureName::FlopsG,
+        name: FlopsRule::name,
+        words: |rule, size| format!("{} at {size}x{size}", FlopsRule::meaning(rule)),
+        otherwise: FlopsRule::Flops,
+        size: Some(size),
+    };
+    let params_rule = Rule {
+        figure: FigureName::ParamsM,
+        name: ParamsRule::name,
+        words: |rule, _| ParamsRule::meaning(rule).to_owned(),
+        otherwise: ParamsRule::Trainable,
+        size: None,
+    };
+    [flops_rule.judge(flops, claim, known, 0), params_rule.judge(params, claim, known, 1)]
+}
+
+/// How one of the two figures is counted.
+struct Rule<R> {
+    figure: FigureName,
+    name: fn(R) -> &'static str,
+    words: fn(R, usize) -> String,
+    /// The rule where nothing is documented, or its source does not say by which it counted.
+    otherwise: R,
+    size: Option<usize>,
+}
+
+impl<R: CountingRule> Rule<R> {
+    fn judge(
+        &self,
+        documented: Option<&Counted<R>>,
+        claim: Option<&Claim<'_>>,
+        known: Known<'_>,
+        index: usize,
+    ) -> FigureRecord {
+        let rule = documented.and_then(|it| it.rule).unwrap_or(self.otherwise);
+        let words = (self.words)(rule, self.size.unwrap_or_default());
+        let count = match known {
+            Known::Counts(counts) => find(counts, (self.name)(rule), self.size),
+            Known::Figures(figures) => {
+                let there = figures[index];
+                let printed = documented.map(|it| it.figure.as_str());
+                let is_of_another = there.documented.as_deref() != printed;
+                match there.count {
+                    // A run from before counts were stored. Its print has lost digits that a verdict may hang on, so the
+                    // verdict that it was given stands.
+                    None => return self.without_count(there, printed, is_of_another),
+                    Some(_) if there.rule.as_deref() != Some(&words) => None,
+                    count => count,
+                }
+            }
+        };
+        let Some(count) = count else { return self.other_rule(documented, words, known, index) };
+        let judgement = match (documented, claim) {
+            (Some(it), Some(claim)) if it.rule.is_some() => {
+                let tolerance = claim.card.tolerance_of(claim.row, self.figure);
+                let erratum = claim.row.erratum(self.figure);
+                judge_count(it, rule, count, &words, tolerance, erratum)
+            }
+            (Some(_), _) => not_comparable(format!(
+                "the card does not say by which rule it was counted (rule = \"unstated\"); measured is {words}"
+            )),
+            (None, _) => nothing_documented(),
+        };
+        let source = rule.figure(count);
+        let decimals = source.decimals.unwrap_or(COUNT_DECIMALS) as usize;
+        FigureRecord {
+            figure: self.figure,
+            documented: documented.map(|documented| documented.figure.as_str().to_owned()),
+            reproduced: format!("{:.decimals$}", source.count as f64 / R::UNIT as f64),
+            count: Some(count),
+            rule: Some(words),
+            interval_pct: None,
+            verdict: judgement.verdict,
+            reason: judgement.reason,
         }
     }
-    figures
-}
 
-/// By which rules a model's FLOPs and parameters are counted.
-fn rules(model: &Model) -> (FlopsRule, ParamsRule) {
-    let Documented { flops_g, params_m, .. } = &model.documented;
-    (
-        flops_g.as_ref().map_or(FlopsRule::Flops, |flops| flops.rule),
-        params_m.as_ref().map_or(ParamsRule::Trainable, |params| params.rule),
-    )
-}
+    /// What is to be said of a claim where a run has no count but `there`.
+    fn without_count(
+        &self,
+        there: &FigureRecord,
+        printed: Option<&str>,
+        is_of_another: bool,
+    ) -> FigureRecord {
+        let mut figure = there.clone();
+        if is_of_another && !there.reproduced.is_empty() && printed.is_some() && there.documented.is_some() {
+            figure.documented = printed.map(str::to_owned);
+            let judgement =
+                not_comparable("the run is from before counts were stored, so evaluate again".to_owned());
+            (figure.verdict, figure.reason) = (judgement.verdict, judgement.reason);
+        } else if there.reproduced.is_empty() {
+            figure.documented = printed.map(str::to_owned);
+        }
+        figure
+    }
 
-/// FLOPs and parameters, counted by the rules that the catalog has for `model`.
-pub(super) fn judge_counts(model: &Model, [flops, params]: [u64; 2]) -> [FigureRecord; 2] {
-    let (size, (flops_rule, params_rule)) = (model.counted_at(), rules(model));
-    let flops_words = format!("{} at {size}x{size}", flops_rule.meaning());
-    let params_words = params_rule.meaning().to_owned();
-    let Documented { flops_g, params_m, .. } = &model.documented;
-    [
-        counted_figure(FigureName::FlopsG, flops, (flops_rule, flops_words), flops_g.as_ref(), model),
-        counted_figure(FigureName::ParamsM, params, (params_rule, params_words), params_m.as_ref(), model),
-    ]
+    /// What is to be said where a run was counted by another rule.
+    fn other_rule(
+        &self,
+        documented: Option<&Counted<R>>,
+        words: String,
+        known: Known<'_>,
+        index: usize,
+    ) -> FigureRecord {
+        let documented = documented.map(|documented| documented.figure.as_str().to_owned());
+        let there = match known {
+            Known::Figures(figures) => Some(figures[index]),
+            Known::Counts(_) => None,
+        };
+        let counted_by = there.and_then(|there| there.rule.as_deref());
+        let reason = match counted_by {
+            Some(by) => format!("counted by {by}; the card's rule is another now, so evaluate again"),
+            None => format!("the run has no count by {words}, so evaluate again"),
+        };
+        FigureRecord {
+            figure: self.figure,
+            documented,
+            reproduced: there.map(|there| there.reproduced.clone()).unwrap_or_default(),
+            count: there.and_then(|there| there.count),
+            rule: there.map_or(Some(words), |there| there.rule.clone()),
+            interval_pct: None,
+            verdict: Verdict::NotComparable,
+            reason,
+        }
+    }
 }
 
 /// Decimals of a count in its printed unit, where its rule's source has no fewer.
 const COUNT_DECIMALS: u32 = 6;
 
-fn counted_figure<R: CountingRule>(
-    figure: FigureName,
-    count: u64,
-    (rule, words): (R, String),
-    documented: Option<&Counted<R>>,
-    model: &Model,
-) -> FigureRecord {
-    let unit = R::UNIT as f64;
-    let judgement = match documented {
-        Some(documented) => {
-            judge_count(documented, count, unit, &words, model.tolerance.of(figure), model.erratum(figure))
-        }
-        None => nothing_documented(),
-    };
-    let source = rule.figure(count);
-    let decimals = source.decimals.unwrap_or(COUNT_DECIMALS) as usize;
-    FigureRecord {
-        figure,
-        documented: documented.map(|documented| documented.figure.as_str().to_owned()),
-        reproduced: format!("{:.decimals$}", source.count as f64 / unit),
-        count: Some(count),
-        rule: Some(words),
-        interval_pct: None,
-        verdict: judgement.verdict,
-        reason: judgement.reason,
-    }
-}
-
 /// Where there is nothing to hold a figure against.
 pub(super) fn nothing_documented() -> Judgement {
-    Judgement { verdict: Verdict::NotComparable, reason: "nothing documented".to_owned() }
+    not_comparable("nothing documented".to_owned())
 }
 
-#[cfg(test)]
-mod tests {
-    use models::Catalog;
-
-    use super::*;
-
-    #[test]
-    fn figures_agree_in_every_file_where_a_rule_rounds_on_its_way() {
-        let model = Catalog::built_in().select("timm/xception").unwrap()[0].clone();
-        let figures = judge_counts(&model, [9_198_849_216, 22_855_952]);
-        assert_eq!(figures.each_ref().map(|it| it.reproduced.as_str()), ["9.198", "22.855952"]);
-        assert_eq!(figures.each_ref().map(|it| it.count), [Some(9_198_849_216), Some(22_855_952)]);
-        assert_eq!(figures.each_ref().map(FigureRecord::counted), [Some(9.198), Some(22.855952)]);
-        assert_eq!(figures[0].reason, "2 x thop MACs at 224x224, rounded before doubling");
-    }
+pub(super) fn not_comparable(reason: String) -> Judgement {
+    Judgement { verdict: Verdict::NotComparable, reason }
 }

@@ -1,12 +1,13 @@
-//! The figures of a model, and what makes them not comparable with the documented ones.
+//! The figures of a model, and what makes them not comparable with those that a card claims.
 
+use cards::FigureName;
 use dataset::labels::LabelSet;
-use models::catalog::{Figure, FigureName};
 use models::{Dtype, Model};
 
-use super::counted::nothing_documented;
+use super::counted::{Known, judge_counts, nothing_documented};
+use crate::definitions::{Claim, own_recipe};
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
-use crate::record::{AccuracyTolerance, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
+use crate::record::{AccuracyTolerance, ClaimRecord, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
 use crate::shard::Shard;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
 use crate::weights::WeightsSource;
@@ -21,48 +22,108 @@ pub(crate) struct Conditions<'a> {
     pub(crate) dtype: Dtype,
 }
 
-/// A model as it is measured.
+/// A model as it is measured, and what is claimed of it.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) model: &'a Model,
     pub(crate) recipe: RecipeId,
     pub(crate) weights: &'a WeightsSource,
-    /// FLOPs and parameters, judged.
-    pub(crate) counted: [FigureRecord; 2],
+    /// Its FLOPs and parameters.
+    pub(crate) known: Known<'a>,
+    /// All that is claimed of it.
+    pub(crate) claims: Vec<Claim<'a>>,
+    /// The cards that were selected; none means that the first card counts that claims anything.
+    pub(crate) selected: &'a [String],
 }
 
-/// The accuracies by `hits`, judged, and the counts.
-pub(super) fn figures(conditions: Conditions<'_>, subject: &Subject<'_>, hits: &Hits) -> Vec<FigureRecord> {
-    let model = subject.model;
-    let obstacle = obstacle(conditions, subject, hits.images + hits.unlabelled);
-    let documented = &model.documented;
-    let accuracy = |figure, count, printed: Option<&Figure>| {
+/// What the predictions of a model say.
+#[derive(Debug, Default)]
+pub(super) struct Predicted {
+    pub(super) hits: Hits,
+    /// What they look like when they are absurd.
+    pub(super) diagnosis: Option<String>,
+    /// Whether some have fewer than five classes.
+    pub(super) lacks_classes: bool,
+}
+
+/// The accuracies and the counts of `subject`, held against `claim`.
+pub(super) fn figures(
+    conditions: Conditions<'_>,
+    subject: &Subject<'_>,
+    claim: Option<&Claim<'_>>,
+    predicted: &Predicted,
+) -> Vec<FigureRecord> {
+    let hits = &predicted.hits;
+    let obstacle = obstacle(conditions, subject, claim, hits.images + hits.unlabelled);
+    let accuracy = |figure, count| {
+        let printed = claim.and_then(|claim| Some((claim, claim.row.printed(figure)?)));
         let judgement = match printed {
-            Some(printed) => {
-                let tolerance_pp = conditions.tolerance.of(model, figure);
-                let (obstacle, erratum) = (obstacle.as_deref(), model.erratum(figure));
+            Some((claim, printed)) => {
+                let tolerance_pp = conditions.tolerance.of(claim, figure);
+                let (obstacle, erratum) = (obstacle.as_deref(), claim.row.erratum(figure));
                 let judged = judge_accuracy(printed, count, hits.images, tolerance_pp, obstacle, erratum);
                 in_type(judged, conditions.dtype)
             }
             None => nothing_documented(),
         };
+        let reason = match &predicted.diagnosis {
+            // What an erratum or the type of numbers has to do with it is in the reason that is there.
+            Some(diagnosis) if judgement.verdict == Verdict::NotReproduced => {
+                format!("{diagnosis}; {}", judgement.reason)
+            }
+            _ => judgement.reason,
+        };
         FigureRecord {
             figure,
-            documented: printed.map(|printed| printed.as_str().to_owned()),
+            documented: printed.map(|(_, printed)| printed.as_str().to_owned()),
             reproduced: format!("{:.3}", percentage(count, hits.images)),
             count: None,
             rule: None,
             interval_pct: obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
             verdict: judgement.verdict,
-            reason: judgement.reason,
+            reason,
         }
     };
-    let mut records = vec![
-        accuracy(FigureName::Top1Pct, hits.top1, documented.top1_pct.as_ref()),
-        accuracy(FigureName::Top5Pct, hits.top5, documented.top5_pct.as_ref()),
-    ];
-    records.extend(subject.counted.clone());
-    records
+    let (top1, mut top5) =
+        (accuracy(FigureName::Top1Pct, hits.top1), accuracy(FigureName::Top5Pct, hits.top5));
+    if predicted.lacks_classes {
+        not_known(&mut top5);
+    }
+    [top1, top5].into_iter().chain(judge_counts(subject.model, claim, subject.known)).collect()
+}
+
+/// Every figure that `claim` is about, as it is judged.
+pub(super) fn claimed(
+    conditions: Conditions<'_>,
+    subject: &Subject<'_>,
+    claim: &Claim<'_>,
+    predicted: &Predicted,
+) -> impl Iterator<Item = ClaimRecord> {
+    let figures = figures(conditions, subject, Some(claim), predicted).into_iter();
+    let (card, model) = (claim.card.name.clone(), claim.row.model.clone());
+    let recipe = claim.recipe.name.clone();
+    let rules = FigureName::ALL.map(|figure| claim.row.rule(figure));
+    figures.zip(rules).filter_map(move |(figure, rule)| {
+        Some(ClaimRecord {
+            card: card.clone(),
+            model: model.clone(),
+            recipe: recipe.clone(),
+            figure: figure.figure,
+            documented: figure.documented?,
+            measured: figure.reproduced,
+            rule: rule.map(str::to_owned),
+            verdict: figure.verdict,
+            reason: figure.reason,
+        })
+    })
+}
+
+/// Says of a top-5 accuracy that predictions of fewer classes do not tell it.
+fn not_known(top5: &mut FigureRecord) {
+    top5.reproduced.clear();
+    top5.interval_pct = None;
+    top5.verdict = Verdict::NotComparable;
+    "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }
 
 /// `judged`, which says the type of numbers where it is not the usual one.
@@ -73,8 +134,13 @@ fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
     Judgement { reason: format!("{}; in {dtype}", judged.reason), ..judged }
 }
 
-/// What makes the accuracy over `images` images not comparable with the documented one.
-fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> Option<String> {
+/// What makes the accuracy over `images` images not comparable with the one that `claim` is about.
+fn obstacle(
+    conditions: Conditions<'_>,
+    subject: &Subject<'_>,
+    claim: Option<&Claim<'_>>,
+    images: u64,
+) -> Option<String> {
     let mut obstacles = Vec::new();
     let dataset = conditions.dataset;
     let all = conditions.shard.map_or(dataset.images, |shard| shard.size(dataset.images));
@@ -106,30 +172,34 @@ fn obstacle(conditions: Conditions<'_>, subject: &Subject<'_>, images: u64) -> O
         WeightsSource::Elsewhere { .. } => {}
     }
     if !matches!(subject.weights, WeightsSource::Elsewhere { .. }) {
-        let own = own_recipe(subject.model);
-        if subject.recipe != own {
-            let [here, there] = subject.recipe.told_apart(&own);
+        let claimed = claim.map_or_else(|| own_recipe(subject.model), |claim| claim.recipe.clone());
+        if subject.recipe != claimed {
+            let [here, there] = subject.recipe.told_apart(&claimed);
             obstacles.push(format!("recipe {here} instead of {there}"));
+        } else if let Some(other) = claim.and_then(|claim| other_side(claim, &subject.recipe)) {
+            obstacles.push(other);
         }
-        let documented = subject.model.documented.dtype;
-        if conditions.dtype != documented {
-            obstacles.push(format!("computed in {} instead of {documented}", conditions.dtype));
+        let precision = claim.map(|claim| claim.row.precision).unwrap_or_default();
+        if conditions.dtype.name() != precision.name() {
+            obstacles.push(format!("computed in {} instead of {precision}", conditions.dtype));
         }
     }
     if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
 }
 
-/// The recipe of the weights' source.
-pub(super) fn own_recipe(model: &Model) -> RecipeId {
-    model.recipe().map_or_else(|| RecipeId::recorded(&model.recipe, None), |recipe| recipe.as_ref().into())
+/// What stands against `claim` where its row prints another side of the input than `recipe` crops.
+fn other_side(claim: &Claim<'_>, recipe: &RecipeId) -> Option<String> {
+    let (side, crop) = (claim.row.input_size?, recipe.recipe()?.crop);
+    let is_other = dataset::Size::square(side) != crop;
+    is_other.then(|| format!("inputs of {crop} pixels instead of {side}x{side}, which the card prints"))
 }
 
 #[cfg(test)]
 mod tests {
-    use models::Catalog;
+    use cards::Precision;
 
-    use super::super::counted::judge_counts;
     use super::*;
+    use crate::Definitions;
 
     fn whole_set() -> DatasetRecord {
         let sample = dataset::Dataset::sample();
@@ -138,7 +208,7 @@ mod tests {
     }
 
     fn conditions(dataset: &DatasetRecord, dtype: Dtype) -> Conditions<'_> {
-        let tolerance = AccuracyTolerance::new(None, &Catalog::built_in());
+        let tolerance = AccuracyTolerance::new(None);
         Conditions { dataset, shard: None, tolerance, dtype }
     }
 
@@ -151,19 +221,26 @@ mod tests {
         }
     }
 
-    fn subject<'a>(model: &'a Model, weights: &'a WeightsSource) -> Subject<'a> {
-        Subject { model, recipe: own_recipe(model), weights, counted: judge_counts(model, [0, 0]) }
+    /// Xception without claims, and the table's claim, in this type of numbers.
+    fn xception(precision: Precision) -> (Model, Definitions) {
+        let mut definitions = Definitions::built_in();
+        let model = definitions.catalog().get("timm/xception").unwrap().clone();
+        let text = "[card]\nname = \"typed\"\n[[rows]]\nmodel = \"timm/xception\"\ntop1_pct = \"79.050\"\n";
+        definitions.add_text(&format!("{text}dtype = \"{precision}\"\n"), "typed.toml").unwrap();
+        (model, definitions)
     }
 
-    fn xception() -> Model {
-        Catalog::built_in().select("timm/xception").unwrap()[0].clone()
+    fn subject<'a>(model: &'a Model, weights: &'a WeightsSource) -> Subject<'a> {
+        let (recipe, known) = (own_recipe(model), Known::Counts(&[]));
+        Subject { model, recipe, weights, known, claims: Vec::new(), selected: &[] }
     }
 
     #[test]
     fn an_entry_without_a_published_file_documents_the_file_that_is_given() {
-        let (dataset, weights, mut model) = (whole_set(), own_file(), xception());
-        let found =
-            |model: &Model| obstacle(conditions(&dataset, Dtype::F32), &subject(model, &weights), 50_000);
+        let (dataset, weights, (mut model, _)) = (whole_set(), own_file(), xception(Precision::F32));
+        let found = |model: &Model| {
+            obstacle(conditions(&dataset, Dtype::F32), &subject(model, &weights), None, 50_000)
+        };
         assert_eq!(found(&model).as_deref(), Some("weights other than the published file"));
         model.weights = None;
         assert_eq!(found(&model), None);
@@ -173,38 +250,46 @@ mod tests {
     /// writes say one thing.
     #[test]
     fn predictions_made_elsewhere_are_compared_over_the_whole_set() {
-        let (dataset, mut model) = (whole_set(), xception());
+        let dataset = whole_set();
         let weights = WeightsSource::Elsewhere { sha256: "0".repeat(64) };
-        let found = |model: &Model, images| {
+        let found = |precision, images| {
+            let (model, definitions) = xception(precision);
             let recipe = RecipeId::recorded("elsewhere", None);
-            let subject = Subject { recipe, ..subject(model, &weights) };
-            obstacle(conditions(&dataset, Dtype::F32), &subject, images)
+            let subject = Subject { recipe, ..subject(&model, &weights) };
+            let claims = definitions.claims_of(&model);
+            obstacle(conditions(&dataset, Dtype::F32), &subject, claims.last(), images)
         };
-        assert_eq!(found(&model, 50_000), None);
-        model.documented.dtype = Dtype::Bf16;
-        assert_eq!(found(&model, 50_000), None);
-        assert_eq!(found(&model, 7).as_deref(), Some("unfinished, 7 of 50000 images so far"));
+        assert_eq!(found(Precision::F32, 50_000), None);
+        assert_eq!(found(Precision::Bf16, 50_000), None);
+        assert_eq!(found(Precision::F32, 7).as_deref(), Some("unfinished, 7 of 50000 images so far"));
     }
 
     #[test]
     fn accuracies_are_compared_in_the_documented_type_of_numbers_only() {
-        let (dataset, weights, mut model) = (whole_set(), own_file(), xception());
-        model.weights = None;
-        let judged = |model: &Model, dtype| {
+        let (dataset, weights) = (whole_set(), own_file());
+        let judged = |precision, dtype| {
+            let (mut model, definitions) = xception(precision);
+            model.weights = None;
             let hits = Hits { images: 50_000, top1: 39_525, top5: 47_196, ..Hits::default() };
-            let figures = figures(conditions(&dataset, dtype), &subject(model, &weights), &hits);
+            let predicted = Predicted { hits, ..Predicted::default() };
+            let claims = definitions.claims_of(&model);
+            let subject = subject(&model, &weights);
+            let figures = figures(conditions(&dataset, dtype), &subject, claims.last(), &predicted);
             (figures[0].verdict, figures[0].reason.clone())
         };
         let said = |verdict, reason: &str| (verdict, reason.to_owned());
         let exact = "+0.000 pp, tolerance 0.05 pp";
-        assert_eq!(judged(&model, Dtype::F32), said(Verdict::Reproduced, exact));
+        assert_eq!(judged(Precision::F32, Dtype::F32), said(Verdict::Reproduced, exact));
         let other = said(Verdict::NotComparable, "computed in bf16 instead of f32");
-        assert_eq!(judged(&model, Dtype::Bf16), other);
-        model.documented.dtype = Dtype::Bf16;
-        assert_eq!(judged(&model, Dtype::Bf16), said(Verdict::Reproduced, &format!("{exact}; in bf16")));
+        assert_eq!(judged(Precision::F32, Dtype::Bf16), other);
+        let in_bf16 = said(Verdict::Reproduced, &format!("{exact}; in bf16"));
+        assert_eq!(judged(Precision::Bf16, Dtype::Bf16), in_bf16);
         for dtype in [Dtype::F32, Dtype::F16] {
             let other = said(Verdict::NotComparable, &format!("computed in {dtype} instead of bf16"));
-            assert_eq!(judged(&model, dtype), other);
+            assert_eq!(judged(Precision::Bf16, dtype), other);
         }
+        // A card may claim what this program does not compute in.
+        let other = said(Verdict::NotComparable, "computed in f32 instead of int8");
+        assert_eq!(judged(Precision::Int8, Dtype::F32), other);
     }
 }

@@ -1,10 +1,11 @@
-//! What rows of predictions and counts of operations say about a model: hits, figures and their verdicts.
+//! What rows of predictions and counts of operations say about a model: hits, figures and their verdicts, claim by claim.
 
-use models::catalog::FigureName;
+use cards::FigureName;
 
-use super::counted::complexity_figures;
+use super::counted::Known;
 use super::diagnosis::diagnose;
-use super::figures::{Conditions, Subject, figures};
+use super::figures::{Conditions, Predicted, Subject, claimed, figures};
+use crate::definitions::shown;
 use crate::logs::predictions::Prediction;
 use crate::metrics::Hits;
 use crate::plan::{Plan, PlannedModel};
@@ -34,9 +35,12 @@ impl ModelRecord {
             model: &planned.model,
             recipe: planned.recipe.as_ref().into(),
             weights,
-            counted: complexity_figures(&planned.model, &planned.costs),
+            known: Known::Counts(&planned.counts),
+            claims: plan.definitions.claims_of(&planned.model),
+            selected: &plan.cards,
         };
-        Self::new(conditions, &subject, rows, seconds, timed_images)
+        let record = Self::new(conditions, &subject, rows, seconds, timed_images);
+        Self { counts: planned.counts.clone(), ..record }
     }
 
     pub(crate) fn new(
@@ -56,19 +60,13 @@ impl ModelRecord {
         let best = |row: &Prediction| Some((row.outcome.as_ref().ok()?.classes[0], row.label));
         let diagnosis =
             learned.then(|| diagnose(&rows.iter().filter_map(best).collect::<Vec<_>>())).flatten();
-        let mut figures = figures(conditions, subject, &hits);
-        if let Some(diagnosis) = &diagnosis {
-            for figure in figures.iter_mut().filter(|figure| figure.verdict == Verdict::NotReproduced) {
-                if matches!(figure.figure, FigureName::Top1Pct | FigureName::Top5Pct) {
-                    // What an erratum or the type of numbers has to do with it is in the reason that is there.
-                    figure.reason = format!("{diagnosis}; {}", figure.reason);
-                }
-            }
-        }
         let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
-        if rows.iter().any(lacks_classes) {
-            figures.iter_mut().filter(|figure| figure.figure == FigureName::Top5Pct).for_each(not_known);
-        }
+        let predicted = Predicted { hits, diagnosis, lacks_classes: rows.iter().any(lacks_classes) };
+        let claim = shown(&subject.claims, subject.selected, &subject.recipe, conditions.dtype.name());
+        let figures = figures(conditions, subject, claim, &predicted);
+        let claims = subject.claims.iter().flat_map(|claim| claimed(conditions, subject, claim, &predicted));
+        let claims = claims.collect();
+        let Predicted { hits, diagnosis, .. } = predicted;
         let mut errors: Vec<ImageError> = rows
             .iter()
             .filter_map(|row| {
@@ -96,7 +94,10 @@ impl ModelRecord {
             seconds: (seconds * 1e6).round() / 1e6,
             timed_images,
             verdict: Verdict::of_row(&figures.iter().map(|figure| figure.verdict).collect::<Vec<_>>()),
+            card: claim.map(|claim| claim.card.name.clone()),
             figures,
+            claims,
+            counts: Vec::new(),
             diagnosis,
             explanation: None,
             first_errors: errors,
@@ -117,12 +118,4 @@ impl ModelRecord {
         });
         missing.map(|it| format!("{} {}: {}", self.id, it.figure.name(), it.reason)).collect()
     }
-}
-
-/// Says of a top-5 accuracy that predictions of fewer classes do not tell it.
-fn not_known(top5: &mut FigureRecord) {
-    top5.reproduced.clear();
-    top5.interval_pct = None;
-    top5.verdict = Verdict::NotComparable;
-    "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }

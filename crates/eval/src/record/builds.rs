@@ -35,8 +35,11 @@ mod tests {
     use crate::shard::Shard;
 
     fn session(revision: &str, cpu: &str, shard: Option<Shard>) -> Session {
-        let environment =
-            Environment { git_revision: revision.to_owned(), cpu: cpu.to_owned(), ..Environment::current() };
+        let environment = Environment {
+            git_revision: revision.to_owned(),
+            cpu: cpu.to_owned(),
+            ..Environment::of("unknown")
+        };
         Session {
             shard,
             command: Vec::new(),
@@ -65,7 +68,7 @@ mod tests {
         ];
         let said = differing_builds(&merged).unwrap();
         let version = env!("CARGO_PKG_VERSION");
-        let burn = Environment::current().burn;
+        let burn = Environment::of("unknown").burn;
         for expected in [
             format!(": {version}, revision a, with Burn {burn} (shard 1/3, shard 3/3); "),
             format!("; {version}, revision b, with Burn {burn} (shard 2/3)."),

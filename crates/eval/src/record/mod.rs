@@ -6,14 +6,16 @@ pub mod explanation;
 mod recipe_id;
 pub mod warned;
 
+use cards::{ACCURACY_TOLERANCE_PP, FigureName};
 use dataset::Dataset;
 use dataset::labels::LabelSet;
-use models::catalog::FigureName;
+use models::Dtype;
 use models::complexity::{CountingRule, FlopsRule, ParamsRule};
-use models::{Catalog, Dtype, Model};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::definitions::Claim;
+use crate::judge::counts::CountRecord;
 use crate::logs::digests;
 use crate::provenance::Environment;
 use crate::record::explanation::Explanation;
@@ -73,8 +75,72 @@ pub struct RunRecord {
     /// Images that decode and that libjpeg warns of, by their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decoder_warnings: Vec<WarnedImage>,
+    /// The cards that were selected; none where models were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<String>,
     /// The models, in the table's order.
     pub models: Vec<ModelRecord>,
+    /// What the selected cards claim of models that were not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_measured: Vec<ClaimRecord>,
+}
+
+impl RunRecord {
+    /// All that is claimed of what was measured, and what the selected cards claim of other models.
+    pub fn claims(&self) -> impl Iterator<Item = &ClaimRecord> {
+        self.models.iter().flat_map(|model| &model.claims).chain(&self.not_measured)
+    }
+
+    /// Whether a figure is not reproduced: one of those that models are shown with, or any that a selected card claims.
+    pub fn differs(&self) -> bool {
+        let is_off = |verdict| verdict == Verdict::NotReproduced;
+        let selected = self.claims().filter(|claim| self.cards.contains(&claim.card));
+        self.models.iter().any(|model| is_off(model.verdict))
+            || selected.into_iter().any(|claim| is_off(claim.verdict))
+    }
+}
+
+impl RunRecord {
+    /// What could not be compared of what a gate may rest on, a line a figure: what each model is shown with, and all that
+    /// selected cards claim.
+    pub fn not_compared(&self) -> Vec<String> {
+        let shown = self.models.iter().flat_map(ModelRecord::not_compared);
+        let is_shown = |claim: &ClaimRecord| {
+            self.models
+                .iter()
+                .any(|model| model.id == claim.model && model.card.as_ref() == Some(&claim.card))
+        };
+        let others = self.claims().filter(|claim| self.cards.contains(&claim.card) && !is_shown(claim));
+        let others = others.filter(|claim| claim.verdict == Verdict::NotComparable);
+        let line = |it: &ClaimRecord| {
+            format!("{} {} of card {}: {}", it.model, it.figure.name(), it.card, it.reason)
+        };
+        shown.chain(others.map(line)).collect()
+    }
+}
+
+/// A figure that a card claims, and what is to be said of it: a row of `claims.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimRecord {
+    /// The card.
+    pub card: String,
+    /// The model, as the card calls it.
+    pub model: String,
+    /// The recipe that the claim is about.
+    pub recipe: String,
+    /// Which figure.
+    pub figure: FigureName,
+    /// As printed.
+    pub documented: String,
+    /// As measured or counted here, by the claim's rule; empty where it was not.
+    pub measured: String,
+    /// The name of the rule of a counted figure, if the card says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in a few words.
+    pub reason: String,
 }
 
 /// How far an accuracy over all images may lie from the printed one.
@@ -82,27 +148,25 @@ pub struct RunRecord {
 pub struct AccuracyTolerance {
     /// In percentage points.
     pub tolerance_pp: f64,
-    /// Whether it was asked for (`--tolerance`) and so holds for every model, whatever its catalog entry or file says.
+    /// Whether it was asked for (`--tolerance`) and so holds for every model, whatever a card says.
     #[serde(default)]
     pub tolerance_over_all: bool,
 }
 
 impl AccuracyTolerance {
-    /// What was asked for, else what `catalog` says.
-    pub fn new(asked_pp: Option<f64>, catalog: &Catalog) -> Self {
+    /// What was asked for, else what holds where a card says nothing.
+    pub fn new(asked_pp: Option<f64>) -> Self {
         Self {
-            tolerance_pp: asked_pp.unwrap_or(catalog.accuracy_tolerance_pp()),
+            tolerance_pp: asked_pp.unwrap_or(ACCURACY_TOLERANCE_PP),
             tolerance_over_all: asked_pp.is_some(),
         }
     }
 
-    /// For one figure of `model`, in percentage points: what was asked for, else what its entry says, else the file
-    /// that the entry is from.
-    pub fn of(self, model: &Model, figure: FigureName) -> f64 {
-        if self.tolerance_over_all {
-            return self.tolerance_pp;
-        }
-        model.tolerance.of(figure).unwrap_or(model.accuracy_tolerance_pp)
+    /// For one accuracy of `claim`, in percentage points: what was asked for, else what its row says, else its card.
+    pub fn of(self, claim: &Claim<'_>, figure: FigureName) -> f64 {
+        let of_card = || claim.card.tolerance_of(claim.row, figure);
+        let own = if self.tolerance_over_all { None } else { of_card() };
+        own.unwrap_or(self.tolerance_pp)
     }
 }
 
@@ -237,8 +301,17 @@ pub struct ModelRecord {
     /// Images that `seconds` covers: less than `images` when a process was killed before it could
     /// note its time.
     pub timed_images: u64,
+    /// The card whose figures those below are held against, if one claims any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
     /// The figures with their verdicts.
     pub figures: Vec<FigureRecord>,
+    /// All that cards claim of the model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimRecord>,
+    /// What its network counts by every rule; absent in runs from before they were stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<CountRecord>,
     /// What the predictions look like when they are absurd (an accuracy near chance, the same class for
     /// every image), and what to look at.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! What the cells of the reports' tables say, whatever the tables are written in.
 
-use models::catalog::FigureName;
+use cards::FigureName;
 
 use crate::metrics::percentage;
 use crate::record::explanation::{Explanation, SwapRecord};

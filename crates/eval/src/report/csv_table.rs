@@ -1,7 +1,7 @@
 //! `results.csv`: a row a model.
 
+use cards::FigureName;
 use models::Dtype;
-use models::catalog::FigureName;
 use serde::Serialize;
 
 use crate::record::{ModelRecord, RunRecord};

@@ -44,7 +44,7 @@ fn device(record: &RunRecord, code: fn(&str) -> String) -> String {
 fn tolerance(record: &RunRecord) -> String {
     let AccuracyTolerance { tolerance_pp, tolerance_over_all } = record.tolerance;
     let where_from =
-        if tolerance_over_all { "for all models, as asked" } else { "where the catalog has no other" };
+        if tolerance_over_all { "for all models, as asked" } else { "where a card has no other" };
     format!("{tolerance_pp} pp, {where_from}")
 }
 

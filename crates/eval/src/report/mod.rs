@@ -1,6 +1,8 @@
 //! What a run found, for people and for spreadsheets.
 
+mod card;
 mod cells;
+mod claims_csv;
 mod csv_table;
 mod facts;
 mod fold;
@@ -15,6 +17,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use card::{CardPage, RowProvenance, WHOLE_SET, card_text};
+pub use claims_csv::claims_csv;
 pub use csv_table::results_csv;
 use foreign::escaped;
 pub use foreign::{shell_command, visible};

@@ -5,7 +5,7 @@ use super::grid::TextTable;
 use super::style::Style;
 use crate::record::builds::differing_builds;
 use crate::record::explanation::Explanation;
-use crate::record::{ModelRecord, RunRecord};
+use crate::record::{ClaimRecord, ModelRecord, RunRecord};
 use crate::verdict::Verdict;
 
 /// A line a model: the verdict on its row, and its figures. Where a line has no room for them, those documented are left to
@@ -94,6 +94,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             .map(|verdict| format!("{} {verdict}", judged(verdict)))
             .collect();
     lines.push(format!("Figures: {}.", counts.join(", ")));
+    lines.extend(other_cards(record));
     lines.extend(differing_builds(&record.sessions));
     if record.sessions.windows(2).any(|pair| !pair[0].environment.is_same_machine(&pair[1].environment)) {
         lines.push("Parts of this run were computed on different machines; run.json tells which.".to_owned());
@@ -151,5 +152,32 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
         }
     }
     lines.extend(record.dataset.warnings.iter().map(|warning| format!("Data: {warning}")));
+    lines
+}
+
+/// What is to be said of the claims that the tables do not show, a sentence a card, and of models that were not measured.
+fn other_cards(record: &RunRecord) -> Vec<String> {
+    let mut cards: Vec<(&str, Vec<&ClaimRecord>)> = Vec::new();
+    for model in &record.models {
+        for claim in model.claims.iter().filter(|claim| Some(&claim.card) != model.card.as_ref()) {
+            match cards.iter_mut().find(|(card, _)| *card == claim.card) {
+                Some((_, claims)) => claims.push(claim),
+                None => cards.push((&claim.card, vec![claim])),
+            }
+        }
+    }
+    let of_card = |(card, claims): (&str, Vec<&ClaimRecord>)| {
+        let all = [Verdict::Reproduced, Verdict::NotReproduced, Verdict::Erratum, Verdict::NotComparable];
+        let count = |verdict| claims.iter().filter(|claim| claim.verdict == verdict).count();
+        let counts = all.into_iter().filter(|verdict| count(*verdict) > 0);
+        let counts: Vec<String> = counts.map(|verdict| format!("{} {verdict}", count(verdict))).collect();
+        format!("Also claimed by the card {card}: {}; claims.csv has each.", counts.join(", "))
+    };
+    let mut lines: Vec<String> = cards.into_iter().map(of_card).collect();
+    let mut absent: Vec<&str> = record.not_measured.iter().map(|claim| claim.model.as_str()).collect();
+    absent.dedup();
+    if !absent.is_empty() {
+        lines.push(format!("Not measured, because there is no such model here: {}.", absent.join(", ")));
+    }
     lines
 }

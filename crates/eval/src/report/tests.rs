@@ -11,8 +11,9 @@ use crate::metrics::TopK;
 use crate::record::RunRecord;
 
 /// The fields of `run.json` that hold text from elsewhere: names, notes, messages, versions.
-const FREE: [&str; 29] = [
+const FREE: [&str; 32] = [
     "burn",
+    "card",
     "command",
     "cpu",
     "device",
@@ -28,6 +29,8 @@ const FREE: [&str; 29] = [
     "image",
     "labels",
     "layout",
+    "measured",
+    "model",
     "network",
     "path",
     "platform",
@@ -81,6 +84,11 @@ fn record(text: &str) -> RunRecord {
         json!({"images": 20, "top1_hits": 1, "top5_hits": 2, "needed_pp": 5.0, "swaps": [swap, swap]});
     model["diagnosis"] = json!("d");
     model["recipe_note"] = json!("n");
+    model["card"] = json!("shown");
+    let claim = json!({"card": "c", "model": "m", "recipe": "r", "figure": "top1_pct", "documented": "1",
+                       "measured": "2", "rule": "r", "verdict": "not comparable", "reason": "r"});
+    model["claims"] = json!([claim]);
+    run["not_measured"] = json!([claim]);
     model["recipe_in_full"] = json!("r");
     model["weights"] = json!({"kind": "file", "path": "p", "sha256": "s", "published": false});
     // Enough images for the plots to show what was measured.
@@ -169,6 +177,17 @@ fn cells_of_results_csv_are_quoted() {
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 12);
         assert_eq!((&rows[0][0], rows[0].len()), (format!("a/{text},\"q\"").as_str(), 21));
+    }
+}
+
+#[test]
+fn cells_of_claims_csv_are_quoted() {
+    for text in HOSTILE {
+        let text_of_csv = claims_csv(&record(&format!("{text},\"q\"")));
+        let mut reader = csv::Reader::from_reader(text_of_csv.as_bytes());
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((&rows[0][0], rows[1].len()), (format!("{text},\"q\"").as_str(), 9));
     }
 }
 

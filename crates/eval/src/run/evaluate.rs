@@ -178,6 +178,8 @@ fn first_record<'a>(
         let mut record = before.clone();
         record.state = RunState::Running;
         record.tolerance = plan.tolerance;
+        record.cards.clone_from(&plan.cards);
+        record.not_measured = plan.definitions.not_measured(&plan.cards);
         if dir.is_mended() {
             record.dataset.fingerprint.clone_from(&plan.dataset_record.fingerprint);
         }
@@ -202,6 +204,8 @@ fn first_record<'a>(
         dataset: plan.dataset_record.clone(),
         shard: plan.shard,
         decoder_warnings: Vec::new(),
+        cards: plan.cards.clone(),
+        not_measured: plan.definitions.not_measured(&plan.cards),
         models: models.map(model).collect::<Result<_, EvalError>>()?,
     })
 }

@@ -120,6 +120,7 @@ fn reports(
 ) -> impl Iterator<Item = (&'static str, String)> {
     let texts = [
         report::results_csv(record),
+        report::claims_csv(record),
         report::markdown(record),
         report::junit_xml(record),
         report::html(record, rows, confidences, images),

@@ -11,7 +11,21 @@ pub mod standing;
 pub(crate) mod whole;
 mod writable;
 
+use std::path::Path;
+
 pub(crate) use finish::Finished;
 pub use identity::RunIdentity;
 pub use opened::RunDir;
 pub(crate) use own::read_record;
+
+use crate::EvalError;
+
+/// Writes a file of a user's choice, whole or not at all.
+///
+/// # Errors
+/// [`EvalError::RunFile`].
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), EvalError> {
+    let mut whole = whole::Whole::default();
+    whole.add(path, content)?;
+    whole.commit()
+}

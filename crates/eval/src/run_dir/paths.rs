@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const RECORD: &str = "run.json";
 
 /// The reports, which are made of the record.
-pub(crate) const REPORTS: [&str; 4] = ["results.csv", "report.md", "junit.xml", "report.html"];
+pub(crate) const REPORTS: [&str; 5] = ["results.csv", "claims.csv", "report.md", "junit.xml", "report.html"];
 
 /// The digests of the images, one file for all models.
 pub(crate) const DIGESTS: &str = "digests.csv";

@@ -7,14 +7,14 @@ mod columns;
 mod read;
 pub mod run;
 
+use cards::{Figure, FigureName};
 pub use columns::ColumnRoles;
 use dataset::KnownLabels;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};
-use models::Model;
-use models::catalog::{Figure, FigureName};
 pub use read::{Predictions, PredictionsFormat, Ranked, read};
 
 use crate::EvalError;
+use crate::definitions::Claim;
 use crate::judge::diagnosis::diagnose;
 use crate::metrics::{Hits, TOP_K, percentage};
 use crate::plan::check_label_set;
@@ -51,11 +51,11 @@ impl Score {
         self.top5_hits.map(|hits| percentage(hits, self.images))
     }
 
-    /// The documented accuracies of `model` that the predictions can be held against, judged.
-    pub fn judged(&self, model: &Model, tolerance: AccuracyTolerance) -> Vec<Judged> {
-        let documented = &model.documented;
-        let top1 = documented.top1_pct.as_ref().map(|printed| (FigureName::Top1Pct, printed, self.top1_hits));
-        let top5 = documented.top5_pct.as_ref().zip(self.top5_hits);
+    /// The accuracies of `claim` that the predictions can be held against, judged.
+    pub fn judged(&self, claim: &Claim<'_>, tolerance: AccuracyTolerance) -> Vec<Judged> {
+        let row = claim.row;
+        let top1 = row.top1_pct.as_ref().map(|printed| (FigureName::Top1Pct, printed, self.top1_hits));
+        let top5 = row.top5_pct.as_ref().zip(self.top5_hits);
         let top5 = top5.map(|(printed, hits)| (FigureName::Top5Pct, printed, hits));
         let judged = |(figure, printed, hits): (FigureName, &Figure, u64)| Judged {
             figure,
@@ -64,25 +64,23 @@ impl Score {
                 printed,
                 hits,
                 self.images,
-                tolerance.of(model, figure),
+                tolerance.of(claim, figure),
                 self.obstacle.as_deref(),
-                model.erratum(figure),
+                row.erratum(figure),
             ),
         };
         top1.into_iter().chain(top5).map(judged).collect()
     }
 
-    /// What of the accuracies that `model` is documented with was not compared, a line each: all of them have to be, and
-    /// there has to be one. `judged` is what [`Self::judged`] says.
-    pub fn not_compared(model: Option<&Model>, judged: &[Judged]) -> Vec<String> {
-        let Some(model) = model else {
+    /// What of the accuracies that `claim` is about was not compared, a line each: all of them have to be, and
+    /// there has to be one. `id` is the model's, if one was named; `judged` is what [`Self::judged`] says.
+    pub fn not_compared(id: Option<&str>, claim: Option<&Claim<'_>>, judged: &[Judged]) -> Vec<String> {
+        let Some(id) = id else {
             return vec!["no model was named (--model ID), so there is no documented accuracy".to_owned()];
         };
-        let documented = &model.documented;
-        let figures = [
-            (FigureName::Top1Pct, documented.top1_pct.is_some()),
-            (FigureName::Top5Pct, documented.top5_pct.is_some()),
-        ];
+        let is_documented = |figure| claim.is_some_and(|claim| claim.row.printed(figure).is_some());
+        let figures =
+            [FigureName::Top1Pct, FigureName::Top5Pct].map(|figure| (figure, is_documented(figure)));
         let none = figures.iter().all(|(_, documented)| !documented);
         let reason = |(figure, is_documented): (FigureName, bool)| {
             let found = judged.iter().find(|judged| judged.figure == figure);
@@ -97,7 +95,7 @@ impl Score {
             }
         };
         let missing = figures.into_iter().filter_map(reason);
-        missing.map(|(figure, reason)| format!("{} {}: {reason}", model.id, figure.name())).collect()
+        missing.map(|(figure, reason)| format!("{id} {}: {reason}", figure.name())).collect()
     }
 }
 
@@ -282,10 +280,10 @@ mod tests {
         assert!(obstacle(None, LabelSet::Original, &images(2..=VAL_IMAGES)).starts_with("49999 images"));
         assert!(obstacle(None, LabelSet::Real, &all).starts_with("ReaL labels"));
 
-        let catalog = models::Catalog::built_in();
-        let model = catalog.select("timm/xception").unwrap()[0];
-        let tolerance = AccuracyTolerance::new(None, &catalog);
-        let [judged] = &comparable.judged(model, tolerance)[..] else { panic!("one class an image") };
+        let definitions = crate::Definitions::built_in();
+        let claims = definitions.claims_of(definitions.catalog().get("timm/xception").unwrap());
+        let tolerance = AccuracyTolerance::new(None);
+        let [judged] = &comparable.judged(&claims[0], tolerance)[..] else { panic!("one class an image") };
         assert_eq!(
             (judged.figure, judged.judgement.verdict),
             (FigureName::Top1Pct, crate::verdict::Verdict::NotReproduced)
@@ -343,28 +341,21 @@ mod tests {
 
     #[test]
     fn what_was_not_compared_is_named() {
-        let catalog = models::Catalog::built_in();
-        let model = catalog.select("timm/xception").unwrap()[0];
-        let tolerance = AccuracyTolerance::new(None, &catalog);
-        let missing = |score: &Score, model: &Model| {
-            Score::not_compared(Some(model), &score.judged(model, tolerance)).join("\n")
+        let definitions = crate::Definitions::built_in();
+        let claims = definitions.claims_of(definitions.catalog().get("timm/xception").unwrap());
+        let missing = |score: &Score| {
+            let judged = score.judged(&claims[0], AccuracyTolerance::new(None));
+            Score::not_compared(Some("timm/xception"), claims.first(), &judged).join("\n")
         };
         let whole = Score { images: 50_000, top1_hits: 39_525, ..Score::default() };
-        assert_eq!(
-            missing(&whole, model),
-            "timm/xception top5_pct: the file has fewer than five classes an image"
-        );
+        assert_eq!(missing(&whole), "timm/xception top5_pct: the file has fewer than five classes an image");
         let five = Score { top5_hits: Some(47_196), ..whole };
-        assert_eq!(missing(&five, model), "");
+        assert_eq!(missing(&five), "");
         let part = Score { obstacle: Some("100 images".to_owned()), ..five.clone() };
-        assert_eq!(
-            missing(&part, model),
-            "timm/xception top1_pct: 100 images\ntimm/xception top5_pct: 100 images"
-        );
-        let mut undocumented = model.clone();
-        undocumented.documented = models::catalog::Documented::default();
-        assert!(missing(&five, &undocumented).starts_with("timm/xception top1_pct: nothing documented"));
-        assert_eq!(Score::not_compared(None, &[]).len(), 1);
+        assert_eq!(missing(&part), "timm/xception top1_pct: 100 images\ntimm/xception top5_pct: 100 images");
+        let undocumented = Score::not_compared(Some("timm/xception"), None, &[]);
+        assert!(undocumented[0].starts_with("timm/xception top1_pct: nothing documented"));
+        assert_eq!(Score::not_compared(None, None, &[]).len(), 1);
     }
 
     #[test]

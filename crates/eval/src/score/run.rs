@@ -6,20 +6,21 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use cards::{Figure, FigureName};
 use dataset::KnownLabels;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};
-use models::catalog::{Figure, FigureName};
 use models::{Dtype, Model};
 use sha2::{Digest as _, Sha256};
 
 use super::{Predictions, Ranked};
 use crate::EvalError;
+use crate::definitions::{Definitions, shown};
 use crate::logs::digests::hex;
 use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{
-    AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RunRecord, RunState,
+    AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RecipeId, RunRecord, RunState,
     SCHEMA_VERSION,
 };
 use crate::run_dir::paths;
@@ -35,16 +36,20 @@ pub struct ScoreRun<'a> {
     pub known: Option<&'a KnownLabels>,
     /// The label set.
     pub label_set: LabelSet,
-    /// The model that they are of, if it is documented.
+    /// The model that they are of, if it is in the catalog.
     pub model: Option<&'a Model>,
+    /// What is claimed of it.
+    pub definitions: &'a Definitions,
+    /// The cards that were selected, by name.
+    pub cards: &'a [String],
     /// How far an accuracy may lie from the printed one.
     pub tolerance: AccuracyTolerance,
     /// The run directory.
     pub out: &'a Path,
     /// Whether an earlier run there is to be deleted.
     pub fresh: bool,
-    /// The command line, for the record.
-    pub command: Vec<String>,
+    /// Program and command line, for the record.
+    pub invocation: Invocation,
 }
 
 /// Writes `predictions`, which [`super::score`] has scored, as a run directory.
@@ -65,8 +70,8 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         state: RunState::Finished,
-        command: run.command.clone(),
-        environment: Environment::current(),
+        command: run.invocation.command.clone(),
+        environment: Environment::of(&run.invocation.git_revision),
         device: ELSEWHERE.to_owned(),
         dtype: Dtype::default(),
         sessions: Vec::new(),
@@ -74,13 +79,18 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         dataset: dataset(predictions, &rows, run),
         shard: None,
         decoder_warnings: Vec::new(),
+        cards: run.cards.to_vec(),
         models: Vec::new(),
+        not_measured: run.definitions.not_measured(run.cards),
     };
     check_apart(&predictions.path, run.out, &model.id)?;
     let weights = WeightsSource::Elsewhere { sha256: predictions.sha256.clone() };
-    let unjudged = unjudged(model, weights);
+    let claims = run.definitions.claims_of(model);
+    let recipe = RecipeId::recorded(ELSEWHERE, None);
+    let claim = shown(&claims, run.cards, &recipe, Dtype::default().name());
+    let unjudged = unjudged(model, |figure| claim?.row.printed(figure), weights);
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
-    record.models.push(stored.judge(&record, &unjudged, model, &rows, (0.0, 0))?);
+    record.models.push(stored.judge(&record, &unjudged, (run.definitions, model), &rows, (0.0, 0))?);
 
     let mut dir = RunDir::open_waiting(run.out, &RunIdentity::of_record(&record), run.fresh, &mut |_| false)?;
     let finished = Finished {
@@ -183,10 +193,14 @@ fn undocumented(id: &str) -> Result<Model, String> {
 }
 
 /// What is known before anything is counted.
-fn unjudged(model: &Model, weights: WeightsSource) -> ModelRecord {
-    let not_known = |figure, documented: Option<&Figure>| FigureRecord {
+fn unjudged<'a>(
+    model: &Model,
+    printed: impl Fn(FigureName) -> Option<&'a Figure>,
+    weights: WeightsSource,
+) -> ModelRecord {
+    let not_known = |figure| FigureRecord {
         figure,
-        documented: documented.map(|printed| printed.as_str().to_owned()),
+        documented: printed(figure).map(|printed| printed.as_str().to_owned()),
         reproduced: String::new(),
         count: None,
         rule: None,
@@ -194,9 +208,6 @@ fn unjudged(model: &Model, weights: WeightsSource) -> ModelRecord {
         verdict: Verdict::NotComparable,
         reason: "predictions do not tell it".to_owned(),
     };
-    let documented = &model.documented;
-    let flops = documented.flops_g.as_ref().map(|flops| &flops.figure);
-    let params = documented.params_m.as_ref().map(|params| &params.figure);
     ModelRecord {
         id: model.id.clone(),
         network: model.network.clone(),
@@ -211,7 +222,10 @@ fn unjudged(model: &Model, weights: WeightsSource) -> ModelRecord {
         top5_hits: 0,
         seconds: 0.0,
         timed_images: 0,
-        figures: vec![not_known(FigureName::FlopsG, flops), not_known(FigureName::ParamsM, params)],
+        card: None,
+        figures: vec![not_known(FigureName::FlopsG), not_known(FigureName::ParamsM)],
+        claims: Vec::new(),
+        counts: Vec::new(),
         diagnosis: None,
         explanation: None,
         verdict: Verdict::NotComparable,
@@ -221,7 +235,6 @@ fn unjudged(model: &Model, weights: WeightsSource) -> ModelRecord {
 
 #[cfg(test)]
 mod tests {
-    use models::Catalog;
 
     use super::*;
     use crate::score::{read, score};
@@ -232,15 +245,17 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let predictions = read(&file).unwrap();
         score(&predictions, None, LabelSet::Original).unwrap();
-        let catalog = Catalog::built_in();
+        let definitions = Definitions::built_in();
         let run = ScoreRun {
             known: None,
             label_set: LabelSet::Original,
-            model: model.map(|id| catalog.select(id).unwrap()[0]),
-            tolerance: AccuracyTolerance::new(None, &catalog),
+            model: model.map(|id| definitions.catalog().select(id).unwrap()[0]),
+            definitions: &definitions,
+            cards: &[],
+            tolerance: AccuracyTolerance::new(None),
             out: &out,
             fresh: false,
-            command: vec!["test".to_owned()],
+            invocation: Invocation { command: vec!["test".to_owned()], git_revision: "0".to_owned() },
         };
         // Once more tells the same.
         write(&predictions, &run).unwrap();
@@ -285,7 +300,7 @@ mod tests {
         assert!(results.contains(",2,0,1,,50.000,,"), "{results}");
 
         let undocumented = StoredRun::open(&folder.path().join("one")).unwrap();
-        let error = undocumented.judged(&Catalog::built_in(), None).unwrap_err().to_string();
+        let error = undocumented.judged(&Definitions::built_in(), &[], None).unwrap_err().to_string();
         assert!(error.contains("Score them with --model ID"), "{error}");
         // Its name is one that every system can have a log of.
         let record = run(folder.path(), "mine [1] <b>", &format!("{A},65\n"), None);
@@ -299,7 +314,7 @@ mod tests {
         let names = |name: &str| rows(name).into_iter().map(|row| row.image).collect::<Vec<_>>();
         assert_eq!(names("other"), names("five"));
         assert_eq!(rows("other")[1].outcome.as_ref().unwrap().classes[0], 970);
-        let judged = open("five").judged(&Catalog::built_in(), None).unwrap();
+        let judged = open("five").judged(&Definitions::built_in(), &[], None).unwrap();
         assert_eq!(judged.models[0].figures[0].reproduced, "50.000");
     }
 
@@ -311,17 +326,21 @@ mod tests {
         let log = out.join("predictions/timm-xception.csv");
         let before = std::fs::read(&log).unwrap();
         let predictions = read(&log).unwrap();
-        let catalog = Catalog::built_in();
+        let definitions = Definitions::built_in();
         // As the model that wrote it, or as another.
         for id in ["timm/xception", "timm/xception41"] {
             let run = ScoreRun {
                 known: None,
                 label_set: LabelSet::Original,
-                model: Some(catalog.select(id).unwrap()[0]),
-                tolerance: AccuracyTolerance::new(None, &catalog),
+                model: Some(definitions.catalog().select(id).unwrap()[0]),
+                definitions: &definitions,
+                cards: &[],
+                definitions: &definitions,
+                cards: &[],
+                tolerance: AccuracyTolerance::new(None),
                 out: &out,
                 fresh: true,
-                command: Vec::new(),
+                invocation: Invocation { command: Vec::new(), git_revision: "0".to_owned() },
             };
             let error = write(&predictions, &run).unwrap_err().to_string();
             assert!(error.contains("would be overwritten. Choose another --out"), "{error}");

@@ -9,6 +9,7 @@ use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
 use crate::metrics::{Hits, mcnemar_exact_p, percentage};
 use crate::run_dir::paths::DIGESTS;
+use crate::stored::gate::Paired;
 use crate::stored::stored_run::StoredRun;
 use crate::weights::WeightsSource;
 
@@ -94,6 +95,21 @@ impl ModelComparison {
     /// Change of top-5 accuracy in percentage points.
     pub fn top5_change_pp(&self) -> f64 {
         percentage(self.hits.top5, self.hits.images) - percentage(self.against_hits.top5, self.hits.images)
+    }
+
+    /// The top-1 hits of both runs, image by image.
+    pub fn top1_paired(&self) -> Paired {
+        self.paired([self.hits.top1, self.against_hits.top1], &self.top1)
+    }
+
+    /// The top-5 hits of both runs, image by image.
+    pub fn top5_paired(&self) -> Paired {
+        self.paired([self.hits.top5, self.against_hits.top5], &self.top5)
+    }
+
+    fn paired(&self, [hits, against_hits]: [u64; 2], flips: &Flips) -> Paired {
+        let (gained, lost) = flips.gained_and_lost();
+        Paired { images: self.hits.images, hits, against_hits, gained: gained as u64, lost: lost as u64 }
     }
 
     /// Whether both runs measured the same images.

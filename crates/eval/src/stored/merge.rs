@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use models::Catalog;
-
 use crate::EvalError;
+use crate::definitions::Definitions;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
-use crate::provenance::Environment;
+use crate::provenance::{Environment, Invocation};
 use crate::record::{RunRecord, Session};
 use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
 use crate::run_dir::{Finished, RunDir, RunIdentity};
@@ -34,8 +33,9 @@ impl ShardRun {
     }
 }
 
-/// Merges `runs`, all the shards of one evaluation in any order, into the run directory `out`. `catalog`
-/// is where their models are documented; `data` is where the images lie, which the report shows some of; `command` is for
+/// Merges `runs`, all the shards of one evaluation in any order, into the run directory `out`. `definitions`
+/// is where their models are and what is claimed of them, `cards` are selected by name (without any, those that the shards were made
+/// with); `data` is where the images lie, which the report shows some of; `command` is for
 /// the record.
 ///
 /// # Errors
@@ -46,9 +46,9 @@ pub fn merge(
     runs: &[PathBuf],
     out: &Path,
     fresh: bool,
-    catalog: &Catalog,
+    (definitions, cards): (&Definitions, &[String]),
     data: Option<&Path>,
-    command: Vec<String>,
+    invocation: Invocation,
 ) -> Result<RunRecord, EvalError> {
     check_apart(runs, out)?;
     let mut parts = runs.iter().map(|path| part(path)).collect::<Result<Vec<_>, _>>()?;
@@ -59,8 +59,8 @@ pub fn merge(
         return Err(refused(out, "no runs were given".to_owned()));
     };
     let mut record = RunRecord {
-        command,
-        environment: Environment::current(),
+        environment: Environment::of(&invocation.git_revision),
+        command: invocation.command,
         sessions: parts.iter().flat_map(ShardRun::sessions).collect(),
         shard: None,
         models: Vec::new(),
@@ -68,15 +68,16 @@ pub fn merge(
         ..first.clone()
     };
     record.decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
+    parts[0].run.select_cards(&mut record, definitions, cards)?;
     let mut rows = Vec::new();
     let mut confidences = Vec::new();
     for (index, model) in first.models.iter().enumerate() {
-        let entry = parts[0].run.catalogued(catalog, model)?;
+        let entry = parts[0].run.catalogued(definitions, model)?;
         let of_model = rows_of(&parts, &model.id)?;
         let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
         let timed = of_parts().fold(0_u64, |sum, it| sum.saturating_add(it.timed_images));
         let times = (of_parts().map(|it| it.seconds).sum(), timed);
-        let judged = parts[0].run.judge(&record, model, &entry, &of_model, times)?;
+        let judged = parts[0].run.judge(&record, model, (definitions, &entry), &of_model, times)?;
         record.models.push(judged);
         let mut of_images: HashMap<String, f32> = HashMap::new();
         parts.iter().for_each(|part| of_images.extend(part.run.confidences(&model.id)));

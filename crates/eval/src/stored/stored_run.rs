@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use models::Model;
 use models::catalog::ONNX_NETWORK;
-use models::{Catalog, Model};
 
 use crate::EvalError;
-use crate::judge::{Conditions, Subject, judge_counts_again};
+use crate::definitions::Definitions;
+use crate::judge::{Conditions, Known, Subject};
 use crate::logs::confidences;
 use crate::logs::predictions::{self, Prediction};
 use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, RunState};
@@ -64,7 +65,8 @@ impl StoredRun {
     }
 
     /// The run's record with its accuracies counted from the prediction logs and every figure judged anew by what
-    /// `catalog` documents, and by `tolerance_pp` if there is one.
+    /// the cards of `definitions` claim, and by `tolerance_pp` if there is one. `cards` are selected by name; without any,
+    /// those that the run was made with.
     ///
     /// ```
     /// use std::path::Path;
@@ -74,24 +76,51 @@ impl StoredRun {
     ///
     /// let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/sample");
     /// let run = StoredRun::open(&sample)?;
-    /// let record = run.judged(&models::Catalog::built_in(), None)?;
+    /// let record = run.judged(&eval::Definitions::built_in(), &[], None)?;
     /// assert!(record.models.iter().all(|model| model.verdict == Verdict::NotComparable));
     /// # Ok::<(), eval::EvalError>(())
     /// ```
     ///
     /// # Errors
-    /// Those of [`Self::rows`]; [`EvalError::NotInCatalog`], [`EvalError::NoModelNamed`], or [`EvalError::OtherNetwork`] when the catalog has a
+    /// Those of [`Self::rows`]; [`EvalError::NoSuchCard`], [`EvalError::NotInCatalog`], [`EvalError::NoModelNamed`], or [`EvalError::OtherNetwork`] when the catalog has a
     /// model of that name with another network.
-    pub fn judged(&self, catalog: &Catalog, tolerance_pp: Option<f64>) -> Result<RunRecord, EvalError> {
+    pub fn judged(
+        &self,
+        definitions: &Definitions,
+        cards: &[String],
+        tolerance_pp: Option<f64>,
+    ) -> Result<RunRecord, EvalError> {
         let mut record = self.record.clone();
-        record.tolerance = AccuracyTolerance::new(tolerance_pp, catalog);
+        record.tolerance = AccuracyTolerance::new(tolerance_pp);
+        self.select_cards(&mut record, definitions, cards)?;
         let models = self.record.models.iter().map(|there| {
-            let model = self.catalogued(catalog, there)?;
+            let model = self.catalogued(definitions, there)?;
             let times = (there.seconds, there.timed_images);
-            self.judge(&record, there, &model, &self.rows(&there.id)?, times)
+            self.judge(&record, there, (definitions, &model), &self.rows(&there.id)?, times)
         });
         record.models = models.collect::<Result<_, _>>()?;
         Ok(record)
+    }
+
+    /// Makes `cards` those that `record` is judged by; without any, those that it was made with stay.
+    ///
+    /// # Errors
+    /// [`EvalError::NoSuchCard`] when one of these is not known.
+    pub(crate) fn select_cards(
+        &self,
+        record: &mut RunRecord,
+        definitions: &Definitions,
+        cards: &[String],
+    ) -> Result<(), EvalError> {
+        if !cards.is_empty() {
+            record.cards = cards.to_vec();
+        }
+        let unknown = record.cards.iter().find(|name| definitions.cards().get(name).is_err());
+        if let Some(card) = unknown {
+            return Err(EvalError::NoSuchCard { path: self.path.clone(), card: card.clone() });
+        }
+        record.not_measured = definitions.not_measured(&record.cards);
+        Ok(())
     }
 
     /// `there`, a model of this run, judged by `rows` under the conditions of `record`.
@@ -99,7 +128,7 @@ impl StoredRun {
         &self,
         record: &RunRecord,
         there: &ModelRecord,
-        model: &Model,
+        (definitions, model): (&Definitions, &Model),
         rows: &[Prediction],
         (seconds, timed_images): (f64, u64),
     ) -> Result<ModelRecord, EvalError> {
@@ -113,28 +142,39 @@ impl StoredRun {
             tolerance: record.tolerance,
             dtype: record.dtype,
         };
-        let counted = judge_counts_again(model, [flops, params]);
-        let subject = Subject { model, recipe: there.recipe(), weights: &there.weights, counted };
-        Ok(ModelRecord::new(conditions, &subject, rows, seconds, timed_images))
+        let known = match &there.counts[..] {
+            [] => Known::Figures([flops, params]),
+            counts => Known::Counts(counts),
+        };
+        let subject = Subject {
+            model,
+            recipe: there.recipe(),
+            weights: &there.weights,
+            known,
+            claims: definitions.claims_of(model),
+            selected: &record.cards,
+        };
+        let judged = ModelRecord::new(conditions, &subject, rows, seconds, timed_images);
+        Ok(ModelRecord { counts: there.counts.clone(), ..judged })
     }
 
-    /// The catalog's entry of `there`, a model of this run: the network is still the one that was evaluated. An ONNX file has none, nor
-    /// needs one.
+    /// The catalog's entry of `there`, a model of this run: the network is still the one that was evaluated. An ONNX file has none,
+    /// nor needs one.
     pub(crate) fn catalogued<'a>(
         &self,
-        catalog: &'a Catalog,
+        definitions: &'a Definitions,
         there: &ModelRecord,
     ) -> Result<Cow<'a, Model>, EvalError> {
         let id = || there.id.clone();
         if there.network == ONNX_NETWORK {
-            let keys = there.recipe();
-            let recipe = catalog.recipe(keys.keys()).map_err(|fault| EvalError::DamagedStoredRun {
+            let recipe = definitions.catalog().recipe(there.recipe().keys());
+            let recipe = recipe.map_err(|fault| EvalError::DamagedStoredRun {
                 path: paths::record(&self.path),
                 reason: fault.to_string(),
             })?;
-            return Ok(Cow::Owned(Model::onnx(id(), recipe, catalog)));
+            return Ok(Cow::Owned(Model::onnx(id(), recipe)));
         }
-        let entry = catalog.models().iter().find(|entry| entry.id == there.id);
+        let entry = definitions.catalog().get(&there.id);
         let entry = entry.ok_or_else(|| match there.weights {
             WeightsSource::Elsewhere { .. } => EvalError::NoModelNamed { path: self.path.clone() },
             _ => EvalError::NotInCatalog { id: id() },

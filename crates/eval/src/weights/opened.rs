@@ -93,16 +93,14 @@ mod tests {
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     /// A model whose published file begins with these digits of its hash.
-    fn model(folder: &Path, sha256_prefix: &str) -> Model {
+    fn model(sha256_prefix: &str) -> Model {
         let entry = format!(
             "[[models]]\nid = \"mine/x\"\nnetwork = \"timm-xception\"\nrecipe = \"card-342-bilinear\"\n\
              input_size = 299\n[models.weights]\nurl = \"https://example.org/x.pth\"\nfile = \"x.pth\"\n\
              sha256_prefix = \"{sha256_prefix}\"\n"
         );
-        let path = folder.join("catalog.toml");
-        std::fs::write(&path, entry).unwrap();
         let mut catalog = Catalog::built_in();
-        catalog.add_file(&path).unwrap();
+        catalog.add(&entry, "catalog.toml").unwrap();
         catalog.select("mine/x").unwrap()[0].clone()
     }
 
@@ -118,7 +116,7 @@ mod tests {
         let file = folder.path().join("renamed.pth");
         std::fs::write(&file, "abc").unwrap();
         for (prefix, expected) in [("ba7816bf", true), ("BA7816BF8", true), ("ba7816b0", false)] {
-            let model = model(folder.path(), prefix);
+            let model = model(prefix);
             let located = locate(&[WeightsArg::Path(file.clone())], &[&model], false).unwrap();
             let source = recorded(&cache, &model, &located[0]).unwrap();
             let WeightsSource::File { sha256, published, .. } = &source else { panic!("{source:?}") };
@@ -136,7 +134,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures");
         let link = path("link");
-        let model = model(folder.path(), "ba7816bf");
+        let model = model("ba7816bf");
         for (file, other) in [
             ("narrow-zip.pth", "narrow-half.pth"),
             ("narrow-legacy.pth", "narrow-zip.pth"),
@@ -177,7 +175,7 @@ mod tests {
         let cache = Cache::new(folder.path().join("cache"));
         let file = folder.path().join("x.pth");
         std::fs::write(&file, "abc").unwrap();
-        let model = model(folder.path(), "ba7816bf");
+        let model = model("ba7816bf");
         let opened = Located::Given(file.clone()).open(&model).unwrap();
         let resolved = opened.identify(&cache, &model).unwrap();
         std::fs::write(&file, "abcd").unwrap();
@@ -188,7 +186,7 @@ mod tests {
     #[test]
     fn a_cache_that_cannot_be_written_or_read_is_what_is_complained_of() {
         let folder = tempfile::tempdir().unwrap();
-        let mut model = model(folder.path(), "ba7816bf");
+        let mut model = model("ba7816bf");
         let file = folder.path().join("x.pth");
         std::fs::write(&file, "abc").unwrap();
         // Nothing to tell the file by, so that it is to be recorded.
@@ -216,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_first_seen_can_be_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let mut model = model(folder.path(), "ba7816bf");
+        let mut model = model("ba7816bf");
         model.weights.as_mut().unwrap().sha256_prefix = None;
         let weights = model.weights.clone().unwrap();
         let cache = Cache::new(folder.path().join("cache"));
@@ -255,7 +253,7 @@ mod tests {
     fn files_of_two_addresses_share_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::new(folder.path().to_owned());
-        let weights = model(folder.path(), "ba7816bf").weights.unwrap();
+        let weights = model("ba7816bf").weights.unwrap();
         let other = PublishedWeights { url: "https://example.org/y.pth".to_owned(), ..weights.clone() };
         assert_ne!(cache.path(&weights), cache.path(&other));
         assert_ne!(cache.part(&weights), cache.part(&other));

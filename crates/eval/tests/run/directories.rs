@@ -99,13 +99,13 @@ fn a_folder_that_is_no_run_is_left_alone() {
 fn what_no_run_wrote_is_not_overwritten_beside_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let catalog = Catalog::built_in();
+    let definitions = Definitions::built_in();
     let options = || Options { limit: Some(1), ..Options::default() };
     let one = plan(&options()).unwrap();
     run(&one, &out).unwrap();
     // Another model's log, which this run did not write.
     fs::write(out.join("predictions/timm-resnet18.csv"), "mine").unwrap();
-    let other = plan_of(&catalog, "timm/resnet18", &options()).unwrap();
+    let other = plan_of(&definitions, "timm/resnet18", &options()).unwrap();
     let before = files(&out);
     for fresh in [false, true] {
         let error = open(&out, &other, fresh).unwrap_err();

@@ -9,10 +9,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Tensor;
+use cards::FigureName;
 use dataset::labels::LabelSet;
 use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
 use eval::plan::{RecipeArg, Request};
+use eval::provenance::Invocation;
 use eval::record::{RunRecord, RunState};
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::stored::StoredRun;
@@ -20,11 +22,10 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::weights::WeightsSource;
 use eval::{
-    EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing, evaluate,
-    explain,
+    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing,
+    evaluate, explain,
 };
-use models::catalog::FigureName;
-use models::{Catalog, Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
+use models::{Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
 mod directories;
 mod explanation;
@@ -60,12 +61,13 @@ struct Options<'a> {
 }
 
 fn plan(options: &Options<'_>) -> Result<Plan, EvalError> {
-    plan_of(&Catalog::built_in(), MODEL, options)
+    plan_of(&Definitions::built_in(), MODEL, options)
 }
 
-fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan, EvalError> {
+fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Result<Plan, EvalError> {
     Plan::new(Request {
-        catalog,
+        definitions,
+        cards: &[],
         patterns: &[model.to_owned()],
         onnx: &[],
         recipe: match options.keys {
@@ -85,8 +87,12 @@ fn plan_of(catalog: &Catalog, model: &str, options: &Options<'_>) -> Result<Plan
         batch: options.batch.unwrap_or(2),
         threads: 2,
         tolerance_pp: options.tolerance_pp,
-        command: vec!["test".to_owned()],
+        invocation: invocation(),
     })
+}
+
+fn invocation() -> Invocation {
+    Invocation { command: vec!["test".to_owned()], git_revision: "abcdef0123456789".to_owned() }
 }
 
 /// Stops a run after a number of images, as Ctrl-C would.

@@ -133,8 +133,8 @@ fn models_of_a_run_see_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     sample_as_files(&data, 3);
-    let catalog = Catalog::built_in();
-    let both = || two_models(&catalog, &data);
+    let definitions = Definitions::built_in();
+    let both = || two_models(&definitions, &data);
     let out = folder.path().join("run");
     run(&both().unwrap(), &out).unwrap();
     let path = out.join("predictions/timm-resnet18.csv");
@@ -155,9 +155,10 @@ fn models_of_a_run_see_the_same_bytes() {
     assert_eq!(fs::read_to_string(&path).unwrap(), log);
 }
 
-fn two_models(catalog: &Catalog, data: &Path) -> Result<Plan, EvalError> {
+fn two_models(definitions: &Definitions, data: &Path) -> Result<Plan, EvalError> {
     Plan::new(Request {
-        catalog,
+        definitions,
+        cards: &[],
         patterns: &["timm/xception".to_owned(), "timm/resnet18".to_owned()],
         onnx: &[],
         recipe: RecipeArg::Source,
@@ -173,7 +174,7 @@ fn two_models(catalog: &Catalog, data: &Path) -> Result<Plan, EvalError> {
         batch: 2,
         threads: 2,
         tolerance_pp: None,
-        command: vec!["test".to_owned()],
+        invocation: invocation(),
     })
 }
 

@@ -6,12 +6,12 @@ const OWN: &str = "[[recipes]]\nname = \"mine-256\"\nresize = \"short:256\"\nfil
                    mean = [0.485, 0.456, 0.406]\nstd = \"imagenet\"\n\
                    [[models]]\nid = \"mine/x\"\nnetwork = \"timm-resnet18\"\nrecipe = \"mine-256\"\ninput_size = 224\n";
 
-fn catalog(text: &str, folder: &Path) -> Catalog {
+fn definitions(text: &str, folder: &Path) -> Definitions {
     let path = folder.join("own.toml");
     fs::write(&path, text).unwrap();
-    let mut catalog = Catalog::built_in();
-    catalog.add_file(&path).unwrap();
-    catalog
+    let mut definitions = Definitions::built_in();
+    definitions.add_file(&path).unwrap();
+    definitions
 }
 
 fn record(path: &Path) -> serde_json::Value {
@@ -64,9 +64,9 @@ fn a_users_recipe_is_what_it_says_at_the_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let one = Options { limit: Some(1), ..Options::default() };
-    run(&plan_of(&catalog(OWN, folder.path()), "mine/x", &one).unwrap(), &path).unwrap();
+    run(&plan_of(&definitions(OWN, folder.path()), "mine/x", &one).unwrap(), &path).unwrap();
     assert_eq!(record(&path)["models"][0]["recipe"], "mine-256");
-    let changed = catalog(&OWN.replace("pil-box", "opencv-area"), folder.path());
+    let changed = definitions(&OWN.replace("pil-box", "opencv-area"), folder.path());
     let message = run(&plan_of(&changed, "mine/x", &one).unwrap(), &path).unwrap_err().to_string();
     assert!(message.contains("filter=pil-box") && message.contains("filter=opencv-area"), "{message}");
 }
@@ -76,7 +76,7 @@ fn a_crop_that_is_no_square_runs_where_the_network_takes_it() {
     let folder = tempfile::tempdir().unwrap();
     let keys = "resize=exact:260x224,filter=opencv-area,mean=imagenet,std=imagenet,channels=bgr";
     let options = Options { keys: Some(keys), limit: Some(2), ..Options::default() };
-    let built_in = Catalog::built_in();
+    let built_in = Definitions::built_in();
     let path = folder.path().join("run");
     run(&plan_of(&built_in, "timm/resnet18", &options).unwrap(), &path).unwrap();
     let model = &record(&path)["models"][0];

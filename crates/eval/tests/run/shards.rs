@@ -26,16 +26,16 @@ fn shards_merge_into_the_run_that_was_not_sharded() {
             path
         })
         .collect();
-    let catalog = Catalog::built_in();
+    let definitions = Definitions::built_in();
     let merge = |runs: &[&std::path::PathBuf], out: &str| {
         let runs: Vec<_> = runs.iter().map(|&run| run.clone()).collect();
         eval::stored::merge::merge(
             &runs,
             &folder.path().join(out),
             false,
-            &catalog,
+            (&definitions, &[]),
             None,
-            vec!["test".to_owned()],
+            invocation(),
         )
     };
     let [one, two, three] = &shards[..] else { panic!("three shards") };
@@ -88,9 +88,9 @@ fn shards(folder: &Path) -> Vec<std::path::PathBuf> {
 fn a_merge_never_writes_to_what_it_merges() {
     let folder = tempfile::tempdir().unwrap();
     let runs = shards(folder.path());
-    let catalog = Catalog::built_in();
+    let definitions = Definitions::built_in();
     let merge = |out: &Path, fresh| {
-        eval::stored::merge::merge(&runs, out, fresh, &catalog, None, vec!["test".to_owned()])
+        eval::stored::merge::merge(&runs, out, fresh, (&definitions, &[]), None, invocation())
     };
     let content = || -> Vec<Vec<u8>> {
         let of = |run: &std::path::PathBuf| {
@@ -161,9 +161,10 @@ fn a_record_may_claim_any_number_of_shards() {
         fs::write(&path, claims).unwrap();
     }
     let out = folder.path().join("merged");
-    let error = eval::stored::merge::merge(&runs, &out, false, &Catalog::built_in(), None, Vec::new())
-        .unwrap_err()
-        .to_string();
+    let error =
+        eval::stored::merge::merge(&runs, &out, false, (&Definitions::built_in(), &[]), None, invocation())
+            .unwrap_err()
+            .to_string();
     assert!(error.contains("shards 3/1000000000000, 4/1000000000000, "), "{error}");
     assert!(error.contains("and 999999999978 more are missing"), "{error}");
     assert!(error.len() < 1000 && !out.exists(), "{error}");

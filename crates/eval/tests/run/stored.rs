@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// A catalog with one more model, whose entry ends with `more`.
-fn catalog(folder: &Path, network: &str, more: &str) -> Catalog {
+/// What is built in, with one more model, whose entry ends with `more`.
+fn definitions(folder: &Path, network: &str, more: &str) -> Definitions {
     let path = folder.join("catalog.toml");
     let entry = format!(
         "[[models]]\nid = \"mine/x\"\nnetwork = \"{network}\"\nrecipe = \"timm-333-bicubic\"\ninput_size = 299\n{more}"
     );
     fs::write(&path, entry).unwrap();
-    let mut catalog = Catalog::built_in();
-    catalog.add_file(&path).unwrap();
-    catalog
+    let mut definitions = Definitions::built_in();
+    definitions.add_file(&path).unwrap();
+    definitions
 }
 
 fn documented(flops: &str) -> String {
@@ -32,7 +32,7 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let network = "timm-xception";
-    let first = catalog(folder.path(), network, &documented("9.198"));
+    let first = definitions(folder.path(), network, &documented("9.198"));
     // The only shard there is, so that it can be merged too.
     let shard = Some(Shard::new(1, 1).unwrap());
     let options = Options { limit: Some(1), shard, ..Options::default() };
@@ -40,8 +40,8 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
     assert_eq!(flops(&outcome.record).0, Verdict::Reproduced);
 
     let judged = |more: &str| {
-        let now = catalog(folder.path(), network, more);
-        StoredRun::open(&out).unwrap().judged(&now, None).unwrap()
+        let now = definitions(folder.path(), network, more);
+        StoredRun::open(&out).unwrap().judged(&now, &[], None).unwrap()
     };
     assert_eq!(flops(&judged(&documented("9.198"))), flops(&outcome.record));
     // The printed figure, a tolerance, an erratum.
@@ -59,17 +59,31 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
         reason.contains("nor is 9.199 reproduced, to which an erratum corrects it (rounded up)"),
         "{reason}"
     );
-    // What the run counted is no count by another rule.
-    let (verdict, reason) = flops(&judged(&documented("9.198").replace("thop-flops", "flops")));
+    // The run has counted by every rule, at the sizes that were claimed then.
+    let other_rule = documented("9.198").replace("thop-flops", "flops");
+    assert_eq!(flops(&judged(&other_rule)).0, Verdict::NotReproduced);
+    let (verdict, reason) = flops(&judged(&documented("9.198").replace("224", "256")));
+    assert_eq!(verdict, Verdict::NotComparable);
+    assert!(reason.contains("no count by 2 x thop MACs at 256x256, so evaluate again"), "{reason}");
+    // What a run from before that counted is no count by another rule.
+    let path = out.join("run.json");
+    let now = fs::read(&path).unwrap();
+    let mut old: serde_json::Value = serde_json::from_slice(&now).unwrap();
+    old["models"][0].as_object_mut().unwrap().remove("counts");
+    fs::write(&path, old.to_string()).unwrap();
+    assert_eq!(flops(&judged(&documented("9.198"))), flops(&outcome.record));
+    let (verdict, reason) = flops(&judged(&other_rule));
     assert_eq!(verdict, Verdict::NotComparable);
     assert!(
-        reason.contains("the catalog's rule is another now") && reason.contains("evaluate again"),
+        reason.contains("the card's rule is another now") && reason.contains("evaluate again"),
         "{reason}"
     );
+    fs::write(&path, now).unwrap();
 
     // A run from before the rule rounded: its count says all, whatever was printed of it.
     let path = out.join("run.json");
     let mut before: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    before["models"][0].as_object_mut().unwrap().remove("counts");
     let figure = before["models"][0]["figures"]
         .as_array_mut()
         .unwrap()
@@ -86,32 +100,29 @@ fn counts_are_judged_by_the_catalog_of_the_day() {
     fs::write(&path, now).unwrap();
 
     // A merge judges in the same way.
-    let merged = |now: &Catalog| {
+    let merged = |now: &Definitions| {
         let runs = std::slice::from_ref(&out);
-        eval::stored::merge::merge(
-            runs,
-            &folder.path().join("merged"),
-            true,
-            now,
-            None,
-            vec!["test".to_owned()],
-        )
+        eval::stored::merge::merge(runs, &folder.path().join("merged"), true, (now, &[]), None, invocation())
     };
-    let now = catalog(folder.path(), network, &documented("9.21"));
+    let now = definitions(folder.path(), network, &documented("9.21"));
     assert_eq!(flops(&merged(&now).unwrap()).0, Verdict::NotReproduced);
 
-    // A run from before counts were stored keeps what was said of them.
+    // A run from before counts were stored keeps what was said of them, and says nothing of another print.
     let path = out.join("run.json");
     let mut old: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    old["models"][0].as_object_mut().unwrap().remove("counts");
     for figure in old["models"][0]["figures"].as_array_mut().unwrap() {
         figure.as_object_mut().unwrap().remove("count");
     }
     fs::write(&path, old.to_string()).unwrap();
-    assert_eq!(flops(&judged(&documented("9.21"))), flops(&outcome.record));
+    assert_eq!(flops(&judged(&documented("9.198"))), flops(&outcome.record));
+    let (verdict, reason) = flops(&judged(&documented("9.21")));
+    assert_eq!(verdict, Verdict::NotComparable);
+    assert!(reason.contains("from before counts were stored, so evaluate again"), "{reason}");
 
     // Another network is another model.
-    let other = catalog(folder.path(), "timm-xception41", &documented("9.198"));
-    let compared = StoredRun::open(&out).unwrap().judged(&other, None);
+    let other = definitions(folder.path(), "timm-xception41", &documented("9.198"));
+    let compared = StoredRun::open(&out).unwrap().judged(&other, &[], None);
     for refused in [compared, merged(&other)] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("mine/x was evaluated with the network timm-xception,"), "{error}");
@@ -125,12 +136,12 @@ fn what_was_not_compared_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let network = "timm-xception";
-    let catalog_of = |more: &str| catalog(folder.path(), network, more);
-    let first = catalog_of(&documented("9.198"));
+    let definitions_of = |more: &str| definitions(folder.path(), network, more);
+    let first = definitions_of(&documented("9.198"));
     run(&plan_of(&first, "mine/x", &Options { limit: Some(1), ..Options::default() }).unwrap(), &out)
         .unwrap();
     let missing = |more: &str| {
-        let record = StoredRun::open(&out).unwrap().judged(&catalog_of(more), None).unwrap();
+        let record = StoredRun::open(&out).unwrap().judged(&definitions_of(more), &[], None).unwrap();
         record.models[0].not_compared()
     };
     // Counts alone are no accuracy.
@@ -143,24 +154,24 @@ fn what_was_not_compared_is_named() {
     // The type of numbers is one of the conditions, and results.csv says it.
     let mut stored = StoredRun::open(&out).unwrap();
     stored.record.dtype = Dtype::Bf16;
-    let record = stored.judged(&catalog_of(&top1), None).unwrap();
+    let record = stored.judged(&definitions_of(&top1), &[], None).unwrap();
     let said = "mine/x top1_pct: embedded sample; seeded weights; computed in bf16 instead of f32";
     assert_eq!(record.models[0].not_compared(), [said]);
     assert!(eval::report::results_csv(&record).contains(",seeded,flex/bf16,"));
     let documented = top1.replace("[models.documented]\n", "[models.documented]\ndtype = \"bf16\"\n");
-    let record = stored.judged(&catalog_of(&documented), None).unwrap();
+    let record = stored.judged(&definitions_of(&documented), &[], None).unwrap();
     assert_eq!(record.models[0].not_compared(), ["mine/x top1_pct: embedded sample; seeded weights"]);
 }
 
 #[test]
-fn the_tolerance_is_the_catalogs_unless_it_is_asked_for() {
+fn the_tolerance_is_the_cards_unless_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { limit: Some(1), tolerance_pp: Some(3.0), ..Options::default() };
     let out = folder.path().join("run");
     run(&plan(&options).unwrap(), &out).unwrap();
-    let (catalog, stored) = (Catalog::built_in(), StoredRun::open(&out).unwrap());
-    for (asked, expected) in [(None, catalog.accuracy_tolerance_pp()), (Some(2.0), 2.0)] {
-        let tolerance = stored.judged(&catalog, asked).unwrap().tolerance;
+    let (definitions, stored) = (Definitions::built_in(), StoredRun::open(&out).unwrap());
+    for (asked, expected) in [(None, 0.05), (Some(2.0), 2.0)] {
+        let tolerance = stored.judged(&definitions, &[], asked).unwrap().tolerance;
         assert_eq!((tolerance.tolerance_pp, tolerance.tolerance_over_all), (expected, asked.is_some()));
     }
 }

@@ -1,6 +1,8 @@
 //! The multiplication of a tile, where nearly all of a network's time goes: sums of products in registers, and the epilogue
 //! before they leave them.
 
+use graph::Activation;
+
 use super::strassen::{ProductPlan, Use};
 use super::tiles::Tile;
 use crate::activation::activate;
@@ -72,18 +74,12 @@ impl Kernel for &mut Multiply<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         self.check::<S>();
-        let Multiply { epilogue, place, .. } = self;
         if self.plan.finished.is_some() {
-            let output = place.output.as_mut_ptr();
-            for row in 0..place.height {
-                for line in 0..self.vectors * S::LANES / BLOCK {
-                    let at = place.row + row * place.stride + place.channel + line * BLOCK;
-                    simd.prefetch_write(output.wrapping_add(at));
-                    for finish in epilogue.operations() {
-                        if let Finish::Residual(residual) = finish {
-                            simd.prefetch(residual.as_ptr().wrapping_add(at));
-                        }
-                    }
+            let output = self.place.output.as_mut_ptr();
+            self.lines::<S>(|at| simd.prefetch_write(output.wrapping_add(at)));
+            for finish in self.epilogue.operations() {
+                if let Finish::Residual(residual) = finish {
+                    self.lines::<S>(|at| simd.prefetch(residual.as_ptr().wrapping_add(at)));
                 }
             }
         }
@@ -97,6 +93,17 @@ impl Kernel for &mut Multiply<'_> {
 }
 
 impl Multiply<'_> {
+    /// Calls `of` with the first element of each cache line of the output that the tile writes.
+    #[inline(always)]
+    fn lines<S: Simd>(&self, of: impl Fn(usize)) {
+        let Place { row: first, stride, channel, height, .. } = self.place;
+        for row in 0..height {
+            for line in 0..self.vectors * S::LANES / BLOCK {
+                of(first + row * stride + channel + line * BLOCK);
+            }
+        }
+    }
+
     /// Asserts that all that [`Multiply::tile`] reads and writes is there: once a tile, which takes microseconds.
     #[inline(always)]
     fn check<S: Simd>(&self) {
@@ -244,10 +251,12 @@ impl Multiply<'_> {
                         sums.iter_mut().for_each(|sums| sums[v] = simd.mul_add(sums[v], scale, shift));
                     }
                 }
+                // Which one it is is asked once a tile and not once a vector.
+                Finish::Activation(Activation::Relu) => {
+                    sums.iter_mut().flatten().for_each(|sum| *sum = activate(simd, Activation::Relu, *sum));
+                }
                 Finish::Activation(activation) => {
-                    for sum in sums.iter_mut().flatten() {
-                        *sum = activate(simd, activation, *sum);
-                    }
+                    sums.iter_mut().flatten().for_each(|sum| *sum = activate(simd, activation, *sum));
                 }
             }
         }

@@ -54,16 +54,6 @@ pub enum CatalogError {
         /// What is wrong and what would be right.
         reason: String,
     },
-    /// A tolerance that would let everything or nothing through.
-    #[error(
-        "the catalog {origin}: accuracy_tolerance_pp is {tolerance}; it must be a number of percentage points from 0 to 100"
-    )]
-    Tolerance {
-        /// The file, or `built in`.
-        origin: String,
-        /// What it says.
-        tolerance: f64,
-    },
     /// Nothing matches what was asked for.
     #[error("no model matches `{pattern}`; the nearest are {}", nearest.join(", "))]
     UnknownModel {

@@ -1,27 +1,25 @@
-//! The catalog: which models are documented, with what weights, recipe and figures.
+//! The catalog: which models there are, with what network, weights and recipe. What is claimed of them stands in cards.
 //!
 //! Entries are data (`datasets/catalog.toml`, embedded); a user's own file adds to them. A key that
 //! is not known is an error, because a misspelt one would otherwise change what is measured.
 
-mod bounds;
 mod error;
-mod figures;
 mod onnx;
 mod published;
+mod recipe_file;
 mod recipes;
 mod shape;
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use dataset::guard::guarded_or;
 use dataset::{Recipe, Size, regular};
+use graph::complexity::INPUT_SIZES;
 use graph::{Shape, ShapeError};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 pub use error::CatalogError;
-pub use figures::{Counted, Documented, Erratum, Figure, FigureName, Tolerance};
 pub use onnx::ONNX_NETWORK;
 pub use published::{MIN_SHA256_DIGITS, PublishedWeights};
 pub use recipes::FindRecipeError;
@@ -31,17 +29,10 @@ use crate::networks::{self, NetworkEntry};
 
 static BUILT_IN: &str = include_str!("../../../../datasets/catalog.toml");
 
-/// The recipe with which the card itself evaluated every network, whatever its source used.
-pub const CARD_RECIPE: &str = "card-342-bilinear";
-
 /// Catalogs are read whole; the built-in one has 8 kB.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Sides of a square input, in pixels, for which layers are counted: small enough for no overflow and
-/// large enough for every network's windows.
-pub(crate) const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
-
-/// The documented models, in the file's order (the table's), then a user's own.
+/// The models, in the file's order, then a user's own.
 ///
 /// ```
 /// use models::Catalog;
@@ -50,8 +41,7 @@ pub(crate) const INPUT_SIZES: RangeInclusive<usize> = 32..=8192;
 /// assert_eq!(catalog.select("*/xception41*")?.len(), 4);
 ///
 /// let model = catalog.select("timm/xception")?[0];
-/// let top1 = model.documented.top1_pct.as_ref().expect("the table has it");
-/// assert_eq!((top1.as_str(), top1.decimals()), ("79.050", 3));
+/// assert_eq!((model.network.as_str(), model.input_size), ("timm-xception", 299));
 /// # Ok::<(), models::CatalogError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -59,7 +49,8 @@ pub struct Catalog {
     models: Vec<Model>,
     /// A user's own.
     recipes: Vec<Arc<Recipe>>,
-    accuracy_tolerance_pp: f64,
+    /// How many models are built in.
+    built_in: usize,
 }
 
 /// One model: a network with particular weights, evaluated in a particular way.
@@ -79,25 +70,18 @@ pub struct Model {
     pub recipe_note: Option<String>,
     /// Side of the square input, in pixels.
     pub input_size: usize,
-    /// Whether the model is in the table, which is what a selection without names means; another is evaluated
-    /// when it is named. A user's own entry is in the table unless it says otherwise.
+    /// Of a user's own entry, whether a selection without names means it, too; another is evaluated when it is named.
     #[serde(default = "in_table")]
     pub in_table: bool,
     /// The published weights.
     pub weights: Option<PublishedWeights>,
-    /// The figures that the source prints.
-    #[serde(default)]
-    pub documented: Documented,
-    /// Figures that are known to be misprinted.
-    #[serde(default)]
-    pub errata: Vec<Erratum>,
-    /// How far figures may lie from the printed ones, where that differs from what holds for all of the file.
-    #[serde(default)]
-    pub tolerance: Tolerance,
-    /// How far an accuracy over all images may lie from the printed one, in percentage points, by the file that the
-    /// entry is from: a user's file never changes how another's entries are judged.
-    #[serde(skip)]
-    pub accuracy_tolerance_pp: f64,
+    /// What the entry documents of the model is a claim, which the crate `cards` reads.
+    #[serde(default, rename = "documented")]
+    _documented: IgnoredAny,
+    #[serde(default, rename = "errata")]
+    _errata: IgnoredAny,
+    #[serde(default, rename = "tolerance")]
+    _tolerance: IgnoredAny,
 }
 
 fn in_table() -> bool {
@@ -107,53 +91,52 @@ fn in_table() -> bool {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CatalogFile {
-    accuracy_tolerance_pp: Option<f64>,
     #[serde(default)]
     recipes: Vec<toml::Table>,
     #[serde(default)]
     models: Vec<Model>,
+    /// What the crate `cards` reads.
+    #[serde(default, rename = "accuracy_tolerance_pp")]
+    _tolerance: IgnoredAny,
+    #[serde(default, rename = "card")]
+    _card: IgnoredAny,
+    #[serde(default, rename = "rows")]
+    _rows: IgnoredAny,
 }
 
 impl Catalog {
-    /// The documented models.
+    /// The models of this project.
     ///
     /// # Panics
     /// If the embedded catalog is invalid, which a test rules out.
     pub fn built_in() -> Self {
-        let mut catalog = Self { models: Vec::new(), recipes: Vec::new(), accuracy_tolerance_pp: 0.0 };
+        let mut catalog = Self { models: Vec::new(), recipes: Vec::new(), built_in: 0 };
         catalog.add(BUILT_IN, "built in").expect("the embedded catalog is valid");
+        catalog.built_in = catalog.models.len();
         catalog
     }
 
-    /// Adds the entries of a user's file.
+    /// The text of a user's file, for [`Self::add`].
     ///
     /// # Errors
-    /// [`CatalogError`] for a file that cannot be read, has an unknown key, states a recipe that is none, names an unknown
-    /// network, recipe or rule, documents what cannot be (an accuracy above 100 %, say), repeats an id, or gives two published files
-    /// one name.
-    pub fn add_file(&mut self, path: &Path) -> Result<(), CatalogError> {
-        let text = regular::read_text(path, MAX_BYTES)
-            .map_err(|source| CatalogError::Io { path: path.to_owned(), source })?;
-        self.add(&text, &path.display().to_string())
+    /// [`CatalogError::Io`].
+    pub fn read(path: &Path) -> Result<String, CatalogError> {
+        regular::read_text(path, MAX_BYTES)
+            .map_err(|source| CatalogError::Io { path: path.to_owned(), source })
     }
 
-    fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
-        let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source: Box::new(source) };
-        let reader_failed = |panic| CatalogError::Key {
-            origin: origin.to_owned(),
-            reason: format!("the reader of TOML failed ({panic}); write it more plainly"),
-        };
-        let root = guarded_or(|| toml::from_str(text).map_err(syntax), reader_failed)?;
+    /// Adds the models and recipes of `text`, a user's file called `origin`. What it claims of models is read by the crate
+    /// `cards`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] for a file that has an unknown key, states a recipe that is none, names an unknown
+    /// network or recipe, repeats an id, or gives two published files one name.
+    pub fn add(&mut self, text: &str, origin: &str) -> Result<(), CatalogError> {
+        let syntax = |source| CatalogError::Syntax { origin: origin.to_owned(), source };
+        let of_file = |reason| CatalogError::Key { origin: origin.to_owned(), reason };
+        let root = toml_keys::read(text, syntax, of_file)?;
         shape::check(&root, origin)?;
-        let file: CatalogFile = guarded_or(|| toml::from_str(text).map_err(syntax), reader_failed)?;
-        let tolerance_pp = file.accuracy_tolerance_pp.unwrap_or(self.accuracy_tolerance_pp);
-        if !bounds::PER_CENT.contains(&tolerance_pp) {
-            return Err(CatalogError::Tolerance { origin: origin.to_owned(), tolerance: tolerance_pp });
-        }
-        // The first file is the built-in one, whose tolerance holds where another file has none.
-        if self.models.is_empty() {
-            self.accuracy_tolerance_pp = tolerance_pp;
-        }
+        let file: CatalogFile = toml_keys::read(text, syntax, of_file)?;
         for (number, recipe) in (1..).zip(&file.recipes) {
             self.add_recipe(recipe).map_err(|reason| {
                 let name = recipe.get("name").and_then(toml::Value::as_str).filter(|name| !name.is_empty());
@@ -170,7 +153,6 @@ impl Catalog {
             let recipe = self.recipe(&model.recipe).map_err(|error| refused(error.to_string(), &model.id))?;
             model.resolved_recipe = Some(recipe);
             model.weights.iter_mut().for_each(PublishedWeights::normalise);
-            model.accuracy_tolerance_pp = tolerance_pp;
             if let Some(reason) = model.fault().or_else(|| self.clash(&model)) {
                 return Err(refused(reason, &model.id));
             }
@@ -203,18 +185,17 @@ impl Catalog {
         &self.models
     }
 
-    /// Those in the table: the models that are meant where none is named.
-    pub fn table(&self) -> impl Iterator<Item = &Model> {
-        self.models.iter().filter(|model| model.in_table)
+    /// A user's own.
+    pub fn own(&self) -> &[Model] {
+        &self.models[self.built_in..]
     }
 
-    /// How far an accuracy over all images may lie from the printed one where a file says nothing else, in percentage
-    /// points: the built-in catalog's.
-    pub fn accuracy_tolerance_pp(&self) -> f64 {
-        self.accuracy_tolerance_pp
+    /// The model with this `id`.
+    pub fn get(&self, id: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == id)
     }
 
-    /// The models that an id or a glob (`timm/*`, `*/xception41*`) names, in the table's order.
+    /// The models that an id or a glob (`timm/*`, `*/xception41*`) names, in the catalog's order.
     ///
     /// # Errors
     /// [`CatalogError::UnknownModel`] with the nearest ids, or [`CatalogError::Pattern`].
@@ -233,7 +214,8 @@ impl Catalog {
         Ok(found)
     }
 
-    fn nearest(&self, pattern: &str) -> Vec<String> {
+    /// Ids that resemble `pattern`, the nearest first.
+    pub fn nearest(&self, pattern: &str) -> Vec<String> {
         const SHOWN: usize = 3;
         let mut ids: Vec<(f64, &str)> = self
             .models
@@ -295,18 +277,6 @@ impl Model {
         self.network().build().graph().shapes(&image).map(drop)
     }
 
-    /// Side of the square input at which layers are counted, in pixels: the documented FLOPs' own where that is
-    /// another than the model's.
-    pub fn counted_at(&self) -> usize {
-        let counted_at = self.documented.flops_g.as_ref().and_then(|flops| flops.input_size);
-        counted_at.unwrap_or(self.input_size)
-    }
-
-    /// The erratum about `figure`, if there is one.
-    pub fn erratum(&self, figure: FigureName) -> Option<&Erratum> {
-        self.errata.iter().find(|erratum| erratum.figure == figure)
-    }
-
     fn fault(&self) -> Option<String> {
         if self.id.matches('/').count() != 1 || !is_plain(self.source()) || !is_plain(self.arch()) {
             return Some("an id is <source>/<architecture> in letters, digits, '.', '_' and '-'".to_owned());
@@ -315,15 +285,9 @@ impl Model {
             let names: Vec<&str> = networks::NETWORKS.iter().map(|entry| entry.name).collect();
             return Some(format!("there is no network `{}`; there are {}", self.network, names.join(", ")));
         }
-        if !INPUT_SIZES.contains(&self.counted_at()) {
-            let counted = self.documented.flops_g.as_ref().is_some_and(|flops| flops.input_size.is_some());
-            return Some(format!(
-                "{} is {}; it must be {} to {}",
-                if counted { "documented.flops_g.input_size" } else { "input_size" },
-                self.counted_at(),
-                INPUT_SIZES.start(),
-                INPUT_SIZES.end()
-            ));
+        if !INPUT_SIZES.contains(&self.input_size) {
+            let (least, most) = (INPUT_SIZES.start(), INPUT_SIZES.end());
+            return Some(format!("input_size is {}; it must be {least} to {most}", self.input_size));
         }
         if let Some(reason) = self.weights.as_ref().and_then(PublishedWeights::fault) {
             return Some(reason);
@@ -336,6 +300,6 @@ impl Model {
                 self.input_size, recipe.name, recipe.crop
             ));
         }
-        bounds::fault(self)
+        None
     }
 }

@@ -1,13 +1,13 @@
 //! The recipes that a catalog knows: those with a name of ours, and a user's `[[recipes]]`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dataset::guard::guarded_or;
 use dataset::{RECIPES, Recipe, RecipeKeyError};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::Catalog;
+use super::{Catalog, recipe_file};
 
 /// Why a text is no recipe.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -31,47 +31,36 @@ pub enum FindRecipeError {
         #[source]
         source: RecipeKeyError,
     },
+    /// A file states none.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl Catalog {
-    /// The recipe of that name, or that a text with `=` states: `key=value,key=value`.
+    /// The recipe of that name, that a file states, or that a text with `=` states: `key=value,key=value`.
     ///
     /// # Errors
-    /// [`FindRecipeError`] if it is neither.
+    /// [`FindRecipeError`] if it is none of these.
     pub fn recipe(&self, text: &str) -> Result<Arc<Recipe>, FindRecipeError> {
+        let own = self.recipes.iter().find(|recipe| recipe.name == text).cloned();
+        if let Some(named) = own.or_else(|| Recipe::by_name(text)) {
+            return Ok(named);
+        }
+        if recipe_file::is_meant(text) {
+            let path = Path::new(text);
+            let recipe = recipe_file::read(path);
+            return recipe.map_err(|reason| FindRecipeError::File { path: path.to_owned(), reason });
+        }
         if text.contains('=') {
             let recipe = text.parse().map(Arc::new);
             return recipe.map_err(|source| FindRecipeError::Keys { text: text.to_owned(), source });
         }
-        let own = self.recipes.iter().find(|recipe| recipe.name == text).cloned();
-        own.or_else(|| Recipe::by_name(text)).ok_or_else(|| self.unknown_recipe(text))
-    }
-
-    /// The recipe in the text of a file beside a model: `recipe = "NAME"` or `recipe = "key=value,key=value"`, or the keys of
-    /// `[[recipes]]`, alone or under that line.
-    ///
-    /// # Errors
-    /// In words, where it is none.
-    pub fn recipe_in(&self, text: &str) -> Result<Arc<Recipe>, String> {
-        let root = guarded_or(
-            || toml::from_str::<Table>(text).map_err(|error| error.to_string()),
-            |panic| format!("the reader of TOML failed ({panic})"),
-        )?;
-        let entry = match (root.get("recipe"), root.get("recipes")) {
-            (Some(Value::String(text)), _) => return self.recipe(text).map_err(|error| error.to_string()),
-            (Some(Value::Table(entry)), _) => entry,
-            (None, Some(Value::Array(entries))) => match &entries[..] {
-                [Value::Table(entry)] => entry,
-                _ => return Err(format!("it has {} recipes where one belongs", entries.len())),
-            },
-            _ => &root,
-        };
-        let inline: Vec<String> =
-            pairs(entry)?.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-        if inline.is_empty() {
-            return Err("it states no recipe".to_owned());
-        }
-        self.recipe(&inline.join(",")).map_err(|error| error.to_string())
+        Err(self.unknown_recipe(text))
     }
 
     fn unknown_recipe(&self, name: &str) -> FindRecipeError {
@@ -91,29 +80,38 @@ impl Catalog {
 
     /// Adds a user's recipe, an entry of `[[recipes]]`, or says what is wrong with it.
     pub(super) fn add_recipe(&mut self, entry: &Table) -> Result<(), String> {
-        let text = |key: &str| match entry.get(key) {
-            None => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(_) => Err(format!("`{key}` must be text in quotes")),
-        };
-        let (name, summary, provenance) = (text("name")?, text("summary")?, text("provenance")?);
-        let pairs = pairs(entry)?;
-        let recipe = Recipe::named(&name, pairs).map_err(|error| error.to_string())?;
-        if self.recipe_names().any(|known| known.eq_ignore_ascii_case(&name)) {
+        let recipe = stated(entry)?;
+        // Without a name it is called by its keys, which nobody can ask for.
+        if !entry.contains_key("name") {
+            return Err("`name` is missing".to_owned());
+        }
+        if self.recipe_names().any(|known| known.eq_ignore_ascii_case(&recipe.name)) {
             return Err("the name exists already; choose another".to_owned());
         }
-        self.recipes.push(Arc::new(Recipe { summary, provenance, ..recipe }));
+        self.recipes.push(Arc::new(recipe));
         Ok(())
     }
 }
 
-/// What an entry says beside a recipe's keys.
-const ABOUT: [&str; 3] = ["name", "summary", "provenance"];
-
-/// The keys of an entry and their values as they are written inline.
-fn pairs(entry: &Table) -> Result<Vec<(String, String)>, String> {
-    let keys = entry.iter().filter(|(key, _)| !ABOUT.contains(&key.as_str()));
-    keys.map(|(key, value)| Ok((key.clone(), written(key, value)?))).collect()
+/// The recipe that a table states, called by its `name` or by its keys.
+pub(super) fn stated(entry: &Table) -> Result<Recipe, String> {
+    let text = |key: &str| match entry.get(key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("`{key}` must be text in quotes")),
+    };
+    let (name, summary, provenance) = (text("name")?, text("summary")?, text("provenance")?);
+    let about = ["name", "summary", "provenance"];
+    let keys = entry.iter().filter(|(key, _)| !about.contains(&key.as_str()));
+    let pairs = keys.map(|(key, value)| Ok((key.clone(), written(key, value)?)));
+    let pairs = pairs.collect::<Result<Vec<_>, String>>()?;
+    let recipe = match name {
+        Some(name) => Recipe::named(&name, pairs),
+        None => Recipe::unnamed(pairs),
+    };
+    let recipe = recipe.map_err(|error| error.to_string())?;
+    let (summary, provenance) = (summary.unwrap_or_default(), provenance.unwrap_or_default());
+    Ok(Recipe { summary, provenance, ..recipe })
 }
 
 /// A value as it is written inline.

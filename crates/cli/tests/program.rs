@@ -1,0 +1,94 @@
+//! `imagenet-eval` alone: in an empty folder, without a checkout, without Cargo's variables. What the verbs do is tested
+//! where `cargo xtask` is (xtask/tests/cli).
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+const VERBS: [&str; 10] =
+    ["card", "compare", "complexity", "dataset", "eval", "merge", "parity", "prepare", "score", "weights"];
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imagenet-eval"));
+    command.args(arguments).current_dir(folder);
+    command.env_clear().env("IMAGENET_EVAL_CACHE", folder.join("cache"));
+    command
+}
+
+fn printed(command: &mut Command) -> String {
+    String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn it_runs_in_an_empty_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), &["eval", "--model", "timm/xception", "--limit", "1"])
+        .assert()
+        .success()
+        .stdout(contains("timm/xception").and(contains("Run directory: ./reports/runs/")));
+    let runs = folder.path().join("reports/runs");
+    let run = fs::read_dir(runs).unwrap().next().unwrap().unwrap().path();
+    let record: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(record["command"][0], "imagenet-eval");
+    assert_eq!(record["command"][1], "eval");
+    // The revision is the one that was built: nothing here could be asked for it.
+    let revision = record["environment"]["git_revision"].as_str().unwrap();
+    assert!(printed(&mut program(folder.path(), &["--version"])).contains(&format!("({revision})")));
+    let report = fs::read_to_string(run.join("report.md")).unwrap();
+    assert!(report.contains("imagenet-eval eval --model timm/xception --limit 1"), "{report}");
+}
+
+#[test]
+fn help_names_this_program_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = printed(&mut program(folder.path(), &["--help"]));
+    for verb in VERBS {
+        assert!(help.contains(&format!("\n  {verb} ")), "{help}");
+        let help = printed(&mut program(folder.path(), &[verb, "--help"]));
+        assert!(help.contains(&format!("Usage: imagenet-eval {verb}")), "{help}");
+        assert!(!help.contains("cargo"), "{help}");
+    }
+}
+
+#[test]
+fn advice_is_what_can_be_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), &["weights", "list", "timm/xception"])
+        .assert()
+        .success()
+        .stdout(contains("`imagenet-eval weights fetch timm/xception`"));
+}
+
+#[test]
+fn shells_and_man_get_what_help_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&mut program(folder.path(), &["completions", shell]));
+        assert!(
+            VERBS.iter().all(|verb| script.contains(verb)) && script.contains("require-comparable"),
+            "{shell}"
+        );
+    }
+    let page = printed(&mut program(folder.path(), &["man"]));
+    assert!(page.contains(".TH imagenet-eval 1") && page.contains("130 interrupted"), "{page}");
+    program(folder.path(), &["man", "--out", "pages/man1"]).assert().success();
+    for (file, text) in [
+        ("imagenet-eval.1", "imagenet\\-eval"),
+        ("imagenet-eval-eval.1", "\\-\\-require\\-comparable"),
+        ("imagenet-eval-dataset-check.1", "\\-\\-complete"),
+    ] {
+        let page = fs::read_to_string(folder.path().join("pages/man1").join(file)).unwrap();
+        assert!(page.contains(text), "{file}: {page}");
+    }
+    fs::write(folder.path().join("file"), "").unwrap();
+    program(folder.path(), &["man", "--out", "file"])
+        .assert()
+        .code(2)
+        .stderr(contains("cannot make the folder file"));
+}

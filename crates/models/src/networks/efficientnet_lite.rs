@@ -1,0 +1,274 @@
+//! EfficientNet-Lite, after two sources: the package `efficientnet-lite-pytorch` 0.1.0 (`model.py`, `utils.py`), and timm's
+//! `tf_efficientnet_lite0` to `4` (`timm/models/efficientnet.py` of v0.6.5). Both took TensorFlow's weights over.
+//!
+//! Against EfficientNet: ReLU6 instead of swish, no squeeze-and-excite, and the width of the stem and of the last convolution and the depth
+//! of the first and the last stage are not scaled. A block is a 1x1 convolution that widens (not in the first stage), a depthwise
+//! one and a 1x1 one without an activation; a sum where neither stride nor width change. Padding is TensorFlow's `same`: asymmetric
+//! where the stride is 2. The package computes it once, for the size that the variant is trained at; timm for each input. At that
+//! size they are equal. Epsilon is 1e-3.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::Device;
+use graph::Value;
+
+use crate::build::Walk;
+use crate::layers::{batch_norm, pointwise};
+use crate::network::{Architecture, Network};
+
+const EPSILON: f64 = 1e-3;
+const STEM: usize = 32;
+const HEAD: usize = 1280;
+const CLASSES: usize = 1000;
+/// Channels are multiples of it.
+const DIVISOR: usize = 8;
+
+/// A stage of EfficientNet-B0, which the variants scale.
+struct Stage {
+    blocks: usize,
+    kernel: usize,
+    stride: usize,
+    expansion: usize,
+    channels: usize,
+}
+
+const STAGES: [Stage; 7] = {
+    const fn of(blocks: usize, kernel: usize, stride: usize, expansion: usize, channels: usize) -> Stage {
+        Stage { blocks, kernel, stride, expansion, channels }
+    }
+    [
+        of(1, 3, 1, 1, 16),
+        of(2, 3, 2, 6, 24),
+        of(2, 5, 2, 6, 40),
+        of(3, 3, 2, 6, 80),
+        of(3, 5, 1, 6, 112),
+        of(4, 5, 2, 6, 192),
+        of(1, 3, 1, 6, 320),
+    ]
+};
+
+/// Whose names the checkpoint has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Names {
+    /// `efficientnet-lite-pytorch`: `_blocks.3._depthwise_conv.weight`.
+    Package,
+    /// timm: `blocks.2.0.conv_dw.weight`.
+    Timm,
+}
+
+/// The family's data: how a variant scales EfficientNet-B0, in per cent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EfficientNetLiteConfig {
+    width_pct: usize,
+    depth_pct: usize,
+    names: Names,
+}
+
+const fn variant(width_pct: usize, depth_pct: usize, names: Names) -> EfficientNetLiteConfig {
+    EfficientNetLiteConfig { width_pct, depth_pct, names }
+}
+
+/// `EfficientNet.from_name("efficientnet-lite0")`.
+pub(super) const LITE0: EfficientNetLiteConfig = variant(100, 100, Names::Package);
+/// `EfficientNet.from_name("efficientnet-lite1")`.
+pub(super) const LITE1: EfficientNetLiteConfig = variant(100, 110, Names::Package);
+/// `EfficientNet.from_name("efficientnet-lite2")`.
+pub(super) const LITE2: EfficientNetLiteConfig = variant(110, 120, Names::Package);
+/// `EfficientNet.from_name("efficientnet-lite3")`.
+pub(super) const LITE3: EfficientNetLiteConfig = variant(120, 140, Names::Package);
+/// `EfficientNet.from_name("efficientnet-lite4")`.
+pub(super) const LITE4: EfficientNetLiteConfig = variant(140, 180, Names::Package);
+/// `timm.create_model("tf_efficientnet_lite0")`.
+pub(super) const TF_LITE0: EfficientNetLiteConfig = variant(100, 100, Names::Timm);
+/// `timm.create_model("tf_efficientnet_lite1")`.
+pub(super) const TF_LITE1: EfficientNetLiteConfig = variant(100, 110, Names::Timm);
+/// `timm.create_model("tf_efficientnet_lite2")`.
+pub(super) const TF_LITE2: EfficientNetLiteConfig = variant(110, 120, Names::Timm);
+/// `timm.create_model("tf_efficientnet_lite3")`.
+pub(super) const TF_LITE3: EfficientNetLiteConfig = variant(120, 140, Names::Timm);
+/// `timm.create_model("tf_efficientnet_lite4")`.
+pub(super) const TF_LITE4: EfficientNetLiteConfig = variant(140, 180, Names::Timm);
+
+impl EfficientNetLiteConfig {
+    /// The network.
+    pub(super) fn network(&self) -> Network {
+        Network::of(&self.init(&Device::flex()))
+    }
+
+    /// Scaled channels: the nearest multiple of 8, and the next one where that takes away more than a tenth.
+    fn channels(&self, of_b0: usize) -> usize {
+        let scaled = of_b0 * self.width_pct;
+        let rounded = (scaled + 100 * DIVISOR / 2) / (100 * DIVISOR) * DIVISOR;
+        let rounded = rounded.max(DIVISOR);
+        if 1000 * rounded < 9 * scaled { rounded + DIVISOR } else { rounded }
+    }
+
+    /// Scaled number of blocks, rounded up; the first and the last stage keep theirs.
+    fn blocks(&self, stage: usize) -> usize {
+        let of_b0 = STAGES[stage].blocks;
+        if stage == 0 || stage == STAGES.len() - 1 { of_b0 } else { (of_b0 * self.depth_pct).div_ceil(100) }
+    }
+
+    /// The modules, whose weights are never set: they say what there is.
+    fn init(&self, device: &Device) -> EfficientNetLite {
+        let mut from = STEM;
+        let stages = (0..STAGES.len()).map(|stage| {
+            let Stage { kernel, stride, expansion, channels, .. } = STAGES[stage];
+            let to = self.channels(channels);
+            let blocks = (0..self.blocks(stage)).map(|block| {
+                let stride = if block == 0 { stride } else { 1 };
+                let made = Block::init([from, to], kernel, stride, expansion, device);
+                from = to;
+                made
+            });
+            blocks.collect()
+        });
+        let blocks: Vec<Vec<Block>> = stages.collect();
+        EfficientNetLite {
+            conv_stem: same([3, STEM], 3, 2, 1, device),
+            bn1: batch_norm(STEM, EPSILON, device),
+            blocks,
+            conv_head: pointwise([from, HEAD], 1, device),
+            bn2: batch_norm(HEAD, EPSILON, device),
+            classifier: LinearConfig::new(HEAD, CLASSES).init(device),
+            names: self.names,
+        }
+    }
+}
+
+/// A convolution with TensorFlow's padding and without bias.
+fn same(channels: [usize; 2], kernel: usize, stride: usize, groups: usize, device: &Device) -> Conv2d {
+    Conv2dConfig::new(channels, [kernel; 2])
+        .with_stride([stride; 2])
+        .with_padding(PaddingConfig2d::Same)
+        .with_groups(groups)
+        .with_bias(false)
+        .init(device)
+}
+
+/// timm's `EfficientNet`, by its names but within the blocks.
+#[derive(Module, Debug)]
+struct EfficientNetLite {
+    conv_stem: Conv2d,
+    bn1: BatchNorm,
+    /// A list a stage.
+    blocks: Vec<Vec<Block>>,
+    conv_head: Conv2d,
+    bn2: BatchNorm,
+    classifier: Linear,
+    #[module(skip)]
+    names: Names,
+}
+
+impl Architecture for EfficientNetLite {
+    fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
+        let x = on.conv(&self.conv_stem, images);
+        let x = on.norm(&self.bn1, x);
+        let mut x = on.relu6(x);
+        let mut number = 0;
+        for (stage, blocks) in self.blocks.iter().enumerate() {
+            for (index, block) in blocks.iter().enumerate() {
+                x = block.walk(on, x);
+                match self.names {
+                    Names::Timm => on.stage(&format!("blocks.{stage}.{index}"), x),
+                    Names::Package => on.stage(&format!("_blocks.{number}"), x),
+                }
+                number += 1;
+            }
+        }
+        let x = on.conv(&self.conv_head, x);
+        let x = on.norm(&self.bn2, x);
+        let x = on.relu6(x);
+        let x = on.global_average_pool(x);
+        on.linear(&self.classifier, x)
+    }
+
+    fn key(&self, layer: &str, leaf: &str) -> String {
+        let parts: Vec<&str> = layer.split('.').collect();
+        let place = |index: &str| index.parse::<usize>().expect("Burn numbers the elements of a Vec");
+        let layer = match (parts[..].as_ref(), self.names) {
+            (["blocks", stage, block, layer], Names::Timm) => {
+                let layer = match (*layer, place(stage)) {
+                    // A depthwise-separable block has nothing before its depthwise convolution.
+                    ("depthwise", _) => "conv_dw",
+                    ("depthwise_norm", 0) => "bn1",
+                    ("projection", 0) => "conv_pw",
+                    ("projection_norm", 0) => "bn2",
+                    ("expansion", _) => "conv_pw",
+                    ("expansion_norm", _) => "bn1",
+                    ("depthwise_norm", _) => "bn2",
+                    ("projection", _) => "conv_pwl",
+                    _ => "bn3",
+                };
+                format!("blocks.{stage}.{block}.{layer}")
+            }
+            (["blocks", stage, block, layer], Names::Package) => {
+                let before: usize = self.blocks[..place(stage)].iter().map(Vec::len).sum();
+                let layer = match *layer {
+                    "expansion" => "_expand_conv",
+                    "expansion_norm" => "_bn0",
+                    "depthwise" => "_depthwise_conv",
+                    "depthwise_norm" => "_bn1",
+                    "projection" => "_project_conv",
+                    _ => "_bn2",
+                };
+                format!("_blocks.{}.{layer}", before + place(block))
+            }
+            (_, Names::Timm) => layer.to_owned(),
+            (_, Names::Package) => match layer {
+                "conv_stem" => "_conv_stem",
+                "bn1" => "_bn0",
+                "conv_head" => "_conv_head",
+                "bn2" => "_bn1",
+                _ => "_fc",
+            }
+            .to_owned(),
+        };
+        format!("{layer}.{leaf}")
+    }
+}
+
+/// The package's `MBConvBlock`; timm's `DepthwiseSeparableConv` in the first stage, else its `InvertedResidual`.
+#[derive(Module, Debug)]
+struct Block {
+    expansion: Option<Conv2d>,
+    expansion_norm: Option<BatchNorm>,
+    depthwise: Conv2d,
+    depthwise_norm: BatchNorm,
+    projection: Conv2d,
+    projection_norm: BatchNorm,
+    has_sum: bool,
+}
+
+impl Block {
+    fn init(channels: [usize; 2], kernel: usize, stride: usize, expansion: usize, device: &Device) -> Self {
+        let [from, to] = channels;
+        let wide = from * expansion;
+        let norm = |channels| batch_norm(channels, EPSILON, device);
+        Self {
+            expansion: (expansion > 1).then(|| pointwise([from, wide], 1, device)),
+            expansion_norm: (expansion > 1).then(|| norm(wide)),
+            depthwise: same([wide; 2], kernel, stride, wide, device),
+            depthwise_norm: norm(wide),
+            projection: pointwise([wide, to], 1, device),
+            projection_norm: norm(to),
+            has_sum: stride == 1 && from == to,
+        }
+    }
+
+    fn walk(&self, on: &mut Walk<'_>, input: Value) -> Value {
+        let mut x = input;
+        if let (Some(conv), Some(norm)) = (&self.expansion, &self.expansion_norm) {
+            x = on.conv(conv, x);
+            x = on.norm(norm, x);
+            x = on.relu6(x);
+        }
+        x = on.conv(&self.depthwise, x);
+        x = on.norm(&self.depthwise_norm, x);
+        x = on.relu6(x);
+        x = on.conv(&self.projection, x);
+        x = on.norm(&self.projection_norm, x);
+        if self.has_sum { on.add(x, input) } else { x }
+    }
+}
