@@ -79,7 +79,7 @@ impl OnnxModel {
             None => beside(path, &file, definitions.catalog())?,
         };
         let network = file.network(recipe.crop.axes()).map_err(&failed)?;
-        let model = Model::onnx(id, Arc::clone(&recipe));
+        let model = Model::onnx(id.clone(), Arc::clone(&recipe));
         Ok(Self { model, recipe, file, network })
     }
 }

@@ -145,9 +145,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What the standard has before `until` and nothing depends on here.
+    /// Attributes on which nothing depends here.
     pub(super) fn ignore(&self, names: &[&'static str]) {
-        names.iter().for_each(|name| drop(self.attribute(name)));
+        self.asked.borrow_mut().extend(names);
     }
 
     /// An attribute that the operation did not ask for.

@@ -62,9 +62,8 @@ pub(crate) enum AttributeValue {
     Tensor(Box<TensorProto>),
     Floats(Vec<f32>),
     Ints(Vec<i64>),
-    Texts(Vec<String>),
-    /// A graph, a type or something newer, in the words of the standard.
-    Other(&'static str),
+    /// A graph, several texts, a type or something newer, which no operation here takes.
+    Other,
 }
 
 #[derive(Debug, Clone)]
@@ -222,7 +221,7 @@ impl Source<'_> {
         let mut name = String::new();
         let mut kind = 0;
         let (mut float, mut int, mut text, mut tensor) = (0.0, 0, String::new(), None);
-        let (mut floats, mut ints, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut floats, mut ints) = (Vec::new(), Vec::new());
         // Older files do not say of which kind an attribute is.
         let mut seen = 0;
         let mut fields = self.message(span);
@@ -246,7 +245,6 @@ impl Source<'_> {
                     }
                 },
                 8 => self.push_ints(held, &fields, &mut ints)?,
-                9 => texts.push(String::from_utf8_lossy(&self.bytes(held.span(&fields)?)?).into_owned()),
                 20 => kind = held.int(&fields)?,
                 _ => {}
             }
@@ -262,11 +260,9 @@ impl Source<'_> {
                 Some(tensor) => AttributeValue::Tensor(tensor),
                 None => return Err(fields.fault("an attribute has no tensor though it says so")),
             },
-            5 => AttributeValue::Other("a graph"),
             6 => AttributeValue::Floats(floats),
             7 => AttributeValue::Ints(ints),
-            8 => AttributeValue::Texts(texts),
-            _ => AttributeValue::Other("of a kind that is not read here"),
+            _ => AttributeValue::Other,
         };
         Ok(AttributeProto { name, value })
     }
