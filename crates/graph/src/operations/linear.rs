@@ -47,6 +47,6 @@ impl Definition for Linear {
         let [depth, _] = self.widths();
         let macs = output.elements()?.saturating_mul(depth as u64);
         let biases = self.bias.as_ref().map_or(0, |bias| bias.len() as u64);
-        Ok(Some(Cost::Linear { macs, parameters: macs.saturating_add(biases) }))
+        Ok(Some(Cost::Linear { macs, parameters: (self.weight.len() as u64).saturating_add(biases) }))
     }
 }

@@ -89,7 +89,10 @@ impl OnnxFile {
         let mut model = Source::new(&file).model().map_err(|fault| {
             // Files of other formats are no messages from their first bytes on.
             if fault.at < 64 {
-                return no_model(&format!("its first bytes are those of another format ({})", fault.what));
+                return no_model(&format!(
+                    "it is cut short, or its first bytes are those of another format ({})",
+                    fault.what
+                ));
             }
             damaged(format!("at byte {}, {}", fault.at, fault.what))
         })?;
