@@ -122,7 +122,15 @@ pub(super) fn evaluate(file: &Arc<OnnxFile>, inputs: Vec<OnnxTensor>) -> Result<
                     import.on.numbers(floats.value).map_err(|trouble| import.file_trouble(trouble))?;
                 (floats.axes.clone(), OnnxValues::Floats(numbers.unwrap_or_default()))
             }
-            _ => return Err(file.damaged(format!("nothing puts out `{}` that is supported", output.name))),
+            _ => {
+                return Err(OnnxError::Node {
+                    path: file.path().to_owned(),
+                    node: format!("`{}`", output.name),
+                    operation: "output".to_owned(),
+                    opset: file.opset(),
+                    reason: "nothing puts it out that is supported".to_owned(),
+                });
+            }
         };
         tensors.push(OnnxTensor { name: output.name.clone(), axes, values });
     }

@@ -136,7 +136,8 @@ fn coordinate(pixel: usize, size: usize, out: usize, scale: f64, rule: Rule<'_>)
         "pytorch_half_pixel" if out == 1 => 0.0,
         "pytorch_half_pixel" => (at + 0.5) / scale - 0.5,
         "align_corners" if out == 1 => 0.0,
-        "align_corners" => at * (size as f64 - 1.0) / (out as f64 - 1.0),
+        // By the size before it is rounded to whole pixels, as the standard has it.
+        "align_corners" => at * (size as f64 - 1.0) / (size as f64 * scale - 1.0),
         "asymmetric" => at / scale,
         "tf_half_pixel_for_nn" => (at + 0.5) / scale,
         other => {
@@ -183,7 +184,7 @@ fn taps(
     for place in first..=last {
         let share = weight((place as f64 - at) / stretch);
         let is_outside = place < 0 || place >= size as i64;
-        if share == 0.0 || (is_outside && (rule.exclude_outside || rule.antialias)) {
+        if share == 0.0 || (is_outside && rule.exclude_outside) {
             continue;
         }
         // Beyond the edge lies the edge.
