@@ -3,7 +3,7 @@
 Every network holds the seeded weights of make_logits.py and its frozen `fc_bias`. Into DIR go, a network,
 
     <source>-<arch>.onnx       f32, first axis dynamic; timm and ppcls NCHW, keras NHWC as Keras has it
-    <source>-<arch>.pth        timm: a state dict by torch.save
+    <source>-<arch>.pth        timm, torchvision: a state dict by torch.save
     <source>-<arch>.h5         keras: by save_weights
     <source>-<arch>.pdparams   ppcls: a state dict by paddle.save
 
@@ -14,7 +14,7 @@ than 1e-3 of its spread, or of 1 where that is more, is deleted, and the script 
 timm is exported by torch.onnx.export (the TorchScript exporter), keras by tf2onnx, ppcls by paddle2onnx.
 With --check nothing is exported: what lies in DIR is compared with the frozen answers.
 
-usage: python export_peers.py timm|keras|ppcls --out DIR [--only ARCH]... [--datasets DIR] [--check]
+usage: python export_peers.py timm|torchvision|keras|ppcls --out DIR [--only ARCH]... [--datasets DIR] [--check]
 needs: the source's environment (requirements-<source>.txt), and what requirements-peers.txt adds to it
 """
 import tempfile
@@ -30,7 +30,7 @@ from reference_models import IDS, SIDE, build
 SEED = 0
 OPSET = 17
 TOLERANCE = 1e-3  # of the logits' spread, or of 1 where that is more
-ENDINGS = {"timm": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
+ENDINGS = {"timm": ".pth", "torchvision": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
 
 
 def export_timm(net, side, onnx_file, checkpoint):
@@ -61,7 +61,7 @@ def export_ppcls(net, side, onnx_file, checkpoint):
         Path(folder, "net.onnx").replace(onnx_file)
 
 
-EXPORT = {"timm": export_timm, "keras": export_keras, "ppcls": export_ppcls}
+EXPORT = {"timm": export_timm, "torchvision": export_timm, "keras": export_keras, "ppcls": export_ppcls}
 
 
 def difference(onnx_file, probe, frozen):
@@ -86,11 +86,14 @@ def main():
     parser.add_argument("--only", action="append", metavar="ARCH", help="only this network; may be repeated")
     args = parser.parse_args()
     frozen = load_file(args.datasets / "reference" / f"{args.source}.safetensors")
+    without = [arch for arch in args.only or () if f"{arch}.fc_bias" not in frozen]
+    if without:
+        parser.error(f"no answers are frozen of {', '.join(without)}: make_logits.py {args.source} CROPS.npz --only {without[0]}")
     args.out.mkdir(parents=True, exist_ok=True)
     failed = []
     for model_id in (i for i in IDS if i.startswith(args.source + "/")):
         arch = model_id.split("/")[1]
-        if args.only and arch not in args.only:
+        if args.only and arch not in args.only or f"{arch}.fc_bias" not in frozen:
             continue
         onnx_file = args.out / f"{args.source}-{arch}.onnx"
         checkpoint = onnx_file.with_suffix(ENDINGS[args.source])

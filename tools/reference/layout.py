@@ -3,7 +3,8 @@ so that no script carries a path of its own.
 
     datasets/sample/*.JPEG                the embedded sample         make_sample.py
     datasets/sample/preprocess.json       hashes of crops             make_preprocess.py
-    datasets/reference/<source>.safetensors, states/, stages/         make_logits.py
+    datasets/reference/<source>.safetensors, stages/  logits, stages  make_logits.py
+    datasets/reference/states/            tensors of each network     make_complexity.py
     datasets/reference/complexity.json    operation counts            make_complexity.py
 
 Every script takes `--datasets DIR` (default: this repository's datasets/) and `--check`:
@@ -13,7 +14,7 @@ import argparse
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SOURCES = ("timm", "keras", "ppcls")
+SOURCES = ("timm", "torchvision", "keras", "ppcls")
 
 
 def parser(doc):

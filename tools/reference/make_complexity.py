@@ -1,18 +1,20 @@
 """Freezes what the counting tools of each source report, to the unit, at 224 and at 299:
-datasets/reference/complexity.json. The documented FLOPs and parameters come from such tools, each
+datasets/reference/complexity.json; and every network's tensors (name, shape, role, fan_in, in file order):
+datasets/reference/states/<id>.json, or the name of another network whose tensors are the same. The documented FLOPs and parameters come from such tools, each
 with its own rule, so a documented figure can only be checked by the rule that made it.
 
     params                     trainable values
     params_with_running_stats  the same and BatchNorm's running means and variances
-    timm:  fvcore_<side>       fvcore's counts by operator (multiply-adds; batch_norm 2 an element)
+    timm, torchvision:
+           fvcore_<side>       fvcore's counts by operator (multiply-adds; batch_norm 2 an element)
            thop_macs_<side>, thop_params: thop, which knows nothing of timm's BatchNormAct2d
     ppcls: paddle_flops_<side> paddle.flops (multiply-adds, BatchNorm and pooling elements)
     keras: no tool; its figures are the counts of its weights
 
 A source's entries are made in that source's environment; the others in the file stay as they are.
 
-usage: python make_complexity.py timm|keras|ppcls [--datasets DIR] [--check]
-needs: the source's environment (requirements-<source>.txt); for timm also thop==0.1.1.post2209072238
+usage: python make_complexity.py timm|torchvision|keras|ppcls [--only ARCH ...] [--datasets DIR] [--check]
+needs: the source's environment (requirements-<source>.txt; torchvision's is timm's); for timm also thop==0.1.1.post2209072238
        and fvcore==0.1.5.post20221221
 """
 import json
@@ -70,19 +72,52 @@ def ppcls(net):
     return facts
 
 
+def tensors(net):
+    return [[name, list(shape), role, fan_in] for name, shape, role, fan_in in net.state]
+
+
+def read_state(folder, name):
+    """A network's tensors, wherever they are written."""
+    found = json.loads((folder / f"{name}.json").read_text())
+    return read_state(folder, found["same_as"]) if isinstance(found, dict) else found
+
+
+def state_text(folder, model_id, state):
+    """What is written of a network: its tensors, or the first network of the catalog that has the same."""
+    for other in IDS[: IDS.index(model_id)]:
+        name = other.replace("/", "-")
+        if (folder / f"{name}.json").is_file() and read_state(folder, name) == state:
+            return json.dumps({"same_as": name}, separators=(",", ":")) + "\n"
+    return json.dumps(state, separators=(",", ":")) + "\n"
+
+
 def main():
     parser = layout.parser(__doc__)
     parser.add_argument("source", choices=layout.SOURCES)
+    parser.add_argument("--only", nargs="+", metavar="ARCH", help="these networks; the others' entries stay as they are")
     args = parser.parse_args()
+    chosen = [i for i in IDS if i.startswith(args.source + "/") and (not args.only or i.split("/")[1] in args.only)]
+    if not chosen or args.only and len(chosen) < len(set(args.only)):
+        parser.error(f"datasets/catalog.toml has not all of these networks of {args.source}")
     file = args.datasets / "reference" / "complexity.json"
+    states = args.datasets / "reference" / "states"
+    states.mkdir(parents=True, exist_ok=True)
     frozen = json.loads(file.read_text()) if file.is_file() else {}
     made, different = {}, []
-    for model_id in (i for i in IDS if i.startswith(args.source + "/")):
-        made[model_id] = {"timm": timm, "keras": keras, "ppcls": ppcls}[args.source](build(model_id))
+    for model_id in chosen:
+        net = build(model_id)
+        made[model_id] = {"timm": timm, "torchvision": timm, "keras": keras, "ppcls": ppcls}[args.source](net)
+        state = states / (model_id.replace("/", "-") + ".json")
+        text = state_text(states, model_id, tensors(net))
         if args.check:
             same = made[model_id] == frozen.get(model_id)
             print(model_id, "equal" if same else f"DIFFERENT: {made[model_id]} frozen {frozen.get(model_id)}", flush=True)
-            different += [] if same else [model_id]
+            same_state = state.is_file() and text == state.read_text()
+            print(model_id, "tensors", "equal" if same_state else "DIFFERENT", flush=True)
+            different += [] if same and same_state else [model_id]
+        else:
+            state.write_text(text)
+            print(model_id, made[model_id], flush=True)
     if args.check:
         raise SystemExit(1 if different else 0)
     merged = {**frozen, **made}

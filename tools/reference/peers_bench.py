@@ -17,7 +17,7 @@ from layout import REPOSITORY
 from reference_models import RECIPE
 
 HERE = Path(__file__).resolve().parent
-ENDINGS = {"timm": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
+ENDINGS = {"timm": ".pth", "torchvision": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
 PYTHON_PEERS = {"ort": "ort", "torch": "torch", "torch-channels-last": "torch", "torch-tf32": "torch",
                 "tf": "tf"}  # runtime: environment
 RUST_PEERS = ("tract", "rten")

@@ -6,6 +6,8 @@ Each crops to a square of `CROP` pixels unless it says otherwise and returns RGB
 import numpy as np
 from PIL import Image
 
+import ipp_cubic
+
 CROP = 299  # what the Xception networks take
 
 
@@ -52,50 +54,66 @@ def _cv2_open(path):
     return cv2.imdecode(data, 1)[:, :, ::-1]  # applies EXIF orientation; BGR -> RGB
 
 
-def ppcls(path):
+def ppcls(path, target=320, side=CROP):
     import cv2
 
     img = _cv2_open(path)
     h, w = img.shape[:2]
-    percent = 320.0 / min(w, h)
+    percent = float(target) / min(w, h)
     w, h = int(round(w * percent)), int(round(h * percent))
     img = cv2.resize(np.ascontiguousarray(img), (w, h))  # INTER_LINEAR, no antialias
-    left, top = (w - CROP) // 2, (h - CROP) // 2
-    return img[top : top + CROP, left : left + CROP]
+    left, top = (w - side) // 2, (h - side) // 2
+    return img[top : top + side, left : left + side]
 
 
-def keras_cv2(path):
+def opencv_cubic(rgb, size):
+    """OpenCV's, as it is on a processor with AVX-512."""
     import cv2
 
+    if ipp_cubic.is_needed():
+        return ipp_cubic.resize(rgb, size)
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC)
+
+
+def keras_cv2(path, target=341, side=CROP):  # 341 is floor(299 / 0.875)
     img = _cv2_open(path)
     h, w = img.shape[:2]
-    short, target = min(h, w), 341  # floor(299 / 0.875)
+    short = min(h, w)
     w, h = w * target // short, h * target // short
-    img = cv2.resize(np.ascontiguousarray(img), (w, h), interpolation=cv2.INTER_CUBIC)
-    left, top = (w - CROP) // 2, (h - CROP) // 2
-    return img[top : top + CROP, left : left + CROP]
+    img = opencv_cubic(np.ascontiguousarray(img), (w, h))
+    left, top = (w - side) // 2, (h - side) // 2
+    return img[top : top + side, left : left + side]
 
 
-HALF = ((0.5,) * 3, (0.5,) * 3)
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# How a crop becomes the network's input: mean, deviation, what pixels are divided by first, and the order of the channels.
+HALF = ((0.5,) * 3, (0.5,) * 3, 255.0, "rgb")
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 255.0, "rgb")
+CAFFE = ((103.939, 116.779, 123.68), (1.0,) * 3, 1.0, "bgr")  # mode "caffe" of keras_applications/imagenet_utils.py
 
 RECIPES = {
     # name: (crop function, normalisation)
     "timm-333-bicubic": (lambda p: torchvision(p, 333, Image.BICUBIC), HALF),
     "timm-331-bicubic": (lambda p: torchvision(p, 331, Image.BICUBIC), HALF),
     "timm-318-bicubic": (lambda p: torchvision(p, 318, Image.BICUBIC), HALF),
+    "timm-235-bicubic": (lambda p: torchvision(p, 235, Image.BICUBIC, side=224), IMAGENET),
+    "timm-256-bicubic": (lambda p: torchvision(p, 256, Image.BICUBIC, side=224), IMAGENET),
     "timm-256-bilinear": (lambda p: torchvision(p, 256, Image.BILINEAR, side=224), IMAGENET),
     "card-342-bilinear": (lambda p: torchvision(p, 342, Image.BILINEAR), HALF),
     "keras-load_img": (keras_load_img, HALF),
     "keras-cv2-cubic-341": (keras_cv2, HALF),
+    "keras-cv2-cubic-256": (lambda p: keras_cv2(p, target=256, side=224), CAFFE),
     "ppcls-320-bilinear": (ppcls, IMAGENET),
+    "ppcls-256-bilinear": (lambda p: ppcls(p, target=256, side=224), IMAGENET),
 }
 
 
 def normalise(crop, stats):
-    """(x / 255 - mean) / std in f32, NCHW with N = 1."""
-    mean, std = (np.asarray(s, np.float32) for s in stats)
-    x = crop.astype(np.float32) * np.float32(1 / 255.0)
+    """(x / scale - mean) / std in f32, NCHW with N = 1."""
+    mean, std = (np.asarray(s, np.float32) for s in stats[:2])
+    scale, channels = stats[2:]
+    if channels == "bgr":
+        crop = crop[..., ::-1]
+    x = crop.astype(np.float32) * np.float32(1 / scale)
     return ((x - mean) / std).transpose(2, 0, 1)[None].copy()
 
 
@@ -166,4 +184,6 @@ def _resize_by_keys(rgb, recipe, size):
         return np.asarray(Image.fromarray(rgb).resize(size, PIL_FILTERS[name]))
     import cv2
 
+    if name == "cubic":
+        return opencv_cubic(rgb, size)
     return cv2.resize(rgb, size, interpolation=getattr(cv2, "INTER_" + name.upper()))

@@ -8,7 +8,8 @@ A module, not a script: make_logits.py, make_complexity.py and make_fixtures.py 
 
 needs: one virtual environment a source (requirements-<source>.txt):
     timm    torch==2.11.0 timm==0.6.5
-    keras   tensorflow-cpu==2.15.1        (its Xception is Keras 2.3.1's, layer for layer)
+    torchvision  the same, with torchvision==0.26.0 (its ResNet is 0.9.0's)
+    keras   tensorflow-cpu==2.15.1        (its Xception and ResNets are Keras 2.3.1's, layer for layer)
     ppcls   paddlepaddle==2.6.2 paddleclas==2.4.0 (whose two Xception files equal release/2.3's)
 """
 import re
@@ -23,7 +24,8 @@ _MODELS = tomllib.loads((REPOSITORY / "datasets" / "catalog.toml").read_text())[
 _NETWORKS = [m for m in _MODELS if m["id"].replace("/", "-") == m["network"]]
 
 IDS = [m["id"] for m in _NETWORKS]
-TABLE = [m["id"] for m in _NETWORKS if m.get("in_table", True)]
+_CARD = tomllib.loads((REPOSITORY / "datasets" / "cards" / "xception.toml").read_text())
+TABLE = [row["model"] for row in _CARD["rows"] if row["model"] in IDS]
 RECIPE = {m["id"]: m["recipe"] for m in _NETWORKS}
 SIDE = {m["id"]: m["input_size"] for m in _NETWORKS}
 
@@ -89,17 +91,33 @@ class Torch:
         return seen
 
 
+class Torchvision(Torch):
+    """A torchvision network by name."""
+
+    def __init__(self, arch):
+        import torchvision
+
+        super().__init__(getattr(torchvision.models, arch)(weights=None))
+
+
 class Keras:
     """Names: '<layer>/<weight>', where the layers that Keras numbers by itself (the four
     shortcut convolutions and their normalisations) are called conv2d_1..4 and
     batch_normalization_1..4 in topological order, as Keras 2.3.1 calls them."""
 
-    def __init__(self, _arch):
+    # Layers after which a stage ends.
+    STAGES = re.compile(r"add(_\d+)?|block1_conv2_act|block14_sepconv2_act|conv\d_block\d+_out|post_relu")
+
+    def __init__(self, arch, side=None):
+        """`side`: that of the input, in pixels, where it is not the network's usual one."""
         import tensorflow as tf
 
         tf.keras.backend.clear_session()
         self.tf = tf
-        self.net = tf.keras.applications.Xception(weights=None, classifier_activation=None)
+        there = [getattr(tf.keras.applications, name) for name in dir(tf.keras.applications) if name.lower() == arch]
+        make = next(function for function in there if callable(function))
+        shape = (side, side, 3) if side else None
+        self.net = make(weights=None, classifier_activation=None, input_shape=shape)
         self.state, self.slots, counts = [], [], {}
         for layer in self.net.layers:
             if not layer.weights:
@@ -118,7 +136,7 @@ class Keras:
                 elif leaf in ("kernel", "pointwise_kernel"):
                     role, fan = ("linear", shape[0]) if len(shape) == 2 else ("conv", int(np.prod(shape[:3])))
                 elif leaf == "bias":
-                    role = "fc_bias"
+                    role = "fc_bias" if layer is self.net.layers[-1] else "conv_bias"
                 else:
                     role = {"gamma": "gamma", "beta": "beta", "moving_mean": "mean", "moving_variance": "var"}[leaf]
                 self.state.append((f"{name}/{leaf}", shape, role, fan))
@@ -134,7 +152,7 @@ class Keras:
 
     def stages(self, x):
         tf = self.tf
-        wanted = [l for l in self.net.layers if l.name.startswith("add") or l.name in ("block1_conv2_act", "block14_sepconv2_act")]
+        wanted = [l for l in self.net.layers if self.STAGES.fullmatch(l.name)]
         probe = tf.keras.Model(self.net.input, [l.output for l in wanted])
         outs = probe(np.ascontiguousarray(x.transpose(0, 2, 3, 1)), training=False)
         seen, adds = {}, 0
@@ -149,6 +167,10 @@ class Keras:
 
 
 class Paddle:
+    # Layers after which a stage ends.
+    BLOCKS = ("EntryFlowBottleneckBlock", "MiddleFlowBottleneckBlock", "ExitFlowBottleneckBlock", "Xception_Block",
+              "BasicBlock", "BottleneckBlock")
+
     def __init__(self, arch):
         import importlib.util
         import sys
@@ -164,13 +186,38 @@ class Paddle:
         helper.load_dygraph_pretrain = helper.load_dygraph_pretrain_from_url = None
         zoo = next(Path(p) / "paddleclas/ppcls/arch/backbone/model_zoo" for p in sys.path
                    if (Path(p) / "paddleclas/ppcls/arch/backbone/model_zoo").is_dir())
-        file = "xception_deeplab" if arch.endswith("deeplab") else "xception"
-        spec = importlib.util.spec_from_file_location(f"zoo_{file}", zoo / f"{file}.py")
+        if arch.startswith("xception"):
+            file = "xception_deeplab" if arch.endswith("deeplab") else "xception"
+        else:
+            file = "resnet_vc" if arch.endswith("_vc") else "resnet"
+            self._stand_ins(zoo.parents[2])
+        folder = zoo.parent / "legendary_models" if file == "resnet" else zoo
+        spec = importlib.util.spec_from_file_location(f"zoo_{file}", folder / f"{file}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         with paddle.utils.unique_name.guard():
-            self.net = getattr(module, arch.replace("xception", "Xception"))()
+            self.net = getattr(module, arch.replace("xception", "Xception").replace("resnet", "ResNet"))()
         self.net.eval()
+        self._freeze_state()
+
+    @staticmethod
+    def _stand_ins(ppcls):
+        """What PaddleClas's ResNet imports: its base class from the package, a logger that it never calls."""
+        import importlib.util
+        import sys
+        import types
+
+        for name in ("ppcls.arch", "ppcls.arch.backbone", "ppcls.arch.backbone.base", "ppcls.utils.logger"):
+            sys.modules.setdefault(name, types.ModuleType(name))
+        sys.modules["ppcls.utils"].logger = sys.modules["ppcls.utils.logger"]
+        name = "ppcls.arch.backbone.base.theseus_layer"
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, ppcls / "arch/backbone/base/theseus_layer.py")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            sys.modules[name] = module
+
+    def _freeze_state(self):
         owners = dict(self.net.named_sublayers())
         self.state = []
         for name, t in self.net.state_dict().items():
@@ -199,7 +246,7 @@ class Paddle:
     def stages(self, x):
         seen, handles = {}, []
         for n, m in self.net.named_sublayers():
-            if type(m).__name__ in ("EntryFlowBottleneckBlock", "MiddleFlowBottleneckBlock", "ExitFlowBottleneckBlock", "Xception_Block"):
+            if type(m).__name__ in self.BLOCKS:
                 handles.append(m.register_forward_post_hook(lambda _m, _i, o, n=n: seen.__setitem__(n, o.numpy().copy())))
         logits = self.logits(x)
         for h in handles:
@@ -210,4 +257,6 @@ class Paddle:
 
 def build(model_id):
     source, arch = model_id.split("/")
-    return {"timm": Torch, "keras": Keras, "ppcls": Paddle}[source](arch)
+    if source == "keras":
+        return Keras(arch, SIDE[model_id])
+    return {"timm": Torch, "torchvision": Torchvision, "ppcls": Paddle}[source](arch)

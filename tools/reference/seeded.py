@@ -18,6 +18,7 @@ Roles (all arithmetic after v is one f32 multiply and at most one f32 add):
     linear weight   v * f32(32 * sqrt(3 / fan_in))     (32: logits with a natural spread)
     linear bias     `<arch>.fc_bias` in <source>.safetensors (it centres the logits over the sample)
     BN gamma        1 + 0.25 * v
+    conv bias       0.25 * v
     BN beta         0.25 * v
     BN mean         0.25 * v
     BN variance     1 + 0.5 * v
@@ -54,7 +55,7 @@ def tensor(name: str, shape, role: str, seed: int, fan_in: int = 0) -> np.ndarra
         return v * np.float32(gain * np.sqrt(3.0 / fan_in))
     if role == "gamma":
         return np.float32(1) + np.float32(0.25) * v
-    if role in ("beta", "mean"):
+    if role in ("conv_bias", "beta", "mean"):
         return np.float32(0.25) * v
     if role == "var":
         return np.float32(1) + np.float32(0.5) * v

@@ -16,6 +16,9 @@ pub struct Counted<R> {
     pub input_size: Option<usize>,
     /// Decimals that mean something, where the source padded a rounder figure with zeros.
     pub decimals: Option<u32>,
+    /// What the row's own source prints, where the card has the figure from there: a copy can be held to it though nobody knows
+    /// how it was counted.
+    pub source_figure: Option<Figure>,
 }
 
 /// The word for the rule of a figure whose source does not say how it counted.

@@ -78,18 +78,20 @@ const PARAMS_M: Key =
     Key::may("params_m", Kind::Table(&PARAMS), r#"params_m = { figure = "22.856", rule = "thop" }"#);
 const DTYPE: Key = Key::may("dtype", Kind::OneOf(&Precision::NAMES), r#"dtype = "bf16""#);
 
-const FLOPS: [Key; 4] = [
+const FLOPS: [Key; 5] = [
     Key::must("figure", FIGURE, r#"figure = "9.198""#),
     Key::must("rule", Kind::OneOf(&FLOPS_RULES), r#"rule = "thop-flops""#),
     Key::may("input_size", SIDE, "input_size = 224"),
     Key::may("decimals", Kind::Whole, "decimals = 1"),
+    Key::may("source_figure", FIGURE, r#"source_figure = "9.198""#),
 ];
 
-const PARAMS: [Key; 4] = [
+const PARAMS: [Key; 5] = [
     Key::must("figure", FIGURE, r#"figure = "22.856""#),
     Key::must("rule", Kind::OneOf(&PARAMS_RULES), r#"rule = "trainable""#),
     Key::may("input_size", SIDE, "input_size = 224"),
     Key::may("decimals", Kind::Whole, "decimals = 1"),
+    Key::may("source_figure", FIGURE, r#"source_figure = "22.856""#),
 ];
 
 const ERRATUM: [Key; 4] = [
@@ -342,7 +344,7 @@ pub(crate) fn fault_of_model(name: &str) -> Option<String> {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    let wrong = name.is_empty() || name.len() > LONGEST || name.trim() != name || name.contains(invisible);
+    let wrong = name.is_empty() || name.ends_with('/') || name.len() > LONGEST || name.trim() != name || name.contains(invisible);
     wrong.then(|| {
         format!("its model is {name:?}; write an id such as timm/xception, in at most {LONGEST} visible characters")
     })

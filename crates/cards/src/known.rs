@@ -6,9 +6,10 @@ use crate::card::{Card, Row};
 use crate::error::CardError;
 
 /// The cards of `datasets/cards/`, in the order in which they are asked for a model that several claim.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("datasets/cards/xception.toml", include_str!("../../../datasets/cards/xception.toml")),
     ("datasets/cards/timm-results.toml", include_str!("../../../datasets/cards/timm-results.toml")),
+    ("datasets/cards/resnet.toml", include_str!("../../../datasets/cards/resnet.toml")),
 ];
 
 /// The card whose models `eval --all` measures.

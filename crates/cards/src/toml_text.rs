@@ -84,6 +84,9 @@ fn counted<R>(text: &mut String, row: &Row, name: FigureName, counted: Option<&C
             let _ = write!(text, ", {key} = {value}");
         }
     }
+    if let Some(figure) = &counted.source_figure {
+        let _ = write!(text, ", source_figure = {}", quoted(figure.as_str()));
+    }
     *text += " }\n";
 }
 

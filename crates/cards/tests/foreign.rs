@@ -142,10 +142,10 @@ fn metafiles() {
     let said = unread(&reading);
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(
-        said[0].starts_with("line 39, model `wrong`, FLOPs: `4.1e9` is not a decimal number"),
+        said[0].starts_with("line 35, model `wrong`, FLOPs: `4.1e9` is not a decimal number"),
         "{said:?}"
     );
-    assert!(said[1].starts_with("line 45, model `wrong`, Top 1 Accuracy: `76.5.5` is not"), "{said:?}");
+    assert!(said[1].starts_with("line 41, model `wrong`, Top 1 Accuracy: `76.5.5` is not"), "{said:?}");
     let remarks: Vec<String> = reading.remarks.iter().map(ToString::to_string).collect();
     assert!(remarks[0].contains("it is about Image Classification on CIFAR-10"), "{remarks:?}");
     assert!(remarks[2].contains("Recall@1: it is no figure of a card"), "{remarks:?}");
@@ -161,7 +161,7 @@ fn what_is_no_table_is_an_error() {
         ("x.yml", "Models:\n  - &a\n    Name: x\n", "anchors and aliases"),
         ("x.yml", "Models:\n  - Name: !x y\n", "tags (!) are not read"),
         ("x.yml", "Models:\n - [\n", "it is no YAML"),
-        ("x.yml", &format!("Models:\n{}", "[".repeat(100)), "more than 64 deep"),
+        ("x.yml", &format!("Models:\n  {}", "[".repeat(100)), "more than 64 deep"),
     ] {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();

@@ -247,7 +247,9 @@ fn cards_are_told_apart_by_their_names() {
     assert!(error.to_string().contains("there is a card `xception` already"), "{error}");
     let error = cards.get("timm-result").unwrap_err().to_string();
     assert!(
-        error.contains("there are xception, timm-results, own.toml, b/own.toml (did you mean timm-results?)"),
+        error.contains(
+            "there are xception, timm-results, resnet, own.toml, b/own.toml (did you mean timm-results?)"
+        ),
         "{error}"
     );
 }

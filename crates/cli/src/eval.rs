@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
     /// An ONNX file with the 1000 classes of ILSVRC2012, or a folder of them; may be repeated. Its id is onnx/<stem>, its recipe
     /// --recipe, else that in <stem>.toml beside it (docs/onnx.md)
-    #[arg(long, value_name = "PATH", group = "select")]
+    #[arg(long, value_name = "PATH", group = "select", conflicts_with = "card")]
     onnx: Vec<PathBuf>,
 
     /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID or class index), Kaggle's

@@ -1,8 +1,10 @@
 //! `parity`: the embedded sample and seeded weights against the frameworks' frozen answers.
 
+use std::collections::HashSet;
+
 use eval::parity::{Parity, TOLERANCE, parity};
 use eval::report::Style;
-use models::{DeviceName, Dtype, Placement};
+use models::{Catalog, DeviceName, Dtype, Model, Placement, reference};
 
 use crate::options::Select;
 use crate::output::note;
@@ -13,7 +15,7 @@ use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 ///
 /// Runs the embedded sample and a seeded input through each network with seeded weights, and compares
 /// with what the network's own framework computed for them: every logit, and the order of the five
-/// best classes.
+/// best classes. A network whose framework's answers are not frozen is named; others of its family stand for it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -32,15 +34,37 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let selected = args.select.load()?;
     let selection = selected.models()?;
+    let (compared, others): (Vec<&Model>, Vec<&Model>) =
+        selection.iter().copied().partition(|model| reference::answers(&model.network).is_some());
+    anyhow::ensure!(!compared.is_empty(), "nothing is compared: {}", not_frozen(&others));
     let placement = Placement::new(args.device, args.dtype, processors())?;
     let mut rows = Vec::new();
-    for model in &selection {
+    for model in &compared {
         note(&format!("{} on {} in {} ...", model.id, args.device, args.dtype));
         rows.push(parity(model, &placement)?);
     }
-    let text = table(&rows);
+    let mut text = table(&rows);
+    if !others.is_empty() {
+        text += &format!("Not compared: {}.\n", not_frozen(&others));
+    }
     output::print(&text)?;
     Ok(if rows.iter().all(Parity::holds) { EXIT_HOLDS } else { EXIT_DIFFERS })
+}
+
+/// Which of `models` have no frozen answers, and which ones have that are of the same families.
+fn not_frozen(models: &[&Model]) -> String {
+    let catalog = Catalog::built_in();
+    let ids = |models: &[&Model]| models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>().join(", ");
+    let families: HashSet<&str> = models.iter().map(|model| model.network().family).collect();
+    let frozen: Vec<&Model> =
+        catalog.models().iter().filter(|model| families.contains(model.network().family)).collect();
+    let frozen: Vec<&Model> =
+        frozen.into_iter().filter(|model| reference::answers(&model.network).is_some()).collect();
+    format!(
+        "no answers of their frameworks are frozen for {}; of the same operations, there are those of {}",
+        ids(models),
+        ids(&frozen)
+    )
 }
 
 fn table(rows: &[Parity]) -> String {

@@ -49,15 +49,15 @@ pub struct Sides {
 }
 
 /// What is found in one file.
-struct Found {
+struct FileFacts {
     index: usize,
     bytes: u64,
     /// Of what was read.
     content: Option<[u8; 32]>,
-    decoded: Result<Image, String>,
+    decoded: Result<ImageFacts, String>,
 }
 
-struct Image {
+struct ImageFacts {
     kind: String,
     is_rgb_jpeg: bool,
     orientation: u8,
@@ -92,11 +92,11 @@ impl Census {
         let next = AtomicUsize::new(0);
         let mut order: Vec<usize> = (0..total).collect();
         order.sort_by_cached_key(|&index| dataset.stored_at(index));
-        let mut found: Vec<Found> = Vec::with_capacity(total);
+        let mut found: Vec<FileFacts> = Vec::with_capacity(total);
         std::thread::scope(|scope| -> Result<(), DatasetError> {
             let (sender, receiver) = mpsc::channel();
             let (next, order) = (&next, &order);
-            let look_at_all = move |sender: mpsc::Sender<Result<Found, DatasetError>>| {
+            let look_at_all = move |sender: mpsc::Sender<Result<FileFacts, DatasetError>>| {
                 while !stop.load(Ordering::Relaxed) {
                     let index = order.get(next.fetch_add(1, Ordering::Relaxed));
                     if index.is_none_or(|&index| sender.send(look(dataset, index)).is_err()) {
@@ -130,7 +130,7 @@ impl Census {
         Ok(Some(Self::of(dataset, found)))
     }
 
-    fn of(dataset: &Dataset, found: Vec<Found>) -> Self {
+    fn of(dataset: &Dataset, found: Vec<FileFacts>) -> Self {
         let mut census = Self { images: found.len(), per_class: vec![0; CLASSES], ..Self::default() };
         let (mut widths, mut heights) = (Vec::new(), Vec::new());
         let mut by_content: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
@@ -180,15 +180,15 @@ impl Census {
     }
 }
 
-fn look(dataset: &Dataset, index: usize) -> Result<Found, DatasetError> {
+fn look(dataset: &Dataset, index: usize) -> Result<FileFacts, DatasetError> {
     let bytes = match dataset.read(index) {
         Ok(bytes) => bytes,
         Err(error) if error.concerns_one_image() => {
-            return Ok(Found { index, bytes: 0, content: None, decoded: Err(error.to_string()) });
+            return Ok(FileFacts { index, bytes: 0, content: None, decoded: Err(error.to_string()) });
         }
         Err(error) => return Err(error),
     };
-    let decoded = Decoded::from_bytes(&bytes).map_err(|error| error.to_string()).map(|decoded| Image {
+    let decoded = Decoded::from_bytes(&bytes).map_err(|error| error.to_string()).map(|decoded| ImageFacts {
         kind: format!("{}, {}", decoded.format(), decoded.colour()),
         is_rgb_jpeg: decoded.format() == crate::Format::Jpeg && decoded.colour() == crate::Colour::Rgb,
         orientation: decoded.orientation(),
@@ -196,7 +196,7 @@ fn look(dataset: &Dataset, index: usize) -> Result<Found, DatasetError> {
         warnings: decoded.warnings().clone(),
     });
     let content = Some(Sha256::digest(&bytes).into());
-    Ok(Found { index, bytes: bytes.len() as u64, content, decoded })
+    Ok(FileFacts { index, bytes: bytes.len() as u64, content, decoded })
 }
 
 fn spread(mut values: Vec<usize>) -> Option<[usize; 3]> {

@@ -48,7 +48,9 @@ pub use census::{Census, Sides};
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, Warnings};
 pub use image::RgbImage;
 pub use normalise::Normalisation;
-pub use open::{ArchiveProblem, Dataset, DatasetError, Item, KnownLabels, LabelCheck, LabelSource, Layout};
+pub use open::{
+    ArchiveProblem, Dataset, DatasetError, KnownLabels, LabelCheck, LabelSource, LabelledImage, Layout,
+};
 pub use recipe::{
     BuiltIn, Channels, CropFirst, Filter, Offset, Pad, RECIPES, Recipe, RecipeError, RecipeFileError,
     RecipeKeyError, Resize, ResizeTo, Size,

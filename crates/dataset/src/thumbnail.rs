@@ -3,8 +3,8 @@
 use mozjpeg::{ColorSpace, Compress};
 
 use crate::RgbImage;
-use crate::resample::Window;
-use crate::resample::pil::{Filter, resize};
+use crate::resample::Region;
+use crate::resample::pil::{ConvolutionFilter, resize};
 
 /// JPEG quality: recognisable, and a few kilobytes.
 const QUALITY: f32 = 75.0;
@@ -12,8 +12,13 @@ const QUALITY: f32 = 75.0;
 /// `image` shrunk to `side` x `side` pixels, as a JPEG file. `None` if the encoder fails.
 #[must_use]
 pub fn thumbnail_jpeg(image: &RgbImage, side: usize) -> Option<Vec<u8>> {
-    let small =
-        resize(image, Filter::Bilinear, side, side, Window { left: 0, top: 0, width: side, height: side });
+    let small = resize(
+        image,
+        ConvolutionFilter::Bilinear,
+        side,
+        side,
+        Region { left: 0, top: 0, width: side, height: side },
+    );
     let encoded = std::panic::catch_unwind(|| {
         let mut encoder = Compress::new(ColorSpace::JCS_RGB);
         encoder.set_size(side, side);

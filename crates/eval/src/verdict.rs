@@ -170,7 +170,13 @@ mod tests {
 
     fn counted(figure: &str) -> Counted<FlopsRule> {
         let figure = Figure::try_from(figure.to_owned()).unwrap();
-        Counted { figure, rule: Some(FlopsRule::ThopFlops), input_size: Some(224), decimals: None }
+        Counted {
+            figure,
+            rule: Some(FlopsRule::ThopFlops),
+            input_size: Some(224),
+            decimals: None,
+            source_figure: None,
+        }
     }
 
     fn erratum(figure: FigureName, corrected: &str) -> Erratum {
@@ -250,7 +256,7 @@ mod tests {
 
     fn parameters(figure: &str, decimals: Option<u32>) -> Counted<ParamsRule> {
         let figure = Figure::try_from(figure.to_owned()).unwrap();
-        Counted { figure, rule: Some(ParamsRule::Trainable), input_size: None, decimals }
+        Counted { figure, rule: Some(ParamsRule::Trainable), input_size: None, decimals, source_figure: None }
     }
 
     #[test]

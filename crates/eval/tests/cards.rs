@@ -105,6 +105,10 @@ fn each_card_is_judged_by_its_own_tolerance_and_rule() {
     assert_eq!(verdicts(&card("", "thop-flops")), [Reproduced, NotReproduced]);
     assert_eq!(verdicts(&card("tolerance = { flops_g = 0.2 }\n", "thop-flops")), [Reproduced, Reproduced]);
     assert_eq!(verdicts(&card("", "unstated")), [Reproduced, NotComparable]);
+    let source_prints =
+        |figure: &str| verdicts(&card("", &format!("unstated\", source_figure = \"{figure}")));
+    assert_eq!(source_prints("9.300"), [Reproduced, NotComparable]);
+    assert_eq!(source_prints("9.200"), [Reproduced, NotReproduced]);
 }
 
 /// The reference report is from before there were cards; it is read, and judged by them.

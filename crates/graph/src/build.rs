@@ -2,8 +2,8 @@
 
 use crate::graph::{Graph, Node, Stage, Value};
 use crate::operations::{
-    Activation, Add, BatchNorm, Convolution, GlobalAveragePool, Image, Linear, MaxPool, Normalisation,
-    Operation, Scale,
+    Activation, Add, AveragePool, BatchNorm, Convolution, GlobalAveragePool, Image, Linear, MaxPool,
+    Normalisation, Operation, Scale,
 };
 use crate::parameter::Parameter;
 use crate::window::Window;
@@ -75,6 +75,11 @@ impl Builder {
     /// Max-pooling; padding never wins.
     pub fn max_pool(&mut self, window: Window, x: Value) -> Value {
         self.push(MaxPool { window, ceil_mode: false }, &[x])
+    }
+
+    /// Average pooling; padding is no part of a mean.
+    pub fn average_pool(&mut self, window: Window, x: Value) -> Value {
+        self.push(AveragePool { window, ceil_mode: false, count_padding: false }, &[x])
     }
 
     /// The sum of two values of one shape.

@@ -51,6 +51,11 @@ pub enum Cost {
         /// Whether it is a timm `BatchNormAct2d`.
         with_activation: bool,
     },
+    /// An average pool over windows.
+    WindowedAverage {
+        /// Elements it writes.
+        elements_out: u64,
+    },
     /// An adaptive (global) average pool.
     AveragePool {
         /// Elements it reads.
@@ -90,6 +95,10 @@ pub enum FlopsRule {
     /// Twice [`FlopsRule::ThopMacs`], which timm-derived tables print as FLOPs. They double what `thop` prints, which is
     /// rounded to three decimals in G ([`CountingRule::figure`]).
     ThopFlops,
+    /// [`FlopsRule::ThopFlops`] divided by 0.9, not rounded before: VastModelZOO's `export_timm_torchvision_model.py` divides what
+    /// `thop` counts by 900,000,000, doubles it and calls that GFLOPs.
+    #[serde(rename = "thop-flops-over-0.9")]
+    ThopFlopsOver09,
     /// `paddle.flops`: as `thop`, but a normalised element counts two.
     PaddleFlops,
 }
@@ -145,7 +154,11 @@ impl CountingRule for FlopsRule {
     }
 
     fn made_by(self) -> Option<&'static str> {
-        (self == Self::ThopFlops).then_some("rounded before doubling")
+        match self {
+            Self::ThopFlops => Some("rounded before doubling"),
+            Self::ThopFlopsOver09 => Some("a ninth more than 2 x thop MACs"),
+            _ => None,
+        }
     }
 }
 
@@ -163,16 +176,24 @@ impl CountingRule for ParamsRule {
 
 impl FlopsRule {
     /// All rules, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::Macs, Self::Flops, Self::Fvcore, Self::ThopMacs, Self::ThopFlops, Self::PaddleFlops];
+    pub const ALL: [Self; 7] = [
+        Self::Macs,
+        Self::Flops,
+        Self::Fvcore,
+        Self::ThopMacs,
+        Self::ThopFlops,
+        Self::ThopFlopsOver09,
+        Self::PaddleFlops,
+    ];
 
     /// Their names, in that order.
-    pub const NAMES: [&str; 6] = [
+    pub const NAMES: [&str; 7] = [
         Self::Macs.name(),
         Self::Flops.name(),
         Self::Fvcore.name(),
         Self::ThopMacs.name(),
         Self::ThopFlops.name(),
+        Self::ThopFlopsOver09.name(),
         Self::PaddleFlops.name(),
     ];
 
@@ -186,12 +207,14 @@ impl FlopsRule {
                     Cost::BatchNorm { elements, .. } => 2 * elements,
                     Cost::AveragePool { elements_in, .. } => elements_in,
                     Cost::MatMul { macs } => macs,
-                    Cost::Conv { .. } | Cost::Linear { .. } => 0,
+                    Cost::Conv { .. } | Cost::Linear { .. } | Cost::WindowedAverage { .. } => 0,
                 });
                 Self::Macs.count(costs).saturating_add(total(other))
             }
             Self::ThopMacs => macs_with_norms_and_pool(costs.iter().filter(known_to_thop), 4),
             Self::ThopFlops => Self::ThopMacs.count(costs).saturating_mul(2),
+            // 20 / 9, rounded.
+            Self::ThopFlopsOver09 => Self::ThopMacs.count(costs).saturating_mul(20).saturating_add(4) / 9,
             Self::PaddleFlops => macs_with_norms_and_pool(costs.iter(), 2),
         }
     }
@@ -204,6 +227,7 @@ impl FlopsRule {
             Self::Fvcore => "fvcore",
             Self::ThopMacs => "thop-macs",
             Self::ThopFlops => "thop-flops",
+            Self::ThopFlopsOver09 => "thop-flops-over-0.9",
             Self::PaddleFlops => "paddle-flops",
         }
     }
@@ -216,6 +240,7 @@ impl FlopsRule {
             Self::Fvcore => "fvcore: MACs + 2 per normalised element + pooling",
             Self::ThopMacs => "thop MACs: MACs + 4 per normalised element + pooling",
             Self::ThopFlops => "2 x thop MACs",
+            Self::ThopFlopsOver09 => "2 x thop MACs / 0.9",
             Self::PaddleFlops => "paddle.flops: MACs + 2 per normalised element + pooling",
         }
     }
@@ -235,6 +260,8 @@ fn known_to_thop(cost: &&Cost) -> bool {
 fn macs_with_norms_and_pool<'a>(costs: impl Iterator<Item = &'a Cost>, per_normalised_element: u64) -> u64 {
     total(costs.map(|cost| match *cost {
         Cost::BatchNorm { elements, .. } => per_normalised_element * elements,
+        // Of a window that is no adaptive one, the tools count an operation an output, however large it is.
+        Cost::WindowedAverage { elements_out } => elements_out,
         // A window of k x k takes k * k additions and one division an output.
         Cost::AveragePool { elements_in, elements_out } => elements_in + elements_out,
         Cost::Conv { macs, .. } | Cost::Linear { macs, .. } => macs,
@@ -278,7 +305,7 @@ impl ParamsRule {
         total(known.map(|cost| match *cost {
             Cost::Conv { parameters, .. } | Cost::Linear { parameters, .. } => parameters,
             Cost::BatchNorm { channels, .. } => per_channel * channels,
-            Cost::AveragePool { .. } | Cost::MatMul { .. } => 0,
+            Cost::AveragePool { .. } | Cost::WindowedAverage { .. } | Cost::MatMul { .. } => 0,
         }))
     }
 
@@ -312,7 +339,10 @@ impl Cost {
     pub fn macs(&self) -> u64 {
         match *self {
             Self::Conv { macs, .. } | Self::Linear { macs, .. } => macs,
-            Self::BatchNorm { .. } | Self::AveragePool { .. } | Self::MatMul { .. } => 0,
+            Self::BatchNorm { .. }
+            | Self::AveragePool { .. }
+            | Self::WindowedAverage { .. }
+            | Self::MatMul { .. } => 0,
         }
     }
 }

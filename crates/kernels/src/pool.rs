@@ -1,4 +1,4 @@
-//! The steps that multiply no matrices: max-pooling, the mean over all pixels, and an epilogue that has nothing to follow.
+//! The steps that multiply no matrices: max-pooling, average pooling, the mean over all pixels, and an epilogue that has nothing to follow.
 
 use std::ops::Range;
 
@@ -7,12 +7,78 @@ use crate::epilogue::Epilogue;
 use crate::map::{MapView, Output};
 use crate::simd::{BLOCK, Simd};
 
-/// Max-pooling of the output pixels `pixels`; padding never wins.
+/// What is made of the pixels under a window.
+pub(crate) trait Pooling {
+    /// What it begins with.
+    const FIRST: f32;
+    /// Whether padding is zeros that take part.
+    const TAKES_ZEROS: bool = false;
+
+    /// Takes one more pixel in.
+    fn with<S: Simd>(simd: S, pooled: S::V, pixel: S::V) -> S::V;
+
+    /// The result, of so many pixels.
+    fn result<S: Simd>(simd: S, pooled: S::V, pixels: usize) -> S::V;
+}
+
+/// The largest.
+pub(crate) struct Max;
+
+impl Pooling for Max {
+    const FIRST: f32 = f32::NEG_INFINITY;
+
+    #[inline(always)]
+    fn with<S: Simd>(simd: S, pooled: S::V, pixel: S::V) -> S::V {
+        simd.max_or_nan(pooled, pixel)
+    }
+
+    #[inline(always)]
+    fn result<S: Simd>(_: S, pooled: S::V, _: usize) -> S::V {
+        pooled
+    }
+}
+
+/// The largest, where padding is zeros that take part.
+pub(crate) struct MaxOfZerosToo;
+
+impl Pooling for MaxOfZerosToo {
+    const FIRST: f32 = Max::FIRST;
+    const TAKES_ZEROS: bool = true;
+
+    #[inline(always)]
+    fn with<S: Simd>(simd: S, pooled: S::V, pixel: S::V) -> S::V {
+        Max::with(simd, pooled, pixel)
+    }
+
+    #[inline(always)]
+    fn result<S: Simd>(simd: S, pooled: S::V, pixels: usize) -> S::V {
+        Max::result(simd, pooled, pixels)
+    }
+}
+
+/// The mean.
+pub(crate) struct Mean;
+
+impl Pooling for Mean {
+    const FIRST: f32 = 0.0;
+
+    #[inline(always)]
+    fn with<S: Simd>(simd: S, pooled: S::V, pixel: S::V) -> S::V {
+        simd.add(pooled, pixel)
+    }
+
+    #[inline(always)]
+    fn result<S: Simd>(simd: S, pooled: S::V, pixels: usize) -> S::V {
+        simd.mul_add(pooled, simd.splat(1.0 / pixels as f32), simd.splat(0.0))
+    }
+}
+
+/// Pooling of the output pixels `pixels`.
 ///
 /// # Panics
 /// Where the output has other channels or fewer pixels.
 #[inline(always)]
-pub(crate) fn max_pool<S: Simd>(
+pub(crate) fn windows<S: Simd, P: Pooling>(
     simd: S,
     map: MapView<'_>,
     epilogue: &Epilogue<'_>,
@@ -29,9 +95,11 @@ pub(crate) fn max_pool<S: Simd>(
         // Of a window larger than this, several parts are pooled one after another.
         let mut taps = [std::ptr::null::<f32>(); POOLED_TAPS];
         let mut found = 0;
-        let mut pooled = false;
+        let mut pooled_taps = 0;
         for tap in 0..kernel_height * kernel_width {
-            if let Some(from) = map.pixel(oy, ox, tap / kernel_width, tap % kernel_width) {
+            let (ky, kx) = (tap / kernel_width, tap % kernel_width);
+            let from = if P::TAKES_ZEROS { Some(map.tap(oy, ox, ky, kx)) } else { map.pixel(oy, ox, ky, kx) };
+            if let Some(from) = from {
                 taps[found] = from;
                 found += 1;
             }
@@ -40,27 +108,29 @@ pub(crate) fn max_pool<S: Simd>(
                 for channel in (0..channels).step_by(S::LANES) {
                     // SAFETY: the output has all of `pixels`, of which this is one, and so its channels.
                     let to = unsafe { output.as_mut_ptr().add(begin + channel) };
-                    let mut largest = simd.splat(f32::NEG_INFINITY);
-                    if pooled {
+                    let mut pooled = simd.splat(P::FIRST);
+                    if pooled_taps > 0 {
                         // SAFETY: `LANES` divides the number of channels, and this pixel is the caller's, says `Output::new`.
-                        largest = unsafe { simd.load(to) };
+                        pooled = unsafe { simd.load(to) };
                     }
                     for tap in &taps[..found] {
                         // SAFETY: an input pixel is valid for all channels, whose number `LANES` divides.
-                        largest = simd.max_or_nan(largest, unsafe { simd.load(tap.add(channel)) });
+                        pooled = P::with(simd, pooled, unsafe { simd.load(tap.add(channel)) });
                     }
                     // Where the window's rows will be two pixels later.
                     for last_in_row in taps[..found].iter().skip(kernel_width - 1).step_by(kernel_width) {
                         simd.prefetch(last_in_row.wrapping_add(2 * geometry.stride[1] * channels + channel));
                     }
                     if last {
+                        pooled = P::result(simd, pooled, pooled_taps + found);
                         // SAFETY: the epilogue was checked for all of `pixels`.
-                        largest = unsafe { epilogue.finish(simd, largest, begin, channel) };
+                        pooled = unsafe { epilogue.finish(simd, pooled, begin, channel) };
                     }
                     // SAFETY: as for the load: the pixel is there, and the caller's.
-                    unsafe { simd.store(to, largest) };
+                    unsafe { simd.store(to, pooled) };
                 }
-                (found, pooled) = (0, true);
+                pooled_taps += found;
+                found = 0;
             }
         }
     }

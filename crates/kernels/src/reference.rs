@@ -132,6 +132,29 @@ pub fn max_pool(window: &Window, x: &Map) -> Map {
     })
 }
 
+/// A frame of zeros, so many pixels wide on each side.
+pub fn frame(width: usize, x: &Map) -> Map {
+    let [channels, height, columns] = x.shape;
+    Map::new([channels, height + 2 * width, columns + 2 * width], |channel, y, column| {
+        let inside = |at: usize, size: usize| (width..width + size).contains(&at);
+        if inside(y, height) && inside(column, columns) {
+            x.at(channel, y - width, column - width)
+        } else {
+            0.0
+        }
+    })
+}
+
+/// Average pooling: the mean of a window's pixels, without its padding.
+pub fn average_pool(window: &Window, x: &Map) -> Map {
+    let axes = axes(window, x);
+    let [height, width] = [axes[0].outputs, axes[1].outputs];
+    Map::new([x.shape[0], height, width], |channel, oy, ox| {
+        let taps = taps(&axes, [oy, ox]);
+        taps.iter().map(|&(_, y, column)| x.at(channel, y, column)).sum::<f64>() / taps.len() as f64
+    })
+}
+
 /// An activation, by its definition.
 pub fn activation(activation: Activation, x: &Map) -> Map {
     Map { shape: x.shape, values: x.values.iter().map(|&x| activation.of(x)).collect() }

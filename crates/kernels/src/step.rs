@@ -42,7 +42,12 @@ pub(crate) enum StepKind {
         weights: DepthwiseWeights,
         before: OnRead,
     },
-    MaxPool,
+    MaxPool {
+        /// Whether padding is zeros that take part.
+        of_zeros_too: bool,
+    },
+    /// The mean of each window's pixels, without its padding.
+    AveragePool,
     /// The mean over all pixels.
     Average(OnRead),
     /// The epilogue alone.

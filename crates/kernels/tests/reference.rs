@@ -149,6 +149,43 @@ const NETWORKS: &[(&str, Body)] = &[
         let x = on.add(&y, &shortcut);
         on.relu(&x)
     }),
+    ("a shortcut by average pooling, of windows that end beyond the map too, and a sum of pools", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 34, 1, &x);
+        let x = on.relu(&x);
+        let pooled = on.average_pool(Window { kernel: [2; 2], ..SAME }, &x);
+        let shortcut = on.pixel(51, &pooled);
+        let y = on.conv(window(3, 2, 1, 1), 51, 1, &x);
+        let x = on.add(&y, &shortcut);
+        let x = on.relu(&x);
+        let wide = on.average_pool(
+            Window { kernel: [4, 3], padding: Padding::Explicit([2, 0, 1, 2]), ..Window::PIXEL },
+            &x,
+        );
+        let again = on.average_pool(
+            Window { kernel: [4, 3], padding: Padding::Explicit([2, 0, 1, 2]), ..Window::PIXEL },
+            &wide,
+        );
+        let sum = on.add(&again, &wide);
+        on.activation(Activation::HardSwish, &sum)
+    }),
+    (
+        "a pool of a frame of zeros; normalisation and ReLU first, a strided pool of one pixel beside them",
+        |on, x| {
+            let x = on.conv(window(7, 2, 1, 3), 20, 1, &x);
+            // Some of its elements are below zero, also at its edges.
+            let x = on.max_pool_of_frame(1, window(3, 1, 1, 0), &x);
+            let y = on.affine(&x);
+            let y = on.relu(&y);
+            let shortcut = on.max_pool(window(1, 2, 1, 0), &x);
+            let y = on.conv(window(1, 1, 1, 0), 9, 1, &y);
+            let y = on.affine(&y);
+            let y = on.relu(&y);
+            let y = on.conv(window(3, 2, 1, 1), 20, 1, &y);
+            let x = on.add(&shortcut, &y);
+            let x = on.affine(&x);
+            on.relu(&x)
+        },
+    ),
     ("nothing to fuse: results read twice, windows that are not square", |on, x| {
         let odd = Window { kernel: [1, 5], padding: Padding::Explicit([0, 1, 0, 2]), ..Window::PIXEL };
         let x = on.conv(odd, 19, 1, &x);

@@ -7,8 +7,8 @@ use burn::module::{Module, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, Linear};
-use graph::operations::{BatchNorm as Norm, MaxPool};
-use graph::{Activation, Builder, Graph, Normalisation, Parameter, Role, Value};
+use graph::operations::{BatchNorm as Norm, MaxPool, Pad, PadWith};
+use graph::{Activation, Builder, Graph, Normalisation, Parameter, Role, Value, Window};
 
 use crate::network::Architecture;
 use crate::weights::{Framework, Slot, parameters};
@@ -116,6 +116,17 @@ impl Walk<'_> {
     /// Max-pooling; padding never wins.
     pub(crate) fn max_pool(&mut self, pool: &MaxPool2d, x: Value) -> Value {
         self.on.push(MaxPool { window: window::of_pool(pool), ceil_mode: pool.ceil_mode }, &[x])
+    }
+
+    /// A frame of zeros, so many pixels wide on each side.
+    pub(crate) fn pad_zeros(&mut self, width: usize, x: Value) -> Value {
+        let widths = vec![[0; 2], [width; 2], [width; 2]];
+        self.on.push(Pad { widths, with: PadWith::Constant(0.0) }, &[x])
+    }
+
+    /// Average-pooling; padding is no part of a mean.
+    pub(crate) fn average_pool(&mut self, window: Window, x: Value) -> Value {
+        self.on.average_pool(window, x)
     }
 
     /// Element-wise sum of two maps of one shape.

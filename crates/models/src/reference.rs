@@ -9,8 +9,9 @@ use serde::Deserialize;
 use crate::execute::StageStatistics;
 
 /// Each source's answers, by the first part of a network's name.
-static SOURCES: [(&str, &[u8]); 3] = [
+static SOURCES: [(&str, &[u8]); 4] = [
     ("timm", include_bytes!("../../../datasets/reference/timm.safetensors")),
+    ("torchvision", include_bytes!("../../../datasets/reference/torchvision.safetensors")),
     ("keras", include_bytes!("../../../datasets/reference/keras.safetensors")),
     ("ppcls", include_bytes!("../../../datasets/reference/ppcls.safetensors")),
 ];
@@ -32,12 +33,20 @@ static STAGES: &[(&str, &str)] = &stages![
     "timm-xception71",
     "timm-resnet18",
     "timm-tv_resnet50",
+    "timm-gluon_resnet50_v1d",
+    "torchvision-resnet18",
+    "torchvision-resnet50",
     "keras-xception",
+    "keras-resnet50",
+    "keras-resnet50v2",
     "ppcls-xception41",
     "ppcls-xception41_deeplab",
     "ppcls-xception65",
     "ppcls-xception65_deeplab",
     "ppcls-xception71",
+    "ppcls-resnet18",
+    "ppcls-resnet50_vc",
+    "ppcls-resnet50_vd",
 ];
 
 /// Number of images in the embedded sample, each with a frozen answer.

@@ -36,7 +36,7 @@ const FAMILIES: [Family; 7] = [
     },
     Family {
         files: "datasets/reference/states/*.json",
-        read_by: ("crates/models/tests/catalog.rs", "\"states/{}.json\""),
+        read_by: ("crates/models/tests/catalog.rs", "\"states/{network}.json\""),
         names_in: Some("crates/models/src/networks/mod.rs"),
     },
     Family {

@@ -23,7 +23,7 @@ const RECORD: [&str; 7] = [
 ];
 
 /// The files of a run directory that are one for the whole run.
-const FILES: [&str; 5] = ["results.csv", "claims.csv", "report.md", "report.html", "junit.xml"];
+const FILES: [&str; 4] = ["results.csv", "report.md", "report.html", "junit.xml"];
 
 pub(crate) fn findings(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
@@ -116,7 +116,6 @@ mod tests {
             ("reports/README.md", ""),
             ("reports/sample/run.json", run),
             ("reports/sample/results.csv", results),
-            ("reports/sample/claims.csv", ""),
             ("reports/sample/report.md", ""),
             ("reports/sample/report.html", ""),
             ("reports/sample/junit.xml", ""),

@@ -33,7 +33,7 @@ pub(super) fn params(cell: &str, unit: Option<u32>) -> Result<Option<Counted<Par
 }
 
 fn unstated<R>(figure: Figure) -> Counted<R> {
-    Counted { figure, rule: None, input_size: None, decimals: None }
+    Counted { figure, rule: None, input_size: None, decimals: None, source_figure: None }
 }
 
 fn count(cell: &str, heading: Option<u32>, printed_in: u64) -> Result<Option<Figure>, String> {

@@ -79,8 +79,20 @@ fn row(name: &str, model: &Node, reading: &mut Reading) -> Option<Row> {
         reading.remark(model.line, &what, reason);
         return None;
     }
-    row.flops_g = flops.map(|figure| Counted { figure, rule: None, input_size: None, decimals: None });
-    row.params_m = params.map(|figure| Counted { figure, rule: None, input_size: None, decimals: None });
+    row.flops_g = flops.map(|figure| Counted {
+        figure,
+        rule: None,
+        input_size: None,
+        decimals: None,
+        source_figure: None,
+    });
+    row.params_m = params.map(|figure| Counted {
+        figure,
+        rule: None,
+        input_size: None,
+        decimals: None,
+        source_figure: None,
+    });
     Some(row)
 }
 

@@ -18,7 +18,7 @@ use super::list::{self, Entry, List};
 use super::matching::{Bases, Index, Match, match_entries};
 use super::parquet;
 use super::scan::{self, Arrangement, Found};
-use super::{Dataset, DatasetError, Item, LabelSource, Layout, Store};
+use super::{Dataset, DatasetError, LabelSource, LabelledImage, Layout, Store};
 use crate::{labels, names};
 
 pub(super) fn open(path: &Path, labels: Option<&Path>) -> Result<Dataset, DatasetError> {
@@ -261,7 +261,7 @@ fn labelled_by_name(found: Found, layout: Layout, beside: Option<Unused>) -> Res
             no_list: beside.map_or_else(|| "there is no val.txt".to_owned(), |list| list.note),
         });
     }
-    let item = |name: &String| label_of(name).map(|label| Item { name: name.clone(), label });
+    let item = |name: &String| label_of(name).map(|label| LabelledImage { name: name.clone(), label });
     let items = found.names.iter().filter_map(item).collect();
     let label_source = match found.arrangement {
         Arrangement::ByClass(_) => LabelSource::FolderNames,
@@ -295,8 +295,9 @@ fn labelled_by(
         List::Bare(labels) => bare(&found, path, &labels)?,
         List::Named(_) | List::Kaggle(_) => {
             let labels = match_entries(&found, path, &list, bases)?;
-            let item =
-                |(name, label): (&String, Option<u16>)| Some(Item { name: name.clone(), label: label? });
+            let item = |(name, label): (&String, Option<u16>)| {
+                Some(LabelledImage { name: name.clone(), label: label? })
+            };
             found.names.iter().zip(labels).filter_map(item).collect()
         }
     };
@@ -304,11 +305,11 @@ fn labelled_by(
 }
 
 /// The ground truth has been found equal to the known labels, so those are used.
-fn ground_truth(found: &Found, path: &Path) -> Result<Vec<Item>, DatasetError> {
+fn ground_truth(found: &Found, path: &Path) -> Result<Vec<LabelledImage>, DatasetError> {
     let (items, others) =
         found.names.iter().fold((Vec::new(), Vec::new()), |(mut items, mut others), name| {
             match labels::val_label(name) {
-                Some(label) => items.push(Item { name: name.clone(), label }),
+                Some(label) => items.push(LabelledImage { name: name.clone(), label }),
                 None => others.push(name.as_str()),
             }
             (items, others)
@@ -328,7 +329,7 @@ fn ground_truth(found: &Found, path: &Path) -> Result<Vec<Item>, DatasetError> {
 /// Labels without names go to the images in the order of their file names. Where these lie in folders, that may be an order
 /// of folders first, as torchvision's `ImageFolder` has it, or of file names, as in the flat folder that they were
 /// in once: taken is what both say, or the one that agrees with every known label.
-fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<Item>, DatasetError> {
+fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<LabelledImage>, DatasetError> {
     if labels.len() != found.names.len() {
         return Err(DatasetError::CountMismatch {
             list: path.to_owned(),
@@ -340,8 +341,8 @@ fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<Item>, Dataset
     let labelled = |key: fn(&str) -> (&str, &str)| {
         let mut names: Vec<&String> = found.names.iter().collect();
         names.sort_by_key(|name| key(name));
-        let item = |(name, &label): (&String, &u16)| Item { name: name.clone(), label };
-        let mut items: Vec<Item> = names.into_iter().zip(labels).map(item).collect();
+        let item = |(name, &label): (&String, &u16)| LabelledImage { name: name.clone(), label };
+        let mut items: Vec<LabelledImage> = names.into_iter().zip(labels).map(item).collect();
         items.sort_unstable();
         items
     };
@@ -349,8 +350,9 @@ fn bare(found: &Found, path: &Path, labels: &[u16]) -> Result<Vec<Item>, Dataset
     let by_folders = labelled(|name| name.rsplit_once('/').unwrap_or(("", name)));
     let differing = by_folders.iter().zip(&by_files).find(|(one, other)| one.label != other.label);
     let Some((one, other)) = differing else { return Ok(by_files) };
-    let agrees =
-        |items: &[Item]| items.iter().all(|item| labels::known_label(&item.name) == Some(item.label));
+    let agrees = |items: &[LabelledImage]| {
+        items.iter().all(|item| labels::known_label(&item.name) == Some(item.label))
+    };
     match (agrees(&by_folders), agrees(&by_files)) {
         (true, _) => Ok(by_folders),
         (_, true) => Ok(by_files),

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::error::{DatasetError, examples};
 use super::order::{self, Order};
 use super::scan::{Found, Strays};
-use super::{Dataset, Item, LabelSource, Layout, Store};
+use super::{Dataset, LabelSource, LabelledImage, Layout, Store};
 use crate::labels;
 
 /// Closes the data set; warns of what may surprise, and of labels that contradict the known ones.
@@ -15,7 +15,7 @@ use crate::labels;
 /// [`DatasetError::LabelsWrong`] where they do so beyond doubt; [`DatasetError::DeadLinks`] where no image can be reached.
 pub(super) fn finish(
     found: Found,
-    items: Vec<Item>,
+    items: Vec<LabelledImage>,
     layout: Layout,
     label_source: LabelSource,
 ) -> Result<Dataset, DatasetError> {
@@ -104,7 +104,7 @@ pub(super) fn finish(
 }
 
 /// Refuses labels that contradict what the images' names say, where that is beyond doubt.
-pub(super) fn refuse_wrong_labels(items: &[Item], source: &LabelSource) -> Result<(), DatasetError> {
+pub(super) fn refuse_wrong_labels(items: &[LabelledImage], source: &LabelSource) -> Result<(), DatasetError> {
     let known = order::known(items, source);
     let pairs = order::pairs(&known);
     let Some((first, label)) = known.iter().find(|(item, label)| item.label != *label) else { return Ok(()) };
@@ -124,9 +124,10 @@ pub(super) fn refuse_wrong_labels(items: &[Item], source: &LabelSource) -> Resul
 }
 
 /// What to say if the labels are not the known ones of the ILSVRC2012 files among the images.
-fn disagreement(items: &[Item], label_source: &LabelSource) -> Option<String> {
+fn disagreement(items: &[LabelledImage], label_source: &LabelSource) -> Option<String> {
     let known = order::known(items, label_source);
-    let wrong: Vec<&(&Item, u16)> = known.iter().filter(|(item, label)| item.label != *label).collect();
+    let wrong: Vec<&(&LabelledImage, u16)> =
+        known.iter().filter(|(item, label)| item.label != *label).collect();
     let (first, label) = wrong.first()?;
     let guess = match label_source.noun() {
         None => String::new(),

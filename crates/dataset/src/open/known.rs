@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::finish::refuse_wrong_labels;
-use super::{Dataset, DatasetError, Item, LabelSource, list};
+use super::{Dataset, DatasetError, LabelSource, LabelledImage, list};
 use crate::names;
 
 /// Labels of images by their names, from a list or from a data set.
@@ -40,8 +40,9 @@ impl KnownLabels {
         if list.entries().is_empty() {
             return Err(DatasetError::ListWithoutNames { path: path.to_owned() });
         }
-        let item = |entry: &super::list::Entry| Item { name: entry.name.clone(), label: entry.label };
-        let items: Vec<Item> = list.entries().iter().map(item).collect();
+        let item =
+            |entry: &super::list::Entry| LabelledImage { name: entry.name.clone(), label: entry.label };
+        let items: Vec<LabelledImage> = list.entries().iter().map(item).collect();
         refuse_wrong_labels(&items, &LabelSource::List(path.to_owned()))?;
         let mut known = Self::default();
         let mut lines: HashMap<&str, (usize, u16)> = HashMap::new();

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archive::Archive;
-use parquet::Shards;
+use parquet::ParquetFiles;
 use sha2::{Digest, Sha256};
 
 use crate::guard::guarded_or;
@@ -42,7 +42,7 @@ pub use known::KnownLabels;
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Item {
+pub struct LabelledImage {
     /// Path relative to the data set's root, with `/` between folders, for example
     /// `ILSVRC2012_val_00000001.JPEG` or `n01440764/ILSVRC2012_val_00000293.JPEG`.
     pub name: String,
@@ -203,7 +203,7 @@ pub struct LabelCheck {
 #[derive(Debug, Clone)]
 pub struct Dataset {
     root: PathBuf,
-    items: Vec<Item>,
+    items: Vec<LabelledImage>,
     layout: Layout,
     label_source: LabelSource,
     warnings: Vec<String>,
@@ -223,7 +223,7 @@ enum Store {
     /// Files below the root.
     Files,
     Tar(Arc<Archive>),
-    Parquet(Arc<Shards>),
+    Parquet(Arc<ParquetFiles>),
 }
 
 impl Dataset {
@@ -280,7 +280,7 @@ impl Dataset {
 
     /// The images, in the byte order of their names.
     #[must_use]
-    pub fn items(&self) -> &[Item] {
+    pub fn items(&self) -> &[LabelledImage] {
         &self.items
     }
 

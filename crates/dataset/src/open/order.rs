@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use super::{Item, LabelSource};
+use super::{LabelSource, LabelledImage};
 use crate::labels::{self, wnid_to_index};
 
 /// The classes whose ILSVRC2012_IDs are 1, 2 and 3 (kit fox, English setter, Siberian husky), as in the
@@ -72,7 +72,7 @@ impl fmt::Display for Order {
 
 /// A data set's labels beside the known ones, of the images whose label is known. Where labels are the names of WNID folders,
 /// these prove nothing; only file numbers can contradict them.
-pub(super) fn known<'a>(items: &'a [Item], source: &LabelSource) -> Vec<(&'a Item, u16)> {
+pub(super) fn known<'a>(items: &'a [LabelledImage], source: &LabelSource) -> Vec<(&'a LabelledImage, u16)> {
     let known = match source {
         LabelSource::FolderNames => labels::val_label,
         _ => labels::known_label,
@@ -81,7 +81,7 @@ pub(super) fn known<'a>(items: &'a [Item], source: &LabelSource) -> Vec<(&'a Ite
 }
 
 /// Labels as they stand, beside the known ones.
-pub(super) fn pairs(known: &[(&Item, u16)]) -> Vec<(i64, u16)> {
+pub(super) fn pairs(known: &[(&LabelledImage, u16)]) -> Vec<(i64, u16)> {
     known.iter().map(|(item, label)| (item.label.into(), *label)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The embedded data set, from `datasets/sample` (see the README there): every claim of this project
 //! can be checked where nothing can be downloaded.
 
-use super::Item;
+use super::LabelledImage;
 
 macro_rules! embed {
     ($($number:literal)*) => {
@@ -21,13 +21,13 @@ const FILES: [(&str, &[u8]); 24] = embed!(
 /// `NAME LABEL` a line, in name order.
 const LABELS: &str = include_str!("../../../../datasets/sample/val.txt");
 
-pub(super) fn items() -> Vec<Item> {
+pub(super) fn items() -> Vec<LabelledImage> {
     LABELS
         .lines()
         .map(|line| {
             let (name, label) = line.split_once(' ').expect("datasets/sample/val.txt: NAME LABEL");
             let label = label.parse().expect("datasets/sample/val.txt: a class index");
-            Item { name: name.to_owned(), label }
+            LabelledImage { name: name.to_owned(), label }
         })
         .collect()
 }

@@ -53,7 +53,7 @@ impl Deref for BuiltIn {
 /// Every recipe that has a name here, in the order in which they are documented.
 pub static RECIPES: &[BuiltIn] = &ALL;
 
-static ALL: [BuiltIn; 8] = [
+static ALL: [BuiltIn; 12] = [
     BuiltIn::new(
         "timm-333-bicubic",
         299,
@@ -76,11 +76,25 @@ static ALL: [BuiltIn; 8] = [
         "timm's default configuration of xception41p, 65 and 65p (crop_pct 0.94)",
     ),
     BuiltIn::new(
+        "timm-235-bicubic",
+        224,
+        "decoder=pil,resize=short:235,filter=pil-bicubic,crop=224,offset=round-half-even,mean=imagenet,std=imagenet",
+        "PIL bicubic, short side 235 = floor(224 / 0.95), centre crop 224, ImageNet statistics",
+        "timm's default configuration of resnet50, 101 and 152 (crop_pct 0.95)",
+    ),
+    BuiltIn::new(
+        "timm-256-bicubic",
+        224,
+        "decoder=pil,resize=short:256,filter=pil-bicubic,crop=224,offset=round-half-even,mean=imagenet,std=imagenet",
+        "PIL bicubic, short side 256 = floor(224 / 0.875), centre crop 224, ImageNet statistics",
+        "timm's default configuration of resnet26 and of gluon_resnet's networks (crop_pct 0.875)",
+    ),
+    BuiltIn::new(
         "timm-256-bilinear",
         224,
         "decoder=pil,resize=short:256,filter=pil-bilinear,crop=224,offset=round-half-even,mean=imagenet,std=imagenet",
         "PIL bilinear, short side 256 = floor(224 / 0.875), centre crop 224, ImageNet statistics",
-        "timm's default configuration of resnet18 (crop_pct 0.875)",
+        "timm's default configuration of resnet18 and 34 (crop_pct 0.875); torchvision's evaluation (Resize(256), CenterCrop(224))",
     ),
     BuiltIn::new(
         "card-342-bilinear",
@@ -105,10 +119,26 @@ static ALL: [BuiltIn; 8] = [
          341 is inferred from that ratio",
     ),
     BuiltIn::new(
+        "keras-cv2-cubic-256",
+        224,
+        "decoder=opencv,resize=short:256,filter=opencv-cubic,crop=224,offset=floor,mean=103.939/116.779/123.68,std=1/1/1,scale=1,\
+         channels=bgr",
+        "OpenCV bicubic, short side 256, centre crop 224, BGR less ImageNet's mean",
+        "keras-applications#88 describes cv2 INTER_CUBIC with short side 256 for 224-pixel crops; the mean is that of \
+         keras.applications.resnet.preprocess_input",
+    ),
+    BuiltIn::new(
         "ppcls-320-bilinear",
         299,
         "decoder=opencv,resize=short-round:320,filter=opencv-linear,crop=299,offset=floor,mean=imagenet,std=imagenet",
         "OpenCV bilinear, short side 320, centre crop 299, ImageNet statistics",
         "PaddleClas' evaluation configuration of the Xception networks",
+    ),
+    BuiltIn::new(
+        "ppcls-256-bilinear",
+        224,
+        "decoder=opencv,resize=short-round:256,filter=opencv-linear,crop=224,offset=floor,mean=imagenet,std=imagenet",
+        "OpenCV bilinear, short side 256, centre crop 224, ImageNet statistics",
+        "PaddleClas' evaluation configuration of the ResNet networks",
     ),
 ];

@@ -17,7 +17,7 @@ pub use error::{RecipeError, RecipeKeyError};
 pub use files::RecipeFileError;
 pub use filter::Filter;
 
-use crate::resample::{Window, crop, padded, resize};
+use crate::resample::{Region, crop, padded, resize};
 use crate::{Decoded, Decoder, Normalisation, RgbImage};
 
 /// Preprocessing as one source does it: decode, resize, crop, normalise.
@@ -243,12 +243,12 @@ impl Recipe {
         // The part of the resized image that there is.
         let (left, columns) = self.offset.of(width, self.crop.width);
         let (top, rows) = self.offset.of(height, self.crop.height);
-        let window = Window { left, top, width: columns, height: rows };
+        let region = Region { left, top, width: columns, height: rows };
         let found = match self.resize {
             Some(Resize { filter, .. }) if (width, height) != (image.width, image.height) => {
-                resize(image, filter, width, height, window)
+                resize(image, filter, width, height, region)
             }
-            _ => crop(image, window),
+            _ => crop(image, region),
         };
         Ok(if fits { found } else { padded(&found, self.crop) })
     }
@@ -266,7 +266,7 @@ impl Recipe {
         }
         let at = |pixels: usize| (pixels - side).div_ceil(2);
         let (left, top) = (at(image.width), at(image.height));
-        Ok(crop(image, Window { left, top, width: side, height: side }))
+        Ok(crop(image, Region { left, top, width: side, height: side }))
     }
 
     /// The size, width and height, that an image is resized to.

@@ -1,6 +1,6 @@
 //! The resamplers of the two libraries that the sources use, reproduced bit for bit.
 //!
-//! Each computes only the [`Window`] of the resized image that a crop keeps; that is exact, because every output pixel
+//! Each computes only the [`Region`] of the resized image that a crop keeps; that is exact, because every output pixel
 //! depends on source pixels alone.
 
 pub(crate) mod opencv;
@@ -9,40 +9,40 @@ pub(crate) mod pil;
 use crate::RgbImage;
 use crate::recipe::{Filter, Size};
 
-/// The window of `image` resized to `width` x `height` by `filter`.
+/// The region of `image` resized to `width` x `height` by `filter`.
 pub(crate) fn resize(
     image: &RgbImage,
     filter: Filter,
     width: usize,
     height: usize,
-    window: Window,
+    region: Region,
 ) -> RgbImage {
-    let pil = |filter| pil::resize(image, filter, width, height, window);
+    let pil = |filter| pil::resize(image, filter, width, height, region);
     match filter {
-        Filter::PilNearest => pil::nearest(image, width, height, window),
-        Filter::PilBox => pil(pil::Filter::Box),
-        Filter::PilBilinear => pil(pil::Filter::Bilinear),
-        Filter::PilHamming => pil(pil::Filter::Hamming),
-        Filter::PilBicubic => pil(pil::Filter::Bicubic),
-        Filter::PilLanczos => pil(pil::Filter::Lanczos),
-        Filter::OpenCvNearest => opencv::nearest(image, width, height, window),
-        Filter::OpenCvLinear => opencv::linear(image, width, height, window),
-        Filter::OpenCvCubic => opencv::cubic(image, width, height, window),
-        Filter::OpenCvArea => opencv::area(image, width, height, window),
-        Filter::OpenCvLanczos4 => opencv::lanczos4(image, width, height, window),
+        Filter::PilNearest => pil::nearest(image, width, height, region),
+        Filter::PilBox => pil(pil::ConvolutionFilter::Box),
+        Filter::PilBilinear => pil(pil::ConvolutionFilter::Bilinear),
+        Filter::PilHamming => pil(pil::ConvolutionFilter::Hamming),
+        Filter::PilBicubic => pil(pil::ConvolutionFilter::Bicubic),
+        Filter::PilLanczos => pil(pil::ConvolutionFilter::Lanczos),
+        Filter::OpenCvNearest => opencv::nearest(image, width, height, region),
+        Filter::OpenCvLinear => opencv::linear(image, width, height, region),
+        Filter::OpenCvCubic => opencv::cubic(image, width, height, region),
+        Filter::OpenCvArea => opencv::area(image, width, height, region),
+        Filter::OpenCvLanczos4 => opencv::lanczos4(image, width, height, region),
     }
 }
 
 /// The part of a resized image that is wanted, in pixels of the resized image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct Region {
     pub(crate) left: usize,
     pub(crate) top: usize,
     pub(crate) width: usize,
     pub(crate) height: usize,
 }
 
-impl Window {
+impl Region {
     pub(crate) fn columns(self) -> std::ops::Range<usize> {
         self.left..self.left + self.width
     }
@@ -52,13 +52,13 @@ impl Window {
     }
 }
 
-/// Cuts the window out of an image that needs no resizing.
-pub(crate) fn crop(image: &RgbImage, window: Window) -> RgbImage {
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
-    for y in window.rows() {
-        pixels.extend_from_slice(&image.row(y)[window.left * 3..][..window.width * 3]);
+/// Cuts the region out of an image that needs no resizing.
+pub(crate) fn crop(image: &RgbImage, region: Region) -> RgbImage {
+    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    for y in region.rows() {
+        pixels.extend_from_slice(&image.row(y)[region.left * 3..][..region.width * 3]);
     }
-    RgbImage { width: window.width, height: window.height, pixels }
+    RgbImage { width: region.width, height: region.height, pixels }
 }
 
 /// `image` in the middle of `size`, with black around it where it is smaller: the odd pixel to the right and below.

@@ -97,9 +97,7 @@ impl<R: CountingRule> Rule<R> {
                 let erratum = claim.row.erratum(self.figure);
                 judge_count(it, rule, count, &words, tolerance, erratum)
             }
-            (Some(_), _) => not_comparable(format!(
-                "the card does not say by which rule it was counted (rule = \"unstated\"); measured is {words}"
-            )),
+            (Some(it), _) => by_no_rule(it, &words),
             (None, _) => nothing_documented(),
         };
         let source = rule.figure(count);
@@ -168,6 +166,21 @@ impl<R: CountingRule> Rule<R> {
 
 /// Decimals of a count in its printed unit, where its rule's source has no fewer.
 const COUNT_DECIMALS: u32 = 6;
+
+/// The verdict on a figure of which the card does not say by which rule it was counted; measured is by `words`.
+fn by_no_rule<R>(documented: &Counted<R>, words: &str) -> Judgement {
+    const UNSTATED: &str = "the card does not say by which rule it was counted (rule = \"unstated\")";
+    let (figure, Some(there)) = (&documented.figure, &documented.source_figure) else {
+        return not_comparable(format!("{UNSTATED}; measured is {words}"));
+    };
+    // Other zeros behind it are no other figure.
+    let decimals = figure.decimals().max(there.decimals());
+    if figure.in_units_of(decimals) == there.in_units_of(decimals) {
+        return not_comparable(format!("the source prints the same; {UNSTATED}; measured is {words}"));
+    }
+    let reason = format!("the source itself prints {}", there.as_str());
+    Judgement { verdict: Verdict::NotReproduced, reason }
+}
 
 /// Where there is nothing to hold a figure against.
 pub(super) fn nothing_documented() -> Judgement {

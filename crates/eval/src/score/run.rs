@@ -335,8 +335,6 @@ mod tests {
                 model: Some(definitions.catalog().select(id).unwrap()[0]),
                 definitions: &definitions,
                 cards: &[],
-                definitions: &definitions,
-                cards: &[],
                 tolerance: AccuracyTolerance::new(None),
                 out: &out,
                 fresh: true,

@@ -157,6 +157,7 @@ fn counted<R: CountingRule>(
         rule: Some(rule),
         input_size: claimed.input_size,
         decimals: None,
+        source_figure: None,
     })
 }
 

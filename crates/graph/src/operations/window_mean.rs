@@ -31,14 +31,15 @@ impl Definition for AveragePool {
         Ok(Shape::map(channels, size.ok_or_else(|| self.window.misfit([height, width]))?))
     }
 
-    /// Tools count adaptive pools; a fixed window is none, unless it covers the map.
+    /// Tools count adaptive pools otherwise than fixed windows; one that covers the map may be either, and is taken for adaptive.
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Result<Option<Cost>, Misfit> {
         let [_, height, width] = only(inputs)?.as_map()?;
         let whole = self.window.kernel == [height, width];
-        Ok(if whole {
-            Some(Cost::AveragePool { elements_in: inputs[0].elements()?, elements_out: output.elements()? })
+        let elements_out = output.elements()?;
+        Ok(Some(if whole {
+            Cost::AveragePool { elements_in: inputs[0].elements()?, elements_out }
         } else {
-            None
-        })
+            Cost::WindowedAverage { elements_out }
+        }))
     }
 }

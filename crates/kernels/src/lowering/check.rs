@@ -1,6 +1,6 @@
 //! What of a graph has no kernel, told from its structure before anything is planned.
 
-use graph::{Graph, Operation, Value, Window};
+use graph::{Graph, Operation, Padding, Value, Window};
 
 use super::Unsupported;
 
@@ -24,9 +24,11 @@ pub(super) fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
         let mut is_vector = node.inputs.first().is_some_and(|input| are_vectors[input.index()]);
         // Some operations are of maps, and one is of vectors.
         let takes = match node.operation {
-            Operation::Convolution(_) | Operation::MaxPool(_) | Operation::GlobalAveragePool(_) => {
-                Some(false)
-            }
+            Operation::Convolution(_)
+            | Operation::MaxPool(_)
+            | Operation::AveragePool(_)
+            | Operation::Pad(_)
+            | Operation::GlobalAveragePool(_) => Some(false),
             Operation::Linear(_) => Some(true),
             _ => None,
         };
@@ -65,6 +67,18 @@ pub(super) fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
                 check_window(pool.window)?;
                 if pool.ceil_mode {
                     return Err(Unsupported::CeilMode { at: at() });
+                }
+                width
+            }
+            // What has no kernel of it, the planner tells: it depends on what reads it.
+            Operation::Pad(_) => width,
+            Operation::AveragePool(pool) => {
+                check_window(pool.window)?;
+                if pool.ceil_mode {
+                    return Err(Unsupported::CeilMode { at: at() });
+                }
+                if pool.count_padding && pool.window.padding != Padding::Explicit([0; 4]) {
+                    return unsupported();
                 }
                 width
             }

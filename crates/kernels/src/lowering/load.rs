@@ -105,7 +105,8 @@ impl<'a, W: Weights> Loader<'a, W> {
                 let rows = Rows::Depthwise { weights: taps, before, after: between };
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
-            PlannedKind::MaxPool => (StepKind::MaxPool, None),
+            PlannedKind::MaxPool { of_zeros_too } => (StepKind::MaxPool { of_zeros_too }, None),
+            PlannedKind::AveragePool => (StepKind::AveragePool, None),
             PlannedKind::Average => (StepKind::Average(before), None),
             PlannedKind::Linear { linear } => {
                 let (weights, bias) = self.linear(linear)?;

@@ -6,11 +6,13 @@
 //!   laid out;
 //! * [`epilogue`]: what follows an operation and reads nothing else is done before its result is stored;
 //! * [`on_read`]: an activation that only convolutions read is applied where they read;
+//! * [`frame`]: zeros around a map are read by the max-pool after them as it pools;
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
 
 mod chain;
 mod check;
 mod epilogue;
+mod frame;
 mod head;
 mod load;
 mod on_read;
@@ -141,8 +143,10 @@ enum PlannedKind {
     Depthwise { convolution: Value },
     /// A depthwise convolution and the 1x1 convolution after it, with what is between them.
     Separable { depthwise: Value, between: Option<Activation>, pointwise: Value },
-    /// Max-pooling.
-    MaxPool,
+    /// Max-pooling; `of_zeros_too` where padding is zeros that take part.
+    MaxPool { of_zeros_too: bool },
+    /// The mean of each window.
+    AveragePool,
     /// The mean over all pixels: a map of one pixel.
     Average,
     /// A fully connected layer, which is a convolution of one pixel.

@@ -4,7 +4,7 @@ use graph::{Graph, Operation, Value, Window};
 
 use super::chain::Chain;
 use super::epilogue::{self, PlannedFinish};
-use super::{PlannedKind, PlannedStep, Source, Unsupported, on_read, separable};
+use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, on_read, separable};
 use crate::activation::OnRead;
 
 /// The steps so far.
@@ -36,6 +36,7 @@ impl<'a> Planner<'a> {
         if self.stored[value.index()].is_some()
             || separable::is_on_the_way(&self.chain, value)
             || on_read::is_applied_on_read(&self.chain, &self.stored, value)
+            || frame::is_the_pools(&self.chain, value)
         {
             return Ok(());
         }
@@ -65,7 +66,14 @@ impl<'a> Planner<'a> {
                 let kind = PlannedKind::Depthwise { convolution: value };
                 (kind, convolution.window, self.source(node.inputs[0]), None)
             }
-            Operation::MaxPool(pool) => (PlannedKind::MaxPool, pool.window, input(self), None),
+            Operation::MaxPool(pool) => match frame::before(&self.chain, value) {
+                Some((framed, window)) => {
+                    let source = Source { value: self.value(framed), on_read: OnRead::AsStored };
+                    (PlannedKind::MaxPool { of_zeros_too: true }, window, source, None)
+                }
+                None => (PlannedKind::MaxPool { of_zeros_too: false }, pool.window, input(self), None),
+            },
+            Operation::AveragePool(pool) => (PlannedKind::AveragePool, pool.window, input(self), None),
             Operation::BatchNorm(_) => {
                 (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(PlannedFinish::Affine(value)))
             }

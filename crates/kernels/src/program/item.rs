@@ -76,9 +76,17 @@ impl Kernel for Item<'_> {
                 let convolution = Depthwise { weights, before: *before };
                 rows::depthwise_map(simd, map, convolution, &epilogue, pixels, output);
             }
-            StepKind::MaxPool => {
+            StepKind::MaxPool { of_zeros_too } => {
                 let Part { map, epilogue, pixels, output, .. } = part;
-                pool::max_pool(simd, map, &epilogue, pixels, output);
+                if *of_zeros_too {
+                    pool::windows::<S, pool::MaxOfZerosToo>(simd, map, &epilogue, pixels, output);
+                } else {
+                    pool::windows::<S, pool::Max>(simd, map, &epilogue, pixels, output);
+                }
+            }
+            StepKind::AveragePool => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                pool::windows::<S, pool::Mean>(simd, map, &epilogue, pixels, output);
             }
             StepKind::Average(_) => unreachable!("a mean is cut into channels: see `Average`"),
             StepKind::Epilogue => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use graph::operations::Convolution;
+use graph::operations::{Convolution, Pad, PadWith};
 use graph::{Activation, Builder, Normalisation, Parameter, Role, Value, Window};
 use kernels::reference::{self, Map};
 use kernels::{Isa, Lowering, Program};
@@ -80,6 +80,17 @@ impl Twice {
 
     pub(crate) fn max_pool(&mut self, window: Window, (value, map): &Pair) -> Pair {
         (self.on.max_pool(window, *value), reference::max_pool(&window, map))
+    }
+
+    /// A frame of zeros and the max-pool of it.
+    pub(crate) fn max_pool_of_frame(&mut self, width: usize, window: Window, (value, map): &Pair) -> Pair {
+        let widths = vec![[0; 2], [width; 2], [width; 2]];
+        let framed = self.on.push(Pad { widths, with: PadWith::Constant(0.0) }, &[*value]);
+        self.max_pool(window, &(framed, reference::frame(width, map)))
+    }
+
+    pub(crate) fn average_pool(&mut self, window: Window, (value, map): &Pair) -> Pair {
+        (self.on.average_pool(window, *value), reference::average_pool(&window, map))
     }
 
     /// Two normalisations, of which the first is folded into a convolution before it, and the second is not.

@@ -311,6 +311,7 @@ mod tests {
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::{LinearConfig, PaddingConfig2d};
     use burn::tensor::{Device, Distribution, Tolerance};
+    use graph::operations::{Pad, PadWith};
 
     use super::*;
     use crate::DeviceName;
@@ -396,6 +397,35 @@ mod tests {
                 );
             }
         }
+    }
+
+    fn map(values: &[f32], [height, width]: [usize; 2]) -> Vec<Flow> {
+        let values = TensorData::new(values.to_vec(), [1, 1, height, width]);
+        vec![Flow::Map(Tensor::from_data(values, &device()))]
+    }
+
+    #[test]
+    fn a_mean_leaves_out_what_lies_beyond_the_map() {
+        let window = Window { kernel: [2; 2], stride: [2; 2], dilation: [1; 2], padding: Padding::Same };
+        let pool = AveragePool { window, ceil_mode: false, count_padding: false };
+        let values: Vec<f32> = (1..=9u8).map(f32::from).collect();
+        let means = average_pool(&pool)(map(&values, [3, 3])).into_map();
+        // torch.nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False) of the same.
+        assert_eq!(means.into_data().iter::<f32>().collect::<Vec<_>>(), [3.0, 4.5, 7.5, 9.0]);
+    }
+
+    #[test]
+    fn a_frame_of_zeros_takes_part_in_the_pool_after_it() {
+        let pad = Pad { widths: vec![[0, 0], [1, 2], [0, 1]], with: PadWith::Constant(0.0) };
+        let device = device();
+        let on = Place { device: &device, dtype: DType::F32, products: Products::AsModules };
+        let framed = axes::pad(&pad, &on)(map(&[-1.0, -2.0], [1, 2])).into_map();
+        assert_eq!(framed.dims(), [1, 1, 4, 3]);
+        let zeros_and = [0.0, 0.0, 0.0, -1.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(framed.clone().into_data().iter::<f32>().collect::<Vec<_>>(), zeros_and);
+        let pool = MaxPool { window: Window { kernel: [2; 2], ..Window::PIXEL }, ceil_mode: false };
+        let largest = max_pool(&pool)(vec![Flow::Map(framed)]).into_map();
+        assert_eq!(largest.into_data().iter::<f32>().collect::<Vec<_>>(), [0.0; 6]);
     }
 
     /// What they are summed in is not seen here, where Burn sums in f32 anyway (`tools/gpu.sh` shows it), but that they come

@@ -139,8 +139,9 @@ pub(super) fn plain(cell: &str) -> String {
     text += rest;
     let text = without_tags(&text);
     let text = text.replace("**", "").replace("__", "").replace('`', "");
-    let text = text.trim().trim_matches('*');
-    decoded(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = text.trim();
+    let emphasised = text.strip_prefix('*').and_then(|text| text.strip_suffix('*'));
+    decoded(emphasised.unwrap_or(text)).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `text` with a blank for every tag such as `<br>`.

@@ -74,7 +74,7 @@ pub(super) struct Frame {
 #[derive(Default)]
 pub(super) struct Scan {
     /// Component, table of DC codes, table of AC codes.
-    pub(super) parts: Vec<(usize, u8, u8)>,
+    pub(super) components: Vec<(usize, u8, u8)>,
     pub(super) first: u8,
     pub(super) last: u8,
     pub(super) high: u8,
@@ -246,22 +246,22 @@ impl<'a> Header<'a> {
         if !(1..=4).contains(&count) || rest.len() != 2 * count + 3 {
             return Err(corrupt("Bogus marker length"));
         }
-        let mut parts: Vec<(usize, u8, u8)> = Vec::with_capacity(count);
+        let mut components: Vec<(usize, u8, u8)> = Vec::with_capacity(count);
         for part in rest[..2 * count].chunks_exact(2) {
             let found = frame.components.iter().enumerate().position(|(index, component)| {
                 // The slot of this index must not be taken yet, whichever component took it.
-                component.id == part[0] && index >= parts.len()
+                component.id == part[0] && index >= components.len()
             });
             match found {
-                Some(index) if parts.iter().all(|taken| taken.0 != index) => {
-                    parts.push((index, part[1] >> 4, part[1] & 15));
+                Some(index) if components.iter().all(|taken| taken.0 != index) => {
+                    components.push((index, part[1] >> 4, part[1] & 15));
                 }
                 _ => return Err(corrupt(format!("Invalid component ID {} in SOS", part[0]))),
             }
         }
         self.scans += 1;
         let [first, last, bits] = [rest[2 * count], rest[2 * count + 1], rest[2 * count + 2]];
-        Ok(Scan { parts, first, last, high: bits >> 4, low: bits & 15 })
+        Ok(Scan { components, first, last, high: bits >> 4, low: bits & 15 })
     }
 
     /// Fills in the codes that the standard recommends, which frames of Motion JPEG leave out.
@@ -321,7 +321,7 @@ impl<'a> Header<'a> {
     /// `latch_quant_tables`: a component keeps the table that holds when its first scan begins.
     pub(super) fn latch(&mut self, scan: &Scan) -> Result<(), DecodeError> {
         let Some(frame) = &mut self.frame else { return Ok(()) };
-        for &(index, ..) in &scan.parts {
+        for &(index, ..) in &scan.components {
             let component = &mut frame.components[index];
             if component.quantisation.is_none() {
                 let table = self.quantisation.get(usize::from(component.table)).copied().flatten();

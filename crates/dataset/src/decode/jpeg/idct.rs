@@ -23,7 +23,7 @@ const F_2_053: i32 = 16819;
 const F_2_562: i32 = 20995;
 const F_3_072: i32 = 25172;
 
-type Rows = [[i16; 8]; 8];
+type BlockValues = [[i16; 8]; 8];
 
 /// The samples of a block, a row each.
 pub(super) type Samples = [[u8; 8]; 8];
@@ -38,7 +38,7 @@ pub(super) fn samples(
     coefficients: &[i16; BLOCK],
     quantisation: &[u16; BLOCK],
 ) -> (Samples, Option<Samples>) {
-    let mut rows: Rows = [[0; 8]; 8];
+    let mut rows: BlockValues = [[0; 8]; 8];
     let mut sum = 0;
     for (row, (c, q)) in rows.iter_mut().zip(coefficients.chunks_exact(8).zip(quantisation.chunks_exact(8))) {
         for (value, (&c, &q)) in row.iter_mut().zip(c.iter().zip(q)) {
@@ -56,7 +56,7 @@ pub(super) fn samples(
 }
 
 #[inline(always)]
-fn by_vector_code(coefficients: &[i16; BLOCK], rows: &Rows) -> Samples {
+fn by_vector_code(coefficients: &[i16; BLOCK], rows: &BlockValues) -> Samples {
     if coefficients[1..].iter().fold(0, |any, &c| any | c) == 0 {
         let mean = i32::from(rows[0][0] << PASS1_BITS) << CONST_BITS;
         return [[sample(descale::<{ CONST_BITS + PASS1_BITS + 3 }>(mean)); 8]; 8];
@@ -85,8 +85,8 @@ fn descale<const BITS: u32>(value: i32) -> i16 {
 
 /// Eight transforms beside each other, each down a column.
 #[inline(always)]
-fn pass<const BITS: u32>(input: &Rows) -> Rows {
-    let mut output: Rows = [[0; 8]; 8];
+fn pass<const BITS: u32>(input: &BlockValues) -> BlockValues {
+    let mut output: BlockValues = [[0; 8]; 8];
     for lane in 0..8 {
         let x = |row: usize| input[row][lane];
         let wide = |value: i16| i32::from(value);
@@ -121,11 +121,11 @@ fn pass<const BITS: u32>(input: &Rows) -> Rows {
 }
 
 #[inline(always)]
-fn transposed(rows: &Rows) -> Rows {
+fn transposed(rows: &BlockValues) -> BlockValues {
     /// A step interleaves rows that are four apart; three of them transpose.
     #[inline(always)]
-    fn step(rows: &Rows) -> Rows {
-        let mut out: Rows = [[0; 8]; 8];
+    fn step(rows: &BlockValues) -> BlockValues {
+        let mut out: BlockValues = [[0; 8]; 8];
         for i in 0..4 {
             for j in 0..4 {
                 out[2 * i][2 * j] = rows[i][j];

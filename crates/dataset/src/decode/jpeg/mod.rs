@@ -9,6 +9,7 @@ mod header;
 mod huffman;
 mod idct;
 mod pillow;
+mod plane;
 mod planes;
 mod scan;
 mod standard;
@@ -48,7 +49,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let orientation = header.app1.and_then(|data| data.get(6..)).map_or(1, exif::orientation);
 
     let one_scan =
-        header.frame.as_ref().is_some_and(|f| !f.progressive && f.components.len() == scan.parts.len());
+        header.frame.as_ref().is_some_and(|f| !f.progressive && f.components.len() == scan.components.len());
     loop {
         scan::read(&mut header, &scan, &mut stream)?;
         let data_end = stream.at - stream.ahead.min(stream.at);

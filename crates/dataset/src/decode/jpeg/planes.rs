@@ -5,39 +5,16 @@
 use pulp::{Arch, NullaryFnOnce};
 
 use super::header::{BLOCK, Component, Frame, Transform};
-use super::idct::{self, Samples};
+use super::idct;
+use super::plane::{Differing, Plane};
 use super::stream::corrupt;
 use super::ycbcr::{self, Conversion, Subsampling};
 use crate::decode::DecodeError;
-
-/// The samples of a component.
-#[derive(Clone)]
-pub(super) struct Plane {
-    /// Samples in a row that are part of the image.
-    pub(super) width: usize,
-    /// Rows that are part of the image.
-    pub(super) height: usize,
-    /// Samples from one row to the next: whole blocks.
-    stride: usize,
-    samples: Vec<u8>,
-}
-
-impl Plane {
-    /// A row, or the first or last one where `y` lies beyond it.
-    #[inline(always)]
-    pub(super) fn row(&self, y: isize) -> &[u8] {
-        let y = y.clamp(0, self.height as isize - 1).unsigned_abs();
-        &self.samples[y * self.stride..][..self.width]
-    }
-}
 
 struct Inverse<'c> {
     component: &'c Component,
     table: &'c [u16; BLOCK],
 }
-
-/// A block that libjpeg's C code computes differently: its first sample, and all of them.
-type Differing = (usize, Samples);
 
 impl NullaryFnOnce for Inverse<'_> {
     type Output = (Plane, Vec<Differing>);
@@ -63,18 +40,6 @@ impl NullaryFnOnce for Inverse<'_> {
             }
         }
         (Plane { width: component.width, height: component.height, stride, samples }, differing)
-    }
-}
-
-impl Plane {
-    /// With the blocks that the C code computes differently.
-    fn by_c_code(mut self, differing: &[Differing]) -> Self {
-        for (at, samples) in differing {
-            for (y, row) in samples.iter().enumerate() {
-                self.samples[at + y * self.stride..][..8].copy_from_slice(row);
-            }
-        }
-        self
     }
 }
 

@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// A component of a scan: where its blocks go and what codes them.
-struct Part<'t> {
+struct ScanComponent<'t> {
     component: usize,
     dc: Option<&'t Table>,
     ac: Option<&'t Table>,
@@ -38,7 +38,7 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
     header.latch(scan)?;
     let Header { frame: Some(frame), dc, ac, restart_interval, scans, .. } = header else { return Ok(()) };
     check_unit(frame, scan)?;
-    for &(index, ..) in &scan.parts {
+    for &(index, ..) in &scan.components {
         frame.components[index].allocate();
     }
     let kind = kind(frame, scan, *scans, stream)?;
@@ -50,31 +50,31 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
         Kind::DcRefine => (false, false),
         Kind::AcFirst | Kind::AcRefine => (false, true),
     };
-    let mut tables = Vec::with_capacity(scan.parts.len());
-    for &(_, dc_index, ac_index) in &scan.parts {
+    let mut tables = Vec::with_capacity(scan.components.len());
+    for &(_, dc_index, ac_index) in &scan.components {
         let make = |needed: bool, codes: &[Option<_>; 4], index: u8, is_dc| {
             let code = || codes.get(usize::from(index)).and_then(Option::as_ref);
             needed.then(|| Table::new(code(), index, is_dc)).transpose()
         };
         tables.push((make(needs_dc, dc, dc_index, true)?, make(needs_ac, ac, ac_index, false)?));
     }
-    let interleaved = scan.parts.len() > 1;
-    let parts = scan.parts.iter().zip(&tables).map(|(&(component, ..), (dc, ac))| {
+    let interleaved = scan.components.len() > 1;
+    let scanned_components = scan.components.iter().zip(&tables).map(|(&(component, ..), (dc, ac))| {
         let Component { across, down, .. } = frame.components[component];
         let (across, down) = if interleaved { (across, down) } else { (1, 1) };
-        Part { component, dc: dc.as_ref(), ac: ac.as_ref(), across, down, prediction: 0 }
+        ScanComponent { component, dc: dc.as_ref(), ac: ac.as_ref(), across, down, prediction: 0 }
     });
-    let mut parts: Vec<Part> = parts.collect();
-    let (units_across, units_down) = match parts[..] {
-        [Part { component, .. }] => {
+    let mut scanned_components: Vec<ScanComponent> = scanned_components.collect();
+    let (units_across, units_down) = match scanned_components[..] {
+        [ScanComponent { component, .. }] => {
             let Component { blocks_across, blocks_down, .. } = frame.components[component];
             (blocks_across, blocks_down)
         }
         _ => (frame.width.div_ceil(8 * frame.across), frame.height.div_ceil(8 * frame.down)),
     };
-    let blocks_in_unit: usize = parts.iter().map(|part| part.across * part.down).sum();
+    let blocks_in_unit: usize = scanned_components.iter().map(|scanned| scanned.across * scanned.down).sum();
 
-    let mut decoder = Decoder { bits: Bits::default(), end_of_band_run: 0, scan };
+    let mut decoder = ScanDecoder { bits: Bits::default(), end_of_band_run: 0, scan };
     let (mut to_go, mut restart_number) = (*restart_interval, 0);
     for unit_down in 0..units_down {
         for unit_across in 0..units_across {
@@ -84,7 +84,7 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
                     decoder.bits.left = 0;
                     stream.restart(restart_number)?;
                     restart_number = (restart_number + 1) & 7;
-                    parts.iter_mut().for_each(|part| part.prediction = 0);
+                    scanned_components.iter_mut().for_each(|scanned| scanned.prediction = 0);
                     decoder.end_of_band_run = 0;
                     to_go = *restart_interval;
                     // Otherwise the segment is empty, and its blocks stay as they are.
@@ -102,15 +102,15 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
                 && *restart_interval == 0
                 && stream.marker == 0
                 && stream.bytes.len() - stream.at >= FAST_BYTES_A_BLOCK * blocks_in_unit;
-            for part in &mut parts {
-                let component = &mut frame.components[part.component];
-                for down in 0..part.down {
-                    let row = (unit_down * part.down + down) * component.stride;
-                    for across in 0..part.across {
-                        let at = row + unit_across * part.across + across;
+            for scanned in &mut scanned_components {
+                let component = &mut frame.components[scanned.component];
+                for down in 0..scanned.down {
+                    let row = (unit_down * scanned.down + down) * component.stride;
+                    for across in 0..scanned.across {
+                        let at = row + unit_across * scanned.across + across;
                         let block = component.coefficients[at * BLOCK..].first_chunk_mut();
                         if let Some(block) = block {
-                            decoder.block(kind, part, block, stream)?;
+                            decoder.block(kind, scanned, block, stream)?;
                         }
                     }
                 }
@@ -133,7 +133,7 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
 fn check_unit(frame: &Frame, scan: &Scan) -> Result<(), DecodeError> {
     let blocks =
         |&(index, ..): &(usize, u8, u8)| frame.components[index].across * frame.components[index].down;
-    if scan.parts.len() > 1 && scan.parts.iter().map(blocks).sum::<usize>() > MAX_BLOCKS_IN_UNIT {
+    if scan.components.len() > 1 && scan.components.iter().map(blocks).sum::<usize>() > MAX_BLOCKS_IN_UNIT {
         return Err(corrupt("Sampling factors too large for interleaved scan"));
     }
     Ok(())
@@ -146,14 +146,14 @@ fn kind(frame: &mut Frame, scan: &Scan, scans: usize, stream: &mut Stream) -> Re
         if (first, last, high, low) != (0, 63, 0, 0) {
             stream.warnings.add(|| "Invalid SOS parameters for sequential JPEG".to_owned());
         }
-        for &(index, ..) in &scan.parts {
+        for &(index, ..) in &scan.components {
             frame.components[index].missing_bits = [0; BLOCK];
         }
         return Ok(Kind::Sequential);
     }
     let good_band = match first {
         0 => last == 0,
-        _ => first <= last && last < 64 && scan.parts.len() == 1,
+        _ => first <= last && last < 64 && scan.components.len() == 1,
     };
     if !good_band || (high != 0 && low + 1 != high) || low > 13 {
         return Err(corrupt(format!(
@@ -165,7 +165,7 @@ fn kind(frame: &mut Frame, scan: &Scan, scans: usize, stream: &mut Stream) -> Re
     if scans > MOST_SCANS {
         return Err(corrupt(format!("more than {MOST_SCANS} scans")));
     }
-    for &(index, ..) in &scan.parts {
+    for &(index, ..) in &scan.components {
         let missing = &mut frame.components[index].missing_bits;
         let mut warn = |coefficient: usize| {
             stream.warnings.add(|| {
@@ -191,27 +191,27 @@ fn kind(frame: &mut Frame, scan: &Scan, scans: usize, stream: &mut Stream) -> Re
     })
 }
 
-struct Decoder<'s> {
+struct ScanDecoder<'s> {
     bits: Bits,
     /// Blocks still to come in which the band has no new coefficients.
     end_of_band_run: u32,
     scan: &'s Scan,
 }
 
-impl Decoder<'_> {
+impl ScanDecoder<'_> {
     #[inline(always)]
     fn block(
         &mut self,
         kind: Kind,
-        part: &mut Part,
+        scanned: &mut ScanComponent,
         block: &mut [i16; BLOCK],
         stream: &mut Stream,
     ) -> Result<(), DecodeError> {
-        match (kind, part.dc, part.ac) {
+        match (kind, scanned.dc, scanned.ac) {
             (Kind::Sequential, Some(dc), Some(ac)) => {
-                self.sequential(&mut part.prediction, dc, ac, block, stream);
+                self.sequential(&mut scanned.prediction, dc, ac, block, stream);
             }
-            (Kind::DcFirst, Some(dc), _) => self.dc_first(&mut part.prediction, dc, block, stream)?,
+            (Kind::DcFirst, Some(dc), _) => self.dc_first(&mut scanned.prediction, dc, block, stream)?,
             (Kind::DcRefine, ..) => {
                 let bit = self.bits.take(stream, 1);
                 block[0] |= (bit << self.scan.low) as i16;

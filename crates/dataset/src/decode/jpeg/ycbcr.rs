@@ -5,7 +5,7 @@
 
 use pulp::NullaryFnOnce;
 
-use super::planes::Plane;
+use super::plane::Plane;
 
 /// How often a colour plane is smaller than the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

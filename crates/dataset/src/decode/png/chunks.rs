@@ -16,7 +16,7 @@ const LONGEST_SIDE: u32 = 1_000_000;
 
 /// What the samples of an image mean.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colour {
+pub(super) enum ColourType {
     /// Grey, maybe with alpha.
     Grey,
     /// RGB, maybe with alpha.
@@ -28,7 +28,7 @@ pub(super) enum Colour {
 /// What of the chunks matters for the pixels.
 pub(super) struct Chunks<'a> {
     pub(super) storage: Storage,
-    pub(super) colour: Colour,
+    pub(super) colour: ColourType,
     /// The content of the `IDAT` chunks.
     pub(super) pixels: Vec<u8>,
     /// Three bytes for each colour.
@@ -102,7 +102,7 @@ struct Order {
 }
 
 impl Order {
-    fn next(&mut self, name: &str, data: &[u8], colour: Colour) -> Result<(), DecodeError> {
+    fn next(&mut self, name: &str, data: &[u8], colour: ColourType) -> Result<(), DecodeError> {
         self.after_pixels |= self.pixels && name != "IDAT";
         if data.len() > LONGEST_CHUNK.max(if name == "IDAT" { self.longest_pixels } else { 0 }) {
             return Err(refused(name, "too long"));
@@ -120,7 +120,7 @@ impl Order {
                 if self.after_pixels {
                     return Err(refused(name, "the pixels are interrupted by another chunk"));
                 }
-                if colour == Colour::Palette && !self.palette {
+                if colour == ColourType::Palette && !self.palette {
                     return Err(refused(name, "comes before the palette"));
                 }
                 self.pixels = true;
@@ -148,11 +148,11 @@ impl Order {
         };
         let (width, height) = (u32::from_be_bytes([w3, w2, w1, w0]), u32::from_be_bytes([h3, h2, h1, h0]));
         let (channels, colour) = match (kind, depth) {
-            (0, 1 | 2 | 4 | 8 | 16) => (1, Colour::Grey),
-            (2, 8 | 16) => (3, Colour::Rgb),
-            (3, 1 | 2 | 4 | 8) => (1, Colour::Palette),
-            (4, 8 | 16) => (2, Colour::Grey),
-            (6, 8 | 16) => (4, Colour::Rgb),
+            (0, 1 | 2 | 4 | 8 | 16) => (1, ColourType::Grey),
+            (2, 8 | 16) => (3, ColourType::Rgb),
+            (3, 1 | 2 | 4 | 8) => (1, ColourType::Palette),
+            (4, 8 | 16) => (2, ColourType::Grey),
+            (6, 8 | 16) => (4, ColourType::Rgb),
             _ => return Err(refused("IHDR", "there is no such kind of image")),
         };
         if width == 0 || height == 0 || compression != 0 || filter != 0 || interlace > 1 {
@@ -173,13 +173,13 @@ impl Order {
     }
 
     /// What Pillow refuses of chunks that it could do without.
-    fn ancillary(&mut self, name: &str, data: &[u8], colour: Colour) -> Result<(), DecodeError> {
+    fn ancillary(&mut self, name: &str, data: &[u8], colour: ColourType) -> Result<(), DecodeError> {
         /// Pillow keeps no more text than this.
         const MOST_TEXT: usize = 64 << 20;
         let length = data.len();
         let keyword_end = data.iter().position(|&byte| byte == 0);
         let short = match name {
-            "tRNS" if self.opaque => length < if colour == Colour::Grey { 2 } else { 6 },
+            "tRNS" if self.opaque => length < if colour == ColourType::Grey { 2 } else { 6 },
             "gAMA" => length < 4,
             "cHRM" => !length.is_multiple_of(4),
             "sRGB" => length < 1,

@@ -31,16 +31,16 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let image = |pixels| Pixels::Rgb(RgbImage { width, height, pixels });
     let mut opencv = None;
     let (pixels, colour) = match chunks.colour {
-        chunks::Colour::Rgb if storage.channels == 3 => (samples, Colour::Rgb),
-        chunks::Colour::Rgb => {
+        chunks::ColourType::Rgb if storage.channels == 3 => (samples, Colour::Rgb),
+        chunks::ColourType::Rgb => {
             (samples.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(), Colour::Rgb)
         }
-        chunks::Colour::Grey => {
+        chunks::ColourType::Grey => {
             let white = (255 / ((1_u16 << storage.depth) - 1)) as u8;
             let grey = samples.iter().step_by(storage.channels);
             (grey.flat_map(|grey| [grey * white; 3]).collect(), Colour::Grey)
         }
-        chunks::Colour::Palette => {
+        chunks::ColourType::Palette => {
             let colours = chunks.palette.len() / 3;
             if samples.iter().any(|&index| usize::from(index) >= colours) {
                 opencv = Some(image(looked_up(&samples, chunks.palette, |_| 0)));

@@ -7,7 +7,7 @@ use parquet::basic::{Compression, Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use super::schema::Reason;
+use super::reason::Reason;
 use super::thrift::{BINARY, Damage, I32, I64, LIST, STRUCT, Thrift};
 
 /// Groups in groups of columns. An image feature's columns are two deep.

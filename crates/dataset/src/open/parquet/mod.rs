@@ -7,6 +7,7 @@
 mod bounds;
 mod deltas;
 mod read;
+mod reason;
 mod schema;
 mod shards;
 mod thrift;
@@ -16,23 +17,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::scan::{self, Arrangement, Found};
-use super::{DatasetError, Item};
+use super::{DatasetError, LabelledImage};
 use crate::guard::guarded_or;
 use crate::labels::CLASSES;
 use crate::names;
 
-pub(super) use read::{ReadError, Shards};
+pub(super) use read::{ParquetFiles, ReadError};
 pub(super) use shards::{InFolder, in_folder};
 
-use read::{Place, Shard, integers, texts};
-use schema::{Columns, Reason, class_names};
+use read::{ParquetFile, Place, integers, texts};
+use reason::Reason;
+use schema::{Columns, class_names};
 
 /// What was found, before labels are settled.
 pub(super) struct Opened {
-    pub(super) shards: Shards,
+    pub(super) shards: ParquetFiles,
     pub(super) found: Found,
     /// Labels by the column of that name, where there is one.
-    pub(super) labelled: Option<(String, Vec<Item>)>,
+    pub(super) labelled: Option<(String, Vec<LabelledImage>)>,
     /// What a person should know.
     pub(super) warnings: Vec<String>,
 }
@@ -61,7 +63,7 @@ pub(super) fn open(root: &Path, paths: &[PathBuf], with_labels: bool) -> Result<
     let rows = rows.into_iter().map(|row| (row.name, row.place)).collect();
     Ok(Opened {
         found: Found::new(root.to_owned(), names, Arrangement::Flat),
-        shards: Shards::new(shards, rows),
+        shards: ParquetFiles::new(shards, rows),
         labelled,
         warnings: shards::missing(paths).into_iter().collect(),
     })
@@ -81,7 +83,7 @@ struct Label {
     wnids: Option<Arc<Vec<Option<u16>>>>,
 }
 
-fn read_table(index: usize, path: &Path, with_labels: bool) -> Result<(Shard, Vec<Row>), Reason> {
+fn read_table(index: usize, path: &Path, with_labels: bool) -> Result<(ParquetFile, Vec<Row>), Reason> {
     let (file, metadata) = read::open(path)?;
     let mut columns = Columns::find(&metadata)?;
     columns.label = columns.label.filter(|_| with_labels);
@@ -108,7 +110,7 @@ fn read_table(index: usize, path: &Path, with_labels: bool) -> Result<(Shard, Ve
             rows.push(Row { place, name: name.unwrap_or_default(), label });
         }
     }
-    Ok((Shard::new(file, metadata, columns.images), rows))
+    Ok((ParquetFile::new(file, metadata, columns.images), rows))
 }
 
 /// Names as the files have them, less their folders, if they are there and tell the images apart; else the
@@ -133,7 +135,7 @@ fn name_rows(paths: &[PathBuf], rows: &mut [Row]) {
     }
 }
 
-fn labels_of(root: &Path, rows: &[Row]) -> Result<Vec<Item>, DatasetError> {
+fn labels_of(root: &Path, rows: &[Row]) -> Result<Vec<LabelledImage>, DatasetError> {
     let mut outside = Vec::new();
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
@@ -145,7 +147,7 @@ fn labels_of(root: &Path, rows: &[Row]) -> Result<Vec<Item>, DatasetError> {
             }
         });
         match label {
-            Some(label) => items.push(Item { name: row.name.clone(), label }),
+            Some(label) => items.push(LabelledImage { name: row.name.clone(), label }),
             None => outside.push(row),
         }
     }

@@ -18,27 +18,27 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::bounds::{self, Chunk};
 use super::deltas::BoundedPages;
-use super::schema::Reason;
+use super::reason::Reason;
 use crate::guard::guarded_or;
 use crate::open::reopen::{self, Reopened};
 
 /// The images of a data set's parquet files.
 #[derive(Debug)]
-pub(in crate::open) struct Shards {
-    shards: Vec<Shard>,
+pub(in crate::open) struct ParquetFiles {
+    shards: Vec<ParquetFile>,
     rows: HashMap<String, Place>,
     /// What was read last, the oldest first.
-    windows: Mutex<VecDeque<Window>>,
+    spans: Mutex<VecDeque<RowSpan>>,
 }
 
 /// Rows of a row group that are read at once.
-const WINDOW: usize = 32;
-/// Windows that are kept: threads that read in the order of the files are in two at most.
-const WINDOWS_KEPT: usize = 2;
+const SPAN_ROWS: usize = 32;
+/// Spans that are kept: threads that read in the order of the files are in two at most.
+const SPANS_KEPT: usize = 2;
 
 /// Images that lie one after another.
 #[derive(Debug)]
-struct Window {
+struct RowSpan {
     start: Place,
     images: Vec<Option<Bytes>>,
 }
@@ -52,7 +52,7 @@ pub(super) struct Place {
 }
 
 #[derive(Debug)]
-pub(super) struct Shard {
+pub(super) struct ParquetFile {
     file: Reopened,
     metadata: Arc<ParquetMetaData>,
     /// Index of the column with image files.
@@ -238,15 +238,15 @@ fn spread<T>(
         .collect()
 }
 
-impl Shard {
+impl ParquetFile {
     pub(super) fn new(file: Reopened, metadata: ParquetMetaData, images: usize) -> Self {
         Self { file, metadata: Arc::new(metadata), images }
     }
 }
 
-impl Shards {
-    pub(super) fn new(shards: Vec<Shard>, rows: HashMap<String, Place>) -> Self {
-        Self { shards, rows, windows: Mutex::default() }
+impl ParquetFiles {
+    pub(super) fn new(shards: Vec<ParquetFile>, rows: HashMap<String, Place>) -> Self {
+        Self { shards, rows, spans: Mutex::default() }
     }
 
     /// The whole content of an image file.
@@ -268,20 +268,20 @@ impl Shards {
 
     /// The image at `place`, from what was read last, or read with its neighbours.
     fn image(&self, place: Place) -> parquet::errors::Result<Option<Bytes>> {
-        let start = Place { row: place.row / WINDOW * WINDOW, ..place };
-        // The lock is held while a window is read, so that threads do not read the same one side by side.
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(window) = windows.iter().find(|window| window.start == start) {
-            return Ok(window.images.get(place.row - start.row).cloned().flatten());
+        let start = Place { row: place.row / SPAN_ROWS * SPAN_ROWS, ..place };
+        // The lock is held while a span is read, so that threads do not read the same one side by side.
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(span) = spans.iter().find(|span| span.start == start) {
+            return Ok(span.images.get(place.row - start.row).cloned().flatten());
         }
-        let Ok(images) = self.images(start, WINDOW) else {
+        let Ok(images) = self.images(start, SPAN_ROWS) else {
             // A damaged page must not take its neighbours' images along.
             return Ok(self.images(place, 1)?.pop().flatten());
         };
         let image = images.get(place.row - start.row).cloned().flatten();
-        windows.push_back(Window { start, images });
-        if windows.len() > WINDOWS_KEPT {
-            windows.pop_front();
+        spans.push_back(RowSpan { start, images });
+        if spans.len() > SPANS_KEPT {
+            spans.pop_front();
         }
         Ok(image)
     }

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Type};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use serde_json::Value;
 
 use super::read;
+use super::reason::Reason;
 use crate::guard::guarded;
 use crate::labels::{self, CLASSES};
 
@@ -19,21 +19,6 @@ use crate::labels::{self, CLASSES};
 const IMAGE_COLUMNS: [&str; 7] = ["image", "img", "jpg", "jpeg", "png", "bytes", "image_bytes"];
 /// Names of a column of labels.
 const LABEL_COLUMNS: [&str; 6] = ["label", "labels", "cls", "class", "fine_label", "target"];
-
-/// Why a file is not what is needed; what is appended to its path.
-pub(super) struct Reason(pub(super) String);
-
-impl Reason {
-    pub(super) fn damaged(words: &str) -> Self {
-        Self(format!("{words} (is it cut off, or damaged? get it again)"))
-    }
-}
-
-impl From<ParquetError> for Reason {
-    fn from(error: ParquetError) -> Self {
-        Self::damaged(error.to_string().trim_start_matches("Parquet error: "))
-    }
-}
 
 /// Whether the parquet file at `path` can be read and has no column of images.
 pub(super) fn is_without_images(path: &Path) -> bool {

@@ -10,25 +10,25 @@ use pulp::{Arch, NullaryFnOnce};
 
 use super::{linear, scale, whole_scale};
 use crate::RgbImage;
-use crate::resample::Window;
+use crate::resample::Region;
 
-/// The window of `image` resized to `width` x `height`.
-pub(crate) fn area(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+/// The region of `image` resized to `width` x `height`.
+pub(crate) fn area(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
     if scale(image.width, width) < 1.0 || scale(image.height, height) < 1.0 {
-        return linear::area_enlarging(image, width, height, window);
+        return linear::area_enlarging(image, width, height, region);
     }
     match (whole_scale(image.width, width), whole_scale(image.height, height)) {
-        (Some(2), Some(2)) => whole(image, [2, 2], window, |sum| ((sum + 2) >> 2) as u8),
+        (Some(2), Some(2)) => whole(image, [2, 2], region, |sum| ((sum + 2) >> 2) as u8),
         (Some(across), Some(down)) => {
             let factor = 1.0 / (across * down) as f32;
-            whole(image, [across, down], window, |sum| saturated(sum as f32 * factor))
+            whole(image, [across, down], region, |sum| saturated(sum as f32 * factor))
         }
         _ => {
-            let columns = cells(image.width, width, window.columns());
-            let rows = cells(image.height, height, window.rows());
-            let mut pixels = Vec::with_capacity(window.width * window.height * 3);
+            let columns = cells(image.width, width, region.columns());
+            let rows = cells(image.height, height, region.rows());
+            let mut pixels = Vec::with_capacity(region.width * region.height * 3);
             Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
-            RgbImage { width: window.width, height: window.height, pixels }
+            RgbImage { width: region.width, height: region.height, pixels }
         }
     }
 }
@@ -40,13 +40,13 @@ fn saturated(value: f32) -> u8 {
 }
 
 /// Blocks of `across` x `down` pixels to one, by the sum of their values.
-fn whole(image: &RgbImage, [across, down]: [usize; 2], window: Window, mean: impl Fn(u32) -> u8) -> RgbImage {
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
-    let mut sums = vec![[0_u32; 3]; window.width];
-    for y in window.rows() {
+fn whole(image: &RgbImage, [across, down]: [usize; 2], region: Region, mean: impl Fn(u32) -> u8) -> RgbImage {
+    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    let mut sums = vec![[0_u32; 3]; region.width];
+    for y in region.rows() {
         sums.fill([0; 3]);
         for y in y * down..(y + 1) * down {
-            let row = &image.row(y)[window.left * across * 3..];
+            let row = &image.row(y)[region.left * across * 3..];
             for (sum, block) in sums.iter_mut().zip(row.chunks_exact(across * 3)) {
                 for pixel in block.chunks_exact(3) {
                     for (sum, &value) in sum.iter_mut().zip(pixel) {
@@ -57,7 +57,7 @@ fn whole(image: &RgbImage, [across, down]: [usize; 2], window: Window, mean: imp
         }
         pixels.extend(sums.iter().flatten().map(|&sum| mean(sum)));
     }
-    RgbImage { width: window.width, height: window.height, pixels }
+    RgbImage { width: region.width, height: region.height, pixels }
 }
 
 /// What an output position covers: the first source position, and the share of it and those that follow.
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn half_the_size_is_the_mean_of_four() {
         let image = RgbImage { width: 2, height: 2, pixels: vec![0, 1, 2, 0, 1, 2, 1, 1, 2, 1, 2, 2] };
-        let all = Window { left: 0, top: 0, width: 1, height: 1 };
+        let all = Region { left: 0, top: 0, width: 1, height: 1 };
         assert_eq!(area(&image, 1, 1, all).pixels, [1, 1, 2]);
     }
 

@@ -26,7 +26,7 @@ use pulp::NullaryFnOnce;
 
 use super::cubic_small;
 use crate::RgbImage;
-use crate::resample::Window;
+use crate::resample::Region;
 
 /// IPP takes images of at least this many pixels a side.
 const MIN_SIDE: usize = 4;
@@ -75,41 +75,42 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// The window of `image` resized to `width` x `height`.
-pub(crate) fn cubic(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+/// The region of `image` resized to `width` x `height`.
+pub(crate) fn cubic(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
     if image.width.min(image.height) < MIN_SIDE {
-        return cubic_small::cubic(image, width, height, window);
+        return cubic_small::cubic(image, width, height, region);
     }
-    let mut columns = taps(image.width, width, window.columns());
+    let mut columns = taps(image.width, width, region.columns());
     for tap in columns.iter_mut().filter(|tap| tap.edge) {
         // The order of the sums there, so that one formula serves all columns.
         tap.positions = [0, 2, 3, 1].map(|at| tap.positions[at]);
         tap.weights = [0, 2, 3, 1].map(|at| tap.weights[at]);
     }
-    let rows = taps(image.height, height, window.rows());
-    let plan = Plan { columns: &columns, rows: &rows, tails: Tails::new(image.width, width, window) };
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
-    resize_by(image, &plan, &mut pixels);
-    RgbImage { width: window.width, height: window.height, pixels }
+    let rows = taps(image.height, height, region.rows());
+    let cubic_taps =
+        CubicTaps { columns: &columns, rows: &rows, tails: Tails::new(image.width, width, region) };
+    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    resize_by(image, &cubic_taps, &mut pixels);
+    RgbImage { width: region.width, height: region.height, pixels }
 }
 
 /// Chooses the code by processor: V3 is AVX2 and FMA.
-fn resize_by(image: &RgbImage, plan: &Plan<'_>, pixels: &mut Vec<u8>) {
+fn resize_by(image: &RgbImage, cubic_taps: &CubicTaps<'_>, pixels: &mut Vec<u8>) {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
-        return simd.vectorize(Passes::<true> { image, plan, pixels });
+        return simd.vectorize(Passes::<true> { image, cubic_taps, pixels });
     }
-    Passes::<{ cfg!(target_arch = "aarch64") }> { image, plan, pixels }.call();
+    Passes::<{ cfg!(target_arch = "aarch64") }> { image, cubic_taps, pixels }.call();
 }
 
 /// What both passes do.
-struct Plan<'a> {
+struct CubicTaps<'a> {
     columns: &'a [Tap],
     rows: &'a [Tap],
     tails: Tails,
 }
 
-/// What fills no vector of four, in the window.
+/// What fills no vector of four, in the region.
 struct Tails {
     /// Columns, in the horizontal pass: the last ones between those next to the edges.
     columns: Range<usize>,
@@ -118,7 +119,7 @@ struct Tails {
 }
 
 impl Tails {
-    fn new(input: usize, output: usize, window: Window) -> Self {
+    fn new(input: usize, output: usize, region: Region) -> Self {
         // Where a pixel's centre is that of a source pixel, IPP's rounding tells on which side it is.
         let place = |position: usize| (position as f64 + 0.5).mul_add(input as f64 / output as f64, -0.5);
         let is_between = |&position: &usize| {
@@ -135,11 +136,11 @@ impl Tails {
         };
         let first = (0..output).find(is_between).unwrap_or(0);
         let count = (first..output).take_while(is_between).count();
-        let in_window = |column: usize| column.clamp(window.left, window.left + window.width) - window.left;
+        let in_region = |column: usize| column.clamp(region.left, region.left + region.width) - region.left;
         let end = first + count;
         Self {
-            columns: in_window(end - count % 4)..in_window(end),
-            bytes: (output * 3 / 4 * 4).saturating_sub(window.left * 3).min(window.width * 3),
+            columns: in_region(end - count % 4)..in_region(end),
+            bytes: (output * 3 / 4 * 4).saturating_sub(region.left * 3).min(region.width * 3),
         }
     }
 }
@@ -147,7 +148,7 @@ impl Tails {
 /// Both passes.
 struct Passes<'a, const FMA: bool> {
     image: &'a RgbImage,
-    plan: &'a Plan<'a>,
+    cubic_taps: &'a CubicTaps<'a>,
     pixels: &'a mut Vec<u8>,
 }
 
@@ -156,7 +157,7 @@ impl<const FMA: bool> NullaryFnOnce for Passes<'_, FMA> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { image, plan: &Plan { columns, rows, ref tails }, pixels } = self;
+        let Self { image, cubic_taps: &CubicTaps { columns, rows, ref tails }, pixels } = self;
         // Every source row that is needed, horizontally resized, by source row.
         let first = rows.first().map_or(0, |tap| tap.positions[0]);
         let end = rows.last().map_or(0, |tap| tap.positions[3] + 1);
@@ -267,12 +268,13 @@ mod tests {
         for (w, h, width, height) in [(41, 29, 61, 23), (4, 5, 9, 4), (50, 37, 45, 34), (90, 60, 7, 5)] {
             let pixels = (0..w * h * 3).map(|i| (i * i * 31 % 251) as u8).collect();
             let image = RgbImage { width: w, height: h, pixels };
-            let window = Window { left: 0, top: 0, width, height };
+            let region = Region { left: 0, top: 0, width, height };
             let (columns, rows) = (taps(w, width, 0..width), taps(h, height, 0..height));
-            let plan = Plan { columns: &columns, rows: &rows, tails: Tails::new(w, width, window) };
+            let cubic_taps =
+                CubicTaps { columns: &columns, rows: &rows, tails: Tails::new(w, width, region) };
             let [mut fast, mut plain] = [Vec::new(), Vec::new()];
-            resize_by(&image, &plan, &mut fast);
-            Passes::<false> { image: &image, plan: &plan, pixels: &mut plain }.call();
+            resize_by(&image, &cubic_taps, &mut fast);
+            Passes::<false> { image: &image, cubic_taps: &cubic_taps, pixels: &mut plain }.call();
             assert_eq!(fast, plain);
         }
     }
@@ -282,10 +284,10 @@ mod tests {
         let (w, h) = (41, 29);
         let pixels = (0..w * h * 3).map(|i| (i * i * 31 % 251) as u8).collect();
         let image = RgbImage { width: w, height: h, pixels };
-        let whole = cubic(&image, 61, 23, Window { left: 0, top: 0, width: 61, height: 23 });
+        let whole = cubic(&image, 61, 23, Region { left: 0, top: 0, width: 61, height: 23 });
         for (left, width) in [(11, 30), (40, 21), (58, 2), (0, 60)] {
-            let window = Window { left, top: 3, width, height: 17 };
-            assert_eq!(cubic(&image, 61, 23, window), crop(&whole, window));
+            let region = Region { left, top: 3, width, height: 17 };
+            assert_eq!(cubic(&image, 61, 23, region), crop(&whole, region));
         }
     }
 }

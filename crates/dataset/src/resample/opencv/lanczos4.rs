@@ -8,7 +8,7 @@ use pulp::{Arch, NullaryFnOnce};
 
 use super::{COEFFICIENT_BITS, fixed, scale};
 use crate::RgbImage;
-use crate::resample::Window;
+use crate::resample::Region;
 
 const TAPS: usize = 8;
 
@@ -65,13 +65,13 @@ fn weights(fraction: f32) -> [f32; TAPS] {
     weights.map(|weight| weight * inverse)
 }
 
-/// The window of `image` resized to `width` x `height`.
-pub(crate) fn lanczos4(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    let columns = taps(image.width, width, window.columns());
-    let rows = taps(image.height, height, window.rows());
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
+/// The region of `image` resized to `width` x `height`.
+pub(crate) fn lanczos4(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+    let columns = taps(image.width, width, region.columns());
+    let rows = taps(image.height, height, region.rows());
+    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
     Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
-    RgbImage { width: window.width, height: window.height, pixels }
+    RgbImage { width: region.width, height: region.height, pixels }
 }
 
 /// Both passes, compiled for each instruction set.

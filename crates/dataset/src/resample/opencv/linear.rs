@@ -10,7 +10,7 @@ use pulp::{Arch, NullaryFnOnce};
 
 use super::{fixed, scale, whole_scale};
 use crate::RgbImage;
-use crate::resample::Window;
+use crate::resample::Region;
 
 /// A source position and the fixed-point weights of it and the next one.
 #[derive(Clone, Copy)]
@@ -66,26 +66,26 @@ fn taps(rule: Rule, input: usize, output: usize, wanted: Range<usize>, clamp: bo
         .collect()
 }
 
-/// The window of `image` resized to `width` x `height`.
-pub(crate) fn linear(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+/// The region of `image` resized to `width` x `height`.
+pub(crate) fn linear(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
     // Exactly half in both directions: OpenCV switches to `INTER_AREA`.
     if whole_scale(image.width, width) == Some(2) && whole_scale(image.height, height) == Some(2) {
-        return super::area(image, width, height, window);
+        return super::area(image, width, height, region);
     }
-    by(Rule::Centres, image, width, height, window)
+    by(Rule::Centres, image, width, height, region)
 }
 
-/// The window of `image` resized to `width` x `height` by `INTER_AREA`, where a side does not shrink.
-pub(super) fn area_enlarging(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    by(Rule::Edges, image, width, height, window)
+/// The region of `image` resized to `width` x `height` by `INTER_AREA`, where a side does not shrink.
+pub(super) fn area_enlarging(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+    by(Rule::Edges, image, width, height, region)
 }
 
-fn by(rule: Rule, image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    let columns = taps(rule, image.width, width, window.columns(), true);
-    let rows = taps(rule, image.height, height, window.rows(), false);
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
+fn by(rule: Rule, image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+    let columns = taps(rule, image.width, width, region.columns(), true);
+    let rows = taps(rule, image.height, height, region.rows(), false);
+    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
     Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
-    RgbImage { width: window.width, height: window.height, pixels }
+    RgbImage { width: region.width, height: region.height, pixels }
 }
 
 /// Both passes, compiled for each instruction set.
@@ -154,17 +154,17 @@ mod tests {
     fn a_window_is_a_part_of_the_whole() {
         for (width, height) in [(61, 23), (20, 60), (41, 29), (82, 58)] {
             let image = noise(41, 29);
-            let all = Window { left: 0, top: 0, width, height };
-            let window = Window { left: 3, top: 5, width: width - 7, height: height - 6 };
+            let all = Region { left: 0, top: 0, width, height };
+            let region = Region { left: 3, top: 5, width: width - 7, height: height - 6 };
             let whole = linear(&image, width, height, all);
-            assert_eq!(linear(&image, width, height, window), crop(&whole, window));
+            assert_eq!(linear(&image, width, height, region), crop(&whole, region));
         }
     }
 
     #[test]
     fn flat_stays_flat() {
         let image = RgbImage { width: 40, height: 30, pixels: vec![255; 3600] };
-        let all = Window { left: 0, top: 0, width: 64, height: 48 };
+        let all = Region { left: 0, top: 0, width: 64, height: 48 };
         assert!(linear(&image, 64, 48, all).pixels.iter().all(|&p| p == 255));
     }
 }

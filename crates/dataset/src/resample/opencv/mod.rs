@@ -12,7 +12,7 @@ pub(crate) use cubic::cubic;
 pub(crate) use lanczos4::lanczos4;
 pub(crate) use linear::linear;
 
-use super::{Window, pick};
+use super::{Region, pick};
 use crate::RgbImage;
 
 /// Fraction bits of a coefficient (`INTER_RESIZE_COEF_BITS`).
@@ -35,13 +35,13 @@ fn whole_scale(input: usize, output: usize) -> Option<usize> {
     ((scale - whole).abs() < f64::EPSILON).then_some(whole as usize)
 }
 
-/// The window of `image` resized to `width` x `height` by `INTER_NEAREST`, which takes the pixel that an output pixel's
+/// The region of `image` resized to `width` x `height` by `INTER_NEAREST`, which takes the pixel that an output pixel's
 /// upper left corner lies in.
-pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
+pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
     let positions = |input: usize, output: usize, wanted: std::ops::Range<usize>| -> Vec<usize> {
         let scale = scale(input, output);
         wanted.map(|position| ((position as f64 * scale).floor() as usize).min(input - 1)).collect()
     };
-    let columns = positions(image.width, width, window.columns());
-    pick(image, &columns, &positions(image.height, height, window.rows()))
+    let columns = positions(image.width, width, region.columns());
+    pick(image, &columns, &positions(image.height, height, region.rows()))
 }

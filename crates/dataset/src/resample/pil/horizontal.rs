@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Rows;
+use super::PaddedRows;
 use super::taps::{HALF, Taps, clip8};
 use crate::RgbImage;
 
@@ -10,8 +10,8 @@ use crate::RgbImage;
 pub(super) const GROUP: usize = 4;
 
 /// The rows `rows` of `image`, resized to the columns that `taps` describes.
-pub(super) fn resize_rows(image: &RgbImage, taps: &Taps, rows: Range<usize>) -> Rows {
-    let mut out = Rows::new(taps.len() * 3, rows.clone());
+pub(super) fn resize_rows(image: &RgbImage, taps: &Taps, rows: Range<usize>) -> PaddedRows {
+    let mut out = PaddedRows::new(taps.len() * 3, rows.clone());
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         avx2::resize_rows(simd, image, taps, rows, &mut out);
@@ -21,7 +21,7 @@ pub(super) fn resize_rows(image: &RgbImage, taps: &Taps, rows: Range<usize>) -> 
     out
 }
 
-fn resize_rows_plain(image: &RgbImage, taps: &Taps, rows: Range<usize>, out: &mut Rows) {
+fn resize_rows_plain(image: &RgbImage, taps: &Taps, rows: Range<usize>, out: &mut PaddedRows) {
     for y in rows {
         let row = image.row(y);
         for ((start, coefficients), out) in taps.iter().zip(out.row_mut(y).chunks_exact_mut(3)) {
@@ -49,7 +49,7 @@ mod avx2 {
     use pulp::cast;
     use pulp::x86::V3;
 
-    use super::super::Rows;
+    use super::super::PaddedRows;
     use super::super::taps::{HALF, PRECISION, Taps};
     use super::GROUP;
     use crate::RgbImage;
@@ -69,7 +69,13 @@ mod avx2 {
         ]
     };
 
-    pub(super) fn resize_rows(simd: V3, image: &RgbImage, taps: &Taps, rows: Range<usize>, out: &mut Rows) {
+    pub(super) fn resize_rows(
+        simd: V3,
+        image: &RgbImage,
+        taps: &Taps,
+        rows: Range<usize>,
+        out: &mut PaddedRows,
+    ) {
         // Loads of four taps cost two pairs, loads of five cost three.
         let (by_four, by_five) = (taps.longest().div_ceil(4), taps.longest().div_ceil(5));
         if by_four * 2 <= by_five * 3 {
@@ -125,7 +131,7 @@ mod avx2 {
         image: &'a RgbImage,
         weights: &'a Weights<N>,
         rows: Range<usize>,
-        out: &'a mut Rows,
+        out: &'a mut PaddedRows,
     }
 
     impl<const N: usize> NullaryFnOnce for Pass<'_, N> {
@@ -206,7 +212,7 @@ mod avx2 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::taps::Filter;
+    use super::super::taps::ConvolutionFilter;
     use super::super::tests::noise;
     use super::*;
 
@@ -218,7 +224,7 @@ mod tests {
     /// lot (many taps), row counts that are no multiple of those taken at a time.
     #[test]
     fn equals_the_plain_loops() {
-        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
+        for filter in [ConvolutionFilter::Bilinear, ConvolutionFilter::Bicubic, ConvolutionFilter::Lanczos] {
             for (input, output) in SIZES {
                 for height in [1, 3, 4, 9] {
                     let image = noise(input, height);
@@ -226,7 +232,7 @@ mod tests {
                         [(0..output, 0..height), (output / 3..output.div_ceil(2), height / 2..height)]
                     {
                         let taps = Taps::new(filter, input, output, wanted.clone());
-                        let mut plain = Rows::new(wanted.len() * 3, rows.clone());
+                        let mut plain = PaddedRows::new(wanted.len() * 3, rows.clone());
                         resize_rows_plain(&image, &taps, rows.clone(), &mut plain);
                         let fast = resize_rows(&image, &taps, rows.clone());
                         for y in rows {

@@ -12,47 +12,47 @@ mod vertical;
 
 use std::ops::Range;
 
-pub(crate) use taps::Filter;
+pub(crate) use taps::ConvolutionFilter;
 use taps::Taps;
 
-use super::{Window, pick};
+use super::{Region, pick};
 use crate::RgbImage;
 
-/// The window of `image` resized to `width` x `height`.
+/// The region of `image` resized to `width` x `height`.
 pub(crate) fn resize(
     image: &RgbImage,
-    filter: Filter,
+    filter: ConvolutionFilter,
     width: usize,
     height: usize,
-    window: Window,
+    region: Region,
 ) -> RgbImage {
     // Like Pillow: a pass is left out where the length does not change.
-    let horizontal = (width != image.width).then(|| Taps::new(filter, image.width, width, window.columns()));
-    let vertical = (height != image.height).then(|| Taps::new(filter, image.height, height, window.rows()));
-    let rows = vertical.as_ref().map_or(window.rows(), Taps::source);
+    let horizontal = (width != image.width).then(|| Taps::new(filter, image.width, width, region.columns()));
+    let vertical = (height != image.height).then(|| Taps::new(filter, image.height, height, region.rows()));
+    let rows = vertical.as_ref().map_or(region.rows(), Taps::source);
     let narrowed = match &horizontal {
         Some(taps) => horizontal::resize_rows(image, taps, rows),
-        None => Rows::copy_of(image, window.columns(), rows),
+        None => PaddedRows::copy_of(image, region.columns(), rows),
     };
-    let mut pixels = Vec::with_capacity(window.width * window.height * 3);
+    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
     match &vertical {
         Some(taps) => vertical::resize_columns(&narrowed, taps, &mut pixels),
-        None => window.rows().for_each(|y| pixels.extend_from_slice(narrowed.row(y))),
+        None => region.rows().for_each(|y| pixels.extend_from_slice(narrowed.row(y))),
     }
-    RgbImage { width: window.width, height: window.height, pixels }
+    RgbImage { width: region.width, height: region.height, pixels }
 }
 
 /// Some rows of an image between the two passes, numbered as in the image. Each is padded, so that
 /// whole vectors can be read at its end and a byte too many written, and there are some rows too many,
 /// so that a whole group of rows can be written at the end.
-struct Rows {
+struct PaddedRows {
     first: usize,
     width_bytes: usize,
     stride: usize,
     bytes: Vec<u8>,
 }
 
-impl Rows {
+impl PaddedRows {
     fn new(width_bytes: usize, rows: Range<usize>) -> Self {
         let stride = (width_bytes + 1).next_multiple_of(vertical::BLOCK);
         let bytes = vec![0; stride * rows.len().next_multiple_of(horizontal::GROUP)];
@@ -96,10 +96,10 @@ impl Rows {
     }
 }
 
-/// The window of `image` resized to `width` x `height` by Pillow's `NEAREST`.
-pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, window: Window) -> RgbImage {
-    let columns = nearest_positions(image.width, width, window.columns());
-    pick(image, &columns, &nearest_positions(image.height, height, window.rows()))
+/// The region of `image` resized to `width` x `height` by Pillow's `NEAREST`.
+pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+    let columns = nearest_positions(image.width, width, region.columns());
+    pick(image, &columns, &nearest_positions(image.height, height, region.rows()))
 }
 
 fn nearest_positions(input: usize, output: usize, wanted: Range<usize>) -> Vec<usize> {
@@ -133,10 +133,13 @@ mod tests {
     fn a_window_is_a_part_of_the_whole() {
         let image = noise(41, 29);
         for (width, height) in [(61, 23), (41, 23), (61, 29), (34, 70)] {
-            let whole_window = Window { left: 0, top: 0, width, height };
-            let whole = resize(&image, Filter::Bicubic, width, height, whole_window);
-            let window = Window { left: 11, top: 3, width: 22, height: 17 };
-            assert_eq!(resize(&image, Filter::Bicubic, width, height, window), crop(&whole, window));
+            let whole_region = Region { left: 0, top: 0, width, height };
+            let whole = resize(&image, ConvolutionFilter::Bicubic, width, height, whole_region);
+            let region = Region { left: 11, top: 3, width: 22, height: 17 };
+            assert_eq!(
+                resize(&image, ConvolutionFilter::Bicubic, width, height, region),
+                crop(&whole, region)
+            );
         }
     }
 

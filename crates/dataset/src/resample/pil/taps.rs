@@ -18,7 +18,7 @@ pub(super) fn clip8(sum: i32) -> u8 {
 
 /// A convolution filter of Pillow's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Filter {
+pub(crate) enum ConvolutionFilter {
     Box,
     Bilinear,
     Hamming,
@@ -26,7 +26,7 @@ pub(crate) enum Filter {
     Lanczos,
 }
 
-impl Filter {
+impl ConvolutionFilter {
     /// Half the filter's width, in pixels of the coarser grid.
     fn support(self) -> f64 {
         match self {
@@ -81,7 +81,7 @@ pub(super) struct Taps {
 }
 
 impl Taps {
-    pub(super) fn new(filter: Filter, input: usize, output: usize, wanted: Range<usize>) -> Self {
+    pub(super) fn new(filter: ConvolutionFilter, input: usize, output: usize, wanted: Range<usize>) -> Self {
         let scale = input as f64 / output as f64;
         let filter_scale = scale.max(1.0);
         let support = filter.support() * filter_scale;
@@ -149,7 +149,13 @@ mod tests {
 
     #[test]
     fn coefficients_add_up_to_one() {
-        for filter in [Filter::Box, Filter::Bilinear, Filter::Hamming, Filter::Bicubic, Filter::Lanczos] {
+        for filter in [
+            ConvolutionFilter::Box,
+            ConvolutionFilter::Bilinear,
+            ConvolutionFilter::Hamming,
+            ConvolutionFilter::Bicubic,
+            ConvolutionFilter::Lanczos,
+        ] {
             for (input, output) in [(500, 444), (375, 333), (60, 333), (7, 5), (1, 9), (4000, 3)] {
                 let taps = Taps::new(filter, input, output, 0..output);
                 for (start, coefficients) in taps.iter() {

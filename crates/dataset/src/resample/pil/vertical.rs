@@ -2,19 +2,19 @@
 
 use pulp::{Arch, NullaryFnOnce};
 
-use super::Rows;
+use super::PaddedRows;
 use super::taps::{HALF, Taps, clip8};
 
 /// Bytes of a row that are summed at a time, in registers.
 pub(super) const BLOCK: usize = 64;
 
 /// `source` resized to the rows that `taps` describes, appended to `out` without padding.
-pub(super) fn resize_columns(source: &Rows, taps: &Taps, out: &mut Vec<u8>) {
+pub(super) fn resize_columns(source: &PaddedRows, taps: &Taps, out: &mut Vec<u8>) {
     Arch::new().dispatch(Pass { source, taps, out });
 }
 
 struct Pass<'a> {
-    source: &'a Rows,
+    source: &'a PaddedRows,
     taps: &'a Taps,
     out: &'a mut Vec<u8>,
 }
@@ -45,7 +45,7 @@ const ANY: usize = 0;
 
 /// Appends the sum of `rows` of `source`, of which there are `N`, or [`ANY`].
 #[inline(always)]
-fn resize_row<const N: usize>(rows: &[u8], source: &Rows, coefficients: &[i32], out: &mut Vec<u8>) {
+fn resize_row<const N: usize>(rows: &[u8], source: &PaddedRows, coefficients: &[i32], out: &mut Vec<u8>) {
     let (whole, rest) = (source.width() / BLOCK * BLOCK, source.width() % BLOCK);
     for at in (0..whole).step_by(BLOCK) {
         out.extend_from_slice(&block::<N>(&rows[at..], source.stride(), coefficients));
@@ -100,12 +100,12 @@ fn first_block(row: &[u8]) -> &[u8; BLOCK] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::taps::Filter;
+    use super::super::taps::ConvolutionFilter;
     use super::super::tests::noise;
     use super::*;
 
     /// One output byte at a time.
-    fn plain(source: &Rows, taps: &Taps) -> Vec<u8> {
+    fn plain(source: &PaddedRows, taps: &Taps) -> Vec<u8> {
         let mut out = Vec::new();
         for (start, coefficients) in taps.iter() {
             for x in 0..source.width() {
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn equals_the_plain_loops() {
-        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
+        for filter in [ConvolutionFilter::Bilinear, ConvolutionFilter::Bicubic, ConvolutionFilter::Lanczos] {
             for (input, output) in SIZES {
                 for width in [1, 5, 21, 22, 43] {
                     for wanted in [0..output, output / 3..output.div_ceil(2)] {
                         let taps = Taps::new(filter, input, output, wanted.clone());
-                        let rows = Rows::copy_of(&noise(width, input), 0..width, taps.source());
+                        let rows = PaddedRows::copy_of(&noise(width, input), 0..width, taps.source());
                         let mut fast = Vec::new();
                         resize_columns(&rows, &taps, &mut fast);
                         assert_eq!(fast.len(), width * 3 * wanted.len());
