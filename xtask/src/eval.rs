@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::value_parser;
 use dataset::labels::LabelSet;
 use eval::plan::{RecipeArg, Request};
@@ -139,6 +139,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+    let catalogs = args.catalog.clone();
+    evaluation(args).map_err(|error| match error.downcast_ref::<EvalError>() {
+        Some(EvalError::WeightsCorrupt { id, .. }) => {
+            let arguments = catalogs.as_arguments([id.clone()]);
+            anyhow!(
+                "{error}; `cargo xtask weights fetch{arguments}` gets it again, after \
+                 `cargo xtask weights forget{arguments}` where it was recorded when it was first seen"
+            )
+        }
+        _ => error,
+    })
+}
+
+fn evaluation(args: Args) -> anyhow::Result<u8> {
     let catalog = args.catalog.load()?;
     let data = args.data.or_else(data_from_environment);
     if data.is_none() && args.labels.is_some() {

@@ -7,6 +7,7 @@ mod conclusion;
 mod dataset;
 mod eval;
 mod merge;
+mod no_memory;
 mod options;
 mod output;
 mod parity;
@@ -23,9 +24,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 /// The system's allocator spends a third of an evaluation in page faults: feature maps of tens of
-/// megabytes come and go with every layer.
+/// megabytes come and go with every layer. Where there is no memory, the process ends with a sentence.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: kernels::LastWord<mimalloc::MiMalloc> =
+    kernels::LastWord::new(mimalloc::MiMalloc, no_memory::end);
 
 /// Measures image classifiers on the ILSVRC2012 validation set and says, figure by figure, whether a
 /// documented accuracy table holds.

@@ -39,9 +39,7 @@ impl Select {
 
     /// The arguments that make this selection again, for a shell, with a space before each.
     pub(crate) fn as_arguments(&self) -> String {
-        let catalogs = self.catalog.catalog.iter().map(|path| format!("--catalog={}", path.display()));
-        let arguments: Vec<String> = catalogs.chain(self.patterns()).collect();
-        if arguments.is_empty() { String::new() } else { format!(" {}", shell_command(&arguments)) }
+        self.catalog.as_arguments(self.patterns())
     }
 
     /// The patterns; none means the table.
@@ -51,7 +49,7 @@ impl Select {
 }
 
 /// Where models are documented.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct CatalogArgs {
     /// Entries of your own, added to the built-in ones (same keys as datasets/catalog.toml)
     #[arg(long, value_name = "FILE")]
@@ -66,6 +64,13 @@ impl CatalogArgs {
             catalog.add_file(path)?;
         }
         Ok(catalog)
+    }
+
+    /// The arguments that name these catalogs, and then `patterns`, for a shell, with a space before each.
+    pub(crate) fn as_arguments(&self, patterns: impl IntoIterator<Item = String>) -> String {
+        let catalogs = self.catalog.iter().map(|path| format!("--catalog={}", path.display()));
+        let arguments: Vec<String> = catalogs.chain(patterns).collect();
+        if arguments.is_empty() { String::new() } else { format!(" {}", shell_command(&arguments)) }
     }
 }
 

@@ -7,19 +7,20 @@ use toml::{Table, Value};
 use crate::tidy::Tree;
 
 /// What of this workspace each crate may use, in the tests too: `xtask -> eval -> models -> kernels -> graph`, and
-/// `dataset` under all but `kernels` and `graph`.
-const MAY_USE: [(&str, &[&str]); 10] = [
+/// `dataset` under all but `kernels` and `graph`, `memory` under all.
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("benches", &["dataset", "graph", "kernels", "models"]),
-    ("dataset", &[]),
-    ("eval", &["dataset", "models"]),
+    ("dataset", &["memory"]),
+    ("eval", &["dataset", "memory", "models"]),
     ("fuzz", &["dataset", "eval", "models"]),
     ("graph", &[]),
-    ("kernels", &["graph"]),
+    ("kernels", &["graph", "memory"]),
     ("launch", &[]),
+    ("memory", &[]),
     // Itself, with a feature that only its tests need.
-    ("models", &["dataset", "graph", "kernels", "models", "workspace-hack"]),
+    ("models", &["dataset", "graph", "kernels", "memory", "models", "workspace-hack"]),
     ("workspace-hack", &[]),
-    ("xtask", &["dataset", "eval", "models"]),
+    ("xtask", &["dataset", "eval", "kernels", "models"]),
 ];
 
 const ROOT: &str = "Cargo.toml";

@@ -20,7 +20,7 @@ mod torchscript;
 
 pub use checkpoint::Checkpoint;
 pub use error::{Prefixed, ShapeMismatch, WeightsError};
-pub use fit::{FittedCheckpoint, can_have};
+pub use fit::FittedCheckpoint;
 pub use framework::Framework;
 pub use graph::Role;
 pub use module_tensors::ModuleTensor;
