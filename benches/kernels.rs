@@ -37,7 +37,14 @@ fn depthwise() -> WeightedConvolution {
     let window = Window { kernel: [3; 2], padding: Padding::Explicit([1; 4]), ..Window::PIXEL };
     let kernel = Parameter::new("depthwise", Role::Conv { fan_in: 9 }, [CHANNELS, 1, 3, 3]);
     WeightedConvolution {
-        convolution: Convolution { window, groups: CHANNELS, kernel, bias: None, norm: None },
+        convolution: Convolution {
+            window,
+            groups: CHANNELS,
+            kernel,
+            bias: None,
+            is_subclass: false,
+            norm: None,
+        },
         kernel: values(CHANNELS * 9, 0.4),
         bias: None,
     }
@@ -48,7 +55,14 @@ fn pointwise(from: usize) -> WeightedConvolution {
         Parameter::new(format!("pointwise{from}"), Role::Conv { fan_in: from }, [CHANNELS, from, 1, 1]);
     let bias = Some(Parameter::new("bias", Role::ConvBias, [CHANNELS]));
     WeightedConvolution {
-        convolution: Convolution { window: Window::PIXEL, groups: 1, kernel, bias, norm: None },
+        convolution: Convolution {
+            window: Window::PIXEL,
+            groups: 1,
+            kernel,
+            bias,
+            is_subclass: false,
+            norm: None,
+        },
         kernel: values(from * CHANNELS, 0.05),
         bias: Some(values(CHANNELS, 0.1)),
     }

@@ -33,10 +33,11 @@ fn is_ours(root: &Path) -> bool {
     top.is_some_and(|top| Path::new(&top).canonicalize().ok() == root.canonicalize().ok())
 }
 
-/// What git prints; none where it fails. A checkout may be another user's: nothing of it is run.
+/// What git prints; none where it fails. A checkout may be another user's, which git alone would not ask: whoever builds it runs its
+/// code anyway.
 fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
-    command.args(["-c", "safe.directory=*", "-c", "core.fsmonitor=", "-C"]).arg(root).args(arguments);
+    command.args(["-c", "safe.directory=*", "-C"]).arg(root).args(arguments);
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

@@ -46,7 +46,7 @@ impl Builder {
         x: Value,
     ) -> Value {
         assert_eq!(kernel.shape.len(), 4, "{}: a kernel has four axes", kernel.key);
-        self.push(Convolution { window, groups, kernel, bias, norm: None }, &[x])
+        self.push(Convolution { window, groups, kernel, bias, is_subclass: false, norm: None }, &[x])
     }
 
     /// A batch normalisation by the running statistics.

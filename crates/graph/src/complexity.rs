@@ -41,6 +41,8 @@ pub enum Cost {
         macs: u64,
         /// Kernel weights and biases.
         parameters: u64,
+        /// Whether it is of a class of the source's own.
+        is_subclass: bool,
     },
     /// A batch normalisation.
     BatchNorm {
@@ -252,7 +254,7 @@ impl fmt::Display for FlopsRule {
 
 /// `thop` counts by the class of a module, and passes over the classes that it does not know.
 fn known_to_thop(cost: &&Cost) -> bool {
-    !matches!(cost, Cost::BatchNorm { with_activation: true, .. })
+    !matches!(cost, Cost::BatchNorm { with_activation: true, .. } | Cost::Conv { is_subclass: true, .. })
 }
 
 fn macs_with_norms_and_pool<'a>(costs: impl Iterator<Item = &'a Cost>, per_normalised_element: u64) -> u64 {

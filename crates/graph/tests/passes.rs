@@ -120,7 +120,7 @@ fn folded_weights_are_the_convolutions_times_the_factor() {
 fn costs_are_those_before_folding() {
     let costs = network(false).costs(&Shape::map(1, [5, 6])).unwrap();
     let expected = [
-        Cost::Conv { macs: 2 * 3 * 4 * 9, parameters: 18 + 2 },
+        Cost::Conv { macs: 2 * 3 * 4 * 9, parameters: 18 + 2, is_subclass: false },
         Cost::BatchNorm { elements: 2 * 3 * 4, channels: 2, with_activation: false },
         Cost::AveragePool { elements_in: 2 * 3 * 4, elements_out: 2 },
         Cost::Linear { macs: 6, parameters: 6 },
@@ -235,8 +235,14 @@ fn a_graph_is_described_a_line_an_operation() {
     assert_eq!(lines[1], "1: convolution of 0, conv.weight [2, 1, 3, 3], conv.bias [2]");
     assert_eq!(lines[3..5], ["3: ReLU of 2 = stem", "4: sum of 3 and 1"]);
     assert_eq!(lines.last(), Some(&"logits: 7"));
-    let convolution =
-        Convolution { window: THREE, groups: 2, kernel: kernel("k", 1, 3), bias: None, norm: None };
+    let convolution = Convolution {
+        window: THREE,
+        groups: 2,
+        kernel: kernel("k", 1, 3),
+        bias: None,
+        is_subclass: false,
+        norm: None,
+    };
     assert_eq!(convolution.channels(), [2, 2]);
 }
 

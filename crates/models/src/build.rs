@@ -7,7 +7,7 @@ use burn::module::{Module, ParamId};
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{BatchNorm, Linear};
-use graph::operations::{BatchNorm as Norm, MaxPool, Pad, PadWith};
+use graph::operations::{BatchNorm as Norm, Convolution, MaxPool, Pad, PadWith};
 use graph::{Activation, Builder, Graph, Normalisation, Parameter, Role, Value, Window};
 
 use crate::network::Architecture;
@@ -78,10 +78,20 @@ impl Walk<'_> {
 
     /// 2-D convolution, grouped and dilated as the module says.
     pub(crate) fn conv(&mut self, conv: &Conv2d, x: Value) -> Value {
+        self.convolve(conv, false, x)
+    }
+
+    /// [`Walk::conv`] where the source has a class of its own, which some tools that count do not know.
+    pub(crate) fn conv_subclass(&mut self, conv: &Conv2d, x: Value) -> Value {
+        self.convolve(conv, true, x)
+    }
+
+    fn convolve(&mut self, conv: &Conv2d, is_subclass: bool, x: Value) -> Value {
         let [_, inputs, height, width]: [usize; 4] = conv.weight.lazy_shape().dims();
         let role = Role::Conv { fan_in: inputs * height * width };
         let (kernel, bias) = self.weight_and_bias(conv, [role, Role::ConvBias]);
-        self.on.convolution(window::of_conv(conv), conv.groups, kernel, bias, x)
+        let (window, groups) = (window::of_conv(conv), conv.groups);
+        self.on.push(Convolution { window, groups, kernel, bias, is_subclass, norm: None }, &[x])
     }
 
     /// Batch normalisation by the running statistics.

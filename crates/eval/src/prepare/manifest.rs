@@ -1,6 +1,5 @@
 //! The manifest of prepared inputs: what they are, and of which bytes each was made.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use dataset::{Recipe, regular};
@@ -112,9 +111,17 @@ impl Manifest {
         Ok((path, manifest))
     }
 
-    /// The images by their names.
-    pub fn by_name(&self) -> HashMap<&str, &PreparedImage> {
-        self.images.iter().map(|image| (image.image.as_str(), image)).collect()
+    /// The file's text.
+    ///
+    /// # Errors
+    /// [`EvalError::RunFile`] when it cannot be put into words, for the file at `path`.
+    pub(super) fn text(&self, path: &Path) -> Result<String, EvalError> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| EvalError::RunFile {
+            action: "write",
+            path: path.to_owned(),
+            source: error.into(),
+        })?;
+        Ok(text + "\n")
     }
 
     /// Whether both prepare the same images in the same way, whoever did it and when.

@@ -77,14 +77,7 @@ pub fn prepare(
             done();
         }
     }
-    let text = serde_json::to_string_pretty(&manifest).map_err(|error| EvalError::RunFile {
-        action: "write",
-        path: out.join(MANIFEST),
-        source: error.into(),
-    })?;
-    let mut files = Whole::default();
-    files.add(&out.join(MANIFEST), format!("{text}\n").as_bytes())?;
-    files.commit()?;
+    put(&out.join(MANIFEST), &manifest)?;
     Ok(Some(manifest))
 }
 
@@ -127,9 +120,13 @@ fn open(out: &Path, manifest: &Manifest) -> Result<(), EvalError> {
             "it has no {BEGUN}, so nobody can tell whose inputs these are; choose an empty folder"
         )));
     }
-    let text = serde_json::to_string(manifest).unwrap_or_default();
+    put(&note, manifest)
+}
+
+/// Writes `manifest` to `path`, whole or not at all.
+fn put(path: &Path, manifest: &Manifest) -> Result<(), EvalError> {
     let mut files = Whole::default();
-    files.add(&note, text.as_bytes())?;
+    files.add(path, manifest.text(path)?.as_bytes())?;
     files.commit()
 }
 

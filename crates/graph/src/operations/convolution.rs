@@ -17,6 +17,8 @@ pub struct Convolution {
     pub kernel: Parameter,
     /// `[channels out]`.
     pub bias: Option<Parameter>,
+    /// Whether it is of a class of the source's own, such as timm's `Conv2dSame`, which tools that count by class do not know.
+    pub is_subclass: bool,
     /// A normalisation that came after it and was folded in: it is applied to kernel and bias when they are read.
     pub norm: Option<Box<Normalisation>>,
 }
@@ -82,6 +84,7 @@ impl Definition for Convolution {
         Ok(Some(Cost::Conv {
             macs: output.elements()?.saturating_mul(kernel),
             parameters: (self.kernel.len() as u64).saturating_add(biases),
+            is_subclass: self.is_subclass,
         }))
     }
 

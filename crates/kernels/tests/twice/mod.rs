@@ -56,6 +56,7 @@ impl Twice {
             groups,
             kernel: self.parameter(Role::Conv { fan_in: inputs }, &shape, &kernel),
             bias: bias.as_ref().map(|bias| self.parameter(Role::ConvBias, &[to], bias)),
+            is_subclass: false,
             norm: None,
         };
         let result = reference::convolution(&convolution, &kernel, bias.as_deref(), map);

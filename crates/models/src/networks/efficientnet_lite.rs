@@ -57,6 +57,25 @@ pub(super) enum Names {
     Timm,
 }
 
+impl Names {
+    /// A convolution, of the class that the source has: thop knows none but PyTorch's own. The package's all pad themselves; timm's do
+    /// where padding is not the same on all sides, which for these windows is where the stride is 2.
+    fn conv(self, on: &mut Walk<'_>, conv: &Conv2d, x: Value) -> Value {
+        match self {
+            Self::Timm if conv.stride == [1, 1] => on.conv(conv, x),
+            _ => on.conv_subclass(conv, x),
+        }
+    }
+
+    /// A normalisation: PyTorch's in the package, in timm a `BatchNormAct2d`.
+    fn norm(self, on: &mut Walk<'_>, norm: &BatchNorm, x: Value) -> Value {
+        match self {
+            Self::Package => on.norm(norm, x),
+            Self::Timm => on.norm_act(norm, x),
+        }
+    }
+}
+
 /// The family's data: how a variant scales EfficientNet-B0, in per cent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EfficientNetLiteConfig {
@@ -163,13 +182,13 @@ struct EfficientNetLite {
 
 impl Architecture for EfficientNetLite {
     fn walk(&self, on: &mut Walk<'_>, images: Value) -> Value {
-        let x = on.conv(&self.conv_stem, images);
-        let x = on.norm(&self.bn1, x);
+        let x = self.names.conv(on, &self.conv_stem, images);
+        let x = self.names.norm(on, &self.bn1, x);
         let mut x = on.relu6(x);
         let mut number = 0;
         for (stage, blocks) in self.blocks.iter().enumerate() {
             for (index, block) in blocks.iter().enumerate() {
-                x = block.walk(on, x);
+                x = block.walk(on, self.names, x);
                 match self.names {
                     Names::Timm => on.stage(&format!("blocks.{stage}.{index}"), x),
                     Names::Package => on.stage(&format!("_blocks.{number}"), x),
@@ -177,8 +196,8 @@ impl Architecture for EfficientNetLite {
                 number += 1;
             }
         }
-        let x = on.conv(&self.conv_head, x);
-        let x = on.norm(&self.bn2, x);
+        let x = self.names.conv(on, &self.conv_head, x);
+        let x = self.names.norm(on, &self.bn2, x);
         let x = on.relu6(x);
         let x = on.global_average_pool(x);
         on.linear(&self.classifier, x)
@@ -257,18 +276,53 @@ impl Block {
         }
     }
 
-    fn walk(&self, on: &mut Walk<'_>, input: Value) -> Value {
+    fn walk(&self, on: &mut Walk<'_>, names: Names, input: Value) -> Value {
         let mut x = input;
         if let (Some(conv), Some(norm)) = (&self.expansion, &self.expansion_norm) {
-            x = on.conv(conv, x);
-            x = on.norm(norm, x);
+            x = names.conv(on, conv, x);
+            x = names.norm(on, norm, x);
             x = on.relu6(x);
         }
-        x = on.conv(&self.depthwise, x);
-        x = on.norm(&self.depthwise_norm, x);
+        x = names.conv(on, &self.depthwise, x);
+        x = names.norm(on, &self.depthwise_norm, x);
         x = on.relu6(x);
-        x = on.conv(&self.projection, x);
-        x = on.norm(&self.projection_norm, x);
+        x = names.conv(on, &self.projection, x);
+        x = names.norm(on, &self.projection_norm, x);
         if self.has_sum { on.add(x, input) } else { x }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use graph::complexity::{FlopsRule, ParamsRule};
+
+    use super::*;
+
+    /// What thop 0.1.1 and PyTorch count of `tf_efficientnet_lite0` of timm 0.6.5 and of the package's `efficientnet-lite0` at 224
+    /// pixels. thop passes over the classes that it does not know: timm's padded convolutions and normalisations, and all of the
+    /// package's convolutions.
+    #[test]
+    fn counts_are_those_of_thop() {
+        for (config, thop_macs, thop_params) in
+            [(TF_LITE0, 367_635_072, 4_585_704), (LITE0, 28_294_784, 1_323_016)]
+        {
+            let costs = config.network().costs(224).unwrap();
+            assert_eq!(FlopsRule::ThopMacs.count(&costs), thop_macs, "{config:?}");
+            assert_eq!(ParamsRule::Thop.count(&costs), thop_params, "{config:?}");
+            assert_eq!(ParamsRule::Trainable.count(&costs), 4_652_008, "{config:?}");
+        }
+    }
+
+    #[test]
+    fn tensors_are_called_as_the_checkpoints_call_them() {
+        for (config, first, last, block) in [
+            (TF_LITE4, "conv_stem.weight", "classifier.bias", "blocks.1.0.conv_pwl.weight"),
+            (LITE4, "_conv_stem.weight", "_fc.bias", "_blocks.1._project_conv.weight"),
+        ] {
+            let network = config.network();
+            let names: Vec<&str> = network.tensors().map(|tensor| tensor.name.as_str()).collect();
+            assert_eq!((names[0], names.last().copied()), (first, Some(last)));
+            assert!(names.contains(&block), "{names:?}");
+        }
     }
 }
