@@ -1,5 +1,8 @@
 //! `complexity`: FLOPs and parameters beside the documented ones, a line a figure, or by every counting rule.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use cards::FigureName;
 use clap::builder::PossibleValuesParser;
 use eval::judge::counts::counts;
@@ -9,6 +12,7 @@ use eval::report::Style;
 use eval::verdict::Verdict;
 use eval::{Claim, EvalError};
 use models::complexity::{FlopsRule, ParamsRule};
+use models::onnx::OnnxFile;
 use models::{Model, Network};
 
 use crate::options::Select;
@@ -23,6 +27,11 @@ use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 pub(crate) struct Args {
     #[command(flatten)]
     select: Select,
+
+    /// An ONNX file with the 1000 classes of ILSVRC2012, or a folder of them; may be repeated. Counted at the size that the file
+    /// takes, where it takes one only
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["positional", "all", "model", "card"])]
+    onnx: Vec<PathBuf>,
 
     /// Side of the square input in pixels [default: the documented one; with --rule and --all-rules 224, too, and the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(32..=8192))]
@@ -42,6 +51,9 @@ fn rule_names() -> Vec<&'static str> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
+    if !args.onnx.is_empty() {
+        return of_onnx(args);
+    }
     let selected = args.select.load()?;
     let selection = selected.models()?;
     let by_rules = args.all_rules || args.rule.is_some();
@@ -82,6 +94,39 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     output::print(&text)?;
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
+
+/// What an ONNX file's graph is counted as by every rule, or by the one that was asked for. Nothing is documented of it.
+fn of_onnx(args: &Args) -> anyhow::Result<u8> {
+    let mut table = Style::Terminal.table(&["model", "rule", "input", "count", "meaning"]);
+    let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
+    for path in eval::onnx::files(&args.onnx)? {
+        let id = Model::onnx_id(&path).map_err(anyhow::Error::msg)?;
+        let file = Arc::new(OnnxFile::open(&path)?);
+        let declared = file.image()?.size;
+        let side = args.input_size.map_or(DEFAULT_SIDE, usize::from);
+        let size = declared.map(|declared| declared.unwrap_or(side));
+        let asked = args.input_size.map(|side| [usize::from(side); 2]);
+        let network = file.network(asked.unwrap_or(size))?;
+        let costs = network.costs()?;
+        let input = format!("{}x{}", network.size()[1], network.size()[0]);
+        let flops =
+            FlopsRule::ALL.map(|rule| (rule.name(), Some(&input), rule.count(&costs), rule.meaning()));
+        let params = ParamsRule::ALL.map(|rule| (rule.name(), None, rule.count(&costs), rule.meaning()));
+        for (rule, input, count, meaning) in flops.into_iter().chain(params).filter(|row| wanted(row.0)) {
+            let input = input.map_or("-", String::as_str);
+            table.add_row([&id, rule, input, &count.to_string(), meaning]);
+        }
+    }
+    output::print(&format!("{table}\n{ONNX_CAVEAT}\n"))?;
+    Ok(EXIT_HOLDS)
+}
+
+/// The side of an image where neither the file nor --input-size says one, in pixels.
+const DEFAULT_SIDE: usize = 224;
+
+/// Rules count modules, which a file has no longer.
+const ONNX_CAVEAT: &str = "Counted of the file's operations. Exporters fold normalisations into convolutions: rules that count them \
+(thop, fvcore, paddle.flops), and parameters, are then below what the source's modules give.";
 
 /// A model whose operations and parameters are counted, and what is claimed of them.
 struct Counted<'a> {

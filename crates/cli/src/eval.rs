@@ -33,20 +33,25 @@ use crate::{EXIT_HOLDS, EXIT_INTERRUPTED, output};
 /// A run that was interrupted, or killed, goes on where it stopped when the same command is given
 /// again.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("select").required(true))]
+#[command(group = clap::ArgGroup::new("select").required(true).multiple(true))]
 pub(crate) struct Args {
     /// All models of the documented table (the card xception), and of --catalog; others are named, such as timm/resnet18
-    #[arg(long, group = "select")]
+    #[arg(long, group = "select", conflicts_with_all = ["model", "card", "onnx"])]
     all: bool,
 
     /// A model by id or glob, such as timm/xception or 'timm/*'; may be repeated
-    #[arg(long, value_name = "ID_OR_GLOB", group = "select")]
+    #[arg(long, value_name = "ID_OR_GLOB", group = "select", conflicts_with = "card")]
     model: Vec<String>,
 
     /// The models that a card has rows of, judged by it: its name (`card list`) or its file (docs/cards.md); may be repeated.
     /// Rows of models that are not here are named as not measured
     #[arg(long, value_name = "NAME_OR_FILE", group = "select")]
     card: Vec<String>,
+
+    /// An ONNX file with the 1000 classes of ILSVRC2012, or a folder of them; may be repeated. Its id is onnx/<stem>, its recipe
+    /// --recipe, else that in <stem>.toml beside it (docs/onnx.md)
+    #[arg(long, value_name = "PATH", group = "select", conflicts_with = "card")]
+    onnx: Vec<PathBuf>,
 
     /// ILSVRC2012 validation images: a flat folder, a folder a class (WNID or class index), Kaggle's
     /// tree, ILSVRC2012_img_val.tar or Hugging Face's parquet files (read in place), or a list file
@@ -156,6 +161,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             definitions: &definitions,
             cards: &cards,
             patterns: &args.model,
+            onnx: &args.onnx,
             recipe: match args.recipe.as_str() {
                 "source" => RecipeArg::Source,
                 "card" => RecipeArg::Card,

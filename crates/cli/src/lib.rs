@@ -7,6 +7,7 @@ mod complexity;
 mod conclusion;
 mod dataset;
 mod eval;
+mod inspect;
 mod merge;
 mod options;
 mod output;
@@ -53,6 +54,7 @@ pub enum Verb {
     Parity(parity::Args),
     Prepare(prepare::Args),
     Complexity(complexity::Args),
+    Inspect(inspect::Args),
     Card(card::Args),
     Compare(compare::Args),
     Dataset(dataset::Args),
@@ -72,6 +74,7 @@ impl Verb {
             Self::Parity(args) => parity::run(&args),
             Self::Prepare(args) => prepare::run(&args),
             Self::Complexity(args) => complexity::run(&args),
+            Self::Inspect(args) => inspect::run(&args),
             Self::Score(args) => score::run(&args),
             Self::Dataset(args) => dataset::run(&args),
             Self::Card(args) => card::run(&args),

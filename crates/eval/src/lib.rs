@@ -2,6 +2,7 @@
 //!
 //! * [`Definitions`]: models, recipes and cards, built in and a user's own;
 //! * [`plan`]: what was asked for, resolved and checked before anything is loaded;
+//! * [`onnx`]: models that are ONNX files;
 //! * [`weights`]: which file each model's weights come from;
 //! * [`run_dir`]: the run directory, its identity and its lock, and what is done there;
 //! * [`run`]: the run itself, resumable image by image, decoding ahead of the device in bounded memory;
@@ -20,6 +21,7 @@ pub mod explain;
 pub mod judge;
 pub mod logs;
 pub mod metrics;
+pub mod onnx;
 pub mod parity;
 pub mod plan;
 pub mod prepare;

@@ -2,16 +2,18 @@
 //! costs little more than the hashes of its files. What is wrong with the command or the files shows here, except for tensors
 //! that are not the network's, which show when it is loaded ([`crate::run::networks`]).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataset::labels::{self, LabelSet};
 use dataset::{Dataset, Recipe};
+use models::onnx::OnnxNetwork;
 use models::{DeviceName, Dtype, Model, Placement};
 
 use crate::EvalError;
 use crate::definitions::Definitions;
-use crate::judge::counts::{CountRecord, counts, sizes};
+use crate::judge::counts::{CountRecord, counts, counts_of, sizes};
+use crate::onnx::{self, OnnxModel};
 use crate::provenance::{Environment, Invocation};
 use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
 use crate::shard::Shard;
@@ -36,15 +38,27 @@ impl RecipeArg {
         cards: &[String],
         model: &Model,
     ) -> Result<Arc<Recipe>, EvalError> {
+        let of = |text: &str| definitions.catalog().recipe(text);
+        let recipe = match (self.stated(definitions, cards)?, definitions.stated_recipe(cards, model)) {
+            (Some(stated), _) => Ok(stated),
+            (None, Some(of_row)) => of_row,
+            (None, None) => of(&model.recipe),
+        };
+        recipe.map_err(|fault| EvalError::Recipe { fault })
+    }
+
+    /// The one for all models; none where each has its own.
+    pub(crate) fn stated(
+        &self,
+        definitions: &Definitions,
+        cards: &[String],
+    ) -> Result<Option<Arc<Recipe>>, EvalError> {
         let text = match self {
-            Self::Source => match definitions.stated_recipe(cards, model) {
-                Some(stated) => return stated.map_err(|fault| EvalError::Recipe { fault }),
-                None => &model.recipe,
-            },
+            Self::Source => return Ok(None),
             Self::Card => definitions.card_recipe(cards)?,
             Self::Stated(text) => text,
         };
-        definitions.catalog().recipe(text).map_err(|fault| EvalError::Recipe { fault })
+        definitions.catalog().recipe(text).map(Some).map_err(|fault| EvalError::Recipe { fault })
     }
 }
 
@@ -58,6 +72,18 @@ pub struct PlannedModel {
     pub weights: ResolvedWeights,
     /// What its network counts by every rule, at its own size and at those that are claimed.
     pub counts: Vec<CountRecord>,
+    /// The network, where the model is an ONNX file; else it is the catalog entry's.
+    pub onnx: Option<OnnxNetwork>,
+}
+
+impl PlannedModel {
+    /// An ONNX file, whose hash is taken now.
+    fn of_onnx(OnnxModel { model, recipe, file, network }: OnnxModel) -> Result<Self, EvalError> {
+        let weights = ResolvedWeights::of_onnx(&model, &file)?;
+        let costs = network.costs().map_err(EvalError::shape(&model.id))?;
+        let counts = counts_of(&costs, Some(model.input_size));
+        Ok(Self { model, recipe, weights, counts, onnx: Some(network) })
+    }
 }
 
 /// A run as it was resolved: what will be computed, nothing of it loaded yet.
@@ -93,8 +119,10 @@ pub struct Request<'a> {
     pub definitions: &'a Definitions,
     /// The cards whose models are measured, by name; empty selects by `patterns`.
     pub cards: &'a [String],
-    /// Ids and globs; empty selects the table.
+    /// Ids and globs; without any, and without ONNX files, the table.
     pub patterns: &'a [String],
+    /// ONNX files, and folders of them.
+    pub onnx: &'a [PathBuf],
     /// How images are prepared.
     pub recipe: RecipeArg,
     /// `--weights` arguments; empty means published weights, or seeded ones on the sample.
@@ -135,9 +163,11 @@ impl Plan {
         let Request { definitions, cards, patterns, weights, .. } = request;
         // What costs nothing to check comes first: names, then files.
         let selected = match cards {
+            [] if patterns.is_empty() && !request.onnx.is_empty() => Vec::new(),
             [] => definitions.select(patterns)?,
             cards => definitions.select_cards(cards)?,
         };
+        let files = onnx::files(request.onnx)?;
         let recipes = selected.iter().map(|model| request.recipe.for_model(definitions, cards, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
@@ -147,6 +177,8 @@ impl Plan {
         };
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
         check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
+        let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, definitions));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };
         let located = weights::locate(weights, &selected, request.weights_may_be_absent)?;
@@ -165,8 +197,9 @@ impl Plan {
             let sizes = sizes(model.input_size, &definitions.claims_of(model));
             let counts = counts(&model.network().build(), &sizes).map_err(EvalError::shape(&model.id))?;
             model.check_crop(recipe.crop).map_err(EvalError::shape(&model.id))?;
-            Ok(PlannedModel { model: (*model).clone(), recipe, weights, counts })
+            Ok(PlannedModel { model: (*model).clone(), recipe, weights, counts, onnx: None })
         });
+        let models = models.chain(placement.threads().map(files, PlannedModel::of_onnx));
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),

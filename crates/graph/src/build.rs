@@ -33,6 +33,14 @@ impl Builder {
         Value(self.nodes.len() - 1)
     }
 
+    /// The operation that puts out `value`, and what it reads.
+    ///
+    /// # Panics
+    /// If `value` is not a value of this builder (a programmer's mistake).
+    pub fn node(&self, value: Value) -> &Node {
+        &self.nodes[value.0]
+    }
+
     /// A convolution of `groups` groups, whose channels are those of `kernel`.
     ///
     /// # Panics

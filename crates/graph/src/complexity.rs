@@ -72,6 +72,11 @@ pub enum Cost {
         /// Weights and biases.
         parameters: u64,
     },
+    /// The product of two computed matrices, such as attention's.
+    MatMul {
+        /// Multiply-accumulates.
+        macs: u64,
+    },
 }
 
 /// How a source counts the work of one forward pass.
@@ -83,7 +88,7 @@ pub enum FlopsRule {
     /// Twice [`FlopsRule::Macs`]: what a person means by FLOPs.
     Flops,
     /// fvcore's `FlopCountAnalysis`: a multiply-accumulate and an element that the pool reads count
-    /// one each, a normalised element two.
+    /// one each, a normalised element two. It alone counts the products of two computed matrices.
     Fvcore,
     /// What `thop` calls MACs: a normalised element counts four (two for the statistics, doubled
     /// for the affine part), and each output of the adaptive pool its window's additions and one
@@ -203,6 +208,7 @@ impl FlopsRule {
                 let other = costs.iter().map(|cost| match *cost {
                     Cost::BatchNorm { elements, .. } => 2 * elements,
                     Cost::AveragePool { elements_in, .. } => elements_in,
+                    Cost::MatMul { macs } => macs,
                     Cost::Conv { .. } | Cost::Linear { .. } | Cost::WindowedAverage { .. } => 0,
                 });
                 Self::Macs.count(costs).saturating_add(total(other))
@@ -265,6 +271,8 @@ fn macs_with_norms_and_pool<'a>(costs: impl Iterator<Item = &'a Cost>, per_norma
         // A window of k x k takes k * k additions and one division an output.
         Cost::AveragePool { elements_in, elements_out } => elements_in + elements_out,
         Cost::Conv { macs, .. } | Cost::Linear { macs, .. } => macs,
+        // Both tools count modules, and a product of two values is none.
+        Cost::MatMul { .. } => 0,
     }))
 }
 
@@ -303,7 +311,7 @@ impl ParamsRule {
         total(known.map(|cost| match *cost {
             Cost::Conv { parameters, .. } | Cost::Linear { parameters, .. } => parameters,
             Cost::BatchNorm { channels, .. } => per_channel * channels,
-            Cost::AveragePool { .. } | Cost::WindowedAverage { .. } => 0,
+            Cost::AveragePool { .. } | Cost::WindowedAverage { .. } | Cost::MatMul { .. } => 0,
         }))
     }
 
@@ -337,7 +345,10 @@ impl Cost {
     pub fn macs(&self) -> u64 {
         match *self {
             Self::Conv { macs, .. } | Self::Linear { macs, .. } => macs,
-            Self::BatchNorm { .. } | Self::AveragePool { .. } | Self::WindowedAverage { .. } => 0,
+            Self::BatchNorm { .. }
+            | Self::AveragePool { .. }
+            | Self::WindowedAverage { .. }
+            | Self::MatMul { .. } => 0,
         }
     }
 }

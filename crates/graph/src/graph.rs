@@ -78,6 +78,16 @@ impl Graph {
         }
     }
 
+    /// Whether each value is the same for every image.
+    pub fn constants(&self) -> Vec<bool> {
+        let mut constants: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let is_image = matches!(node.operation, Operation::Image(_));
+            constants.push(!is_image && node.inputs.iter().all(|input| constants[input.0]));
+        }
+        constants
+    }
+
     /// How often each value is read, the network's output once more.
     pub fn readers(&self) -> Vec<usize> {
         let mut readers = vec![0; self.nodes.len()];
@@ -96,9 +106,9 @@ impl Graph {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             // The image reads what is given, every other operation what was computed before it.
-            let inputs: Vec<&Shape> = match node.inputs[..] {
-                [] => vec![image],
-                ref inputs => inputs.iter().map(|input| &shapes[input.0]).collect(),
+            let inputs: Vec<&Shape> = match node.operation {
+                Operation::Image(_) => vec![image],
+                _ => node.inputs.iter().map(|input| &shapes[input.0]).collect(),
             };
             let shape = node.operation.shape(&inputs);
             let shape = shape.and_then(|shape| shape.elements().map(|_| shape));

@@ -3,7 +3,7 @@
 //!
 //! * [`Builder`] makes a graph, [`operations`] are what it is made of: each states its shape rule, its cost and how it folds;
 //! * passes over a graph: [`Graph::shapes`], [`Graph::costs`] with the counting rules of [`complexity`],
-//!   [`Graph::fold_norms`], and [`Graph`]'s `Display`, which describes it a line an operation.
+//!   [`Graph::fold_norms`], [`Graph::pruned`], and [`Graph`]'s `Display`, which describes it a line an operation.
 //!
 //! ```
 //! use graph::{Builder, Parameter, Role, Shape, Window};
@@ -31,6 +31,7 @@ mod fold;
 mod graph;
 pub mod operations;
 mod parameter;
+mod prune;
 mod shape;
 mod window;
 

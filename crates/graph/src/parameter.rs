@@ -29,6 +29,8 @@ pub enum Role {
     Mean,
     /// Running variance of a batch normalisation.
     Variance,
+    /// Anything else, read as a tensor: a position embedding, a factor, a table.
+    Constant,
 }
 
 /// A weight by its key.

@@ -20,6 +20,11 @@ impl Shape {
         Self(vec![len])
     }
 
+    /// Any axes.
+    pub fn new(axes: impl Into<Vec<usize>>) -> Self {
+        Self(axes.into())
+    }
+
     /// Its axes.
     pub fn axes(&self) -> &[usize] {
         &self.0
@@ -45,6 +50,49 @@ impl Shape {
             [len] => Ok(len),
             _ => Err(Misfit::Rank { expected: "a vector", found: self.clone() }),
         }
+    }
+
+    /// Size of an axis.
+    ///
+    /// # Errors
+    /// [`Misfit::Axis`] where there is no such axis.
+    pub fn axis(&self, axis: usize) -> Result<usize, Misfit> {
+        self.0.get(axis).copied().ok_or_else(|| Misfit::Axis { axis, found: self.clone() })
+    }
+
+    /// The same with another size of an axis that it has.
+    pub(crate) fn with_axis(&self, axis: usize, size: usize) -> Self {
+        let mut axes = self.0.clone();
+        axes[axis] = size;
+        Self(axes)
+    }
+
+    /// The shape of both values repeated along each other: axes are compared from the last on, and where one has a single element
+    /// or no axis, it is repeated.
+    ///
+    /// # Errors
+    /// [`Misfit::Repeated`] where two axes differ and neither is 1.
+    ///
+    /// ```
+    /// use graph::Shape;
+    ///
+    /// let repeated = Shape::map(8, [7, 5]).repeated_with(&Shape::map(8, [1, 1]));
+    /// assert_eq!(repeated, Ok(Shape::map(8, [7, 5])));
+    /// ```
+    pub fn repeated_with(&self, other: &Self) -> Result<Self, Misfit> {
+        let (longer, shorter) = if self.0.len() >= other.0.len() { (self, other) } else { (other, self) };
+        let mut axes = longer.0.clone();
+        let behind = longer.0.len() - shorter.0.len();
+        for (axis, &size) in axes[behind..].iter_mut().zip(&shorter.0) {
+            match (*axis, size) {
+                (1, size) => *axis = size,
+                (here, size) if size != 1 && size != here => {
+                    return Err(Misfit::Repeated { a: self.clone(), b: other.clone() });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self(axes))
     }
 
     /// Number of elements.
@@ -107,6 +155,38 @@ pub enum Misfit {
         a: Shape,
         /// The other.
         b: Shape,
+    },
+    /// Two values of which neither can be repeated along the other.
+    #[error("{a} and {b} do not go together")]
+    Repeated {
+        /// One.
+        a: Shape,
+        /// The other.
+        b: Shape,
+    },
+    /// Another number of elements.
+    #[error("{from} cannot become {to}")]
+    Elements {
+        /// What comes in.
+        from: Shape,
+        /// What is to come out.
+        to: Shape,
+    },
+    /// An order of axes that is none.
+    #[error("{axes:?} is no order of the axes of {found}")]
+    Order {
+        /// What is asked for.
+        axes: Vec<usize>,
+        /// What comes in.
+        found: Shape,
+    },
+    /// An axis that is not there, or has not the elements that are asked for.
+    #[error("axis {axis} of {found} has not what is asked for")]
+    Axis {
+        /// Which axis.
+        axis: usize,
+        /// What comes in.
+        found: Shape,
     },
     /// Groups that do not divide the channels.
     #[error("{channels} channels cannot be divided into {groups} groups")]

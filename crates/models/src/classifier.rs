@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use dataset::guard::{guarded, guarded_or};
-use kernels::{Images, Program, Unsupported};
+use graph::Graph;
+use kernels::{Images, Lowering, Program, Unsupported};
 
 use crate::compute_error::ComputeError;
 use crate::device::DeviceName;
 use crate::dtype::Dtype;
 use crate::execute::{Executable, Forward};
 use crate::fused::Fused;
-use crate::network::{Network, ProgramError};
+use crate::network::{Network, ProgramError, program};
+use crate::onnx::OnnxNetwork;
 use crate::placement::{Placement, PlacementError};
-use crate::weights::{Checkpoint, WeightsError};
+use crate::weights::{Checkpoint, ReadOnce, WeightsError};
 
 /// A network with its weights on a device.
 ///
@@ -94,11 +96,29 @@ impl Classifier {
         checkpoint: &Checkpoint,
         placement: &Placement,
     ) -> Result<Self, ClassifierError> {
+        Self::of_graph(network.graph(), || network.weights(checkpoint), placement)
+    }
+
+    /// [`Classifier::load`] of an ONNX file's network, whose weights are the file's.
+    ///
+    /// # Errors
+    /// As [`Classifier::load`].
+    pub fn load_onnx(network: &OnnxNetwork, placement: &Placement) -> Result<Self, ClassifierError> {
+        Self::of_graph(network.graph(), || Ok(network.weights().clone()), placement)
+    }
+
+    /// `graph` with the weights that `weights` gives, twice where the kernels lack something.
+    fn of_graph<W: ReadOnce>(
+        graph: &Graph,
+        weights: impl Fn() -> Result<W, WeightsError>,
+        placement: &Placement,
+    ) -> Result<Self, ClassifierError> {
         let Placement { device, dtype, ref threads, .. } = *placement;
         let Some(isa) = dtype.isa(device) else {
-            return Ok(Self::load_without_kernels(network, checkpoint, placement)?);
+            let network = Box::new(burn(graph, weights()?, placement)?);
+            return Ok(Self::by_burn(network, placement));
         };
-        let reason = match network.program(checkpoint, isa) {
+        let reason = match program(graph, weights()?, isa) {
             Ok(program) => {
                 let fused = Fused { program: Arc::new(program), threads: Arc::clone(threads) };
                 return Ok(Self::on(placement, Engine::Fused(fused)));
@@ -111,8 +131,13 @@ impl Classifier {
         if dtype != Dtype::F32 {
             return Err(PlacementError::NoKernels { dtype, device, source: reason }.into());
         }
-        let network = Box::new(burn(network, checkpoint, placement)?);
+        let network = Box::new(burn(graph, weights()?, placement)?);
         Ok(Self::on(placement, Engine::Burn { network, reason: Some(reason) }))
+    }
+
+    /// What of `graph` the kernels lack, if they lack something; Burn's operations compute it then.
+    pub fn kernels_lack(graph: &Graph) -> Option<Unsupported> {
+        Lowering::of(graph).err()
     }
 
     /// As [`Classifier::load`], but Burn's operations compute wherever it is: what the kernels are measured against.
@@ -125,7 +150,8 @@ impl Classifier {
         checkpoint: &Checkpoint,
         placement: &Placement,
     ) -> Result<Self, WeightsError> {
-        Ok(Self::by_burn(Box::new(burn(network, checkpoint, placement)?), placement))
+        let weights = network.weights(checkpoint)?;
+        Ok(Self::by_burn(Box::new(burn(network.graph(), weights, placement)?), placement))
     }
 
     /// What classifies by whatever `network` is, on Burn's tensors.
@@ -202,15 +228,14 @@ impl Classifier {
     }
 }
 
-/// `network` with its weights on the device of `placement`.
+/// `graph` with its weights on the device of `placement`.
 fn burn(
-    network: &Network,
-    checkpoint: &Checkpoint,
+    graph: &Graph,
+    mut weights: impl ReadOnce,
     placement: &Placement,
 ) -> Result<Executable, WeightsError> {
     let Placement { device, burn, dtype, .. } = placement;
-    let mut weights = network.weights(checkpoint)?;
-    let graph = network.graph().fold_norms();
+    let graph = graph.fold_norms();
     let executable = Executable::load(&graph, &mut weights, burn, *dtype, dtype.products(*device))?;
     weights.finish()?;
     Ok(executable)

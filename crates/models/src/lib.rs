@@ -2,6 +2,7 @@
 //!
 //! * [`catalog`]: the models, read from `datasets/catalog.toml`;
 //! * [`networks`]: the networks themselves, one family a file, a variant being data;
+//! * [`onnx`]: networks that are ONNX files, read at run time;
 //! * [`Network`]: a network as a value, whose [`graph`] is computed, counted and lowered to the kernels;
 //! * [`Classifier`]: a loaded network where it computes ([`Placement`]), by the fused kernels or by Burn's operations;
 //! * [`mod@complexity`]: FLOPs and parameters by every counting rule that a source uses;
@@ -22,6 +23,7 @@ mod fused;
 mod layers;
 mod network;
 pub mod networks;
+pub mod onnx;
 mod placement;
 mod products;
 pub mod reference;

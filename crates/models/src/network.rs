@@ -7,7 +7,7 @@ use kernels::{Isa, LoadError, Lowering, Program, Unsupported};
 use thiserror::Error;
 
 use crate::build::{IMAGE_CHANNELS, Walk, graph_of};
-use crate::weights::{Checkpoint, FittedCheckpoint, Framework, ModuleTensor, Slot, WeightsError};
+use crate::weights::{Checkpoint, FittedCheckpoint, Framework, ModuleTensor, ReadOnce, Slot, WeightsError};
 
 /// What a family's file provides; a [`Network`] is made of it. The modules say what there is, and how checkpoints call it;
 /// none of them ever holds a weight.
@@ -100,22 +100,28 @@ impl Network {
     /// # Errors
     /// [`ProgramError`]; where the kernels lack something, nothing is read.
     pub fn program(&self, checkpoint: &Checkpoint, isa: Isa) -> Result<Program, ProgramError> {
-        let mut weights = self.weights(checkpoint)?;
-        let lowering = Lowering::of(&self.graph)?;
-        let program = lowering.load(&mut weights, isa).map_err(|error| match error {
-            LoadError::Weights(WeightsError::OutOfMemory { bytes, .. }) => {
-                ProgramError::OutOfMemory { bytes }
-            }
-            LoadError::Weights(error) => ProgramError::Weights(error),
-            LoadError::OutOfMemory { bytes } => ProgramError::OutOfMemory { bytes },
-            length @ LoadError::Length { .. } => ProgramError::Weights(WeightsError::Unusable {
-                origin: checkpoint.origin().to_owned(),
-                reasons: vec![length.to_string()],
-            }),
-        })?;
-        weights.finish()?;
-        Ok(program)
+        program(&self.graph, self.weights(checkpoint)?, isa)
     }
+}
+
+/// `graph` for the fused CPU kernels, its `weights` packed for `isa`.
+///
+/// # Errors
+/// [`ProgramError`]; where the kernels lack something, nothing is read.
+pub(crate) fn program(graph: &Graph, mut weights: impl ReadOnce, isa: Isa) -> Result<Program, ProgramError> {
+    let lowering = Lowering::of(graph)?;
+    let program = lowering.load(&mut weights, isa).map_err(|error| match error {
+        LoadError::Weights(WeightsError::OutOfMemory { bytes, .. }) | LoadError::OutOfMemory { bytes } => {
+            ProgramError::OutOfMemory { bytes }
+        }
+        LoadError::Weights(error) => ProgramError::Weights(error),
+        length @ LoadError::Length { .. } => ProgramError::Weights(WeightsError::Unusable {
+            origin: weights.origin(),
+            reasons: vec![length.to_string()],
+        }),
+    })?;
+    weights.finish()?;
+    Ok(program)
 }
 
 /// Why a network did not become a program of the kernels.

@@ -23,7 +23,7 @@ struct Family {
     names_in: Option<&'static str>,
 }
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     Family {
         files: "datasets/sample/sample_*.JPEG",
         read_by: ("crates/dataset/src/open/sample.rs", "datasets/sample/sample_\", $number, \".JPEG\""),
@@ -43,6 +43,11 @@ const FAMILIES: [Family; 6] = [
         files: "crates/models/tests/fixtures/narrow-*-logits.json",
         read_by: ("crates/models/tests/narrow/mod.rs", "\"narrow-{source}-logits.json\""),
         names_in: Some("crates/models/tests/narrow/mod.rs"),
+    },
+    Family {
+        files: "crates/models/tests/fixtures/onnx/*.onnx",
+        read_by: ("crates/models/tests/onnx.rs", "\"tests/fixtures/onnx\""),
+        names_in: None,
     },
     Family {
         files: "crates/dataset/tests/fixtures/parquet/hub/data/*",

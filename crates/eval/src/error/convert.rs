@@ -3,6 +3,7 @@
 
 use dataset::Recipe;
 use models::catalog::FindRecipeError;
+use models::onnx::OnnxError;
 use models::{ClassifierError, ShapeError, WeightsError};
 
 use super::EvalError;
@@ -21,6 +22,11 @@ impl EvalError {
     /// A weight file's error with the model it was for.
     pub(crate) fn weights(id: &str) -> impl Fn(WeightsError) -> Self {
         move |source| Self::Weights { id: id.to_owned(), source: Box::new(source) }
+    }
+
+    /// An ONNX file's error with the model that it is.
+    pub(crate) fn onnx(id: &str) -> impl Fn(OnnxError) -> Self {
+        move |source| Self::Onnx { id: id.to_owned(), source: Box::new(source) }
     }
 
     /// Says of which model a network cannot take an image of some size.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use cards::CardError;
 use dataset::DatasetError;
 use models::catalog::{CatalogError, FindRecipeError};
+use models::onnx::OnnxError;
 use models::weights::WeightsError;
 use models::{ComputeError, PlacementError, ShapeError};
 use thiserror::Error;
@@ -78,6 +79,23 @@ pub enum EvalError {
         /// What is wrong with the file.
         #[source]
         source: Box<WeightsError>,
+    },
+    /// An ONNX file that is no classifier here.
+    #[error("{id}: {source}")]
+    Onnx {
+        /// The model.
+        id: String,
+        /// What is wrong with the file.
+        #[source]
+        source: Box<OnnxError>,
+    },
+    /// A file or folder that `--onnx` names makes no models.
+    #[error("--onnx {}: {reason}", path.display())]
+    OnnxArgument {
+        /// What was named.
+        path: PathBuf,
+        /// What is wrong with it and what would be right.
+        reason: String,
     },
     /// `--weights` names something that is not there or does not fit the selection.
     #[error("--weights {argument}: {reason}")]

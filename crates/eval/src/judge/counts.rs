@@ -1,7 +1,7 @@
 //! What a network counts by every rule, at every size that somebody claims something of: all that a claim of FLOPs or parameters
 //! is held against, and what a run keeps, so that it can be judged by other cards later.
 
-use models::complexity::{FlopsRule, ParamsRule};
+use models::complexity::{Cost, FlopsRule, ParamsRule};
 use models::{Network, ShapeError};
 use serde::{Deserialize, Serialize};
 
@@ -26,21 +26,20 @@ pub struct CountRecord {
 pub fn counts(network: &Network, sizes: &[usize]) -> Result<Vec<CountRecord>, ShapeError> {
     let mut counts = Vec::new();
     for &size in sizes {
-        let costs = network.costs(size)?;
-        counts.extend(FlopsRule::ALL.map(|rule| CountRecord {
-            rule: rule.name().to_owned(),
-            input_size: Some(size),
-            count: rule.count(&costs),
-        }));
-        if Some(&size) == sizes.first() {
-            counts.extend(ParamsRule::ALL.map(|rule| CountRecord {
-                rule: rule.name().to_owned(),
-                input_size: None,
-                count: rule.count(&costs),
-            }));
-        }
+        let of_size = counts_of(&network.costs(size)?, Some(size));
+        // Parameters are the same at every size.
+        let is_first = Some(&size) == sizes.first();
+        counts.extend(of_size.into_iter().filter(|count| count.input_size.is_some() || is_first));
     }
     Ok(counts)
+}
+
+/// The counts of a network's `costs` by all rules, those of operations at `input_size`.
+pub(crate) fn counts_of(costs: &[Cost], input_size: Option<usize>) -> Vec<CountRecord> {
+    let of = |rule: &str, input_size, count| CountRecord { rule: rule.to_owned(), input_size, count };
+    let flops = FlopsRule::ALL.map(|rule| of(rule.name(), input_size, rule.count(costs)));
+    let params = ParamsRule::ALL.map(|rule| of(rule.name(), None, rule.count(costs)));
+    flops.into_iter().chain(params).collect()
 }
 
 /// The sizes at which counts are needed: the model's own first, then those that are claimed.

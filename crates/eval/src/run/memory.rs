@@ -44,7 +44,11 @@ pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel, classifier: &
     }
     // Of a crop that is not square, the square around it.
     let side = planned.recipe.crop.width.max(planned.recipe.crop.height);
-    let image = bytes_of_maps(planned.model.network().build().largest_value(side).ok()?);
+    let largest = match &planned.onnx {
+        Some(network) => network.largest_value(),
+        None => planned.model.network().build().largest_value(side),
+    };
+    let image = bytes_of_maps(largest.ok()?);
     Some(most_that_fit(plan.batch, image, THREAD_BYTES))
 }
 

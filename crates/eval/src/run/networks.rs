@@ -20,6 +20,10 @@ impl LoadedModel {
     fn new(plan: &Plan, planned: &PlannedModel) -> Result<Self, EvalError> {
         let PlannedModel { model, weights, .. } = planned;
         let load = || {
+            if let Some(network) = &planned.onnx {
+                let classifier = Classifier::load_onnx(network, &plan.placement);
+                return Ok((classifier.map_err(EvalError::classifier(&model.id))?, None));
+            }
             let network = model.network().build();
             let checkpoint = weights.checkpoint(model, &network)?;
             let name_prefix = checkpoint.prefix().map(str::to_owned);

@@ -77,7 +77,7 @@ pub fn merge(
         let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
         let timed = of_parts().fold(0_u64, |sum, it| sum.saturating_add(it.timed_images));
         let times = (of_parts().map(|it| it.seconds).sum(), timed);
-        let judged = parts[0].run.judge(&record, model, (definitions, entry), &of_model, times)?;
+        let judged = parts[0].run.judge(&record, model, (definitions, &entry), &of_model, times)?;
         record.models.push(judged);
         let mut of_images: HashMap<String, f32> = HashMap::new();
         parts.iter().for_each(|part| of_images.extend(part.run.confidences(&model.id)));

@@ -1,9 +1,11 @@
 //! A run read back from its directory, to be merged, judged again, or compared with another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use models::Model;
+use models::catalog::ONNX_NETWORK;
 
 use crate::EvalError;
 use crate::definitions::Definitions;
@@ -94,7 +96,7 @@ impl StoredRun {
         let models = self.record.models.iter().map(|there| {
             let model = self.catalogued(definitions, there)?;
             let times = (there.seconds, there.timed_images);
-            self.judge(&record, there, (definitions, model), &self.rows(&there.id)?, times)
+            self.judge(&record, there, (definitions, &model), &self.rows(&there.id)?, times)
         });
         record.models = models.collect::<Result<_, _>>()?;
         Ok(record)
@@ -156,20 +158,29 @@ impl StoredRun {
         Ok(ModelRecord { counts: there.counts.clone(), ..judged })
     }
 
-    /// The catalog's entry of `there`, a model of this run: the network is still the one that was evaluated.
+    /// The catalog's entry of `there`, a model of this run: the network is still the one that was evaluated. An ONNX file has none,
+    /// nor needs one.
     pub(crate) fn catalogued<'a>(
         &self,
         definitions: &'a Definitions,
         there: &ModelRecord,
-    ) -> Result<&'a Model, EvalError> {
+    ) -> Result<Cow<'a, Model>, EvalError> {
         let id = || there.id.clone();
+        if there.network == ONNX_NETWORK {
+            let recipe = definitions.catalog().recipe(there.recipe().keys());
+            let recipe = recipe.map_err(|fault| EvalError::DamagedStoredRun {
+                path: paths::record(&self.path),
+                reason: fault.to_string(),
+            })?;
+            return Ok(Cow::Owned(Model::onnx(id(), recipe)));
+        }
         let entry = definitions.catalog().get(&there.id);
         let entry = entry.ok_or_else(|| match there.weights {
             WeightsSource::Elsewhere { .. } => EvalError::NoModelNamed { path: self.path.clone() },
             _ => EvalError::NotInCatalog { id: id() },
         })?;
         if entry.network == there.network {
-            return Ok(entry);
+            return Ok(Cow::Borrowed(entry));
         }
         Err(EvalError::OtherNetwork {
             path: self.path.clone(),

@@ -31,6 +31,13 @@ impl Fingerprint {
         Self::read(file, None)
     }
 
+    /// That of several files: the hash of their hashes, a line each.
+    pub(super) fn with(self, others: &[Self]) -> Self {
+        let all = || [&self].into_iter().chain(others);
+        let lines: String = all().map(|one| format!("{}\n", one.sha256)).collect();
+        Self { sha256: hex(Sha256::digest(lines)), md5: None, bytes: all().map(|one| one.bytes).sum() }
+    }
+
     /// Reads the file once, for whatever the catalog tells the published one by.
     pub(super) fn for_check(file: &RegularFile, weights: &PublishedWeights) -> io::Result<Self> {
         Self::read(file, weights.md5.as_ref().map(|_| Md5::new()))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataset::regular::RegularFile;
+use models::onnx::OnnxFile;
 use models::{Checkpoint, Model, Network, Weights as _, WeightsError};
 
 use super::cache::{Cache, FIRST_SEEN};
@@ -72,7 +73,8 @@ impl ResolvedWeights {
     /// # Errors
     /// [`EvalError`] if not.
     pub(crate) fn check(&self, model: &Model) -> Result<(), EvalError> {
-        let Self::File(hashed) = self else { return Ok(()) };
+        // An ONNX file was read already.
+        let (Self::File(hashed), false) = (self, model.is_onnx()) else { return Ok(()) };
         let read = Checkpoint::read(&hashed.file).map_err(EvalError::weights(&model.id));
         read.map(drop).map_err(|error| self.not_loaded(model, error))
     }
@@ -138,6 +140,24 @@ impl ResolvedWeights {
             },
             (_, _, error) => error,
         }
+    }
+}
+
+impl ResolvedWeights {
+    /// Those of an ONNX file, and of the files that its tensors lie in: told by the hash of the file, or, where there are several, by
+    /// that of their hashes in the order of their names.
+    ///
+    /// # Errors
+    /// [`EvalError`] when one cannot be read.
+    pub(crate) fn of_onnx(model: &Model, file: &OnnxFile) -> Result<Self, EvalError> {
+        let data = file.data_files().map_err(EvalError::onnx(&model.id))?;
+        let of = |file: &RegularFile| Fingerprint::of(file).map_err(unreadable(model, file.path()));
+        let mut found = of(file.file())?;
+        if !data.is_empty() {
+            let all = data.iter().map(|file| of(file)).collect::<Result<Vec<_>, _>>()?;
+            found = found.with(&all);
+        }
+        Ok(Self::File(HashedFile { file: Arc::clone(file.file()), is_cached: false, found, check: None }))
     }
 }
 

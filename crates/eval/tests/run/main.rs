@@ -69,6 +69,7 @@ fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Res
         definitions,
         cards: &[],
         patterns: &[model.to_owned()],
+        onnx: &[],
         recipe: match options.keys {
             Some(keys) => RecipeArg::Stated(keys.to_owned()),
             None if options.card => RecipeArg::Card,

@@ -160,6 +160,7 @@ fn two_models(definitions: &Definitions, data: &Path) -> Result<Plan, EvalError>
         definitions,
         cards: &[],
         patterns: &["timm/xception".to_owned(), "timm/resnet18".to_owned()],
+        onnx: &[],
         recipe: RecipeArg::Source,
         weights: &[WeightsArg::Seeded],
         weights_may_be_absent: false,

@@ -5,7 +5,7 @@ use crate::complexity::Cost;
 use crate::parameter::Parameter;
 use crate::shape::{Misfit, Shape};
 
-/// A vector times a matrix, plus a bias.
+/// The last axis, a vector or each of many, times a matrix, plus a bias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linear {
     /// `[in, out]`.
@@ -31,16 +31,22 @@ impl Definition for Linear {
     }
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, Misfit> {
-        let ([expected, width], found) = (self.widths(), only(inputs)?.as_vector()?);
+        let ([expected, width], input) = (self.widths(), only(inputs)?);
+        let Some(last) = input.axes().len().checked_sub(1) else {
+            return Err(Misfit::Rank { expected: "a vector", found: input.clone() });
+        };
+        let found = input.axis(last)?;
         if found != expected {
             return Err(Misfit::Channels { expected, found });
         }
-        Ok(Shape::vector(width))
+        Ok(input.with_axis(last, width))
     }
 
-    fn cost(&self, _inputs: &[&Shape], _output: &Shape) -> Result<Option<Cost>, Misfit> {
-        let macs = self.weight.len() as u64;
+    /// Each element of the output sums over the input's last axis.
+    fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Result<Option<Cost>, Misfit> {
+        let [depth, _] = self.widths();
+        let macs = output.elements()?.saturating_mul(depth as u64);
         let biases = self.bias.as_ref().map_or(0, |bias| bias.len() as u64);
-        Ok(Some(Cost::Linear { macs, parameters: macs.saturating_add(biases) }))
+        Ok(Some(Cost::Linear { macs, parameters: (self.weight.len() as u64).saturating_add(biases) }))
     }
 }

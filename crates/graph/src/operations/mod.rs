@@ -5,24 +5,54 @@ mod activation;
 mod add;
 mod average_pool;
 mod batch_norm;
+mod binary;
+mod choice;
+mod concat;
+mod constant;
 mod convolution;
+mod expand;
+mod gather;
 mod image;
+mod interpolate;
+mod layer_norm;
 mod linear;
+mod matmul;
 mod max_pool;
 mod pad;
+mod reduce;
+mod reshape;
 mod scale;
+mod slice;
+mod softmax;
+mod transpose;
+mod unary;
 mod window_mean;
 
 pub use activation::Activation;
 pub use add::Add;
 pub use average_pool::GlobalAveragePool;
 pub use batch_norm::{Affine, BatchNorm, Normalisation};
+pub use binary::Binary;
+pub use choice::Choice;
+pub use concat::Concat;
+pub use constant::Constant;
 pub use convolution::{Convolution, ConvolutionWeights};
+pub use expand::Expand;
+pub use gather::Gather;
 pub use image::Image;
+pub use interpolate::Interpolate;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use matmul::MatMul;
 pub use max_pool::MaxPool;
 pub use pad::{Pad, PadWith};
+pub use reduce::{Reduce, Reduction};
+pub use reshape::Reshape;
 pub use scale::Scale;
+pub use slice::Slice;
+pub use softmax::Softmax;
+pub use transpose::Transpose;
+pub use unary::Unary;
 pub use window_mean::AveragePool;
 
 use crate::complexity::Cost;
@@ -84,6 +114,7 @@ macro_rules! operations {
 
 operations![
     Image,
+    Constant,
     Convolution,
     BatchNorm,
     Activation,
@@ -93,7 +124,21 @@ operations![
     Scale,
     Linear,
     AveragePool,
+    Unary,
+    Binary,
+    Choice,
+    MatMul,
+    Softmax,
+    LayerNorm,
+    Reduce,
+    Reshape,
+    Transpose,
+    Concat,
+    Slice,
+    Gather,
+    Expand,
     Pad,
+    Interpolate,
 ];
 
 impl Operation {

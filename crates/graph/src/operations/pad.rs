@@ -17,6 +17,10 @@ pub struct Pad {
 pub enum PadWith {
     /// A number.
     Constant(f32),
+    /// The element at the edge.
+    Edge,
+    /// What the edge mirrors, without the edge itself.
+    Reflection,
 }
 
 impl Definition for Pad {
@@ -25,15 +29,31 @@ impl Definition for Pad {
     }
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, Misfit> {
-        let axes = only(inputs)?.as_map()?;
-        match self.widths[..] {
-            [channels, rows, columns] => {
-                let padded = |axis: usize, [before, after]: [usize; 2]| {
-                    axes[axis].saturating_add(before).saturating_add(after)
-                };
-                Ok(Shape::map(padded(0, channels), [padded(1, rows), padded(2, columns)]))
-            }
-            _ => Err(Misfit::Inputs { expected: 3, found: self.widths.len() }),
+        let input = only(inputs)?;
+        if input.axes().len() != self.widths.len() {
+            return Err(Misfit::Rank {
+                expected: "a value of as many axes as are padded",
+                found: input.clone(),
+            });
         }
+        let mut axes = Vec::with_capacity(self.widths.len());
+        for (axis, (&size, &[before, after])) in input.axes().iter().zip(&self.widths).enumerate() {
+            let most = match self.with {
+                PadWith::Constant(_) => usize::MAX,
+                PadWith::Edge => {
+                    if size > 0 {
+                        usize::MAX
+                    } else {
+                        0
+                    }
+                }
+                PadWith::Reflection => size.saturating_sub(1),
+            };
+            if before > most || after > most {
+                return Err(Misfit::Axis { axis, found: input.clone() });
+            }
+            axes.push(size.saturating_add(before).saturating_add(after));
+        }
+        Ok(Shape::new(axes))
     }
 }

@@ -98,7 +98,6 @@ pub(super) fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
                     to => to,
                 }
             }
-            #[expect(unreachable_patterns, reason = "an operation without a kernel needs no line here")]
             _ => return unsupported(),
         });
         are_vectors.push(is_vector);

@@ -4,6 +4,7 @@
 //! is not known is an error, because a misspelt one would otherwise change what is measured.
 
 mod error;
+mod onnx;
 mod published;
 mod recipe_file;
 mod recipes;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 pub use error::CatalogError;
+pub use onnx::ONNX_NETWORK;
 pub use published::{MIN_SHA256_DIGITS, PublishedWeights};
 pub use recipes::FindRecipeError;
 
@@ -229,6 +231,11 @@ impl Catalog {
     }
 }
 
+/// Whether a text can be part of an id, and of a file's name anywhere.
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
 impl Model {
     /// The part of the id before the slash: who publishes the weights.
     pub fn source(&self) -> &str {
@@ -271,10 +278,7 @@ impl Model {
     }
 
     fn fault(&self) -> Option<String> {
-        let plain = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-        };
-        if self.id.matches('/').count() != 1 || !plain(self.source()) || !plain(self.arch()) {
+        if self.id.matches('/').count() != 1 || !is_plain(self.source()) || !is_plain(self.arch()) {
             return Some("an id is <source>/<architecture> in letters, digits, '.', '_' and '-'".to_owned());
         }
         if networks::by_name(&self.network).is_none() {

@@ -12,7 +12,7 @@ use super::recipes::stated;
 const MOST_BYTES: u64 = 1 << 20;
 
 /// What is said where nothing can be read.
-const SHAPE: &str = "a recipe's file has its keys at the top, or under [recipe], or one entry [[recipes]]";
+const SHAPE: &str = "a recipe's file has its keys at the top, under [recipe], in one entry [[recipes]], or in a text, recipe = \"...\"";
 
 /// Whether `text` means a file: one is there, or it ends as those do that can be read.
 pub(super) fn is_meant(text: &str) -> bool {
@@ -47,6 +47,12 @@ fn from_toml(text: &str, file: &str) -> Result<Recipe, String> {
             }
         },
         (None, Some(Value::Table(entry))) => entry,
+        (None, Some(Value::String(text))) => {
+            return match Recipe::by_name(text) {
+                Some(named) => Ok(named.as_ref().clone()),
+                None => text.parse().map_err(|error| format!("recipe {text}: {error}")),
+            };
+        }
         (None, None) => &table,
         _ => return Err(format!("is not understood: {SHAPE}")),
     };
@@ -76,6 +82,8 @@ mod tests {
     fn keys_in_a_file_are_those_of_an_inline_recipe() {
         let inline = "resize=short:256,filter=pil-bilinear,crop=224,mean=half,std=half";
         let keys = Catalog::built_in().recipe(inline).unwrap().keys();
+        let as_text = Catalog::built_in().recipe(&format!("{inline},offset=floor")).unwrap().keys();
+        assert_eq!(of("mine.toml", &format!("recipe = \"{inline},offset=floor\"")).unwrap().1, as_text);
         for text in [KEYS.to_owned(), format!("[recipe]\n{KEYS}"), format!("[[recipes]]\n{KEYS}")] {
             let (name, found, provenance) = of("mine.toml", &text).unwrap();
             assert_eq!((name.as_str(), found.as_str()), (keys.as_str(), keys.as_str()));

@@ -1,56 +1,19 @@
 //! A graph computed by Burn's tensor operations: what computes on GPUs, and on the CPU where the kernels don't.
 
+mod axes;
+mod elementwise;
+mod evaluate;
+mod flow;
 mod operations;
 
 use burn::tensor::{Device, Tensor};
-use graph::{Graph, Value, Weights};
+use graph::{Graph, Operation, Value, Weights};
 
 use crate::dtype::Dtype;
 use crate::products::Products;
+pub(crate) use evaluate::evaluate;
+use flow::Flow;
 use operations::Place;
-
-/// What flows from operation to operation, of a batch of images.
-#[derive(Clone)]
-enum Flow {
-    /// `[batch, channels, height, width]`.
-    Map(Tensor<4>),
-    /// `[batch, elements]`.
-    Vector(Tensor<2>),
-}
-
-impl Flow {
-    /// The only input of an operation that reads one.
-    fn only(mut inputs: Vec<Self>) -> Self {
-        assert_eq!(inputs.len(), 1, "the operation reads one value");
-        inputs.remove(0)
-    }
-
-    fn into_map(self) -> Tensor<4> {
-        match self {
-            Self::Map(map) => map,
-            Self::Vector(vector) => panic!("{:?} where a feature map belongs", vector.dims()),
-        }
-    }
-
-    fn into_vector(self) -> Tensor<2> {
-        match self {
-            Self::Vector(vector) => vector,
-            Self::Map(map) => panic!("{:?} where a vector belongs", map.dims()),
-        }
-    }
-
-    /// The same of either.
-    fn map(
-        self,
-        of_map: impl FnOnce(Tensor<4>) -> Tensor<4>,
-        of_vector: impl FnOnce(Tensor<2>) -> Tensor<2>,
-    ) -> Self {
-        match self {
-            Self::Map(map) => Self::Map(of_map(map)),
-            Self::Vector(vector) => Self::Vector(of_vector(vector)),
-        }
-    }
-}
 
 /// What computes an operation of its inputs.
 type Compute = Box<dyn Fn(Vec<Flow>) -> Flow + Send>;
@@ -114,9 +77,11 @@ impl Executable {
         let mut unread = self.graph.readers();
         let mut flows: Vec<Option<Flow>> = vec![None; unread.len()];
         for (value, compute) in self.graph.values().zip(&self.computes) {
-            let inputs = match &self.graph.node(value).inputs[..] {
-                [] => vec![Flow::Map(images.take().expect("a graph has one image"))],
-                inputs => inputs
+            let node = self.graph.node(value);
+            let inputs = match node.operation {
+                Operation::Image(_) => vec![Flow::Map(images.take().expect("a graph has one image"))],
+                _ => node
+                    .inputs
                     .iter()
                     .map(|input| {
                         unread[input.index()] -= 1;

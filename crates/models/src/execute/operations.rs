@@ -4,15 +4,14 @@
 use burn::module::Param;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::{AvgPool2dConfig, MaxPool2dConfig};
+use burn::nn::pool::MaxPool2dConfig;
 use burn::tensor::ops::PadMode;
-use burn::tensor::{DType, Device, Tensor, TensorData, activation, module, s};
-use graph::operations::{
-    AveragePool, BatchNorm, Convolution, ConvolutionWeights, Linear, MaxPool, Pad, PadWith,
-};
-use graph::{Activation, Operation, Weights};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData, activation, module, s};
+use graph::operations::{AveragePool, BatchNorm, Constant, Convolution, ConvolutionWeights, Linear, MaxPool};
+use graph::{Activation, Operation, Padding, Weights, Window};
 
-use super::{Compute, Flow};
+use super::flow::Flow;
+use super::{Compute, axes, elementwise};
 use crate::products::Products;
 use crate::window;
 
@@ -31,8 +30,6 @@ pub(super) fn load<W: Weights>(
         Operation::BatchNorm(norm) => batch_norm(norm, weights, on)?,
         &Operation::Activation(activation) => self::activation(activation),
         Operation::MaxPool(pool) => max_pool(pool),
-        Operation::AveragePool(pool) => average_pool(pool),
-        Operation::Pad(pad) => self::pad(pad),
         Operation::Add(_) => Box::new(add),
         Operation::GlobalAveragePool(_) => Box::new(global_average_pool),
         Operation::Scale(scale) => {
@@ -40,6 +37,23 @@ pub(super) fn load<W: Weights>(
             Box::new(move |x| Flow::only(x).map(|x| x * factor, |x| x * factor))
         }
         Operation::Linear(linear) => self::linear(linear, weights, on)?,
+        Operation::Constant(constant) => self::constant(constant, weights, on)?,
+        Operation::AveragePool(pool) => average_pool(pool),
+        &Operation::Unary(function) => elementwise::unary(function),
+        &Operation::Binary(function) => elementwise::binary(function),
+        Operation::Choice(_) => elementwise::choice(),
+        Operation::MatMul(matmul) => axes::matmul(matmul),
+        Operation::Softmax(softmax) => axes::softmax(softmax),
+        Operation::LayerNorm(norm) => axes::layer_norm(norm),
+        Operation::Reduce(reduce) => axes::reduce(reduce),
+        Operation::Reshape(reshape) => axes::reshape(reshape),
+        Operation::Transpose(transpose) => axes::transpose(transpose),
+        Operation::Concat(concat) => axes::concat(concat),
+        Operation::Slice(slice) => axes::slice(slice),
+        Operation::Gather(gather) => axes::gather(gather, on),
+        Operation::Expand(expand) => axes::expand(expand),
+        Operation::Pad(pad) => axes::pad(pad, on),
+        Operation::Interpolate(interpolate) => axes::interpolate(interpolate, on),
     })
 }
 
@@ -53,9 +67,16 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     /// A tensor of these values, rounded to the type.
-    fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    pub(super) fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
         let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
         if self.dtype == DType::F32 { tensor } else { tensor.cast(self.dtype) }
+    }
+
+    /// Places along an axis.
+    pub(super) fn places(&self, places: &[usize]) -> Tensor<1, Int> {
+        // An axis of more elements than that fits no memory.
+        let places: Vec<i32> = places.iter().map(|&place| i32::try_from(place).unwrap_or(i32::MAX)).collect();
+        Tensor::from_ints(&places[..], self.device)
     }
 
     fn vector(&self, values: Vec<f32>) -> Tensor<1> {
@@ -163,30 +184,90 @@ fn max_pool(pool: &MaxPool) -> Compute {
     Box::new(move |x| Flow::Map(pool.forward(Flow::only(x).into_map())))
 }
 
-fn average_pool(pool: &AveragePool) -> Compute {
-    let window = pool.window;
-    // Families have no other.
-    debug_assert!(!pool.ceil_mode && window.dilation == [1; 2], "{pool:?}");
-    let pool = AvgPool2dConfig::new(window.kernel)
-        .with_strides(window.stride)
-        .with_padding(window::to_burn(window.padding))
-        .with_count_include_pad(pool.count_padding)
-        .init();
-    Box::new(move |x| Flow::Map(pool.forward(Flow::only(x).into_map())))
+/// The same for every image: a batch of one.
+fn constant<W: Weights>(constant: &Constant, weights: &mut W, on: &Place<'_>) -> Result<Compute, W::Error> {
+    let values = weights.read(&constant.parameter)?;
+    let len = values.len();
+    let value = Flow::of(on.tensor(values, [1, len]), &constant.parameter.shape);
+    Ok(Box::new(move |_| value.clone()))
 }
 
-fn pad(pad: &Pad) -> Compute {
-    let [_, rows, columns] = [0, 1, 2].map(|axis| pad.widths[axis]);
-    let PadWith::Constant(number) = pad.with;
-    let frame = (columns[0], columns[1], rows[0], rows[1]);
-    Box::new(move |x| Flow::Map(Flow::only(x).into_map().pad(frame, PadMode::Constant(number))))
+/// The sum of what lies in each window, zeros around the map included, over how many elements count. Burn's own pool takes neither
+/// padding of two widths nor sizes that are rounded up as PyTorch does.
+fn average_pool(pool: &AveragePool) -> Compute {
+    let AveragePool { window, ceil_mode, count_padding } = *pool;
+    Box::new(move |inputs| {
+        let x = Flow::only(inputs).into_map();
+        let [_, _, height, width] = x.dims();
+        let size = [height, width];
+        let output = if ceil_mode { window.output_rounded_up(size) } else { window.output(size) };
+        let (Some(output), Some(geometry)) = (output, window.on(size)) else {
+            panic!("a map of {size:?} pixels is smaller than its window");
+        };
+        let [top, left] = geometry.pad;
+        let end = [0, 1].map(|axis| {
+            (output[axis] - 1) * window.stride[axis] + (window.kernel[axis] - 1) * window.dilation[axis] + 1
+        });
+        // As far as the last window reaches; what no window reads is cut off.
+        let padded = [0, 1].map(|axis| end[axis].max(geometry.pad[axis] + size[axis]));
+        let after = [0, 1].map(|axis| padded[axis] - geometry.pad[axis] - size[axis]);
+        let x = x.pad((left, after[1], top, after[0]), PadMode::Constant(0.0));
+        let mut sum: Option<Tensor<4>> = None;
+        for tap in 0..window.kernel[0] * window.kernel[1] {
+            let at =
+                [tap / window.kernel[1] * window.dilation[0], tap % window.kernel[1] * window.dilation[1]];
+            let last = [0, 1].map(|axis| (at[axis] + (output[axis] - 1) * window.stride[axis] + 1) as isize);
+            let [down, right] = window.stride.map(|stride| stride as isize);
+            let (y, x_at) = (at[0] as isize, at[1] as isize);
+            let part = x.clone().slice(s![.., .., y..last[0];down, x_at..last[1];right]);
+            sum = Some(match sum {
+                Some(sum) => sum + part,
+                None => part,
+            });
+        }
+        let counts = counted(&window, geometry.pad, size, output, count_padding);
+        let sum = sum.unwrap_or_else(|| panic!("a window has a tap"));
+        let counts =
+            Tensor::<4>::from_data(TensorData::new(counts, [1, 1, output[0], output[1]]), &sum.device());
+        let dtype = sum.dtype();
+        Flow::Map(sum / counts.cast(dtype))
+    })
+}
+
+/// How many elements count in each window.
+fn counted(
+    window: &Window,
+    pad: [usize; 2],
+    size: [usize; 2],
+    output: [usize; 2],
+    count_padding: bool,
+) -> Vec<f32> {
+    let ends = match window.padding {
+        Padding::Explicit(pads) if count_padding => {
+            [0, 1].map(|axis| pad[axis] + size[axis] + pads[axis + 2])
+        }
+        // All that `same` adds is reached.
+        Padding::Same if count_padding => [usize::MAX; 2],
+        _ => [0, 1].map(|axis| pad[axis] + size[axis]),
+    };
+    let begins = if count_padding { [0; 2] } else { pad };
+    let along = |axis: usize, place: usize| {
+        let taps =
+            (0..window.kernel[axis]).map(|tap| place * window.stride[axis] + tap * window.dilation[axis]);
+        taps.filter(|&at| at >= begins[axis] && at < ends[axis]).count()
+    };
+    let rows: Vec<usize> = (0..output[0]).map(|place| along(0, place)).collect();
+    let columns: Vec<usize> = (0..output[1]).map(|place| along(1, place)).collect();
+    rows.iter().flat_map(|row| columns.iter().map(move |column| (row * column) as f32)).collect()
 }
 
 fn add(inputs: Vec<Flow>) -> Flow {
-    match <[Flow; 2]>::try_from(inputs) {
-        Ok([Flow::Map(a), Flow::Map(b)]) => Flow::Map(a + b),
-        Ok([Flow::Vector(a), Flow::Vector(b)]) => Flow::Vector(a + b),
-        _ => panic!("two values of one rank are added"),
+    match Flow::two(inputs) {
+        [Flow::Map(a), Flow::Map(b)] => Flow::Map(a + b),
+        [a, b] => {
+            let axes = a.axes();
+            Flow::of(a.into_flat() + b.into_flat(), &axes)
+        }
     }
 }
 
@@ -200,8 +281,16 @@ fn linear<W: Weights>(linear: &Linear, weights: &mut W, on: &Place<'_>) -> Resul
     let weight: Tensor<2> = on.tensor(weights.read(&linear.weight)?, linear.widths());
     let bias = linear.bias.as_ref().map(|bias| weights.read(bias)).transpose()?.map(|bias| on.vector(bias));
     let products = on.products;
+    let [depth, width] = linear.widths();
     Ok(Box::new(move |x| {
-        Flow::Vector(multiply(weight.clone(), bias.clone(), products, Flow::only(x).into_vector()))
+        let x = Flow::only(x);
+        let (batch, mut axes) = (x.batch(), x.axes());
+        // Every vector along the last axis is a row.
+        let rows = batch * axes.iter().product::<usize>() / depth;
+        let product = multiply(weight.clone(), bias.clone(), products, x.into_flat().reshape([rows, depth]));
+        axes.pop();
+        axes.push(width);
+        Flow::of(product.reshape([batch, rows / batch * width]), &axes)
     }))
 }
 
@@ -222,7 +311,7 @@ mod tests {
     use burn::nn::conv::Conv2dConfig;
     use burn::nn::{LinearConfig, PaddingConfig2d};
     use burn::tensor::{Device, Distribution, Tolerance};
-    use graph::{Padding, Window};
+    use graph::operations::{Pad, PadWith};
 
     use super::*;
     use crate::DeviceName;
@@ -328,7 +417,9 @@ mod tests {
     #[test]
     fn a_frame_of_zeros_takes_part_in_the_pool_after_it() {
         let pad = Pad { widths: vec![[0, 0], [1, 2], [0, 1]], with: PadWith::Constant(0.0) };
-        let framed = self::pad(&pad)(map(&[-1.0, -2.0], [1, 2])).into_map();
+        let device = device();
+        let on = Place { device: &device, dtype: DType::F32, products: Products::AsModules };
+        let framed = axes::pad(&pad, &on)(map(&[-1.0, -2.0], [1, 2])).into_map();
         assert_eq!(framed.dims(), [1, 1, 4, 3]);
         let zeros_and = [0.0, 0.0, 0.0, -1.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         assert_eq!(framed.clone().into_data().iter::<f32>().collect::<Vec<_>>(), zeros_and);

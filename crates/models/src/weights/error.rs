@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::onnx::OnnxError;
+
 /// A tensor whose shape in the file is not the network's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShapeMismatch {
@@ -215,6 +217,10 @@ pub enum WeightsError {
         /// What was asked for last.
         bytes: usize,
     },
+
+    /// An ONNX file's.
+    #[error(transparent)]
+    Onnx(Box<OnnxError>),
 
     /// Seeded weights exist only where a source framework's answer was frozen.
     #[error("there are no seeded weights for {network}: no frozen answer of its framework is embedded")]

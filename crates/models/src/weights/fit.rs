@@ -14,6 +14,18 @@ use super::module_tensors::Slot;
 /// normalisation was updated in training.
 const IGNORED_SUFFIX: &str = "num_batches_tracked";
 
+/// Weights of a file that are read once, and about which something is to be said only then.
+pub(crate) trait ReadOnce: Weights<Error = WeightsError> {
+    /// Where they come from, for messages.
+    fn origin(&self) -> String;
+
+    /// To be called when all were read.
+    ///
+    /// # Errors
+    /// [`WeightsError`] where they cannot be relied on.
+    fn finish(self) -> Result<(), WeightsError>;
+}
+
 /// Exactly the tensors of one network, under the keys and in the layouts of its graph. Data is read, widened to f32 and
 /// rearranged a tensor at a time, when it is asked for; each can be read once.
 #[derive(Debug)]
@@ -57,6 +69,16 @@ impl FittedCheckpoint {
             return Err(WeightsError::NotFinite { origin: self.origin, tensors: self.unusable });
         }
         Ok(())
+    }
+}
+
+impl ReadOnce for FittedCheckpoint {
+    fn origin(&self) -> String {
+        self.origin.clone()
+    }
+
+    fn finish(self) -> Result<(), WeightsError> {
+        self.finish()
     }
 }
 

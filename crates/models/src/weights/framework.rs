@@ -34,6 +34,8 @@ impl Framework {
             (Self::Keras, Role::Conv { .. } | Role::Linear { .. }) => "kernel",
             (_, Role::Conv { .. } | Role::Linear { .. }) => "weight",
             (_, Role::ConvBias | Role::LinearBias) => "bias",
+            // No module of a framework here has one.
+            (_, Role::Constant) => "constant",
             (Self::Keras, Role::Gamma) => "gamma",
             (Self::Keras, Role::Beta) => "beta",
             (_, Role::Gamma) => "weight",

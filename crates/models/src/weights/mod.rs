@@ -20,6 +20,7 @@ mod torchscript;
 
 pub use checkpoint::Checkpoint;
 pub use error::{Prefixed, ShapeMismatch, WeightsError};
+pub(crate) use fit::ReadOnce;
 pub use fit::{FittedCheckpoint, can_have};
 pub use framework::Framework;
 pub use graph::Role;

@@ -62,7 +62,7 @@ fn fill(tensor: &ModuleTensor, fc_bias: &[f32]) -> Vec<f32> {
         Role::Linear { fan_in } => values.map(|v| v * uniform(LINEAR_GAIN, fan_in)).collect(),
         Role::Gamma => values.map(|v| 1.0 + 0.25 * v).collect(),
         Role::LinearBias => fc_bias.to_vec(),
-        Role::ConvBias | Role::Beta | Role::Mean => values.map(|v| 0.25 * v).collect(),
+        Role::ConvBias | Role::Beta | Role::Mean | Role::Constant => values.map(|v| 0.25 * v).collect(),
         Role::Variance => values.map(|v| 1.0 + 0.5 * v).collect(),
     }
 }

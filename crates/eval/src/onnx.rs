@@ -1,0 +1,104 @@
+//! Models that are ONNX files: which files are meant, by which recipe each is prepared, and their networks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataset::Recipe;
+use models::onnx::{OnnxFile, OnnxNetwork};
+use models::{Catalog, Model};
+
+use crate::EvalError;
+use crate::definitions::Definitions;
+use crate::plan::RecipeArg;
+
+/// A model that is an ONNX file, read but for its weights.
+pub(crate) struct OnnxModel {
+    pub(crate) model: Model,
+    pub(crate) recipe: Arc<Recipe>,
+    pub(crate) file: Arc<OnnxFile>,
+    pub(crate) network: OnnxNetwork,
+}
+
+/// The files that `paths` name, folders opened.
+///
+/// # Errors
+/// [`EvalError::OnnxArgument`] for what is not there, a folder without such files, or two files of one id.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, EvalError> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let refused = |reason: String| EvalError::OnnxArgument { path: path.clone(), reason };
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let entries = entries.map_err(|error| refused(format!("cannot be read: {error}")))?;
+        let is_onnx =
+            |path: &PathBuf| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"));
+        let mut inside: Vec<PathBuf> =
+            entries.into_iter().map(|entry| entry.path()).filter(is_onnx).collect();
+        if inside.is_empty() {
+            return Err(refused("no .onnx file is in the folder".to_owned()));
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    let ids = files.iter().map(|path| id(path).map(|id| id.to_ascii_lowercase()));
+    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    for (index, path) in files.iter().enumerate() {
+        if let Some(other) = ids[..index].iter().position(|other| *other == ids[index]) {
+            return Err(EvalError::OnnxArgument {
+                path: path.clone(),
+                reason: format!(
+                    "its stem is that of {}, and a model's files are called by it; rename one of them",
+                    files[other].display()
+                ),
+            });
+        }
+    }
+    Ok(files)
+}
+
+fn id(path: &Path) -> Result<String, EvalError> {
+    Model::onnx_id(path).map_err(|reason| EvalError::OnnxArgument { path: path.to_owned(), reason })
+}
+
+impl OnnxModel {
+    /// Reads the file at `path`, whose recipe is the one asked for, or the one beside it.
+    ///
+    /// # Errors
+    /// [`EvalError`] where there is no recipe, or the file is no classifier for its crop.
+    pub(crate) fn open(path: &Path, asked: &RecipeArg, definitions: &Definitions) -> Result<Self, EvalError> {
+        let id = id(path)?;
+        let failed = EvalError::onnx(&id);
+        let file = Arc::new(OnnxFile::open(path).map_err(&failed)?);
+        // What it takes is said before what is to be given to it.
+        file.image().map_err(&failed)?;
+        let recipe = match asked.stated(definitions, &[])? {
+            Some(recipe) => recipe,
+            None => beside(path, &file, definitions.catalog())?,
+        };
+        let network = file.network(recipe.crop.axes()).map_err(&failed)?;
+        let model = Model::onnx(id.clone(), Arc::clone(&recipe));
+        Ok(Self { model, recipe, file, network })
+    }
+}
+
+/// The recipe in `<stem>.toml` beside the file.
+fn beside(path: &Path, file: &OnnxFile, catalog: &Catalog) -> Result<Arc<Recipe>, EvalError> {
+    let toml = path.with_extension("toml");
+    if toml.exists() {
+        return catalog.recipe(&toml.to_string_lossy()).map_err(|fault| EvalError::Recipe { fault });
+    }
+    let side = file.image().ok().and_then(|image| image.size[0]).unwrap_or(224);
+    let short = side * 8 / 7;
+    let example = format!("resize=short:{short},filter=pil-bilinear,crop={side},mean=imagenet,std=imagenet");
+    Err(EvalError::OnnxArgument {
+        path: path.to_owned(),
+        reason: format!(
+            "how its images are prepared is not known. Say it with --recipe, for instance --recipe {example}, or in {}, as \
+             recipe = \"{example}\"; it is in the description of the weights",
+            toml.display()
+        ),
+    })
+}
