@@ -174,11 +174,7 @@ fn max_difference(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Logits of the first `count` images of the sample.
-fn sample_logits(
-    classifier: &Classifier,
-    recipe: &Recipe,
-    count: usize,
-) -> Result<Vec<f32>, ComputeError> {
+fn sample_logits(classifier: &Classifier, recipe: &Recipe, count: usize) -> Result<Vec<f32>, ComputeError> {
     let sample = Dataset::sample();
     let tables = recipe.normalise.table();
     let crops: Vec<Vec<u8>> = (0..count)

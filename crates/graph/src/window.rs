@@ -30,6 +30,11 @@ impl Window {
     pub const PIXEL: Self =
         Self { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], padding: Padding::Explicit([0; 4]) };
 
+    /// Whether anything may be around the map.
+    pub fn has_padding(&self) -> bool {
+        self.padding != Padding::Explicit([0; 4])
+    }
+
     /// Height and width of what it makes of a map of `input` pixels; `None` where the map is smaller than the window.
     pub fn output(&self, input: [usize; 2]) -> Option<[usize; 2]> {
         self.on(input).map(|geometry| geometry.output)

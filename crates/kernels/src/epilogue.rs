@@ -1,9 +1,11 @@
 //! What is done with a result before it is stored: a short list of operations, each of which saves a pass over memory.
 
 use graph::Activation;
+use graph::operations::Unary;
 
 use crate::activation::activate;
 use crate::simd::Simd;
+use crate::unary;
 
 /// Operations that an epilogue has at most.
 pub(crate) const MOST: usize = 6;
@@ -15,10 +17,16 @@ pub(crate) enum Finish<'a> {
     Bias(&'a [f32]),
     /// A map like the output, which is added.
     Residual(&'a [f32]),
+    /// A map like the output, which is a factor.
+    Product(&'a [f32]),
+    /// A factor a channel, which was computed: a gate.
+    Gate(&'a [f32]),
     /// A factor and then a summand a channel.
     Affine([&'a [f32]; 2]),
     /// A function of each element.
     Activation(Activation),
+    /// Another function of each element.
+    Unary(Unary),
 }
 
 /// Operations in the order in which they are done.
@@ -54,13 +62,13 @@ impl<'a> Epilogue<'a> {
         };
         for operation in self.operations() {
             match operation {
-                Finish::Bias(bias) => a_channel(bias),
+                Finish::Bias(values) | Finish::Gate(values) => a_channel(values),
                 Finish::Affine(affine) => affine.into_iter().for_each(a_channel),
-                Finish::Residual(residual) => {
+                Finish::Residual(residual) | Finish::Product(residual) => {
                     let found = residual.len();
                     assert!(elements <= found, "a residual of {found} for {elements} elements");
                 }
-                Finish::Activation(_) => {}
+                Finish::Activation(_) | Finish::Unary(_) => {}
             }
         }
     }
@@ -80,6 +88,14 @@ impl<'a> Epilogue<'a> {
                     // SAFETY: `residual` has the elements up to `row + channel + LANES`, says the caller.
                     simd.add(x, unsafe { simd.load(residual.as_ptr().add(row + channel)) })
                 }
+                Finish::Product(factor) => {
+                    // SAFETY: as for a residual.
+                    simd.mul_add(x, unsafe { simd.load(factor.as_ptr().add(row + channel)) }, simd.splat(0.0))
+                }
+                Finish::Gate(gate) => {
+                    // SAFETY: `gate` has the channels up to `channel + LANES`, says the caller.
+                    simd.mul_add(x, unsafe { simd.load(gate.as_ptr().add(channel)) }, simd.splat(0.0))
+                }
                 Finish::Affine([scale, shift]) => {
                     // SAFETY: both have the channels up to `channel + LANES`, says the caller.
                     let (scale, shift) = unsafe {
@@ -88,6 +104,7 @@ impl<'a> Epilogue<'a> {
                     simd.mul_add(x, scale, shift)
                 }
                 Finish::Activation(activation) => activate(simd, activation, x),
+                Finish::Unary(function) => unary::apply_to_one(simd, function, x),
             };
         }
         x

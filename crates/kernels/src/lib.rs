@@ -17,6 +17,7 @@ mod isa;
 mod lowering;
 mod map;
 mod matmul;
+mod moves;
 mod pool;
 mod program;
 pub mod reference;
@@ -25,6 +26,7 @@ mod shape;
 mod simd;
 mod step;
 mod threads;
+mod unary;
 
 pub use image::Images;
 pub use isa::Isa;

@@ -73,6 +73,24 @@ impl Pooling for Mean {
     }
 }
 
+/// The mean, where padding is zeros that take part.
+pub(crate) struct MeanOfZerosToo;
+
+impl Pooling for MeanOfZerosToo {
+    const FIRST: f32 = 0.0;
+    const TAKES_ZEROS: bool = true;
+
+    #[inline(always)]
+    fn with<S: Simd>(simd: S, pooled: S::V, pixel: S::V) -> S::V {
+        Mean::with(simd, pooled, pixel)
+    }
+
+    #[inline(always)]
+    fn result<S: Simd>(simd: S, pooled: S::V, pixels: usize) -> S::V {
+        Mean::result(simd, pooled, pixels)
+    }
+}
+
 /// Pooling of the output pixels `pixels`.
 ///
 /// # Panics
@@ -177,6 +195,32 @@ pub(crate) fn average<S: Simd>(
         let mean = unsafe { epilogue.finish(simd, mean, 0, first + at) };
         // SAFETY: `LANES` divides the number of elements, so that there are as many from `at` on.
         unsafe { simd.store(output.as_mut_ptr().add(at), mean) };
+    }
+}
+
+/// Finishes every element of the output pixels `pixels` by `epilogue`, where it is.
+///
+/// # Panics
+/// Where the output has fewer pixels.
+#[inline(always)]
+pub(crate) fn finish_there<S: Simd>(
+    simd: S,
+    epilogue: &Epilogue<'_>,
+    pixels: Range<usize>,
+    output: Output<'_>,
+) {
+    output.check(&pixels, epilogue);
+    let channels = output.channels();
+    for pixel in pixels {
+        let begin = pixel * channels;
+        for channel in (0..channels).step_by(S::LANES) {
+            // SAFETY: the output has this pixel, which is the caller's, says `Output::new`, and the epilogue was checked for it;
+            // `LANES` divides the number of channels.
+            unsafe {
+                let at = output.as_mut_ptr().add(begin + channel);
+                simd.store(at, epilogue.finish(simd, simd.load(at), begin, channel));
+            }
+        }
     }
 }
 

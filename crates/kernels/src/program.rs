@@ -288,6 +288,13 @@ impl Program {
             StoredFinish::Bias(bias) => Finish::Bias(bias.as_slice()),
             // SAFETY: as for the input.
             StoredFinish::Residual(value) => Finish::Residual(unsafe { at.value(*value).as_slice() }),
+            // SAFETY: as for the input.
+            StoredFinish::Product(value) => Finish::Product(unsafe { at.value(*value).as_slice() }),
+            // SAFETY: as for the input. A value of one pixel has an element a channel.
+            StoredFinish::Gate(value) => Finish::Gate(unsafe { at.value(*value).as_slice() }),
+            // SAFETY: as for the gate.
+            StoredFinish::Shift(value) => Finish::Bias(unsafe { at.value(*value).as_slice() }),
+            StoredFinish::Unary(function) => Finish::Unary(*function),
             StoredFinish::Affine(affine) => Finish::Affine(affine.each_ref().map(Buffer::as_slice)),
             StoredFinish::Activation(activation) => Finish::Activation(*activation),
         }));
@@ -304,6 +311,15 @@ impl Program {
             let next = if next < share.items() { share.item(next).0 } else { 0..0 };
             // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
             let block = unsafe { at.block.as_mut_slice() };
+            if let StepKind::Move(moved) = &step.kind {
+                let channels = step.channels;
+                let to = at.value(index + 1).part(pixels.start * channels..pixels.end * channels);
+                // SAFETY: as for the input and for the output: of two items, the pixels are others.
+                let (read, to) = unsafe {
+                    (|value| (at.value(value).as_slice(), self.channels_of(value)), to.as_mut_slice())
+                };
+                moved.copy(step.input, read, &geometry, pixels.clone(), (channels, to));
+            }
             let part = Part { map, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
             self.isa.run(Item { kind: &step.kind, part });
         }

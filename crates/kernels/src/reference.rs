@@ -1,6 +1,6 @@
 //! What the kernels have to compute, as plain loops over NCHW in f64: slow, and easy to check by eye.
 
-use graph::operations::Convolution;
+use graph::operations::{Binary, Convolution, Unary};
 use graph::{Activation, Padding, Window};
 
 /// A feature map, `[channels, height, width]`.
@@ -94,6 +94,92 @@ fn taps([down, right]: &[Axis; 2], [oy, ox]: [usize; 2]) -> Vec<(usize, usize, u
     down.read(oy)
         .flat_map(|(ky, y)| right.read(ox).map(move |(kx, x)| (ky * kernel_width + kx, y, x)))
         .collect()
+}
+
+/// As [`max_pool`] or [`average_pool`] does, but where sizes are rounded up, as PyTorch's `ceil_mode` does: one window more where the
+/// last one leaves pixels or padding out, if it begins on the map or in the padding before it. Padding may count as pixels of zero; what
+/// lies beyond it never does.
+pub fn pool(is_max: bool, count_padding: bool, ceil_mode: bool, window: &Window, x: &Map) -> Map {
+    let Padding::Explicit(pads) = window.padding else { panic!("padding is stated") };
+    let [_, rows, columns] = x.shape;
+    let sizes = [rows as i64, columns as i64];
+    let along = |axis: usize| {
+        let [before, after] = [pads[axis] as i64, pads[axis + 2] as i64];
+        let (taps, stride) = (window.kernel[axis] as i64, window.stride[axis]);
+        let begins = (-before..sizes[axis]).step_by(stride).filter(move |begin| {
+            let fits = begin + taps <= sizes[axis] + after;
+            let reached = begin - stride as i64 + taps < sizes[axis] + after;
+            fits || (ceil_mode && reached)
+        });
+        begins.collect::<Vec<_>>()
+    };
+    let begins = [along(0), along(1)];
+    Map::new([x.shape[0], begins[0].len(), begins[1].len()], |channel, oy, ox| {
+        let mut values = Vec::new();
+        for ky in 0..window.kernel[0] as i64 {
+            for kx in 0..window.kernel[1] as i64 {
+                let at = [begins[0][oy] + ky, begins[1][ox] + kx];
+                let inside = |axis: usize| (0..sizes[axis]).contains(&at[axis]);
+                let padded = |axis: usize| {
+                    (-(pads[axis] as i64)..sizes[axis] + pads[axis + 2] as i64).contains(&at[axis])
+                };
+                if inside(0) && inside(1) {
+                    values.push(x.at(channel, at[0] as usize, at[1] as usize));
+                } else if count_padding && padded(0) && padded(1) {
+                    values.push(0.0);
+                }
+            }
+        }
+        if is_max {
+            values.into_iter().fold(f64::NEG_INFINITY, larger)
+        } else {
+            values.iter().sum::<f64>() / values.len() as f64
+        }
+    })
+}
+
+/// The channels of several maps, one map after the other.
+pub fn concat(maps: &[&Map]) -> Map {
+    let [_, height, width] = maps[0].shape;
+    let channels = maps.iter().map(|map| map.shape[0]).sum();
+    Map { shape: [channels, height, width], values: maps.iter().flat_map(|map| map.values.clone()).collect() }
+}
+
+/// The channels at `places`.
+pub fn channels(places: &[usize], x: &Map) -> Map {
+    let [_, height, width] = x.shape;
+    Map::new([places.len(), height, width], |channel, y, column| x.at(places[channel], y, column))
+}
+
+/// The pixels whose rows and columns are at these places; none is a zero.
+pub fn pixels(rows: &[Option<usize>], columns: &[Option<usize>], x: &Map) -> Map {
+    Map::new([x.shape[0], rows.len(), columns.len()], |channel, y, column| match (rows[y], columns[column]) {
+        (Some(y), Some(column)) => x.at(channel, y, column),
+        _ => 0.0,
+    })
+}
+
+/// What `function` makes of each element.
+pub fn unary(function: Unary, x: &Map) -> Map {
+    Map { shape: x.shape, values: x.values.iter().map(|&x| function.of(x)).collect() }
+}
+
+/// What `function` makes of the elements of two maps, of which one pixel or one channel may be that of all.
+pub fn binary(function: Binary, a: &Map, b: &Map) -> Map {
+    let shape = [0, 1, 2].map(|axis| a.shape[axis].max(b.shape[axis]));
+    Map::new(shape, |channel, y, column| {
+        let [a, b] = [a, b].map(|map| {
+            let at = |axis: usize, place: usize| if map.shape[axis] == 1 { 0 } else { place };
+            map.at(at(0, channel), at(1, y), at(2, column))
+        });
+        match function {
+            Binary::Add => a + b,
+            Binary::Sub => a - b,
+            Binary::Mul => a * b,
+            Binary::Div => a / b,
+            other => panic!("{other:?} has no kernel"),
+        }
+    })
 }
 
 /// A convolution with the weights `kernel`, `[channels out, channels in / groups, height, width]`, and `bias`.

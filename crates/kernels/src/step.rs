@@ -3,17 +3,25 @@
 use crate::activation::OnRead;
 use crate::buffer::Buffer;
 use crate::matmul::Packed;
+use crate::moves::Move;
 use crate::rows::DepthwiseWeights;
+use graph::operations::Unary;
 use graph::{Activation, Geometry, Window};
 
 /// What is done to a result before it is stored, with its data: see [`crate::epilogue::Finish`].
 #[derive(Debug)]
 pub(crate) enum StoredFinish {
     Bias(Buffer),
-    /// A value of the program.
+    /// A value of the program, as the next two.
     Residual(usize),
+    Product(usize),
+    /// A map of one pixel.
+    Gate(usize),
+    /// As [`StoredFinish::Gate`], but added.
+    Shift(usize),
     Affine([Buffer; 2]),
     Activation(Activation),
+    Unary(Unary),
 }
 
 /// Where a multiplication's rows come from.
@@ -23,6 +31,8 @@ pub(crate) enum Rows {
     Image,
     /// Windows of a map; pixels, mostly.
     Window(OnRead),
+    /// The whole map, which has so many pixels.
+    Whole { on_read: OnRead, pixels: usize },
     /// A depthwise convolution.
     Depthwise { weights: DepthwiseWeights, before: OnRead, after: Option<Activation> },
 }
@@ -45,11 +55,17 @@ pub(crate) enum StepKind {
     MaxPool {
         /// Whether padding is zeros that take part.
         of_zeros_too: bool,
+        ceil_mode: bool,
     },
-    /// The mean of each window's pixels, without its padding.
-    AveragePool,
+    /// The mean of each window's pixels, without its padding or with it.
+    AveragePool {
+        count_padding: bool,
+        ceil_mode: bool,
+    },
     /// The mean over all pixels.
     Average(OnRead),
+    /// Elements put elsewhere.
+    Move(Move),
     /// The epilogue alone.
     Epilogue,
 }
@@ -66,10 +82,23 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// The values of the program that its epilogue adds.
+    /// The values of the program that it reads pixel by pixel beside its input: as many pixels as its result has.
     pub(crate) fn residuals(&self) -> impl Iterator<Item = usize> + '_ {
+        let of_epilogue = self.epilogue.iter().filter_map(|finish| match *finish {
+            StoredFinish::Residual(value) | StoredFinish::Product(value) => Some(value),
+            _ => None,
+        });
+        let moved = match &self.kind {
+            StepKind::Move(moved) => Some(moved.others()),
+            _ => None,
+        };
+        of_epilogue.chain(moved.into_iter().flatten())
+    }
+
+    /// The values of one pixel that its epilogue reads.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = usize> + '_ {
         self.epilogue.iter().filter_map(|finish| match *finish {
-            StoredFinish::Residual(value) => Some(value),
+            StoredFinish::Gate(value) | StoredFinish::Shift(value) => Some(value),
             _ => None,
         })
     }
@@ -79,6 +108,16 @@ impl Step {
         match self.kind {
             // One window over everything.
             StepKind::Average(_) => Window { kernel: input, ..self.window }.on(input),
+            // The map as one row, which the window covers.
+            StepKind::Multiply(Multiplication { rows: Rows::Whole { pixels, .. }, .. }) => {
+                let row = [1, input[0].checked_mul(input[1])?];
+                (row[1] == pixels).then(|| Window { kernel: row, ..Window::PIXEL }.on(row)).flatten()
+            }
+            StepKind::MaxPool { ceil_mode: true, .. } | StepKind::AveragePool { ceil_mode: true, .. } => {
+                let output = self.window.output_rounded_up(input)?;
+                self.window.on(input).map(|geometry| Geometry { output, ..geometry })
+            }
+            StepKind::Move(ref moved) => moved.geometry(input),
             _ => self.window.on(input),
         }
     }

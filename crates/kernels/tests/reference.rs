@@ -5,6 +5,7 @@
 
 mod twice;
 
+use graph::operations::{Binary, PadWith, Unary};
 use graph::{Activation, Operation, Padding, Role, Window};
 use kernels::reference::Map;
 use kernels::{Images, Isa, LoadError, Lowering, Program, SizeError, Threads};
@@ -186,6 +187,88 @@ const NETWORKS: &[(&str, Body)] = &[
             on.relu(&x)
         },
     ),
+    (
+        "convolutions of groups: of few channels, of more than a block, of one channel that becomes three",
+        |on, x| {
+            let x = on.conv(window(3, 1, 1, 1), 24, 1, &x);
+            let x = on.relu(&x);
+            let x = on.conv(window(3, 1, 1, 1), 36, 6, &x);
+            let x = on.relu(&x);
+            let y = on.conv(window(3, 2, 1, 1), 40, 2, &x);
+            let shortcut = on.conv(window(1, 2, 1, 0), 40, 1, &x);
+            let x = on.add(&y, &shortcut);
+            on.conv(window(3, 1, 1, 1), 120, 40, &x)
+        },
+    ),
+    ("channels put together, cut apart and shuffled", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 21, 1, &x);
+        let x = on.relu(&x);
+        let y = on.pixel(10, &x);
+        let all = on.concat(&[&x, &y, &x]);
+        let all = on.affine(&all);
+        let all = on.relu(&all);
+        let odd = on.channels((0..52).filter(|at| at % 2 == 1).collect(), &all);
+        let some = on.channels((7..33).collect(), &all);
+        let sum = on.add(&odd, &some);
+        let z = on.depthwise(window(3, 1, 1, 1), &sum);
+        on.concat(&[&z, &y])
+    }),
+    ("a gate of every kind, which is computed of the map", |on, x| {
+        let mut x = on.conv(window(3, 2, 1, 1), 24, 1, &x);
+        for function in twice::UNARY {
+            let x2 = on.affine(&x);
+            let y = on.unary(function, &x2);
+            let gate = on.pooled(&y);
+            let gate = on.pixel(6, &gate);
+            let gate = on.relu(&gate);
+            let gate = on.pixel(24, &gate);
+            let gate = on.unary(Unary::Sigmoid, &gate);
+            let y = on.binary(Binary::Mul, &gate, &y);
+            x = on.binary(Binary::Mul, &y, &x);
+            x = on.binary(Binary::Add, &x, &gate);
+        }
+        x
+    }),
+    ("numbers that are known", |on, x| {
+        let x = on.scaled(&x);
+        let y = on.conv(window(3, 1, 1, 1), 20, 1, &x);
+        let mut z = on.max_pool(window(3, 1, 1, 1), &y);
+        for function in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div] {
+            for channels in [1, 20] {
+                z = on.with_constant(function, channels, false, &z);
+            }
+        }
+        let z = on.with_constant(Binary::Sub, 20, true, &z);
+        let z = on.with_constant(Binary::Sub, 1, true, &z);
+        let z = on.unary(Unary::Tanh, &z);
+        on.with_constant(Binary::Mul, 1, true, &z)
+    }),
+    ("pools whose sizes are rounded up, and that count padding; the image pooled", |on, x| {
+        let y = on.average_pool(window(2, 1, 1, 0), &x);
+        let y = on.conv(window(3, 1, 1, 1), 19, 1, &y);
+        let a = on.pool(true, false, false, window(3, 2, 1, 1), &y);
+        let b = on.pool(false, true, false, window(3, 2, 1, 1), &y);
+        let c = on.pool(false, true, true, window(2, 2, 1, 0), &y);
+        let d = on.pool(true, false, true, window(2, 2, 1, 0), &y);
+        let e = on.pool(false, false, true, window(3, 2, 1, 1), &y);
+        let all = on.concat(&[&a, &b]);
+        let others = on.concat(&[&c, &d]);
+        let all = on.pixel(8, &all);
+        let others = on.pixel(8, &others);
+        let all = on.concat(&[&all, &others]);
+        let e = on.pooled(&e);
+        let e = on.pixel(16, &e);
+        on.binary(Binary::Mul, &all, &e)
+    }),
+    ("frames and pixels from elsewhere", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 20, 1, &x);
+        let x = on.framed(PadWith::Reflection, [2, 1, 0, 2], &x);
+        let x = on.conv(window(3, 1, 1, 0), 17, 1, &x);
+        let x = on.framed(PadWith::Edge, [1, 0, 3, 1], &x);
+        let x = on.framed(PadWith::Constant(0.0), [0, 1, 1, 0], &x);
+        let x = on.doubled(&x);
+        on.conv(window(3, 2, 1, 0), 9, 1, &x)
+    }),
     ("nothing to fuse: results read twice, windows that are not square", |on, x| {
         let odd = Window { kernel: [1, 5], padding: Padding::Explicit([0, 1, 0, 2]), ..Window::PIXEL };
         let x = on.conv(odd, 19, 1, &x);

@@ -1,112 +1,275 @@
 //! What of a graph has no kernel, told from its structure before anything is planned.
 
+use graph::operations::{Binary, Convolution, PadWith};
 use graph::{Graph, Operation, Padding, Value, Window};
 
 use super::Unsupported;
 
-/// Channels of every value of the graph, or what of it has no kernel, whatever the size of the image.
-pub(super) fn check(graph: &Graph) -> Result<Vec<usize>, Unsupported> {
-    let mut widths: Vec<usize> = Vec::with_capacity(graph.nodes().len());
-    let mut are_vectors: Vec<bool> = Vec::with_capacity(graph.nodes().len());
-    let mut image_is_read = false;
-    for (index, node) in graph.nodes().iter().enumerate() {
-        let at = || graph.place(index);
-        let width = node.inputs.first().map_or(0, |input| widths[input.index()]);
-        let fits = |expected: usize| match width {
-            // Without weights there is nothing to multiply, nor a size to tell from.
-            found if found != expected || found == 0 => {
-                Err(Unsupported::Channels { at: at(), expected, found })
-            }
-            _ => Ok(()),
-        };
-        let reads_image = node.inputs.contains(&Value::IMAGE);
-        let unsupported = || Err(Unsupported::Operation { at: at(), operation: node.operation.name() });
-        let mut is_vector = node.inputs.first().is_some_and(|input| are_vectors[input.index()]);
-        // Some operations are of maps, and one is of vectors.
-        let takes = match node.operation {
-            Operation::Convolution(_)
-            | Operation::MaxPool(_)
-            | Operation::AveragePool(_)
-            | Operation::Pad(_)
-            | Operation::GlobalAveragePool(_) => Some(false),
-            Operation::Linear(_) => Some(true),
-            _ => None,
-        };
-        if takes.is_some_and(|vector| vector != is_vector) {
-            return unsupported();
+/// What a value of the graph is, as the kernels hold it: pixels of channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Its channels.
+    pub(super) width: usize,
+    /// Its axes.
+    pub(super) form: Form,
+}
+
+/// Which axes a value has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Channels, height and width.
+    Map,
+    /// Channels, height and width, of which the last two are 1: held as a vector is.
+    Pixel,
+    /// Channels alone.
+    Vector,
+    /// All elements of a map of so many pixels in a row, channel after channel. It is held as the map is.
+    Flat { pixels: usize },
+    /// Numbers that are the same for every image, which only a step that takes them in knows.
+    Constant,
+}
+
+/// A convolution of one channel each.
+pub(super) fn is_depthwise(convolution: &Convolution) -> bool {
+    let [from, to] = convolution.channels();
+    convolution.groups > 1 && convolution.groups == from && from == to
+}
+
+/// What every value of the graph is, or what of it has no kernel, whatever the size of the image.
+pub(super) fn check(graph: &Graph) -> Result<Vec<Held>, Unsupported> {
+    let mut held: Vec<Held> = Vec::with_capacity(graph.nodes().len());
+    for index in 0..graph.nodes().len() {
+        held.push(Check { graph, held: &held, index }.held()?);
+    }
+    match held[graph.output().index()].form {
+        Form::Vector | Form::Pixel => Ok(held),
+        _ => Err(Unsupported::NoLogits),
+    }
+}
+
+/// One operation, and what is before it.
+struct Check<'a> {
+    graph: &'a Graph,
+    held: &'a [Held],
+    index: usize,
+}
+
+impl Check<'_> {
+    fn at(&self) -> String {
+        self.graph.place(self.index)
+    }
+
+    fn unsupported<T>(&self) -> Result<T, Unsupported> {
+        let operation = self.graph.nodes()[self.index].operation.name();
+        Err(Unsupported::Operation { at: self.at(), operation })
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = Held> {
+        self.graph.nodes()[self.index].inputs.iter().map(|input| self.held[input.index()])
+    }
+
+    /// The only thing that is read.
+    fn input(&self) -> Result<Held, Unsupported> {
+        match self.inputs().next() {
+            Some(Held { form: Form::Constant, .. }) | None => self.unsupported(),
+            Some(input) => Ok(input),
         }
-        widths.push(match &node.operation {
-            Operation::Image(image) => image.channels,
-            Operation::Convolution(convolution) => {
-                let [from, to] = convolution.channels();
-                let groups = convolution.groups;
-                if groups != 1 && (groups != from || from != to) {
-                    return Err(Unsupported::Groups { at: at(), groups, channels: from });
-                }
-                if reads_image && (groups != 1 || image_is_read) {
-                    return Err(Unsupported::Image);
-                }
-                fits(from)?;
-                check_window(convolution.window)?;
-                match to {
-                    0 => return Err(Unsupported::Channels { at: at(), expected: 1, found: 0 }),
-                    to => to,
-                }
-            }
-            _ if reads_image => return Err(Unsupported::Image),
+    }
+
+    /// The only thing that is read, which has to be a map.
+    fn map(&self) -> Result<Held, Unsupported> {
+        match self.input()? {
+            input @ Held { form: Form::Map | Form::Pixel, .. } => Ok(input),
+            _ => self.unsupported(),
+        }
+    }
+
+    fn expect(&self, expected: usize, found: usize) -> Result<(), Unsupported> {
+        // Without weights there is nothing to multiply, nor a size to tell from.
+        if found != expected || found == 0 {
+            return Err(Unsupported::Channels { at: self.at(), expected, found });
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> Result<Held, Unsupported> {
+        let map = |width| Held { width, form: Form::Map };
+        Ok(match &self.graph.nodes()[self.index].operation {
+            Operation::Image(image) => map(image.channels),
+            Operation::Constant(constant) => Held { width: constant.parameter.len(), form: Form::Constant },
+            Operation::Convolution(convolution) => self.convolution(convolution)?,
             Operation::BatchNorm(norm) => {
-                fits(norm.norm.channels())?;
-                width
+                let input = self.input()?;
+                self.expect(norm.norm.channels(), input.width)?;
+                input
             }
-            Operation::Activation(_) | Operation::Scale(_) => width,
-            Operation::GlobalAveragePool(_) => {
-                is_vector = true;
-                width
-            }
+            Operation::Activation(_) | Operation::Scale(_) => self.input()?,
+            Operation::Unary(function) if crate::unary::has_kernel(*function) => self.input()?,
+            Operation::GlobalAveragePool(_) => Held { form: Form::Vector, ..self.map()? },
             Operation::MaxPool(pool) => {
                 check_window(pool.window)?;
-                if pool.ceil_mode {
-                    return Err(Unsupported::CeilMode { at: at() });
-                }
-                width
+                map(self.map()?.width)
             }
-            // What has no kernel of it, the planner tells: it depends on what reads it.
-            Operation::Pad(_) => width,
             Operation::AveragePool(pool) => {
                 check_window(pool.window)?;
-                if pool.ceil_mode {
-                    return Err(Unsupported::CeilMode { at: at() });
+                if pool.count_padding && pool.ceil_mode && pool.window.padding != Padding::Explicit([0; 4]) {
+                    return Err(Unsupported::CeilMode { at: self.at() });
                 }
-                if pool.count_padding && pool.window.padding != Padding::Explicit([0; 4]) {
-                    return unsupported();
+                map(self.map()?.width)
+            }
+            Operation::Pad(pad) => {
+                let input = self.map()?;
+                let has_kernel =
+                    matches!(pad.with, PadWith::Constant(0.0) | PadWith::Edge | PadWith::Reflection);
+                if pad.widths.len() != 3 || pad.widths[0] != [0; 2] || !has_kernel {
+                    return self.unsupported();
                 }
-                width
+                map(input.width)
             }
             Operation::Add(_) => {
-                let other = node.inputs.get(1).map_or(Value::IMAGE.index(), |input| input.index());
-                fits(widths[other])?;
-                if are_vectors[other] != is_vector {
-                    return unsupported();
+                let [a, b] = self.two()?;
+                self.expect(a.width, b.width)?;
+                if (a.form == Form::Vector) != (b.form == Form::Vector) {
+                    return self.unsupported();
                 }
-                width
+                if a.form == Form::Map { a } else { b }
             }
+            Operation::Binary(function) => self.binary(*function)?,
             Operation::Linear(linear) => {
                 let [from, to] = linear.widths();
-                fits(from)?;
-                match to {
-                    0 => return Err(Unsupported::Channels { at: at(), expected: 1, found: 0 }),
-                    to => to,
+                let input = self.input()?;
+                match input.form {
+                    Form::Vector => self.expect(from, input.width)?,
+                    Form::Flat { pixels } => self.expect(from, input.width * pixels)?,
+                    _ => return self.unsupported(),
                 }
+                if to == 0 {
+                    return Err(Unsupported::Channels { at: self.at(), expected: 1, found: 0 });
+                }
+                Held { width: to, form: Form::Vector }
             }
-            _ => return unsupported(),
-        });
-        are_vectors.push(is_vector);
-        image_is_read |= reads_image;
+            Operation::Reshape(reshape) => self.reshape(reshape.shape.axes())?,
+            Operation::Concat(concat) => self.concat(concat.axis)?,
+            Operation::Slice(slice) => self.chosen(slice.axis, slice.len)?,
+            Operation::Gather(gather) => self.chosen(gather.axis, gather.places.len())?,
+            _ => return self.unsupported(),
+        })
     }
-    if !are_vectors[graph.output().index()] {
-        return Err(Unsupported::NoLogits);
+
+    fn convolution(&self, convolution: &Convolution) -> Result<Held, Unsupported> {
+        let [from, to] = convolution.channels();
+        let groups = convolution.groups;
+        let input = self.map()?;
+        let divides = |channels: usize| groups > 0 && channels.is_multiple_of(groups);
+        if let Some(channels) = [from, to].into_iter().find(|&channels| !divides(channels)) {
+            return Err(Unsupported::Groups { at: self.at(), groups, channels });
+        }
+        self.expect(from, input.width)?;
+        check_window(convolution.window)?;
+        if to == 0 {
+            return Err(Unsupported::Channels { at: self.at(), expected: 1, found: 0 });
+        }
+        let stays = input.form == Form::Pixel && convolution.window == Window::PIXEL;
+        Ok(Held { width: to, form: if stays { Form::Pixel } else { Form::Map } })
     }
-    Ok(widths)
+
+    fn two(&self) -> Result<[Held; 2], Unsupported> {
+        match self.inputs().collect::<Vec<_>>()[..] {
+            [a, b] if a.form != Form::Constant && b.form != Form::Constant => Ok([a, b]),
+            _ => self.unsupported(),
+        }
+    }
+
+    /// Of a value and numbers that are known, one for all or one a channel; of two alike; or of a map and a factor or a summand a
+    /// channel that is computed.
+    fn binary(&self, function: Binary) -> Result<Held, Unsupported> {
+        let inputs: Vec<Held> = self.inputs().collect();
+        let [a, b] = inputs[..] else { return self.unsupported() };
+        let inputs = &self.graph.nodes()[self.index].inputs;
+        match (a.form, b.form) {
+            (Form::Constant, Form::Constant) => self.unsupported(),
+            (Form::Constant, _) | (_, Form::Constant) => {
+                let (value, constant) =
+                    if b.form == Form::Constant { (a, inputs[1]) } else { (b, inputs[0]) };
+                let has_kernel = match function {
+                    Binary::Add | Binary::Sub | Binary::Mul => true,
+                    Binary::Div => b.form == Form::Constant,
+                    _ => false,
+                };
+                if has_kernel && self.is_a_channel(value, constant) { Ok(value) } else { self.unsupported() }
+            }
+            _ if !matches!(function, Binary::Add | Binary::Mul) || a.width != b.width => self.unsupported(),
+            (a_form, b_form) if a_form == b_form => Ok(a),
+            (Form::Map, Form::Pixel) => Ok(a),
+            (Form::Pixel, Form::Map) => Ok(b),
+            _ => self.unsupported(),
+        }
+    }
+
+    /// Whether `constant` is one number, or one a channel of `value`.
+    fn is_a_channel(&self, value: Held, constant: Value) -> bool {
+        let Operation::Constant(constant) = &self.graph.node(constant).operation else { return false };
+        let axes = &constant.parameter.shape[..];
+        match (value.form, axes) {
+            (_, axes) if axes.iter().all(|&size| size == 1) => true,
+            (Form::Map | Form::Pixel, &[channels, 1, 1]) | (Form::Vector, &[channels]) => {
+                channels == value.width
+            }
+            _ => false,
+        }
+    }
+
+    /// Only how the same elements are called changes.
+    fn reshape(&self, axes: &[usize]) -> Result<Held, Unsupported> {
+        let Held { width, form } = self.input()?;
+        let is_vector =
+            |axes: &[usize], len: usize| axes.iter().filter(|&&size| size != 1).eq([&len]) || len == 1;
+        Ok(match (form, axes) {
+            (Form::Vector | Form::Pixel, &[channels, 1, 1]) if channels == width => {
+                Held { width, form: Form::Pixel }
+            }
+            (Form::Vector | Form::Pixel, &[channels]) if channels == width => {
+                Held { width, form: Form::Vector }
+            }
+            (Form::Flat { pixels }, axes) if is_vector(axes, width * pixels) && axes.len() == 1 => {
+                Held { width, form }
+            }
+            (Form::Map, &[len]) if width > 0 && len.is_multiple_of(width) && len > 0 => {
+                Held { width, form: Form::Flat { pixels: len / width } }
+            }
+            _ => return self.unsupported(),
+        })
+    }
+
+    fn concat(&self, axis: usize) -> Result<Held, Unsupported> {
+        let inputs: Vec<Held> = self.inputs().collect();
+        let Some(first) = inputs.first() else { return self.unsupported() };
+        let is_vector = first.form == Form::Vector;
+        let fits = |input: &Held| match input.form {
+            Form::Map | Form::Pixel => !is_vector,
+            Form::Vector => is_vector,
+            _ => false,
+        };
+        if axis != 0 || !inputs.iter().all(fits) {
+            return self.unsupported();
+        }
+        let width = inputs.iter().try_fold(0_usize, |sum, input| sum.checked_add(input.width));
+        match width {
+            Some(width) if width > 0 => Ok(Held { width, form: first.form }),
+            _ => self.unsupported(),
+        }
+    }
+
+    /// So many elements of an axis.
+    fn chosen(&self, axis: usize, len: usize) -> Result<Held, Unsupported> {
+        let input = self.input()?;
+        match (input.form, axis) {
+            _ if len == 0 => self.unsupported(),
+            (Form::Map | Form::Pixel | Form::Vector, 0) => Ok(Held { width: len, ..input }),
+            (Form::Map | Form::Pixel, 1 | 2) => Ok(Held { form: Form::Map, ..input }),
+            _ => self.unsupported(),
+        }
+    }
 }
 
 fn check_window(window: Window) -> Result<(), Unsupported> {

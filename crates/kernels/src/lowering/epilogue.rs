@@ -1,57 +1,91 @@
 //! What follows an operation and reads nothing else is done before its result is stored: sums with something that is there
 //! already, normalisations, activations, as many as an epilogue has room for.
 
+use graph::operations::{Binary, Unary};
 use graph::{Activation, Operation, Value};
 
 use super::chain::Chain;
+use super::check::{Form, Held};
 use crate::epilogue::MOST;
 
 /// Something done to a result before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum PlannedFinish {
-    /// A value of the program is added.
+    /// A value of the program is added, pixel by pixel.
     Residual(usize),
+    /// A value of the program is a factor, pixel by pixel.
+    Product(usize),
+    /// A value of one pixel is a factor of every pixel.
+    Gate(usize),
+    /// A value of one pixel is added to every pixel.
+    Shift(usize),
     /// The normalisation that puts out this value of the graph, as a factor and a summand a channel.
     Affine(Value),
     /// A constant factor.
     Scale(f32),
+    /// What this function makes of the result and of numbers that are known, which stand before it or after it.
+    Constant { function: Binary, constant: Value, is_first: bool },
     /// A function of each element.
     Activation(Activation),
+    /// Another one.
+    Unary(Unary),
 }
 
 /// How many of them a step has at most: there is room for a bias beside them.
 const MOST_PLANNED: usize = MOST - 1;
 
-/// Takes into `epilogue` what can be done to `value` before it is stored. Gives the values that are computed then, `value`
-/// first.
-pub(super) fn follow(
-    chain: &Chain<'_>,
-    stored: &[Option<usize>],
-    value: Value,
-    epilogue: &mut Vec<PlannedFinish>,
-) -> Vec<Value> {
-    let mut done = vec![value];
-    let mut last = value;
-    while epilogue.len() < MOST_PLANNED
-        && let Some(reader) = chain.only_reader(last)
-    {
-        let node = chain.graph().node(reader);
-        let finish = match node.operation {
-            Operation::Activation(activation) => PlannedFinish::Activation(activation),
-            Operation::BatchNorm(_) => PlannedFinish::Affine(reader),
-            Operation::Scale(ref scale) => PlannedFinish::Scale(scale.factor as f32),
-            Operation::Add(_) => {
-                let other = if node.inputs[0] == last { node.inputs[1] } else { node.inputs[0] };
-                let Some(value) = stored[other.index()] else { break };
-                PlannedFinish::Residual(value)
-            }
-            _ => break,
-        };
-        epilogue.push(finish);
-        last = reader;
-        done.push(last);
+/// What the rules of an epilogue know.
+pub(super) struct Known<'a> {
+    pub(super) chain: &'a Chain<'a>,
+    pub(super) held: &'a [Held],
+    pub(super) stored: &'a [Option<usize>],
+}
+
+impl Known<'_> {
+    /// How `reader` is computed of `base`, which it reads, before that is stored; none where it cannot be.
+    pub(super) fn finish(&self, reader: Value, base: Value) -> Option<PlannedFinish> {
+        let node = self.chain.graph().node(reader);
+        match node.operation {
+            Operation::Activation(activation) => return Some(PlannedFinish::Activation(activation)),
+            Operation::Unary(function) => return Some(PlannedFinish::Unary(function)),
+            Operation::BatchNorm(_) => return Some(PlannedFinish::Affine(reader)),
+            Operation::Scale(ref scale) => return Some(PlannedFinish::Scale(scale.factor as f32)),
+            Operation::Add(_) | Operation::Binary(_) => {}
+            _ => return None,
+        }
+        let is_first = node.inputs[0] != base;
+        let other = if is_first { node.inputs[0] } else { node.inputs[1] };
+        let (base, held) = (self.held[base.index()], self.held[other.index()]);
+        if let (&Operation::Binary(function), Form::Constant) = (&node.operation, held.form) {
+            return Some(PlannedFinish::Constant { function, constant: other, is_first });
+        }
+        let value = self.stored[other.index()]?;
+        let product = matches!(node.operation, Operation::Binary(Binary::Mul));
+        match (base.form, held.form) {
+            (Form::Map, Form::Pixel) if product => Some(PlannedFinish::Gate(value)),
+            (Form::Map, Form::Pixel) => Some(PlannedFinish::Shift(value)),
+            // A value of one pixel becomes no map in the place of the pixel.
+            (Form::Pixel, Form::Map) => None,
+            _ if product => Some(PlannedFinish::Product(value)),
+            _ => Some(PlannedFinish::Residual(value)),
+        }
     }
-    done
+
+    /// Takes into `epilogue` what can be done to `value` before it is stored. Gives the values that are computed then, `value`
+    /// first.
+    pub(super) fn follow(&self, value: Value, epilogue: &mut Vec<PlannedFinish>) -> Vec<Value> {
+        let mut done = vec![value];
+        let mut last = value;
+        while epilogue.len() < MOST_PLANNED
+            && let Some(reader) = self.chain.only_reader(last)
+            && let Some(finish) = self.finish(reader, last)
+        {
+            epilogue.push(finish);
+            last = reader;
+            done.push(last);
+        }
+        done
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The second pass: weights read, a layer at a time, and packed as the kernels want them, so that they are in memory twice for
 //! one layer only.
 
-use graph::operations::{Convolution, ConvolutionWeights};
+use std::ops::Range;
+
+use graph::operations::{Binary, Convolution, ConvolutionWeights};
 use graph::{Graph, Operation, Parameter, Value, Weights};
 use thiserror::Error;
 
@@ -90,9 +92,13 @@ impl<'a, W: Weights> Loader<'a, W> {
         let (kind, bias) = match planned.kind {
             PlannedKind::Dense { convolution } => {
                 let image = planned.input.value == 0;
-                let (weights, bias) = self.dense(convolution, image)?;
+                let (weights, bias) = self.dense(convolution, image, None)?;
                 let rows = if image { Rows::Image } else { Rows::Window(before) };
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
+            }
+            PlannedKind::Groups { convolution, ref groups } => {
+                let (weights, bias) = self.dense(convolution, false, Some(groups.clone()))?;
+                (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
             }
             PlannedKind::Depthwise { convolution } => {
                 let (weights, bias) = self.depthwise(convolution)?;
@@ -101,16 +107,25 @@ impl<'a, W: Weights> Loader<'a, W> {
             PlannedKind::Separable { depthwise, between, pointwise } => {
                 // Its bias is among its weights, because the epilogue is the other's.
                 let (taps, _) = self.depthwise(depthwise)?;
-                let (weights, bias) = self.dense(pointwise, false)?;
+                let (weights, bias) = self.dense(pointwise, false, None)?;
                 let rows = Rows::Depthwise { weights: taps, before, after: between };
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
-            PlannedKind::MaxPool { of_zeros_too } => (StepKind::MaxPool { of_zeros_too }, None),
-            PlannedKind::AveragePool => (StepKind::AveragePool, None),
+            PlannedKind::MaxPool { of_zeros_too, ceil_mode } => {
+                (StepKind::MaxPool { of_zeros_too, ceil_mode }, None)
+            }
+            PlannedKind::AveragePool { count_padding, ceil_mode } => {
+                (StepKind::AveragePool { count_padding, ceil_mode }, None)
+            }
+            PlannedKind::Move(ref moved) => (StepKind::Move(moved.clone()), None),
             PlannedKind::Average => (StepKind::Average(before), None),
-            PlannedKind::Linear { linear } => {
-                let (weights, bias) = self.linear(linear)?;
-                (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
+            PlannedKind::Linear { linear, pixels } => {
+                let (weights, bias) = self.linear(linear, pixels)?;
+                let rows = match pixels {
+                    1 => Rows::Window(before),
+                    _ => Rows::Whole { on_read: before, pixels },
+                };
+                (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
             PlannedKind::Epilogue => (StepKind::Epilogue, None),
         };
@@ -118,6 +133,13 @@ impl<'a, W: Weights> Loader<'a, W> {
         for &finish in &planned.epilogue {
             epilogue.push(match finish {
                 PlannedFinish::Residual(value) => StoredFinish::Residual(value),
+                PlannedFinish::Product(value) => StoredFinish::Product(value),
+                PlannedFinish::Gate(value) => StoredFinish::Gate(value),
+                PlannedFinish::Shift(value) => StoredFinish::Shift(value),
+                PlannedFinish::Constant { function, constant, is_first } => {
+                    StoredFinish::Affine(self.constant(function, constant, is_first, planned.width)?)
+                }
+                PlannedFinish::Unary(function) => StoredFinish::Unary(function),
                 PlannedFinish::Affine(norm) => StoredFinish::Affine(self.affine(norm, planned.width)?),
                 PlannedFinish::Scale(factor) => {
                     let of = |value| Buffer::of_channels(&vec![value; planned.width], planned.width);
@@ -139,19 +161,34 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok(Loaded { convolution, kernel, bias })
     }
 
-    /// The weights of a convolution over all channels, of the image or of a map.
-    fn dense(&mut self, value: Value, image: bool) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
+    /// The weights of a convolution over all channels, of the image or of a map; or of the channels of these groups alone, where those
+    /// between groups are zero.
+    fn dense(
+        &mut self,
+        value: Value,
+        image: bool,
+        groups: Option<Range<usize>>,
+    ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
         let isa = self.isa;
         let Loaded { convolution, kernel, bias } = self.read(value)?;
-        let [from, to] = convolution.channels();
+        let groups = groups.unwrap_or(0..1);
+        let [of_group, to_group] = convolution.channels().map(|channels| channels / convolution.groups);
+        let (from, to) = (of_group * groups.len(), to_group * groups.len());
+        let first = groups.start * to_group;
         let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
         // Between taps, channels are padded as they are in memory; those of an image are not.
         let stride = if image || taps == 1 { from } else { padded(from) };
         let packed = Packed::new(isa, taps * stride, to, |input, output| {
             let (tap, channel) = (input / stride, input % stride);
-            if channel < from { kernel[(output * from + channel) * taps + tap] } else { 0.0 }
+            let within = channel % of_group.max(1);
+            if channel < from && channel / of_group == output / to_group {
+                kernel[((first + output) * of_group + within) * taps + tap]
+            } else {
+                0.0
+            }
         })?;
-        Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, to)).transpose()?))
+        let bias = bias.map(|bias| Buffer::of_channels(&bias[first..first + to], to));
+        Ok((packed, bias.transpose()?))
     }
 
     /// The weights of a convolution of one channel each, with the bias among them, and the bias again.
@@ -183,21 +220,58 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok([padded(affine.scale)?, padded(affine.shift)?])
     }
 
-    /// The weights of a fully connected layer. Its rows are images or the pixels of small maps, which have nothing to do with each
-    /// other, so that Strassen's algorithm never applies.
-    fn linear(&mut self, value: Value) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
+    /// The factors and summands, a channel each, by which `function` of a result and of a constant is computed.
+    fn constant(
+        &mut self,
+        function: Binary,
+        constant: Value,
+        is_first: bool,
+        width: usize,
+    ) -> Result<[Buffer; 2], LoadError<W::Error>> {
+        let Operation::Constant(constant) = &self.graph.node(constant).operation else {
+            unreachable!("the planner takes constants only");
+        };
+        let mut values = self.weights.read(&constant.parameter)?;
+        if let &[one] = &values[..] {
+            values = vec![one; width];
+        }
+        let of = |of: fn(f32) -> f32| {
+            Buffer::of_channels(&values.iter().map(|&value| of(value)).collect::<Vec<_>>(), width)
+        };
+        Ok(match (function, is_first) {
+            (Binary::Add, _) => [of(|_| 1.0)?, of(|value| value)?],
+            (Binary::Sub, false) => [of(|_| 1.0)?, of(|value| -value)?],
+            (Binary::Sub, true) => [of(|_| -1.0)?, of(|value| value)?],
+            (Binary::Mul, _) => [of(|value| value)?, of(|_| 0.0)?],
+            (Binary::Div, false) => [of(|value| 1.0 / value)?, of(|_| 0.0)?],
+            _ => unreachable!("{function:?} was refused before"),
+        })
+    }
+
+    /// The weights of a fully connected layer, of a map of so many pixels: its inputs are channels, and of each its pixels. Its rows are
+    /// images or the pixels of small maps, which have nothing to do with each other, so that Strassen's algorithm never applies.
+    fn linear(
+        &mut self,
+        value: Value,
+        pixels: usize,
+    ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
         let Operation::Linear(linear) = &self.graph.node(value).operation else {
             unreachable!("the planner takes fully connected layers only");
         };
         let [depth, width] = linear.widths();
         let weights = self.weights.read(&linear.weight)?;
         let bias = linear.bias.as_ref().map(|bias| self.weights.read(bias)).transpose()?;
-        let packed = Packed::plain(self.isa, depth, width, |from, to| weights[from * width + to])?;
+        let channels = depth / pixels;
+        let stride = if pixels == 1 { channels } else { padded(channels) };
+        let packed = Packed::plain(self.isa, pixels * stride, width, |from, to| {
+            let (pixel, channel) = (from / stride, from % stride);
+            if channel < channels { weights[(channel * pixels + pixel) * width + to] } else { 0.0 }
+        })?;
         Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, width)).transpose()?))
     }
 
     fn head(&mut self, head: PlannedHead, features: Source) -> Result<Head, LoadError<W::Error>> {
-        let (weights, bias) = self.linear(head.linear)?;
+        let (weights, bias) = self.linear(head.linear, 1)?;
         let classes = self.graph.node(head.linear).operation.parameters()[0].shape[1];
         Ok(Head {
             input: features.value,

@@ -7,34 +7,39 @@
 //! * [`epilogue`]: what follows an operation and reads nothing else is done before its result is stored;
 //! * [`on_read`]: an activation that only convolutions read is applied where they read;
 //! * [`frame`]: zeros around a map are read by the max-pool after them as it pools;
+//! * [`groups`]: a convolution of groups becomes convolutions of some of them at a time;
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
 
 mod chain;
 mod check;
 mod epilogue;
 mod frame;
+mod groups;
 mod head;
 mod load;
 mod on_read;
 mod planner;
 mod separable;
 
+use std::ops::Range;
+
 use graph::{Activation, Graph, Value, Window};
 use thiserror::Error;
 
-use check::check;
+use check::{Form, check};
 use epilogue::PlannedFinish;
 use head::Head;
 use planner::Planner;
 
 use crate::activation::OnRead;
+use crate::moves::Move;
 pub use load::LoadError;
 
 /// What of a network these kernels lack; Burn's own operations have it.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum Unsupported {
-    /// Neither all channels nor one a group.
-    #[error("{at}: convolutions of {groups} groups on {channels} channels have no kernel")]
+    /// Groups that do not divide the channels.
+    #[error("{at}: {channels} channels cannot be divided into {groups} groups")]
     Groups {
         /// Which convolution.
         at: String,
@@ -43,11 +48,8 @@ pub enum Unsupported {
         /// Input channels.
         channels: usize,
     },
-    /// Something other than a convolution reads the image.
-    #[error("the image is read by something other than one convolution without groups")]
-    Image,
-    /// The output's size is rounded up.
-    #[error("{at}: pooling that rounds sizes up has no kernel")]
+    /// The output's size is rounded up, and padding counts.
+    #[error("{at}: average pooling that counts padding and rounds sizes up has no kernel")]
     CeilMode {
         /// Which pooling.
         at: String,
@@ -135,22 +137,26 @@ struct PlannedStep {
 }
 
 /// What a step computes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum PlannedKind {
     /// A convolution over all channels, whose rows are windows of the input.
     Dense { convolution: Value },
     /// A convolution of one channel each.
     Depthwise { convolution: Value },
+    /// Some groups of a convolution, of their channels alone.
+    Groups { convolution: Value, groups: Range<usize> },
     /// A depthwise convolution and the 1x1 convolution after it, with what is between them.
     Separable { depthwise: Value, between: Option<Activation>, pointwise: Value },
     /// Max-pooling; `of_zeros_too` where padding is zeros that take part.
-    MaxPool { of_zeros_too: bool },
-    /// The mean of each window.
-    AveragePool,
+    MaxPool { of_zeros_too: bool, ceil_mode: bool },
+    /// The mean of each window; `count_padding` where zeros around the map take part.
+    AveragePool { count_padding: bool, ceil_mode: bool },
     /// The mean over all pixels: a map of one pixel.
     Average,
-    /// A fully connected layer, which is a convolution of one pixel.
-    Linear { linear: Value },
+    /// A fully connected layer of a map of so many pixels, which is a convolution whose window is the map.
+    Linear { linear: Value, pixels: usize },
+    /// Nothing: elements are put elsewhere.
+    Move(Move),
     /// The epilogue alone.
     Epilogue,
 }
@@ -171,16 +177,16 @@ impl Lowering {
     /// [`Unsupported`] where the kernels lack something.
     pub fn of(graph: &Graph) -> Result<Self, Unsupported> {
         let graph = graph.fold_norms();
-        let widths = check(&graph)?;
+        let held = check(&graph)?;
         let output = graph.output();
-        let head = head::find(&graph);
-        let mut planner = Planner::new(&graph, &widths);
+        let head = head::find(&graph).filter(|head| held[head.pool.index()].form == Form::Vector);
+        let mut planner = Planner::new(&graph, &held);
         for value in graph.values().take_while(|&value| head.is_none_or(|head| value != head.pool)) {
             planner.emit(value)?;
         }
         let end = match head {
             Some(head) => PlannedEnd::Head { head, features: planner.source(head.features) },
-            None => PlannedEnd::Value { value: planner.value(output), classes: widths[output.index()] },
+            None => PlannedEnd::Value { value: planner.value(output), classes: held[output.index()].width },
         };
         let steps = planner.into_steps();
         Ok(Self { graph, steps, end })
@@ -269,15 +275,12 @@ mod tests {
             let x = net.on.linear(Parameter::new("fc", Role::Linear { fan_in: 8 }, [8, 4]), None, x);
             Lowering::of(&net.on.finish(x)).unwrap_err().to_string()
         };
-        let grouped = refusal(|net, x| net.conv(8, 8, 2, Window::PIXEL, x));
-        assert_eq!(grouped, "p2: convolutions of 2 groups on 8 channels have no kernel");
+        let grouped = refusal(|net, x| net.conv(6, 8, 3, Window::PIXEL, x));
+        assert_eq!(grouped, "p2: 8 channels cannot be divided into 3 groups");
         assert_eq!(
             refusal(|net, x| net.conv(7, 8, 1, Window::PIXEL, x)),
             "p2: 8 channels come in where 7 belong"
         );
-        let again = "the image is read by something other than one convolution without groups";
-        assert_eq!(refusal(|net, _| net.conv(3, 8, 1, Window::PIXEL, Value::IMAGE)), again);
-        assert_eq!(refusal(|net, _| net.on.relu(Value::IMAGE)), again);
         let flat = refusal(|net, x| {
             let x = net.on.global_average_pool(x);
             net.pixel(x)
@@ -286,8 +289,12 @@ mod tests {
         let still = refusal(|net, x| net.on.max_pool(Window { stride: [0, 1], ..Window::PIXEL }, x));
         assert!(still.ends_with("slides over no map"), "{still}");
         let ceil = refusal(|net, x| {
-            net.on.push(graph::operations::MaxPool { window: Window::PIXEL, ceil_mode: true }, &[x])
+            let window = Window { padding: graph::Padding::Explicit([1; 4]), ..Window::PIXEL };
+            net.on.push(graph::operations::AveragePool { window, ceil_mode: true, count_padding: true }, &[x])
         });
-        assert_eq!(ceil, "operation 2: pooling that rounds sizes up has no kernel");
+        assert_eq!(
+            ceil,
+            "operation 2: average pooling that counts padding and rounds sizes up has no kernel"
+        );
     }
 }

@@ -1,38 +1,74 @@
 //! The steps of a graph, decided an operation after the other by the rules of fusion.
 
+use graph::operations::{Gather, Pad, Slice};
 use graph::{Graph, Operation, Value, Window};
 
 use super::chain::Chain;
-use super::epilogue::{self, PlannedFinish};
-use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, on_read, separable};
+use super::check::{Form, Held, is_depthwise};
+use super::epilogue::{Known, PlannedFinish};
+use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, groups, on_read, separable};
 use crate::activation::OnRead;
+use crate::moves::{Along, Move, Piece, runs};
 
 /// The steps so far.
 pub(super) struct Planner<'a> {
     chain: Chain<'a>,
-    /// Channels of every value of the graph.
-    widths: &'a [usize],
+    /// What every value of the graph is.
+    held: &'a [Held],
     /// The value of the program that holds a value of the graph, once a step has computed it.
     stored: Vec<Option<usize>>,
     steps: Vec<PlannedStep>,
 }
 
+/// A step, but for what is done to its result.
+struct Begun {
+    kind: PlannedKind,
+    window: Window,
+    input: Source,
+    first: Option<PlannedFinish>,
+}
+
+impl Begun {
+    fn new(kind: PlannedKind, window: Window, input: Source) -> Self {
+        Self { kind, window, input, first: None }
+    }
+}
+
 impl<'a> Planner<'a> {
-    /// Of a graph and the channels of its values, of which only the image is there.
-    pub(super) fn new(graph: &'a Graph, widths: &'a [usize]) -> Self {
+    /// Of a graph and what its values are, of which only the image is there.
+    pub(super) fn new(graph: &'a Graph, held: &'a [Held]) -> Self {
         let mut stored = vec![None; graph.nodes().len()];
         stored[Value::IMAGE.index()] = Some(0);
-        Self { chain: Chain::of(graph), widths, stored, steps: Vec::new() }
+        let mut planner = Self { chain: Chain::of(graph), held, stored, steps: Vec::new() };
+        let windows_its_rows = |&reader: &Value| {
+            planner.chain.convolution(reader).is_some_and(|convolution| convolution.groups == 1)
+        };
+        if !planner.chain.readers(Value::IMAGE).iter().all(windows_its_rows) || graph.nodes().len() == 1 {
+            // Other steps read pixels whose channels are padded.
+            let width = held[Value::IMAGE.index()].width;
+            let image = Source { value: 0, on_read: OnRead::AsStored };
+            let begun = Begun::new(PlannedKind::Move(Move::Channels(runs(0..width))), Window::PIXEL, image);
+            planner.push(begun, Vec::new(), width);
+            planner.stored[Value::IMAGE.index()] = Some(1);
+        }
+        planner
     }
 
     pub(super) fn into_steps(self) -> Vec<PlannedStep> {
         self.steps
     }
 
+    fn push(&mut self, begun: Begun, epilogue: Vec<PlannedFinish>, width: usize) {
+        let Begun { kind, window, input, .. } = begun;
+        self.steps.push(PlannedStep { kind, window, input, epilogue, width });
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { chain: &self.chain, held: self.held, stored: &self.stored }
+    }
+
     /// Adds the step of `value`, unless another step does its work.
     pub(super) fn emit(&mut self, value: Value) -> Result<(), Unsupported> {
-        let graph = self.chain.graph();
-        let node = graph.node(value);
         if self.stored[value.index()].is_some()
             || separable::is_on_the_way(&self.chain, value)
             || on_read::is_applied_on_read(&self.chain, &self.stored, value)
@@ -40,13 +76,37 @@ impl<'a> Planner<'a> {
         {
             return Ok(());
         }
+        let node = self.chain.graph().node(value);
+        let begun = match node.operation {
+            Operation::Image(_) | Operation::Constant(_) => return Ok(()),
+            // The same elements under another name.
+            Operation::Reshape(_) => {
+                self.stored[value.index()] = Some(self.value(node.inputs[0]));
+                return Ok(());
+            }
+            _ => self.begin(value)?,
+        };
+        let mut epilogue: Vec<PlannedFinish> = begun.first.into_iter().collect();
+        let done = self.known().follow(value, &mut epilogue);
+        self.push(begun, epilogue, self.held[value.index()].width);
+        // Nobody reads what is within the chain, so all of it may be called stored.
+        done.into_iter().for_each(|value| self.stored[value.index()] = Some(self.steps.len()));
+        Ok(())
+    }
+
+    /// The step of `value`, after those that it needs.
+    fn begin(&mut self, value: Value) -> Result<Begun, Unsupported> {
+        let graph = self.chain.graph();
+        let node = graph.node(value);
         let unsupported = || {
             Err(Unsupported::Operation { at: graph.place(value.index()), operation: node.operation.name() })
         };
-        let input =
-            |planner: &Self| Source { value: planner.value(node.inputs[0]), on_read: OnRead::AsStored };
-        let (kind, window, source, first) = match &node.operation {
-            Operation::Image(_) => return Ok(()),
+        let as_stored =
+            |planner: &Self, value| Source { value: planner.value(value), on_read: OnRead::AsStored };
+        let moved = |moved: Move, planner: &Self| {
+            Begun::new(PlannedKind::Move(moved), Window::PIXEL, as_stored(planner, node.inputs[0]))
+        };
+        Ok(match &node.operation {
             Operation::Convolution(convolution) if convolution.groups == 1 => {
                 match separable::depthwise_before(&self.chain, value) {
                     Some(separable::Before { depthwise, between }) => {
@@ -54,58 +114,107 @@ impl<'a> Planner<'a> {
                             return unsupported();
                         };
                         let kind = PlannedKind::Separable { depthwise, between, pointwise: value };
-                        (kind, before.window, self.source(graph.node(depthwise).inputs[0]), None)
+                        Begun::new(kind, before.window, self.source(graph.node(depthwise).inputs[0]))
                     }
                     None => {
                         let kind = PlannedKind::Dense { convolution: value };
-                        (kind, convolution.window, self.source(node.inputs[0]), None)
+                        Begun::new(kind, convolution.window, self.source(node.inputs[0]))
                     }
                 }
             }
-            Operation::Convolution(convolution) => {
+            Operation::Convolution(convolution) if is_depthwise(convolution) => {
                 let kind = PlannedKind::Depthwise { convolution: value };
-                (kind, convolution.window, self.source(node.inputs[0]), None)
+                Begun::new(kind, convolution.window, self.source(node.inputs[0]))
             }
+            Operation::Convolution(_) => self.groups(value)?,
             Operation::MaxPool(pool) => match frame::before(&self.chain, value) {
                 Some((framed, window)) => {
-                    let source = Source { value: self.value(framed), on_read: OnRead::AsStored };
-                    (PlannedKind::MaxPool { of_zeros_too: true }, window, source, None)
+                    let kind = PlannedKind::MaxPool { of_zeros_too: true, ceil_mode: false };
+                    Begun::new(kind, window, as_stored(self, framed))
                 }
-                None => (PlannedKind::MaxPool { of_zeros_too: false }, pool.window, input(self), None),
+                None => {
+                    let kind = PlannedKind::MaxPool { of_zeros_too: false, ceil_mode: pool.ceil_mode };
+                    Begun::new(kind, pool.window, as_stored(self, node.inputs[0]))
+                }
             },
-            Operation::AveragePool(pool) => (PlannedKind::AveragePool, pool.window, input(self), None),
-            Operation::BatchNorm(_) => {
-                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(PlannedFinish::Affine(value)))
-            }
-            &Operation::Activation(activation) => (
-                PlannedKind::Epilogue,
-                Window::PIXEL,
-                input(self),
-                Some(PlannedFinish::Activation(activation)),
-            ),
-            Operation::Add(_) => {
-                let residual = PlannedFinish::Residual(self.value(node.inputs[1]));
-                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(residual))
+            Operation::AveragePool(pool) => {
+                let kind = PlannedKind::AveragePool {
+                    count_padding: pool.count_padding && pool.window.has_padding(),
+                    ceil_mode: pool.ceil_mode,
+                };
+                Begun::new(kind, pool.window, as_stored(self, node.inputs[0]))
             }
             Operation::GlobalAveragePool(_) => {
-                (PlannedKind::Average, Window::PIXEL, self.source(node.inputs[0]), None)
+                Begun::new(PlannedKind::Average, Window::PIXEL, self.source(node.inputs[0]))
             }
             Operation::Linear(_) => {
-                (PlannedKind::Linear { linear: value }, Window::PIXEL, self.source(node.inputs[0]), None)
+                let pixels = match self.held[node.inputs[0].index()].form {
+                    Form::Flat { pixels } => pixels,
+                    _ => 1,
+                };
+                Begun::new(
+                    PlannedKind::Linear { linear: value, pixels },
+                    Window::PIXEL,
+                    self.source(node.inputs[0]),
+                )
             }
-            Operation::Scale(scale) => {
-                let factor = PlannedFinish::Scale(scale.factor as f32);
-                (PlannedKind::Epilogue, Window::PIXEL, input(self), Some(factor))
+            Operation::Concat(_) => {
+                let piece = |&input: &Value| Piece {
+                    value: self.value(input),
+                    width: self.held[input.index()].width,
+                };
+                moved(Move::Concat(node.inputs.iter().map(piece).collect()), self)
             }
-            _ => return unsupported(),
+            &Operation::Slice(Slice { axis, begin, step, len }) => {
+                moved(chosen(axis, (0..len).map(|at| begin + at * step).collect()), self)
+            }
+            Operation::Gather(Gather { axis, places }) => moved(chosen(*axis, places.clone()), self),
+            Operation::Pad(Pad { widths, with }) => {
+                let along = |axis: usize| {
+                    let [before, after] = widths[axis];
+                    Along::Padded { before, after, with: *with }
+                };
+                moved(Move::Pixels([along(1), along(2)]), self)
+            }
+            _ => {
+                let bases = node.inputs.iter().filter(|input| self.stored[input.index()].is_some());
+                let known = self.known();
+                let Some((base, finish)) =
+                    bases.into_iter().find_map(|&base| Some((base, known.finish(value, base)?)))
+                else {
+                    return unsupported();
+                };
+                Begun {
+                    first: Some(finish),
+                    ..Begun::new(PlannedKind::Epilogue, Window::PIXEL, as_stored(self, base))
+                }
+            }
+        })
+    }
+
+    /// The steps of a convolution of groups, of which the last puts their channels together.
+    fn groups(&mut self, value: Value) -> Result<Begun, Unsupported> {
+        let graph = self.chain.graph();
+        let Some(convolution) = self.chain.convolution(value) else {
+            return Err(Unsupported::Groups { at: graph.place(value.index()), groups: 0, channels: 0 });
         };
-        let mut epilogue: Vec<PlannedFinish> = first.into_iter().collect();
-        let done = epilogue::follow(&self.chain, &self.stored, value, &mut epilogue);
-        let width = self.widths[value.index()];
-        self.steps.push(PlannedStep { kind, window, input: source, epilogue, width });
-        // Nobody reads what is within the chain, so all of it may be called stored.
-        done.into_iter().for_each(|value| self.stored[value.index()] = Some(self.steps.len()));
-        Ok(())
+        let input = self.source(graph.node(value).inputs[0]);
+        let [from, to] = convolution.channels().map(|channels| channels / convolution.groups);
+        let mut pieces = Vec::new();
+        for groups in groups::sets(convolution) {
+            let channels = groups.start * from..groups.end * from;
+            let some = Source { value: input.value, on_read: OnRead::AsStored };
+            let width = channels.len();
+            let chosen = PlannedKind::Move(Move::Channels(runs(channels)));
+            self.push(Begun::new(chosen, Window::PIXEL, some), Vec::new(), width);
+            let chosen = Source { value: self.steps.len(), on_read: input.on_read };
+            let width = groups.len() * to;
+            let kind = PlannedKind::Groups { convolution: value, groups };
+            self.push(Begun::new(kind, convolution.window, chosen), Vec::new(), width);
+            pieces.push(Piece { value: self.steps.len(), width });
+        }
+        let first = Source { value: pieces[0].value, on_read: OnRead::AsStored };
+        Ok(Begun::new(PlannedKind::Move(Move::Concat(pieces)), Window::PIXEL, first))
     }
 
     /// Where to read `value`.
@@ -116,5 +225,14 @@ impl<'a> Planner<'a> {
     /// The value of the program that holds `value`.
     pub(super) fn value(&self, value: Value) -> usize {
         self.stored[value.index()].expect("what is read was computed before")
+    }
+}
+
+/// The step that takes these places of an axis of a map or of a vector.
+fn chosen(axis: usize, places: Vec<usize>) -> Move {
+    match axis {
+        0 => Move::Channels(runs(places)),
+        1 => Move::Pixels([Along::Places(places), Along::ALL]),
+        _ => Move::Pixels([Along::ALL, Along::Places(places)]),
     }
 }

@@ -4,6 +4,7 @@
 use graph::{Activation, Value, Window};
 
 use super::chain::Chain;
+use super::check::is_depthwise;
 
 /// What a 1x1 convolution computes on the way.
 pub(super) struct Before {
@@ -14,7 +15,7 @@ pub(super) struct Before {
 
 /// The 1x1 convolution that computes the depthwise convolution `value` on the way.
 pub(super) fn pointwise_after(chain: &Chain<'_>, value: Value) -> Option<Value> {
-    if chain.convolution(value)?.groups == 1 {
+    if !is_depthwise(chain.convolution(value)?) {
         return None;
     }
     let mut reader = chain.only_reader(value)?;

@@ -9,6 +9,7 @@ use crate::activation::activate;
 use crate::epilogue::{Epilogue, Finish};
 use crate::map::Output;
 use crate::simd::{BLOCK, Kernel, Simd};
+use crate::unary;
 
 /// Where a tile's results go.
 #[derive(Clone, Copy)]
@@ -78,7 +79,7 @@ impl Kernel for &mut Multiply<'_> {
             let output = self.place.output.as_mut_ptr();
             self.lines::<S>(|at| simd.prefetch_write(output.wrapping_add(at)));
             for finish in self.epilogue.operations() {
-                if let Finish::Residual(residual) = finish {
+                if let Finish::Residual(residual) | Finish::Product(residual) = finish {
                     self.lines::<S>(|at| simd.prefetch(residual.as_ptr().wrapping_add(at)));
                 }
             }
@@ -240,6 +241,33 @@ impl Multiply<'_> {
                             }
                         }
                     }
+                }
+                Finish::Product(factor) => {
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        if row < to.height {
+                            let at = to.row + row * to.stride + to.channel;
+                            for (v, sum) in sums.iter_mut().enumerate() {
+                                // SAFETY: as for a residual.
+                                let factor = unsafe { simd.load(factor.as_ptr().add(at + v * S::LANES)) };
+                                *sum = simd.mul_add(*sum, factor, simd.splat(0.0));
+                            }
+                        }
+                    }
+                }
+                Finish::Gate(gate) => {
+                    for v in 0..NV {
+                        // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
+                        let gate = unsafe { simd.load(gate.as_ptr().add(to.channel + v * S::LANES)) };
+                        let zero = simd.splat(0.0);
+                        sums.iter_mut().for_each(|sums| sums[v] = simd.mul_add(sums[v], gate, zero));
+                    }
+                }
+                Finish::Unary(function) => {
+                    // SAFETY: vectors are `LANES` elements each, and these lie one after the other.
+                    let values = unsafe {
+                        std::slice::from_raw_parts_mut(sums.as_mut_ptr().cast::<f32>(), MR * NV * S::LANES)
+                    };
+                    unary::apply(simd, function, values);
                 }
                 Finish::Affine([scale, shift]) => {
                     for v in 0..NV {

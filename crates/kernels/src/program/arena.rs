@@ -46,13 +46,16 @@ impl ArenaLayout {
             if let Some(residual) = step.residuals().find(|&residual| sizes[residual] != geometry.output) {
                 return Err(SizeError::Unequal { a: geometry.output, b: sizes[residual] });
             }
+            if let Some(gate) = step.gates().find(|&gate| sizes[gate] != [1; 2]) {
+                return Err(SizeError::Unequal { a: [1; 2], b: sizes[gate] });
+            }
             sizes.push(geometry.output);
             geometries.push(geometry);
         }
         let mut until = vec![0; sizes.len()];
         for (index, step) in steps.iter().enumerate() {
             until[step.input] = index;
-            step.residuals().for_each(|residual| until[residual] = index);
+            step.residuals().chain(step.gates()).for_each(|read| until[read] = index);
         }
         until[last] = steps.len();
 
@@ -81,7 +84,7 @@ impl ArenaLayout {
         }
         for (index, step) in steps.iter().enumerate() {
             let written = &places[index + 1];
-            for read in step.residuals().chain([step.input]) {
+            for read in step.residuals().chain(step.gates()).chain([step.input]) {
                 let read = &places[read];
                 let apart = written.end <= read.start || read.end <= written.start;
                 assert!(apart, "step {index} writes {written:?} and reads {read:?}");

@@ -30,7 +30,7 @@ impl Multiplication {
     fn row_blocks(&self, map: &MapView<'_>) -> usize {
         let [height, width] = map.geometry().kernel;
         let channels = match self.rows {
-            Rows::Image | Rows::Window(_) => height * width * map.channels(),
+            Rows::Image | Rows::Window(_) | Rows::Whole { .. } => height * width * map.channels(),
             Rows::Depthwise { .. } => map.channels(),
         };
         channels.div_ceil(BLOCK)
@@ -48,7 +48,9 @@ impl Multiplication {
         let (multiplicands, room) = block.split_at_mut(words);
         match *rows {
             Rows::Image => rows::image_window(simd, map, first_row, tiles, multiplicands, room),
-            Rows::Window(on_read) => rows::window(simd, map, on_read, first_row, tiles, multiplicands),
+            Rows::Window(on_read) | Rows::Whole { on_read, .. } => {
+                rows::window(simd, map, on_read, first_row, tiles, multiplicands);
+            }
             Rows::Depthwise { ref weights, before, after } => {
                 let convolution = Depthwise { weights, before };
                 rows::depthwise(simd, map, convolution, after, first_row, tiles, multiplicands);
@@ -76,7 +78,7 @@ impl Kernel for Item<'_> {
                 let convolution = Depthwise { weights, before: *before };
                 rows::depthwise_map(simd, map, convolution, &epilogue, pixels, output);
             }
-            StepKind::MaxPool { of_zeros_too } => {
+            StepKind::MaxPool { of_zeros_too, .. } => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 if *of_zeros_too {
                     pool::windows::<S, pool::MaxOfZerosToo>(simd, map, &epilogue, pixels, output);
@@ -84,9 +86,17 @@ impl Kernel for Item<'_> {
                     pool::windows::<S, pool::Max>(simd, map, &epilogue, pixels, output);
                 }
             }
-            StepKind::AveragePool => {
+            StepKind::AveragePool { count_padding, .. } => {
                 let Part { map, epilogue, pixels, output, .. } = part;
-                pool::windows::<S, pool::Mean>(simd, map, &epilogue, pixels, output);
+                if *count_padding {
+                    pool::windows::<S, pool::MeanOfZerosToo>(simd, map, &epilogue, pixels, output);
+                } else {
+                    pool::windows::<S, pool::Mean>(simd, map, &epilogue, pixels, output);
+                }
+            }
+            StepKind::Move(_) => {
+                let Part { epilogue, pixels, output, .. } = part;
+                pool::finish_there(simd, &epilogue, pixels, output);
             }
             StepKind::Average(_) => unreachable!("a mean is cut into channels: see `Average`"),
             StepKind::Epilogue => {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use graph::operations::{Convolution, Pad, PadWith};
-use graph::{Activation, Builder, Normalisation, Parameter, Role, Value, Window};
+use graph::operations::{
+    AveragePool, Binary, Concat, Constant, Convolution, Gather, MaxPool, Pad, PadWith, Reshape, Slice, Unary,
+};
+use graph::{Activation, Builder, Normalisation, Parameter, Role, Shape, Value, Window};
 use kernels::reference::{self, Map};
 use kernels::{Isa, Lowering, Program};
 
@@ -29,6 +31,17 @@ pub(crate) struct Twice {
 }
 
 pub(crate) type Pair = (Value, Map);
+
+/// Functions that have kernels.
+pub(crate) const UNARY: [Unary; 7] = [
+    Unary::Swish { beta: 1.0 },
+    Unary::HardSigmoid { slope: 0.2, offset: 0.5 },
+    Unary::LeakyRelu { slope: 0.1 },
+    Unary::Gelu,
+    Unary::Mish,
+    Unary::Clamp { low: -0.25, high: 0.5 },
+    Unary::Elu { alpha: 1.0, gamma: 1.0 },
+];
 
 impl Twice {
     /// After an image.
@@ -116,6 +129,115 @@ impl Twice {
 
     pub(crate) fn add(&mut self, a: &Pair, b: &Pair) -> Pair {
         (self.on.add(a.0, b.0), reference::add(&a.1, &b.1))
+    }
+
+    pub(crate) fn unary(&mut self, function: Unary, (value, map): &Pair) -> Pair {
+        (self.on.push(function, &[*value]), reference::unary(function, map))
+    }
+
+    pub(crate) fn binary(&mut self, function: Binary, a: &Pair, b: &Pair) -> Pair {
+        (self.on.push(function, &[a.0, b.0]), reference::binary(function, &a.1, &b.1))
+    }
+
+    /// `function` of a map and one number, or one a channel.
+    pub(crate) fn with_constant(
+        &mut self,
+        function: Binary,
+        channels: usize,
+        is_first: bool,
+        (value, map): &Pair,
+    ) -> Pair {
+        let numbers: Vec<f32> =
+            self.numbers.take(channels).iter().map(|x| x.signum() * (x.abs() + 0.5)).collect();
+        let parameter = self.parameter(Role::Constant, &[channels, 1, 1], &numbers);
+        let constant = self.on.push(Constant { parameter }, &[]);
+        let numbers = Map { shape: [channels, 1, 1], values: numbers.into_iter().map(f64::from).collect() };
+        if is_first {
+            (self.on.push(function, &[constant, *value]), reference::binary(function, &numbers, map))
+        } else {
+            (self.on.push(function, &[*value, constant]), reference::binary(function, map, &numbers))
+        }
+    }
+
+    /// Every channel's numbers, such as an image is normalised by.
+    pub(crate) fn scaled(&mut self, x: &Pair) -> Pair {
+        let x = self.with_constant(Binary::Sub, x.1.shape[0], false, x);
+        self.with_constant(Binary::Div, x.1.shape[0], false, &x)
+    }
+
+    pub(crate) fn concat(&mut self, all: &[&Pair]) -> Pair {
+        let values: Vec<Value> = all.iter().map(|pair| pair.0).collect();
+        let maps: Vec<&Map> = all.iter().map(|pair| &pair.1).collect();
+        (self.on.push(Concat { axis: 0 }, &values), reference::concat(&maps))
+    }
+
+    /// Channels at these places, as a slice where they are one.
+    pub(crate) fn channels(&mut self, places: Vec<usize>, (value, map): &Pair) -> Pair {
+        let result = reference::channels(&places, map);
+        let step = places[1] - places[0];
+        let is_slice = step > 0 && places.windows(2).all(|two| two[0] + step == two[1]);
+        let value = if is_slice {
+            self.on.push(Slice { axis: 0, begin: places[0], step, len: places.len() }, &[*value])
+        } else {
+            self.on.push(Gather { axis: 0, places }, &[*value])
+        };
+        (value, result)
+    }
+
+    /// The mean over all pixels, as a map of one pixel.
+    pub(crate) fn pooled(&mut self, x: &Pair) -> Pair {
+        let (value, map) = self.mean(1.0, x);
+        let shape = Shape::map(map.shape[0], [1, 1]);
+        (self.on.push(Reshape { shape }, &[value]), map)
+    }
+
+    pub(crate) fn pool(
+        &mut self,
+        is_max: bool,
+        count_padding: bool,
+        ceil_mode: bool,
+        window: Window,
+        (value, map): &Pair,
+    ) -> Pair {
+        let result = reference::pool(is_max, count_padding, ceil_mode, &window, map);
+        let value = if is_max {
+            self.on.push(MaxPool { window, ceil_mode }, &[*value])
+        } else {
+            self.on.push(AveragePool { window, ceil_mode, count_padding }, &[*value])
+        };
+        (value, result)
+    }
+
+    /// Pixels around a map: at the top, left, bottom and right.
+    pub(crate) fn framed(&mut self, with: PadWith, pads: [usize; 4], (value, map): &Pair) -> Pair {
+        let [top, left, bottom, right] = pads;
+        let along = |before: usize, size: usize, after: usize| {
+            let place = |at: usize| {
+                let at = at as i64 - before as i64;
+                let last = size as i64 - 1;
+                match with {
+                    _ if (0..=last).contains(&at) => Some(at as usize),
+                    PadWith::Constant(_) => None,
+                    PadWith::Edge => Some(at.clamp(0, last) as usize),
+                    PadWith::Reflection => Some(if at < 0 { -at } else { 2 * last - at } as usize),
+                }
+            };
+            (0..before + size + after).map(place).collect::<Vec<_>>()
+        };
+        let [_, height, width] = map.shape;
+        let result = reference::pixels(&along(top, height, bottom), &along(left, width, right), map);
+        let widths = vec![[0, 0], [top, bottom], [left, right]];
+        (self.on.push(Pad { widths, with }, &[*value]), result)
+    }
+
+    /// Every row and every column twice: upsampling by the nearest.
+    pub(crate) fn doubled(&mut self, (value, map): &Pair) -> Pair {
+        let [_, height, width] = map.shape;
+        let twice = |size: usize| (0..2 * size).map(|at| at / 2).collect::<Vec<_>>();
+        let value = self.on.push(Gather { axis: 1, places: twice(height) }, &[*value]);
+        let value = self.on.push(Gather { axis: 2, places: twice(width) }, &[value]);
+        let some = |places: Vec<usize>| places.into_iter().map(Some).collect::<Vec<_>>();
+        (value, reference::pixels(&some(twice(height)), &some(twice(width)), map))
     }
 
     /// The mean over all pixels, times a factor where it is not 1.

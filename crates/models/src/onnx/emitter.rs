@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use graph::operations::{Constant, Operation, Reshape, Transpose};
+use graph::operations::{Constant, Gather, Operation, Reshape, Transpose};
 use graph::{Builder, Graph, Parameter, Role, Shape, Value};
 
 use super::constants::OnnxWeights;
@@ -195,8 +195,25 @@ impl Emitter {
         if let (Operation::Reshape(_), &[before]) = self.operation(input) {
             return self.reshape(before, shape);
         }
-        self.shapes.push(shape.clone());
-        self.on.push(Reshape { shape }, &[input])
+        let (operation, before) = match self.shuffled(input, &shape) {
+            Some((places, before)) => (Gather { axis: 0, places }.into(), before),
+            None => (Operation::from(Reshape { shape: shape.clone() }), input),
+        };
+        self.shapes.push(shape);
+        self.on.push(operation, &[before])
+    }
+
+    /// Which channels of a map `input` is in the shape `shape`, where it is one cut into groups whose order was changed: ShuffleNet's
+    /// exchange of channels.
+    fn shuffled(&self, input: Value, shape: &Shape) -> Option<(Vec<usize>, Value)> {
+        let (Operation::Transpose(transpose), &[cut]) = self.operation(input) else { return None };
+        let (Operation::Reshape(_), &[before]) = self.operation(cut) else { return None };
+        let &[groups, of_group, height, width] = self.shape(cut).axes() else { return None };
+        let is_shuffle = transpose.axes == [1, 0, 2, 3]
+            && self.shape(before) == shape
+            && shape.axes() == [groups * of_group, height, width];
+        let place = |at: usize| at % groups * of_group + at / groups;
+        is_shuffle.then(|| ((0..groups * of_group).map(place).collect(), before))
     }
 
     /// What a transposition is where it moves nothing, undoes another or only moves axes of one element.

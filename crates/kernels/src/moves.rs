@@ -1,0 +1,201 @@
+//! Steps that compute nothing: channels of several maps put together, some of a map's channels, pixels taken from elsewhere.
+
+use std::ops::Range;
+
+use graph::Geometry;
+use graph::operations::PadWith;
+
+/// Where the elements of a step that computes nothing come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Move {
+    /// The channels of these maps, one map after the other.
+    Concat(Vec<Piece>),
+    /// Some channels of a map, in runs.
+    Channels(Vec<Run>),
+    /// Pixels of a map: of which row and of which column.
+    Pixels([Along; 2]),
+}
+
+/// A map that is put beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The value of the program.
+    pub(crate) value: usize,
+    /// Its channels.
+    pub(crate) width: usize,
+}
+
+/// Channels that lie one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) from: usize,
+    pub(crate) len: usize,
+}
+
+/// Which elements of an axis of a map are taken.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Along {
+    /// Those at these places.
+    Places(Vec<usize>),
+    /// All of them, and so many more before and after.
+    Padded { before: usize, after: usize, with: PadWith },
+}
+
+impl Along {
+    /// All of them.
+    pub(crate) const ALL: Self = Self::Padded { before: 0, after: 0, with: PadWith::Constant(0.0) };
+
+    /// How many there are of an axis of `size`; `None` where it has not what is asked for.
+    fn len(&self, size: usize) -> Option<usize> {
+        match self {
+            Self::Places(places) => places.iter().all(|&place| place < size).then_some(places.len()),
+            &Self::Padded { before, after, with } => {
+                let most = match with {
+                    PadWith::Constant(_) => usize::MAX,
+                    PadWith::Edge if size > 0 => usize::MAX,
+                    PadWith::Edge => 0,
+                    PadWith::Reflection => size.saturating_sub(1),
+                };
+                if before > most || after > most {
+                    return None;
+                }
+                size.checked_add(before)?.checked_add(after)
+            }
+        }
+    }
+
+    /// The place of element `at`; `None` for a zero.
+    fn place(&self, at: usize, size: usize) -> Option<usize> {
+        match self {
+            Self::Places(places) => Some(places[at]),
+            &Self::Padded { before, with, .. } => match (at.checked_sub(before), with) {
+                (Some(place), _) if place < size => Some(place),
+                (_, PadWith::Constant(_)) => None,
+                (None, PadWith::Edge) => Some(0),
+                (Some(_), PadWith::Edge) => Some(size - 1),
+                (None, PadWith::Reflection) => Some(before - at),
+                (Some(place), PadWith::Reflection) => Some(2 * (size - 1) - place),
+            },
+        }
+    }
+}
+
+/// Channels in runs.
+pub(crate) fn runs(places: impl IntoIterator<Item = usize>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for place in places {
+        match runs.last_mut() {
+            Some(run) if run.from + run.len == place => run.len += 1,
+            _ => runs.push(Run { from: place, len: 1 }),
+        }
+    }
+    runs
+}
+
+impl Move {
+    /// What it makes of a map of `input` pixels; `None` where the map has not what is asked for.
+    pub(crate) fn geometry(&self, input: [usize; 2]) -> Option<Geometry> {
+        let output = match self {
+            Self::Concat(_) | Self::Channels(_) => input,
+            Self::Pixels([rows, columns]) => [rows.len(input[0])?, columns.len(input[1])?],
+        };
+        let one = [1; 2];
+        Some(Geometry { input, output, kernel: one, stride: one, dilation: one, pad: [0; 2] })
+    }
+
+    /// The values of the program that it reads beside the first.
+    pub(crate) fn others(&self) -> impl Iterator<Item = usize> + '_ {
+        let pieces = match self {
+            Self::Concat(pieces) => &pieces[1..],
+            _ => &[],
+        };
+        pieces.iter().map(|piece| piece.value)
+    }
+
+    /// Puts the output pixels `pixels` to `to`, which has room for them and no more: `channels` (padded) elements each. `read` gives
+    /// the elements of a value and how many a pixel of it has; `input` is the value that is read first.
+    ///
+    /// # Panics
+    /// Where a value has fewer pixels or channels than are asked for.
+    pub(crate) fn copy<'a>(
+        &self,
+        input: usize,
+        read: impl Fn(usize) -> (&'a [f32], usize),
+        geometry: &Geometry,
+        pixels: Range<usize>,
+        (channels, to): (usize, &mut [f32]),
+    ) {
+        assert_eq!(pixels.len() * channels, to.len(), "elements of {pixels:?}");
+        match self {
+            Self::Concat(pieces) => {
+                let mut begin = 0;
+                for &Piece { value, width } in pieces {
+                    let (from, stride) = read(value);
+                    for (pixel, to) in pixels.clone().zip(to.chunks_exact_mut(channels)) {
+                        to[begin..begin + width].copy_from_slice(&from[pixel * stride..][..width]);
+                    }
+                    begin += width;
+                }
+                to.chunks_exact_mut(channels).for_each(|to| to[begin..].fill(0.0));
+            }
+            Self::Channels(runs) => {
+                let (from, stride) = read(input);
+                for (pixel, to) in pixels.zip(to.chunks_exact_mut(channels)) {
+                    let from = &from[pixel * stride..(pixel + 1) * stride];
+                    let mut begin = 0;
+                    for &Run { from: first, len } in runs {
+                        match len {
+                            1 => to[begin] = from[first],
+                            _ => to[begin..begin + len].copy_from_slice(&from[first..first + len]),
+                        }
+                        begin += len;
+                    }
+                    to[begin..].fill(0.0);
+                }
+            }
+            Self::Pixels([rows, columns]) => {
+                let (from, stride) = read(input);
+                let [height, width] = geometry.input;
+                for (pixel, to) in pixels.zip(to.chunks_exact_mut(channels)) {
+                    let (row, column) = (pixel / geometry.output[1], pixel % geometry.output[1]);
+                    match (rows.place(row, height), columns.place(column, width)) {
+                        (Some(y), Some(x)) => {
+                            let from = &from[(y * width + x) * stride..][..stride];
+                            to[..stride].copy_from_slice(from);
+                            to[stride..].fill(0.0);
+                        }
+                        _ => to.fill(0.0),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_beyond_an_axis_are_what_the_padding_says() {
+        let places = |with| {
+            let along = Along::Padded { before: 2, after: 2, with };
+            let len = along.len(3).unwrap();
+            (0..len).map(|at| along.place(at, 3)).collect::<Vec<_>>()
+        };
+        let some = |places: [usize; 7]| places.map(Some).to_vec();
+        assert_eq!(places(PadWith::Edge), some([0, 0, 0, 1, 2, 2, 2]));
+        assert_eq!(places(PadWith::Reflection), some([2, 1, 0, 1, 2, 1, 0]));
+        let zeros = [None, None, Some(0), Some(1), Some(2), None, None];
+        assert_eq!(places(PadWith::Constant(0.0)), zeros);
+        let wide = Along::Padded { before: 3, after: 0, with: PadWith::Reflection };
+        assert_eq!(wide.len(3), None);
+        assert_eq!(Along::Places(vec![0, 3]).len(3), None);
+    }
+
+    #[test]
+    fn channels_that_follow_each_other_are_a_run() {
+        let one = |from, len| Run { from, len };
+        assert_eq!(runs([3, 4, 5, 0, 2, 3]), [one(3, 3), one(0, 1), one(2, 2)]);
+    }
+}
