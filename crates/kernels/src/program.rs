@@ -19,7 +19,7 @@ use crate::map::{Ahead, MapView, Output};
 use crate::matmul::Packed;
 use crate::shape::SizeError;
 use crate::simd::BLOCK;
-use crate::step::{Multiplication, Step, StepKind, StoredFinish};
+use crate::step::{Multiplication, Step, StepKind};
 use crate::threads::{Scratch, Team, Threads};
 
 mod arena;
@@ -284,20 +284,9 @@ impl Program {
         // which overlaps no value that the step reads (`ArenaLayout`).
         let pixels = unsafe { at.value(step.input).as_slice() };
         let map = MapView::new(pixels, self.channels_of(step.input), geometry, at.zeros);
-        let epilogue = Epilogue::of(step.epilogue.iter().map(|finish| match finish {
-            StoredFinish::Bias(bias) => Finish::Bias(bias.as_slice()),
-            // SAFETY: as for the input.
-            StoredFinish::Residual(value) => Finish::Residual(unsafe { at.value(*value).as_slice() }),
-            // SAFETY: as for the input.
-            StoredFinish::Product(value) => Finish::Product(unsafe { at.value(*value).as_slice() }),
-            // SAFETY: as for the input. A value of one pixel has an element a channel.
-            StoredFinish::Gate(value) => Finish::Gate(unsafe { at.value(*value).as_slice() }),
-            // SAFETY: as for the gate.
-            StoredFinish::Shift(value) => Finish::Bias(unsafe { at.value(*value).as_slice() }),
-            StoredFinish::Unary(function) => Finish::Unary(*function),
-            StoredFinish::Affine(affine) => Finish::Affine(affine.each_ref().map(Buffer::as_slice)),
-            StoredFinish::Activation(activation) => Finish::Activation(*activation),
-        }));
+        // SAFETY: as for the input.
+        let read = |value| unsafe { at.value(value).as_slice() };
+        let epilogue = Epilogue::of(step.epilogue.iter().map(|finish| finish.with(read)));
         if let StepKind::Average(on_read) = step.kind {
             let left = at.value(index + 1).part(0..step.channels);
             return self.average(team, at, (step.input, on_read), (1.0, epilogue), left);

@@ -2,6 +2,7 @@
 
 use crate::activation::OnRead;
 use crate::buffer::Buffer;
+use crate::epilogue::Finish;
 use crate::matmul::Packed;
 use crate::moves::Move;
 use crate::rows::DepthwiseWeights;
@@ -22,6 +23,23 @@ pub(crate) enum StoredFinish {
     Affine([Buffer; 2]),
     Activation(Activation),
     Unary(Unary),
+}
+
+impl StoredFinish {
+    /// With the values of the program, which `read` gives.
+    pub(crate) fn with<'a>(&'a self, read: impl Fn(usize) -> &'a [f32]) -> Finish<'a> {
+        match *self {
+            Self::Bias(ref bias) => Finish::Bias(bias.as_slice()),
+            Self::Residual(value) => Finish::Residual(read(value)),
+            Self::Product(value) => Finish::Product(read(value)),
+            // A value of one pixel has an element a channel.
+            Self::Gate(value) => Finish::Gate(read(value)),
+            Self::Shift(value) => Finish::Bias(read(value)),
+            Self::Affine(ref affine) => Finish::Affine(affine.each_ref().map(Buffer::as_slice)),
+            Self::Activation(activation) => Finish::Activation(activation),
+            Self::Unary(function) => Finish::Unary(function),
+        }
+    }
 }
 
 /// Where a multiplication's rows come from.
