@@ -1,6 +1,7 @@
 //! A card and its rows.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use graph::complexity::{FlopsRule, ParamsRule};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct Card {
 pub struct Row {
     /// The model's id; one that no catalog has is not measured.
     pub model: String,
+    /// The ONNX file that the model is, from the card's folder on; its id is `onnx/<stem>`.
+    pub onnx: Option<String>,
     /// The recipe of the accuracies, where it is another than the model's own: a name, or keys.
     pub recipe: Option<String>,
     /// The type of numbers of the accuracies.
@@ -108,6 +111,19 @@ impl Card {
             FigureName::FlopsG | FigureName::ParamsM => None,
         };
         row.tolerance.of(figure).or(of_card)
+    }
+
+    /// The ONNX files that it has rows of, each once, as paths from where the program runs.
+    pub fn onnx_files(&self) -> Vec<PathBuf> {
+        let folder = Path::new(&self.origin).parent().unwrap_or(Path::new(""));
+        let mut files: Vec<PathBuf> = Vec::new();
+        for file in self.rows.iter().filter_map(|row| row.onnx.as_ref()) {
+            let path = folder.join(file);
+            if !files.contains(&path) {
+                files.push(path);
+            }
+        }
+        files
     }
 
     /// The rows about the model with this `id`.

@@ -1,6 +1,8 @@
 //! A card out of a TOML file: `[card]` and `[[rows]]`, and what the file's own `[[models]]` document. The models themselves
 //! and the recipes of such a file are read by the crate `models`, from the same text.
 
+use std::path::Path;
+
 use graph::complexity::{FlopsRule, INPUT_SIZES, ParamsRule};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,6 +32,8 @@ const fn and_unstated<const N: usize>(names: &[&'static str]) -> [&'static str; 
     all
 }
 
+const MODEL_EXAMPLE: &str = r#"model = "timm/xception""#;
+
 const TOLERANCE_PP: Key = Key::may("accuracy_tolerance_pp", Kind::Number, "accuracy_tolerance_pp = 0.05");
 
 const CARD: [Key; 6] = [
@@ -41,8 +45,9 @@ const CARD: [Key; 6] = [
     TOLERANCE_PP,
 ];
 
-const ROW: [Key; 14] = [
-    Key::must("model", Kind::Text, r#"model = "timm/xception""#),
+const ROW: [Key; 15] = [
+    Key::may("model", Kind::Text, MODEL_EXAMPLE),
+    Key::may("onnx", Kind::Text, r#"onnx = "resnet50.onnx""#),
     Key::may("recipe", Kind::Text, r#"recipe = "card-342-bilinear""#),
     Key::may("input_size", SIDE, "input_size = 299"),
     Key::may("crop_pct", FIGURE, r#"crop_pct = "0.875""#),
@@ -139,7 +144,8 @@ struct Head {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RowEntry {
-    model: String,
+    model: Option<String>,
+    onnx: Option<String>,
     recipe: Option<String>,
     #[serde(default)]
     dtype: Precision,
@@ -215,9 +221,16 @@ impl Card {
         if let Some(reason) = has_head.then(|| fault_of_name(&card.name)).flatten() {
             return Err(of_file(reason));
         }
-        for row in file.rows.into_iter().map(Row::from) {
-            let name = format!("row `{}`", row.model);
-            card.add(row, "", &name)?;
+        for (number, entry) in (1..).zip(file.rows) {
+            let called = |name: Option<&String>| match name {
+                Some(name) => format!("row `{name}`"),
+                None => format!("row `entry {number}`"),
+            };
+            let row = called(entry.model.as_ref().or(entry.onnx.as_ref()));
+            let row_entry = Row::try_from(entry);
+            let entry = row_entry.map_err(|reason| CardError::Row { origin: origin.clone(), row, reason })?;
+            let name = called(Some(&entry.model));
+            card.add(entry, "", &name)?;
         }
         for entry in file.models {
             // A tolerance of the file is about its models too where nothing is documented: `compare` holds runs to it.
@@ -262,10 +275,26 @@ impl Card {
     }
 }
 
-impl From<RowEntry> for Row {
-    fn from(entry: RowEntry) -> Self {
-        Self {
-            model: entry.model,
+impl TryFrom<RowEntry> for Row {
+    type Error = String;
+
+    fn try_from(entry: RowEntry) -> Result<Self, String> {
+        let of_file = entry.onnx.as_deref().map(onnx_id).transpose()?;
+        let model = match (entry.model, of_file) {
+            (None, None) => {
+                return Err(format!("`model` is missing; write {MODEL_EXAMPLE}, or onnx = \"file.onnx\""));
+            }
+            (Some(model), Some(id)) if model != id => {
+                return Err(format!(
+                    "its model is `{model}`, but that of its ONNX file is called `{id}`; leave `model` out"
+                ));
+            }
+            (Some(model), _) => model,
+            (None, Some(id)) => id,
+        };
+        Ok(Self {
+            model,
+            onnx: entry.onnx,
             recipe: entry.recipe,
             precision: entry.dtype,
             input_size: entry.input_size,
@@ -279,8 +308,16 @@ impl From<RowEntry> for Row {
             tolerance: entry.tolerance,
             source: entry.source,
             note: entry.note,
-        }
+        })
     }
+}
+
+/// The id of the model that is this ONNX file.
+fn onnx_id(file: &str) -> Result<String, String> {
+    let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str()).filter(|stem| !stem.is_empty());
+    let stem = stem
+        .ok_or_else(|| format!("`onnx` is {file:?}, which names no file; write onnx = \"resnet50.onnx\""))?;
+    Ok(format!("onnx/{stem}"))
 }
 
 impl From<ModelEntry> for Row {

@@ -34,7 +34,9 @@ pub fn to_toml(card: &Card, remarks: &[String]) -> String {
 
 fn row(row: &Row) -> String {
     let mut text = "\n[[rows]]\n".to_owned();
-    pair(&mut text, "model", Some(&row.model));
+    // A row of a file is called by it.
+    pair(&mut text, "model", row.onnx.is_none().then_some(row.model.as_str()));
+    pair(&mut text, "onnx", row.onnx.as_deref());
     pair(&mut text, "recipe", row.recipe.as_deref());
     if row.precision != Precision::default() {
         pair(&mut text, "dtype", Some(row.precision.name()));

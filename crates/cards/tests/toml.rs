@@ -35,6 +35,34 @@ fn the_table_is_complete_and_its_misprint_an_erratum() {
 }
 
 #[test]
+fn a_row_may_name_an_onnx_file() {
+    let of = |row: &str| {
+        Card::of_toml(
+            &format!("[card]\nname = \"c\"\n[[rows]]\n{row}\ntop1_pct = \"70.0\"\n"),
+            "a/b/c.toml",
+            "c",
+        )
+    };
+    let card = of("onnx = \"files/resnet50.v2.onnx\"").unwrap().unwrap();
+    assert_eq!(card.rows[0].model, "onnx/resnet50.v2");
+    assert_eq!(card.onnx_files(), [std::path::Path::new("a/b/files/resnet50.v2.onnx")]);
+    let again = Card::of_toml(&to_toml(&card, &[]), "a/b/c.toml", "c").unwrap();
+    assert_eq!(again.as_ref(), Some(&card));
+    assert_eq!(of("onnx = \"x.onnx\"\nmodel = \"onnx/x\"").unwrap().unwrap().rows[0].model, "onnx/x");
+    for (row, said) in [
+        (
+            "onnx = \"x.onnx\"\nmodel = \"timm/xception\"",
+            "row `timm/xception`: its model is `timm/xception`, but that of its ONNX file is called `onnx/x`",
+        ),
+        ("onnx = \"..\"", "names no file"),
+        ("", "row `entry 1`: `model` is missing; write model = \"timm/xception\", or onnx = \"file.onnx\""),
+    ] {
+        let error = of(row).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn the_card_of_the_documentation_is_one() {
     let text = include_str!("../../../docs/cards.md");
     let mut examples = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());

@@ -1,19 +1,19 @@
 //! `complexity`: FLOPs and parameters beside the documented ones, a line a figure, or by every counting rule.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cards::FigureName;
 use clap::builder::PossibleValuesParser;
-use eval::judge::counts::counts;
+use eval::judge::counts::{counts, counts_of};
 use eval::judge::{complexity_figures, counted_at};
 use eval::record::FigureRecord;
 use eval::report::Style;
 use eval::verdict::Verdict;
 use eval::{Claim, EvalError};
-use models::complexity::{FlopsRule, ParamsRule};
+use models::complexity::{Cost, FlopsRule, ParamsRule};
 use models::onnx::OnnxFile;
-use models::{Model, Network};
+use models::{Catalog, Model, Network};
 
 use crate::options::Select;
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
@@ -55,7 +55,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         return of_onnx(args);
     }
     let selected = args.select.load()?;
-    let selection = selected.models()?;
+    let files = selected.definitions.onnx_files(&selected.cards);
+    let selection = match &selected.cards[..] {
+        [] => selected.models()?,
+        cards => selected.definitions.select_cards(cards)?,
+    };
     let by_rules = args.all_rules || args.rule.is_some();
     let header: &[&str] = if by_rules {
         &["model", "rule", "input", "count", "documented", "verdict", "meaning"]
@@ -90,7 +94,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
             ]);
         }
     }
-    let text = format!("{table}\n");
+    for path in eval::onnx::files(&files)? {
+        let (model, costs) = OnnxCounts::of(args, &path)?.into_parts(selected.definitions.catalog())?;
+        let claims = selected.definitions.claims_of(&model);
+        let claim = claims.iter().find(|claim| selected.cards.contains(&claim.card.name));
+        let counts = counts_of(&costs, Some(model.input_size));
+        let figures = complexity_figures(&model, claim, &counts);
+        for (index, figure) in figures.iter().enumerate().filter(|_| !by_rules) {
+            differs |= figure.verdict == Verdict::NotReproduced;
+            table.add_row(figure_cells(&model, index, figure));
+        }
+        let rules = FlopsRule::ALL.map(|rule| (rule.name(), rule.count(&costs), rule.meaning()));
+        let params = ParamsRule::ALL.map(|rule| (rule.name(), rule.count(&costs), rule.meaning()));
+        let wanted = |name: &str| by_rules && args.rule.as_deref().is_none_or(|rule| rule == name);
+        for (rule, count, meaning) in rules.into_iter().chain(params).filter(|row| wanted(row.0)) {
+            let size = model.input_size.to_string();
+            let cells = [&model.id, rule, &size, &count.to_string(), "", "", meaning];
+            table.add_row(cells);
+        }
+    }
+    let caveat = if files.is_empty() { "" } else { ONNX_CAVEAT };
+    let text = format!("{table}\n{caveat}{}", if files.is_empty() { "" } else { "\n" });
     output::print(&text)?;
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
@@ -100,15 +124,8 @@ fn of_onnx(args: &Args) -> anyhow::Result<u8> {
     let mut table = Style::Terminal.table(&["model", "rule", "input", "count", "meaning"]);
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
     for path in eval::onnx::files(&args.onnx)? {
-        let id = Model::onnx_id(&path).map_err(anyhow::Error::msg)?;
-        let file = Arc::new(OnnxFile::open(&path)?);
-        let declared = file.image()?.size;
-        let side = args.input_size.map_or(DEFAULT_SIDE, usize::from);
-        let size = declared.map(|declared| declared.unwrap_or(side));
-        let asked = args.input_size.map(|side| [usize::from(side); 2]);
-        let network = file.network(asked.unwrap_or(size))?;
-        let costs = network.costs()?;
-        let input = format!("{}x{}", network.size()[1], network.size()[0]);
+        let OnnxCounts { id, size, costs } = OnnxCounts::of(args, &path)?;
+        let input = format!("{}x{}", size[1], size[0]);
         let flops =
             FlopsRule::ALL.map(|rule| (rule.name(), Some(&input), rule.count(&costs), rule.meaning()));
         let params = ParamsRule::ALL.map(|rule| (rule.name(), None, rule.count(&costs), rule.meaning()));
@@ -119,6 +136,35 @@ fn of_onnx(args: &Args) -> anyhow::Result<u8> {
     }
     output::print(&format!("{table}\n{ONNX_CAVEAT}\n"))?;
     Ok(EXIT_HOLDS)
+}
+
+/// What counting rules see of an ONNX file.
+struct OnnxCounts {
+    id: String,
+    /// Height and width of the images that were counted for.
+    size: [usize; 2],
+    costs: Vec<Cost>,
+}
+
+impl OnnxCounts {
+    fn of(args: &Args, path: &Path) -> anyhow::Result<Self> {
+        let id = Model::onnx_id(path).map_err(anyhow::Error::msg)?;
+        let file = Arc::new(OnnxFile::open(path)?);
+        let declared = file.image()?.size;
+        let side = args.input_size.map_or(DEFAULT_SIDE, usize::from);
+        let size = declared.map(|declared| declared.unwrap_or(side));
+        let asked = args.input_size.map(|side| [usize::from(side); 2]);
+        let network = file.network(asked.unwrap_or(size))?;
+        Ok(Self { id, size: network.size(), costs: network.costs()? })
+    }
+
+    /// The model, as a card judges it, and the costs.
+    fn into_parts(self, catalog: &Catalog) -> anyhow::Result<(Model, Vec<Cost>)> {
+        let [height, width] = self.size;
+        // Counts need the crop alone of it.
+        let recipe = format!("resize=none,crop={width}x{height},mean=imagenet,std=imagenet");
+        Ok((Model::onnx(self.id, catalog.recipe(&recipe)?), self.costs))
+    }
 }
 
 /// The side of an image where neither the file nor --input-size says one, in pixels.

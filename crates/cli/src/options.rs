@@ -43,7 +43,17 @@ impl Selection {
     pub(crate) fn models(&self) -> anyhow::Result<Vec<&Model>> {
         Ok(match &self.cards[..] {
             [] => self.definitions.select(&self.patterns)?,
-            cards => self.definitions.select_cards(cards)?,
+            cards => {
+                let models = self.definitions.select_cards(cards)?;
+                if models.is_empty() {
+                    anyhow::bail!(
+                        "the rows of {} are about ONNX files, of which neither published weights nor frozen answers are known; eval, \
+                         compare and complexity take such a card",
+                        cards.join(", ")
+                    );
+                }
+                models
+            }
         })
     }
 

@@ -10,8 +10,19 @@ use assert_cmd::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-const VERBS: [&str; 10] =
-    ["card", "compare", "complexity", "dataset", "eval", "merge", "parity", "prepare", "score", "weights"];
+const VERBS: [&str; 11] = [
+    "card",
+    "compare",
+    "complexity",
+    "dataset",
+    "eval",
+    "inspect",
+    "merge",
+    "parity",
+    "prepare",
+    "score",
+    "weights",
+];
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imagenet-eval"));
@@ -42,6 +53,36 @@ fn it_runs_in_an_empty_folder() {
     assert!(printed(&mut program(folder.path(), &["--version"])).contains(&format!("({revision})")));
     let report = fs::read_to_string(run.join("report.md")).unwrap();
     assert!(report.contains("imagenet-eval eval --model timm/xception --limit 1"), "{report}");
+}
+
+#[test]
+fn a_card_may_claim_figures_of_an_onnx_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let narrow = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures/onnx/resnet18.onnx");
+    fs::create_dir(at("cards")).unwrap();
+    fs::copy(narrow, at("cards/narrow.onnx")).unwrap();
+    let row =
+        "onnx = \"narrow.onnx\"\nrecipe = \"resize=short:72,filter=pil-box,crop=64,mean=half,std=half\"";
+    let claims = "flops_g = { figure = \"0.003\", rule = \"macs\" }\nparams_m = { figure = \"0.242\", rule = \"trainable\" }";
+    let card = format!("[card]\nname = \"ours\"\n[[rows]]\n{row}\n{claims}\n");
+    fs::write(at("cards/ours.toml"), card).unwrap();
+    let arguments = ["eval", "--card", "cards/ours.toml", "--limit", "2", "--out", "run"];
+    program(folder.path(), &arguments).assert().code(1).stdout(contains("onnx/narrow"));
+    let claims = fs::read_to_string(at("run/claims.csv")).unwrap();
+    for row in
+        [",flops_g,0.003,0.003431,macs,reproduced,", ",params_m,0.242,0.241112,trainable,not reproduced,"]
+    {
+        assert!(claims.contains(row), "{claims}");
+    }
+    assert!(at("run/predictions/onnx-narrow.csv").exists());
+    let counted = ["complexity", "--card", "cards/ours.toml"];
+    program(folder.path(), &counted)
+        .assert()
+        .code(1)
+        .stdout(contains("0.241 M").and(contains("not reproduced")));
+    // No weights are published of it, and no framework's answers frozen.
+    program(folder.path(), &["parity", "--card", "cards/ours.toml"]).assert().code(2);
 }
 
 #[test]

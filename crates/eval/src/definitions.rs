@@ -1,7 +1,7 @@
 //! What there is to measure and what is claimed of it: models and recipes (a catalog) and cards, the built-in ones and those of a
 //! user's files. A file may have all three; nothing in it changes what is there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cards::{Card, CardError, Cards, DEFAULT_CARD, FigureName, Row};
@@ -151,7 +151,7 @@ impl Definitions {
         Ok(self.catalog.models().iter().filter(is_selected).collect())
     }
 
-    /// The models of the cards called `names`, in the cards' order, each once.
+    /// The catalog's models of the cards called `names`, in the cards' order, each once; [`Self::onnx_files`] gives the others.
     ///
     /// # Errors
     /// [`EvalError::Card`] for a card that is not known, [`EvalError::NothingToMeasure`] where one has no model that is.
@@ -159,13 +159,12 @@ impl Definitions {
         let mut selected: Vec<&Model> = Vec::new();
         for name in names {
             let card = self.cards.get(name)?;
-            let before = selected.len();
             for model in self.models_of(card) {
                 if selected.iter().all(|other| other.id != model.id) {
                     selected.push(model);
                 }
             }
-            if selected.len() == before && self.models_of(card).next().is_none() {
+            if card.onnx_files().is_empty() && self.models_of(card).next().is_none() {
                 let first = card.rows.first().map(|row| row.model.clone()).unwrap_or_default();
                 let nearest = self.catalog.nearest(&first);
                 return Err(EvalError::NothingToMeasure {
@@ -179,6 +178,12 @@ impl Definitions {
         Ok(selected)
     }
 
+    /// The ONNX files that the cards called `names` have rows of.
+    pub fn onnx_files(&self, names: &[String]) -> Vec<PathBuf> {
+        let cards = self.cards.all().iter().filter(|card| names.contains(&card.name));
+        cards.flat_map(Card::onnx_files).collect()
+    }
+
     /// All that is claimed of `model`, in the cards' order.
     pub fn claims_of<'a>(&'a self, model: &'a Model) -> Vec<Claim<'a>> {
         let claims = self.cards.claims_of(&model.id);
@@ -189,7 +194,7 @@ impl Definitions {
     pub fn not_measured(&self, names: &[String]) -> Vec<ClaimRecord> {
         let cards = self.cards.all().iter().filter(|card| names.contains(&card.name));
         let rows = cards.flat_map(|card| card.rows.iter().map(move |row| (card, row)));
-        let absent = rows.filter(|(_, row)| self.catalog.get(&row.model).is_none());
+        let absent = rows.filter(|(_, row)| row.onnx.is_none() && self.catalog.get(&row.model).is_none());
         let figures = absent.flat_map(|(card, row)| FigureName::ALL.map(|figure| (card, row, figure)));
         let record = |(card, row, figure): (&Card, &Row, FigureName)| {
             Some(ClaimRecord {
@@ -218,9 +223,9 @@ impl Definitions {
     pub(crate) fn stated_recipe(
         &self,
         cards: &[String],
-        model: &Model,
+        id: &str,
     ) -> Option<Result<Arc<Recipe>, FindRecipeError>> {
-        let claims = self.cards.claims_of(&model.id);
+        let claims = self.cards.claims_of(id);
         let row = claims.into_iter().find(|(card, _)| cards.contains(&card.name)).map(|(_, row)| row)?;
         row.recipe.as_ref().map(|text| self.catalog.recipe(text))
     }

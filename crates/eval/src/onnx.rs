@@ -64,19 +64,25 @@ fn id(path: &Path) -> Result<String, EvalError> {
 }
 
 impl OnnxModel {
-    /// Reads the file at `path`, whose recipe is the one asked for, or the one beside it.
+    /// Reads the file at `path`, whose recipe is the one asked for, the one of its row in `cards`, or the one beside it.
     ///
     /// # Errors
     /// [`EvalError`] where there is no recipe, or the file is no classifier for its crop.
-    pub(crate) fn open(path: &Path, asked: &RecipeArg, definitions: &Definitions) -> Result<Self, EvalError> {
+    pub(crate) fn open(
+        path: &Path,
+        asked: &RecipeArg,
+        definitions: &Definitions,
+        cards: &[String],
+    ) -> Result<Self, EvalError> {
         let id = id(path)?;
         let failed = EvalError::onnx(&id);
         let file = Arc::new(OnnxFile::open(path).map_err(&failed)?);
         // What it takes is said before what is to be given to it.
         file.image().map_err(&failed)?;
-        let recipe = match asked.stated(definitions, &[])? {
-            Some(recipe) => recipe,
-            None => beside(path, &file, definitions.catalog())?,
+        let recipe = match (asked.stated(definitions, cards)?, definitions.stated_recipe(cards, &id)) {
+            (Some(recipe), _) => recipe,
+            (None, Some(of_row)) => of_row.map_err(|fault| EvalError::Recipe { fault })?,
+            (None, None) => beside(path, &file, definitions.catalog())?,
         };
         let network = file.network(recipe.crop.axes()).map_err(&failed)?;
         let model = Model::onnx(id.clone(), Arc::clone(&recipe));

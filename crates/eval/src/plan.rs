@@ -39,7 +39,7 @@ impl RecipeArg {
         model: &Model,
     ) -> Result<Arc<Recipe>, EvalError> {
         let of = |text: &str| definitions.catalog().recipe(text);
-        let recipe = match (self.stated(definitions, cards)?, definitions.stated_recipe(cards, model)) {
+        let recipe = match (self.stated(definitions, cards)?, definitions.stated_recipe(cards, &model.id)) {
             (Some(stated), _) => Ok(stated),
             (None, Some(of_row)) => of_row,
             (None, None) => of(&model.recipe),
@@ -167,7 +167,7 @@ impl Plan {
             [] => definitions.select(patterns)?,
             cards => definitions.select_cards(cards)?,
         };
-        let files = onnx::files(request.onnx)?;
+        let files = onnx::files(&[request.onnx, &definitions.onnx_files(cards)].concat())?;
         let recipes = selected.iter().map(|model| request.recipe.for_model(definitions, cards, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;
@@ -177,7 +177,7 @@ impl Plan {
         };
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
         check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
-        let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, definitions));
+        let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, definitions, cards));
         let files = files.collect::<Result<Vec<_>, _>>()?;
         let seeded = [WeightsArg::Seeded];
         let weights = if weights.is_empty() && dataset.is_sample() { &seeded } else { weights };

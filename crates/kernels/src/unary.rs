@@ -120,7 +120,7 @@ fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
 fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, the first of few digits, so that its multiples are exact (Cody and Waite).
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     /// Added, it leaves the nearest integer in the last bits.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };

@@ -35,7 +35,7 @@ pub fn counts(network: &Network, sizes: &[usize]) -> Result<Vec<CountRecord>, Sh
 }
 
 /// The counts of a network's `costs` by all rules, those of operations at `input_size`.
-pub(crate) fn counts_of(costs: &[Cost], input_size: Option<usize>) -> Vec<CountRecord> {
+pub fn counts_of(costs: &[Cost], input_size: Option<usize>) -> Vec<CountRecord> {
     let of = |rule: &str, input_size, count| CountRecord { rule: rule.to_owned(), input_size, count };
     let flops = FlopsRule::ALL.map(|rule| of(rule.name(), input_size, rule.count(costs)));
     let params = ParamsRule::ALL.map(|rule| of(rule.name(), None, rule.count(costs)));
