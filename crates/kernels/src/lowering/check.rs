@@ -3,7 +3,7 @@
 use graph::operations::{Binary, Convolution, PadWith};
 use graph::{Graph, Operation, Padding, Value, Window};
 
-use super::Unsupported;
+use super::{Unsupported, groups};
 
 /// What a value of the graph is, as the kernels hold it: pixels of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +166,9 @@ impl Check<'_> {
         }
         self.expect(from, input.width)?;
         check_window(convolution.window)?;
+        if groups > groups::MOST && !is_depthwise(convolution) {
+            return self.unsupported();
+        }
         if to == 0 {
             return Err(Unsupported::Channels { at: self.at(), expected: 1, found: 0 });
         }

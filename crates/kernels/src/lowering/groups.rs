@@ -7,13 +7,15 @@ use graph::operations::Convolution;
 
 use crate::simd::BLOCK;
 
+/// Groups that a convolution has at most: each set of them is a step.
+pub(super) const MOST: usize = 1 << 14;
+
 /// The sets of groups of `convolution` that are computed together.
 pub(super) fn sets(convolution: &Convolution) -> Vec<Range<usize>> {
     let [from, _] = convolution.channels();
     let groups = convolution.groups;
     let of_group = (from / groups).max(1);
     // Few enough that weights of zero are no more than lanes that would be idle.
-    let together = (1..=groups).find(|&count| groups.is_multiple_of(count) && count * of_group >= BLOCK);
-    let together = together.unwrap_or(groups);
-    (0..groups / together).map(|set| set * together..(set + 1) * together).collect()
+    let together = BLOCK.div_ceil(of_group);
+    (0..groups).step_by(together).map(|first| first..(first + together).min(groups)).collect()
 }

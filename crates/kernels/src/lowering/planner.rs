@@ -8,7 +8,7 @@ use super::check::{Form, Held, is_depthwise};
 use super::epilogue::{Known, PlannedFinish};
 use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, groups, on_read, separable};
 use crate::activation::OnRead;
-use crate::moves::{Along, Move, Piece, runs};
+use crate::moves::{Along, Move, Piece, Run, runs};
 
 /// The steps so far.
 pub(super) struct Planner<'a> {
@@ -47,7 +47,11 @@ impl<'a> Planner<'a> {
             // Other steps read pixels whose channels are padded.
             let width = held[Value::IMAGE.index()].width;
             let image = Source { value: 0, on_read: OnRead::AsStored };
-            let begun = Begun::new(PlannedKind::Move(Move::Channels(runs(0..width))), Window::PIXEL, image);
+            let begun = Begun::new(
+                PlannedKind::Move(Move::Channels(vec![Run { from: 0, len: width }])),
+                Window::PIXEL,
+                image,
+            );
             planner.push(begun, Vec::new(), width);
             planner.stored[Value::IMAGE.index()] = Some(1);
         }
@@ -205,7 +209,7 @@ impl<'a> Planner<'a> {
             let channels = groups.start * from..groups.end * from;
             let some = Source { value: input.value, on_read: OnRead::AsStored };
             let width = channels.len();
-            let chosen = PlannedKind::Move(Move::Channels(runs(channels)));
+            let chosen = PlannedKind::Move(Move::Channels(vec![Run { from: channels.start, len: width }]));
             self.push(Begun::new(chosen, Window::PIXEL, some), Vec::new(), width);
             let chosen = Source { value: self.steps.len(), on_read: input.on_read };
             let width = groups.len() * to;
