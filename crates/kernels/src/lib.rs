@@ -18,6 +18,7 @@ mod lowering;
 mod map;
 mod matmul;
 mod moves;
+mod norm;
 mod pool;
 mod program;
 pub mod reference;

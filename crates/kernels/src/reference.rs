@@ -138,6 +138,17 @@ pub fn pool(is_max: bool, count_padding: bool, ceil_mode: bool, window: &Window,
     })
 }
 
+/// Each pixel's channels less their mean, over the root of their variance plus `epsilon`.
+pub fn layer_norm(epsilon: f64, x: &Map) -> Map {
+    let [channels, ..] = x.shape;
+    let mean = |of: &dyn Fn(usize) -> f64| (0..channels).map(of).sum::<f64>() / channels as f64;
+    Map::new(x.shape, |channel, y, column| {
+        let middle = mean(&|at| x.at(at, y, column));
+        let variance = mean(&|at| (x.at(at, y, column) - middle).powi(2));
+        (x.at(channel, y, column) - middle) / (variance + epsilon).sqrt()
+    })
+}
+
 /// The channels of several maps, one map after the other.
 pub fn concat(maps: &[&Map]) -> Map {
     let [_, height, width] = maps[0].shape;

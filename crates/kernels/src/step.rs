@@ -84,6 +84,12 @@ pub(crate) enum StepKind {
     Average(OnRead),
     /// Elements put elsewhere.
     Move(Move),
+    /// Each pixel's channels less their mean, over the root of their variance plus `epsilon`.
+    LayerNorm {
+        /// Channels that there are.
+        width: usize,
+        epsilon: f32,
+    },
     /// The epilogue alone.
     Epilogue,
 }

@@ -11,6 +11,7 @@ pub(crate) fn has_kernel(function: Unary) -> bool {
         Unary::Abs
         | Unary::Neg
         | Unary::Sqrt
+        | Unary::Erf
         | Unary::Tanh
         | Unary::Sigmoid
         | Unary::HardSigmoid { .. }
@@ -77,6 +78,7 @@ impl Kernel for Apply<'_> {
             Unary::Swish { beta } => each(values, |x| x * sigmoid(beta * x)),
             Unary::Mish => each(values, mish),
             Unary::Tanh => each(values, tanh),
+            Unary::Erf => each(values, erf),
             Unary::Gelu => each(values, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))),
             Unary::GeluTanh => each(values, |x| {
                 let inner = 0.797_884_6 * (x + 0.044_715 * x * x * x);
@@ -186,7 +188,8 @@ mod tests {
         }
     }
 
-    const ALL: [Unary; 16] = [
+    const ALL: [Unary; 17] = [
+        Unary::Erf,
         Unary::Abs,
         Unary::Neg,
         Unary::Sqrt,

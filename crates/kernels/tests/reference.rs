@@ -260,6 +260,13 @@ const NETWORKS: &[(&str, Body)] = &[
         let e = on.pixel(16, &e);
         on.binary(Binary::Mul, &all, &e)
     }),
+    ("channels last: layer normalisation and fully connected layers of pixels", |on, x| {
+        let x = on.conv(window(4, 4, 1, 1), 21, 1, &x);
+        let x = on.channels_last(70, &x);
+        let y = on.depthwise(window(3, 1, 1, 1), &x);
+        let y = on.channels_last(33, &y);
+        on.add(&x, &y)
+    }),
     ("frames and pixels from elsewhere", |on, x| {
         let x = on.conv(window(3, 2, 1, 1), 20, 1, &x);
         let x = on.framed(PadWith::Reflection, [2, 1, 0, 2], &x);

@@ -65,9 +65,19 @@ fn centred(images: &[Vec<f32>]) -> Vec<Vec<f32>> {
 
 /// Whether the kernels have all that a network needs.
 fn of_convolutions(name: &str) -> bool {
-    ["densenet", "efficientnet", "googlenet", "mobilenet", "resnet", "shufflenet", "squeezenet", "vgg"]
-        .into_iter()
-        .any(|family| name.starts_with(family))
+    [
+        "convnext",
+        "densenet",
+        "efficientnet",
+        "googlenet",
+        "mobilenet",
+        "resnet",
+        "shufflenet",
+        "squeezenet",
+        "vgg",
+    ]
+    .into_iter()
+    .any(|family| name.starts_with(family))
 }
 
 #[test]

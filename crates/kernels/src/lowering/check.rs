@@ -21,6 +21,8 @@ pub(super) enum Form {
     Map,
     /// Channels, height and width, of which the last two are 1: held as a vector is.
     Pixel,
+    /// Height, width and channels: as a map is held anyway.
+    Last,
     /// Channels alone.
     Vector,
     /// All elements of a map of so many pixels in a row, channel after channel. It is held as the map is.
@@ -129,7 +131,8 @@ impl Check<'_> {
             Operation::Add(_) => {
                 let [a, b] = self.two()?;
                 self.expect(a.width, b.width)?;
-                if (a.form == Form::Vector) != (b.form == Form::Vector) {
+                let is_map = |form| matches!(form, Form::Map | Form::Pixel);
+                if a.form != b.form && !(is_map(a.form) && is_map(b.form)) {
                     return self.unsupported();
                 }
                 if a.form == Form::Map { a } else { b }
@@ -139,16 +142,33 @@ impl Check<'_> {
                 let [from, to] = linear.widths();
                 let input = self.input()?;
                 match input.form {
-                    Form::Vector => self.expect(from, input.width)?,
+                    Form::Vector | Form::Last => self.expect(from, input.width)?,
                     Form::Flat { pixels } => self.expect(from, input.width * pixels)?,
                     _ => return self.unsupported(),
                 }
                 if to == 0 {
                     return Err(Unsupported::Channels { at: self.at(), expected: 1, found: 0 });
                 }
-                Held { width: to, form: Form::Vector }
+                let form = if input.form == Form::Last { Form::Last } else { Form::Vector };
+                Held { width: to, form }
             }
             Operation::Reshape(reshape) => self.reshape(reshape.shape.axes())?,
+            Operation::Transpose(transpose) => {
+                let input = self.input()?;
+                let form = match (input.form, &transpose.axes[..]) {
+                    (Form::Map | Form::Pixel, [1, 2, 0]) => Form::Last,
+                    (Form::Last, [2, 0, 1]) => Form::Map,
+                    _ => return self.unsupported(),
+                };
+                Held { form, ..input }
+            }
+            Operation::LayerNorm(norm) => {
+                let input = self.input()?;
+                if norm.axes != 1 || !matches!(input.form, Form::Last | Form::Vector) || input.width == 0 {
+                    return self.unsupported();
+                }
+                input
+            }
             Operation::Concat(concat) => self.concat(concat.axis)?,
             Operation::Slice(slice) => self.chosen(slice.axis, slice.len)?,
             Operation::Gather(gather) => self.chosen(gather.axis, gather.places.len())?,
@@ -215,7 +235,7 @@ impl Check<'_> {
         let axes = &constant.parameter.shape[..];
         match (value.form, axes) {
             (_, axes) if axes.iter().all(|&size| size == 1) => true,
-            (Form::Map | Form::Pixel, &[channels, 1, 1]) | (Form::Vector, &[channels]) => {
+            (Form::Map | Form::Pixel, &[channels, 1, 1]) | (Form::Vector | Form::Last, &[channels]) => {
                 channels == value.width
             }
             _ => false,

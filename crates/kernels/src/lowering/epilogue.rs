@@ -34,6 +34,12 @@ pub(super) enum PlannedFinish {
 /// How many of them a step has at most: there is room for a bias beside them.
 const MOST_PLANNED: usize = MOST - 1;
 
+/// Whether an operation only calls the same elements otherwise: pixels are held with their channels last, whatever the order of the
+/// axes.
+pub(super) fn is_a_name(operation: &Operation) -> bool {
+    matches!(operation, Operation::Reshape(_) | Operation::Transpose(_))
+}
+
 /// What the rules of an epilogue know.
 pub(super) struct Known<'a> {
     pub(super) chain: &'a Chain<'a>,
@@ -78,9 +84,11 @@ impl Known<'_> {
         let mut last = value;
         while epilogue.len() < MOST_PLANNED
             && let Some(reader) = self.chain.only_reader(last)
-            && let Some(finish) = self.finish(reader, last)
         {
-            epilogue.push(finish);
+            if !is_a_name(&self.chain.graph().node(reader).operation) {
+                let Some(finish) = self.finish(reader, last) else { break };
+                epilogue.push(finish);
+            }
             last = reader;
             done.push(last);
         }

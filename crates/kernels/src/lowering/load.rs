@@ -117,6 +117,9 @@ impl<'a, W: Weights> Loader<'a, W> {
             PlannedKind::AveragePool { count_padding, ceil_mode } => {
                 (StepKind::AveragePool { count_padding, ceil_mode }, None)
             }
+            PlannedKind::LayerNorm { epsilon } => {
+                (StepKind::LayerNorm { width: planned.width, epsilon: epsilon as f32 }, None)
+            }
             PlannedKind::Move(ref moved) => (StepKind::Move(moved.clone()), None),
             PlannedKind::Average => (StepKind::Average(before), None),
             PlannedKind::Linear { linear, pixels } => {

@@ -157,6 +157,8 @@ enum PlannedKind {
     Linear { linear: Value, pixels: usize },
     /// Nothing: elements are put elsewhere.
     Move(Move),
+    /// Each pixel's channels less their mean, over their deviation.
+    LayerNorm { epsilon: f64 },
     /// The epilogue alone.
     Epilogue,
 }

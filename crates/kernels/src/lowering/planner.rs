@@ -5,7 +5,7 @@ use graph::{Graph, Operation, Value, Window};
 
 use super::chain::Chain;
 use super::check::{Form, Held, is_depthwise};
-use super::epilogue::{Known, PlannedFinish};
+use super::epilogue::{self, Known, PlannedFinish};
 use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, groups, on_read, separable};
 use crate::activation::OnRead;
 use crate::moves::{Along, Move, Piece, Run, runs};
@@ -83,8 +83,7 @@ impl<'a> Planner<'a> {
         let node = self.chain.graph().node(value);
         let begun = match node.operation {
             Operation::Image(_) | Operation::Constant(_) => return Ok(()),
-            // The same elements under another name.
-            Operation::Reshape(_) => {
+            _ if epilogue::is_a_name(&node.operation) => {
                 self.stored[value.index()] = Some(self.value(node.inputs[0]));
                 return Ok(());
             }
@@ -161,6 +160,10 @@ impl<'a> Planner<'a> {
                     Window::PIXEL,
                     self.source(node.inputs[0]),
                 )
+            }
+            Operation::LayerNorm(norm) => {
+                let kind = PlannedKind::LayerNorm { epsilon: norm.epsilon };
+                Begun::new(kind, Window::PIXEL, as_stored(self, node.inputs[0]))
             }
             Operation::Concat(_) => {
                 let piece = |&input: &Value| Piece {

@@ -7,6 +7,7 @@ use crate::activation::OnRead;
 use crate::epilogue::Epilogue;
 use crate::map::{Ahead, MapView, Output};
 use crate::matmul::{self, RowBlock, Tiles};
+use crate::norm;
 use crate::pool;
 use crate::rows::{self, Depthwise};
 use crate::simd::{BLOCK, Kernel, Simd};
@@ -93,6 +94,10 @@ impl Kernel for Item<'_> {
                 } else {
                     pool::windows::<S, pool::Mean>(simd, map, &epilogue, pixels, output);
                 }
+            }
+            StepKind::LayerNorm { width, epsilon } => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                norm::layer_norm(simd, map, (*width, *epsilon), &epilogue, pixels, output);
             }
             StepKind::Move(_) => {
                 let Part { epilogue, pixels, output, .. } = part;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use graph::operations::{
-    AveragePool, Binary, Concat, Constant, Convolution, Gather, MaxPool, Pad, PadWith, Reshape, Slice, Unary,
+    AveragePool, Binary, Concat, Constant, Convolution, Gather, LayerNorm, MaxPool, Pad, PadWith, Reshape,
+    Slice, Transpose, Unary,
 };
 use graph::{Activation, Builder, Normalisation, Parameter, Role, Shape, Value, Window};
 use kernels::reference::{self, Map};
@@ -189,6 +190,46 @@ impl Twice {
         let (value, map) = self.mean(1.0, x);
         let shape = Shape::map(map.shape[0], [1, 1]);
         (self.on.push(Reshape { shape }, &[value]), map)
+    }
+
+    /// A block of ConvNeXt, whose channels come last: layer normalisation, two fully connected layers of each pixel, a factor a channel,
+    /// the sum with what came in.
+    pub(crate) fn channels_last(&mut self, hidden: usize, x: &Pair) -> Pair {
+        let channels = x.1.shape[0];
+        let last = self.on.push(Transpose { axes: vec![1, 2, 0] }, &[x.0]);
+        let normalised = self.on.push(LayerNorm { axes: 1, epsilon: 1e-6 }, &[last]);
+        let mut y = (normalised, reference::layer_norm(1e-6, &x.1));
+        for function in [Binary::Mul, Binary::Add] {
+            let numbers = self.numbers.take(channels);
+            let parameter = self.parameter(Role::Constant, &[channels], &numbers);
+            let constant = self.on.push(Constant { parameter }, &[]);
+            let map =
+                Map { shape: [channels, 1, 1], values: numbers.iter().map(|&x| f64::from(x)).collect() };
+            y = (self.on.push(function, &[y.0, constant]), reference::binary(function, &y.1, &map));
+        }
+        y = self.linear_of_pixels(hidden, &y);
+        y = self.unary(Unary::Gelu, &y);
+        y = self.linear_of_pixels(channels, &y);
+        y.0 = self.on.push(Transpose { axes: vec![2, 0, 1] }, &[y.0]);
+        let y = self.with_constant(Binary::Mul, channels, true, &y);
+        self.add(x, &y)
+    }
+
+    /// A fully connected layer of each pixel, whose channels come last.
+    fn linear_of_pixels(&mut self, to: usize, (value, map): &Pair) -> Pair {
+        let [from, height, width] = map.shape;
+        let weights: Vec<f32> =
+            self.numbers.take(from * to).iter().map(|w| w / (from as f32).sqrt()).collect();
+        let bias = self.numbers.take(to);
+        let of_pixel = |pixel: usize| {
+            let values = (0..from).map(|channel| map.values[channel * height * width + pixel]).collect();
+            reference::linear(&weights, Some(&bias), &Map { shape: [from, 1, 1], values }).values
+        };
+        let pixels: Vec<Vec<f64>> = (0..height * width).map(of_pixel).collect();
+        let values = (0..to).flat_map(|channel| pixels.iter().map(move |pixel| pixel[channel])).collect();
+        let weight = self.parameter(Role::Linear { fan_in: from }, &[from, to], &weights);
+        let bias = self.parameter(Role::LinearBias, &[to], &bias);
+        (self.on.linear(weight, Some(bias), *value), Map { shape: [to, height, width], values })
     }
 
     pub(crate) fn pool(
