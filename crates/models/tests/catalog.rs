@@ -232,6 +232,7 @@ fn fvcore_operators(costs: &[Cost]) -> BTreeMap<&'static str, u64> {
             Cost::BatchNorm { .. } => "batch_norm",
             Cost::AveragePool { .. } => "adaptive_avg_pool2d",
             Cost::Linear { .. } => "linear",
+            Cost::MatMul { .. } => "matmul",
             // It counts none of these.
             Cost::WindowedAverage { .. } => continue,
         };
