@@ -1,6 +1,8 @@
 //! ONNX files of many architectures (`fixtures/onnx`, by `tools/reference/make_onnx.py`): the logits are ONNX Runtime's. A file that
 //! is put there, with its answers, is tested.
 
+mod onnx_bad;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +18,8 @@ struct Answers {
 
 #[derive(Deserialize)]
 struct Answer {
-    side: usize,
+    /// Height and width.
+    size: [usize; 2],
     logits: Vec<Vec<f32>>,
 }
 
@@ -24,14 +27,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/onnx")
 }
 
-/// Input `number` of this side, as `make_onnx.py` says.
-fn blocks(side: usize, number: usize) -> Vec<f32> {
+/// Input `number` of this height and width, as `make_onnx.py` says.
+fn blocks([height, width]: [usize; 2], number: usize) -> Vec<f32> {
     let [coarse, noise] = ["blocks", "noise"].map(|name| format!("{name}.{number}"));
     let coarse: Vec<f32> = weights::unit(&coarse, 3 * 64, 0).collect();
-    let fine = weights::unit(&noise, 3 * side * side, 0);
+    let fine = weights::unit(&noise, 3 * height * width, 0);
     let block = |pixel: usize| {
-        let (channel, row, column) = (pixel / (side * side), pixel / side % side, pixel % side);
-        coarse[channel * 64 + row * 8 / side * 8 + column * 8 / side]
+        let (channel, row, column) = (pixel / (height * width), pixel / width % height, pixel % width);
+        coarse[channel * 64 + row * 8 / height * 8 + column * 8 / width]
     };
     fine.enumerate().map(|(pixel, fine)| block(pixel) + 0.25 * fine).collect()
 }
@@ -69,14 +72,14 @@ fn logits_are_those_of_onnx_runtime() {
     let Answers { files } = serde_json::from_str(&answers).unwrap();
     let placement = Placement::new(DeviceName::Flex, Dtype::F32, 2).unwrap();
     let mut wrong = Vec::new();
-    for (name, Answer { side, logits }) in &files {
+    for (name, Answer { size, logits }) in &files {
         let file = Arc::new(OnnxFile::open(&folder().join(name)).unwrap_or_else(|error| panic!("{error}")));
-        let network = file.network([*side; 2]).unwrap_or_else(|error| panic!("{error}"));
+        let network = file.network(*size).unwrap_or_else(|error| panic!("{error}"));
         let classifier =
             Classifier::load_onnx(&network, &placement).unwrap_or_else(|error| panic!("{error}"));
         // Together, so that an image beside another has its own logits.
-        let values: Vec<f32> = (0..logits.len()).flat_map(|number| blocks(*side, number)).collect();
-        let images = Images::Planar { values: &values, channels: 3, size: [*side; 2] };
+        let values: Vec<f32> = (0..logits.len()).flat_map(|number| blocks(*size, number)).collect();
+        let images = Images::Planar { values: &values, channels: 3, size: *size };
         let found = classifier.logits(&images).unwrap_or_else(|error| panic!("{name}: {error}"));
         // Frozen after a softmax, logits are known up to a number that is the same for all classes.
         let had_softmax = network.notes().iter().any(|note| note.contains("Softmax"));
@@ -89,5 +92,5 @@ fn logits_are_those_of_onnx_runtime() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(files.len() >= 10, "{} files", files.len());
+    assert!(files.len() >= 24, "{} files", files.len());
 }

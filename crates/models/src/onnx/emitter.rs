@@ -21,6 +21,9 @@ pub(super) const CHANNELS: usize = 3;
 /// Elements of a value at most, as numbers of four bytes: beyond it a file asks for more memory than a classifier needs.
 const MOST_ELEMENTS: u64 = 1 << 29;
 
+/// Axes of a value that is computed, beside the batch's.
+const MOST_AXES: usize = 7;
+
 /// Elements of all constants that are computed and kept, together, beyond as many as the file has bytes: a small file must not ask for
 /// much memory.
 const MOST_COMPUTED: u64 = 1 << 22;
@@ -204,7 +207,13 @@ impl Emitter {
         let operation = operation.into();
         let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let shape = operation.shape(&shapes)?;
-        if shape.elements()? > MOST_ELEMENTS {
+        if !matches!(operation, Operation::Reshape(_)) {
+            let axes = shapes.iter().map(|shape| shape.axes().len()).max().unwrap_or(0).max(shape.axes().len());
+            if axes > MOST_AXES {
+                return Err(format!("it computes a value of {axes} axes; up to {MOST_AXES} are supported").into());
+            }
+        }
+        if shape.elements()?.max(repeated(&operation, &shapes, &shape)) > MOST_ELEMENTS {
             return Err(format!("{shape} are more elements than a classifier computes").into());
         }
         match (&operation, inputs) {
@@ -312,6 +321,23 @@ impl Emitter {
     /// A value of the graph with every axis that the ONNX value has.
     pub(super) fn whole(&mut self, of: &Floats) -> Value {
         self.reshape(of.value, Shape::new(of.axes.clone()))
+    }
+}
+
+/// Elements of the largest matrices that a product repeats along each other.
+fn repeated(operation: &Operation, inputs: &[&Shape], output: &Shape) -> u64 {
+    let is_product = match operation {
+        Operation::MatMul(_) => true,
+        Operation::IntegerProduct(integers) => matches!(integers.of, Product::MatMul(_)),
+        _ => false,
+    };
+    let depth = inputs.first().and_then(|a| a.axes().last()).map_or(0, |&depth| depth as u64);
+    match output.axes() {
+        [before @ .., rows, columns] if is_product => {
+            let count = before.iter().fold(1_u64, |product, &size| product.saturating_mul(size as u64));
+            count.saturating_mul(depth).saturating_mul((*rows).max(*columns) as u64)
+        }
+        _ => 0,
     }
 }
 

@@ -15,11 +15,18 @@ pub(super) const OPERATIONS: &[Entry] = &[
     ("GlobalMaxPool", global_max_pool),
 ];
 
+/// Pixels of a window: each costs a pass over the map.
+const MOST_TAPS: usize = 1 << 16;
+
 fn kernel(call: &Call<'_>) -> Result<[usize; 2], Trouble> {
     if !call.has_attribute("kernel_shape") {
         return Err("it has no kernel_shape".into());
     }
-    window::pair(call, "kernel_shape", [1, 1])
+    let kernel = window::pair(call, "kernel_shape", [1, 1])?;
+    if kernel[0] * kernel[1] > MOST_TAPS {
+        return Err(format!("its window has {kernel:?} pixels; up to {MOST_TAPS} of them are supported").into());
+    }
+    Ok(kernel)
 }
 
 fn pooled(call: &mut Call<'_>, operation: impl Into<Operation>, of: graph::Value) -> Result<Floats, Trouble> {
