@@ -1,14 +1,17 @@
 //! ONNX files of many architectures (`fixtures/onnx`, by `tools/reference/make_onnx.py`): the logits are ONNX Runtime's. A file that
 //! is put there, with its answers, is tested.
 
+mod node_tests;
 mod onnx_bad;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use models::onnx::OnnxFile;
 use models::{Classifier, DeviceName, Dtype, Images, Placement, weights};
+use node_tests::Outcome;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -93,4 +96,47 @@ fn logits_are_those_of_onnx_runtime() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(files.len() >= 24, "{} files", files.len());
+}
+
+/// The standard's own tests of single nodes, the small ones (`tools/reference/make_onnx_nodes.py`): an archive of one member, in which each
+/// file is two lengths, its path and its bytes.
+#[test]
+fn nodes_are_computed_as_the_standard_says() {
+    let archive = std::fs::File::open(folder().join("onnx-node-tests.zip")).unwrap();
+    let mut archive = zip::ZipArchive::new(archive).unwrap();
+    let mut whole = Vec::new();
+    archive.by_name("tests").unwrap().read_to_end(&mut whole).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut rest = &whole[..];
+    let mut take = |len: usize| {
+        let (taken, after) = rest.split_at_checked(len)?;
+        rest = after;
+        Some(taken)
+    };
+    let mut tests = BTreeSet::new();
+    while let Some(lengths) = take(8) {
+        let length = |at: usize| u32::from_le_bytes(lengths[at..at + 4].try_into().unwrap()) as usize;
+        let path = std::str::from_utf8(take(length(0)).unwrap()).unwrap();
+        let path = temporary.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, take(length(4)).unwrap()).unwrap();
+        if path.ends_with("model.onnx") {
+            tests.insert(path.parent().unwrap().to_owned());
+        }
+    }
+    let mut counts = [0; 2];
+    let mut failed = Vec::new();
+    for test in &tests {
+        let name = test.file_name().unwrap_or_default().to_string_lossy();
+        match node_tests::run(test) {
+            Outcome::Passed => counts[0] += 1,
+            Outcome::NotApplicable(reason) => {
+                counts[1] += 1;
+                println!("not applicable: {name}: {reason}");
+            }
+            Outcome::Failed(reason) => failed.push(format!("{name}: {reason}")),
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(counts[0] >= 320 && counts[1] <= 80, "{} passed, {} are not applicable", counts[0], counts[1]);
 }
