@@ -22,8 +22,10 @@ struct Run {
 
 const AS_IS: &str = "nothing is added";
 
-const RUN: [Run; 17] = [
+const RUN: [Run; 19] = [
     Run { has: &["--help"], add: &[], why: AS_IS },
+    Run { has: &["inspect"], add: &[], why: AS_IS },
+    Run { has: &["eval", "--onnx"], add: &[], why: "the stand-in takes images of 64 pixels" },
     Run {
         has: &["eval", "--data", "--weights"],
         add: &[],
@@ -77,6 +79,8 @@ const LOOK_AT: [LookAt; 4] = [
 
 /// What stands for the reader's images.
 const IMAGES: [&str; 2] = ["/data/imagenet/val", "DIR"];
+/// The reader's ONNX file, for which a narrow ResNet stands.
+const ONNX: &str = "model.onnx";
 /// A run that the README supposes, and the one of its own that stands for it.
 const SUPPOSED: (&str, &str) = ("runs/before", "runs/f32");
 
@@ -148,6 +152,8 @@ impl Reader {
             predictions += &format!("{name},{index}\n");
         }
         fs::write(path("predictions.csv"), predictions).unwrap();
+        let narrow = repository().join("crates/models/tests/fixtures/onnx/resnet18.onnx");
+        fs::copy(narrow, path(ONNX)).unwrap();
         let commands: Vec<Vec<&str>> = commands.iter().map(|command| words(command)).collect();
         let weights = path("weights");
         for command in commands.iter().filter(|command| command[0..2] == ["cargo", "xtask"]) {
@@ -188,8 +194,13 @@ impl Reader {
                     file!()
                 )
             });
-        let replaced = given.iter().skip(2).map(|word| if IMAGES.contains(word) { "images" } else { word });
-        let arguments: Vec<&str> = replaced.chain(rule.add.iter().copied()).collect();
+        let stand_in = |word: &&str| match *word {
+            word if IMAGES.contains(&word) => "images".to_owned(),
+            word if given.contains(&ONNX) => word.replace("crop=224", "crop=64"),
+            word => word.to_owned(),
+        };
+        let replaced = given.iter().skip(2).map(stand_in);
+        let arguments: Vec<String> = replaced.chain(rule.add.iter().map(ToString::to_string)).collect();
         let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
         for variable in
             ["IMAGENET_DATA", "GITHUB_STEP_SUMMARY", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]

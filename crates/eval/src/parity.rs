@@ -69,6 +69,17 @@ impl Parity {
 /// If the embedded sample cannot be decoded or the built-in catalog lacks the network, which tests rule
 /// out.
 pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError> {
+    parity_of_first(SAMPLE_IMAGES, model, placement)
+}
+
+/// [`parity`] over the first `images` of the sample, where a device is too slow for all of them. [`Parity::images`] says how many.
+///
+/// # Errors
+/// Those of [`parity`].
+///
+/// # Panics
+/// As [`parity`].
+pub fn parity_of_first(images: usize, model: &Model, placement: &Placement) -> Result<Parity, EvalError> {
     let entry = model.network();
     let network = entry.build();
     let weights = seeded(model, entry, &network)?;
@@ -78,7 +89,8 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
 
     let recipe = frozen_recipe(entry.name);
     let failed = |source: ComputeError| EvalError::Parity { id: model.id.clone(), source };
-    let logits = sample_logits(&classifier, &recipe).map_err(failed)?;
+    let count = images.min(SAMPLE_IMAGES);
+    let logits = sample_logits(&classifier, &recipe, count).map_err(failed)?;
     let size = recipe.crop.axes();
     // A documented model's crop is a square.
     let probe = reference::probe_input(recipe.crop.width);
@@ -89,7 +101,7 @@ pub fn parity(model: &Model, placement: &Placement) -> Result<Parity, EvalError>
         device: placement.device(),
         dtype: placement.dtype(),
         engine: classifier.engine(),
-        images: SAMPLE_IMAGES,
+        images: count,
         tolerance: TOLERANCE * standard_deviation(&frozen.logits).max(1.0),
         max_difference: 0.0,
         equal_top1: 0,
@@ -161,10 +173,15 @@ fn max_difference(a: &[f32], b: &[f32]) -> f32 {
         .fold(0.0, |max, d| if d > max || d.is_nan() { d } else { max })
 }
 
-fn sample_logits(classifier: &Classifier, recipe: &Recipe) -> Result<Vec<f32>, ComputeError> {
+/// Logits of the first `count` images of the sample.
+fn sample_logits(
+    classifier: &Classifier,
+    recipe: &Recipe,
+    count: usize,
+) -> Result<Vec<f32>, ComputeError> {
     let sample = Dataset::sample();
     let tables = recipe.normalise.table();
-    let crops: Vec<Vec<u8>> = (0..sample.items().len())
+    let crops: Vec<Vec<u8>> = (0..count)
         .map(|index| {
             let bytes = sample.read(index).expect("the sample is embedded");
             let decoded = Decoded::from_bytes(&bytes).expect("the sample decodes");
