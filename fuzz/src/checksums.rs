@@ -104,7 +104,11 @@ fn fields(bytes: &[u8]) -> Vec<(u64, std::ops::Range<usize>)> {
             5 => 4,
             _ => return None,
         };
-        at = usize::try_from(len).ok().and_then(|len| at.checked_add(len)).unwrap_or(usize::MAX).min(bytes.len());
+        at = usize::try_from(len)
+            .ok()
+            .and_then(|len| at.checked_add(len))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
         Some((tag >> 3, start..at))
     };
     std::iter::from_fn(|| next()).collect()
@@ -133,7 +137,9 @@ pub(crate) fn with_graph_last(model: &[u8]) -> Vec<u8> {
 pub(crate) fn onnx(bytes: &mut [u8]) {
     let graph = fields(bytes).into_iter().find(|&(number, _)| number == u64::from(GRAPH >> 3));
     let Some((_, range)) = graph else { return };
-    let Some((length, rest)) = bytes[range.start..].get_mut(1..).and_then(|rest| rest.split_at_mut_checked(5)) else {
+    let Some((length, rest)) =
+        bytes[range.start..].get_mut(1..).and_then(|rest| rest.split_at_mut_checked(5))
+    else {
         return;
     };
     if length[..4].iter().all(|&byte| byte & 0x80 != 0) && length[4] & 0x80 == 0 {

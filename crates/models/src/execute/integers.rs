@@ -73,7 +73,8 @@ fn convolution<W: Weights>(
         let pixels = geometry.pixels();
         let depth = channels * geometry.kernel[0] * geometry.kernel[1];
         let mut y = vec![0.0; images * groups * out * pixels];
-        let maps = y.par_chunks_mut((out * pixels).max(1)).zip(x.par_chunks((channels * height * width).max(1)));
+        let maps =
+            y.par_chunks_mut((out * pixels).max(1)).zip(x.par_chunks((channels * height * width).max(1)));
         maps.enumerate().for_each(|(index, (y, x))| {
             let group = index % groups;
             let kernel = &kernel[group * out * depth..][..out * depth];
@@ -174,9 +175,7 @@ fn matmul(bias: Vec<i32>) -> Compute {
         let (a, b) = (read(a), read(b));
         let matrices = a.chunks((rows * depth).max(1)).zip(b.chunks((depth * columns).max(1)));
         let y: Vec<f32> = matrices
-            .flat_map(|(a, b)| {
-                products(a, &transposed(b, [depth, columns]), [depth, columns], &bias)
-            })
+            .flat_map(|(a, b)| products(a, &transposed(b, [depth, columns]), [depth, columns], &bias))
             .collect();
         let axes = with([rows, columns]);
         let len = axes.iter().product();
@@ -207,7 +206,9 @@ mod tests {
         let weight = Parameter::new("w", Role::Linear { fan_in: depth }, [depth, 1]);
         let mut weights = BTreeMap::from([("w".to_owned(), b)]);
         let linear = Product::Linear(Linear { weight, bias: None });
-        for (bias, expected) in [(vec![], 64_959_976_i64), (vec![-64_959_977], -1), (vec![-60_000_000], 4_959_976)] {
+        for (bias, expected) in
+            [(vec![], 64_959_976_i64), (vec![-64_959_977], -1), (vec![-60_000_000], 4_959_976)]
+        {
             let product = IntegerProduct { of: linear.clone(), bias };
             let found =
                 evaluate(&product.into(), &mut weights, vec![(Shape::vector(depth), a.clone())]).unwrap();

@@ -62,7 +62,8 @@ impl<'a> Call<'a> {
                 Ok(Quantised { of, element })
             }
             Some(Known::Ints(ints)) => {
-                Err(format!("input {index} is of {}; uint8 and int8 are supported there", ints.element).into())
+                Err(format!("input {index} is of {}; uint8 and int8 are supported there", ints.element)
+                    .into())
             }
             Some(Known::Floats(_)) => {
                 Err(format!("input {index} holds floating-point numbers where integers belong").into())
@@ -88,7 +89,8 @@ impl<'a> Call<'a> {
                 Err(format!("input {index} holds floating-point numbers where integers belong").into())
             }
             Some(Known::Quantised(_)) => {
-                Err(format!("input {index} is computed from the image; only a constant is supported there").into())
+                Err(format!("input {index} is computed from the image; only a constant is supported there")
+                    .into())
             }
             Some(Known::Nothing) | None => Err(format!("input {index} is lacking").into()),
         }

@@ -208,9 +208,12 @@ impl Emitter {
         let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let shape = operation.shape(&shapes)?;
         if !matches!(operation, Operation::Reshape(_)) {
-            let axes = shapes.iter().map(|shape| shape.axes().len()).max().unwrap_or(0).max(shape.axes().len());
+            let axes =
+                shapes.iter().map(|shape| shape.axes().len()).max().unwrap_or(0).max(shape.axes().len());
             if axes > MOST_AXES {
-                return Err(format!("it computes a value of {axes} axes; up to {MOST_AXES} are supported").into());
+                return Err(
+                    format!("it computes a value of {axes} axes; up to {MOST_AXES} are supported").into()
+                );
             }
         }
         if shape.elements()?.max(repeated(&operation, &shapes, &shape)) > MOST_ELEMENTS {
@@ -344,7 +347,8 @@ fn repeated(operation: &Operation, inputs: &[&Shape], output: &Shape) -> u64 {
 /// About how many multiplications an operation of constants is, beyond one an element.
 fn work(operation: &Operation, first: Option<&Shape>, output: &Shape) -> u64 {
     let elements = output.elements().unwrap_or(u64::MAX);
-    let product = |sizes: &[usize]| sizes.iter().fold(1_u64, |product, &size| product.saturating_mul(size as u64));
+    let product =
+        |sizes: &[usize]| sizes.iter().fold(1_u64, |product, &size| product.saturating_mul(size as u64));
     let depth = first.and_then(|shape| shape.axes().last()).map_or(1, |&depth| depth as u64);
     let each = match operation {
         Operation::Convolution(convolution) => product(&convolution.kernel.shape[1..]),

@@ -67,7 +67,12 @@ pub(super) fn opset(version: i64) -> Message {
 }
 
 /// A model of opset 13.
-pub(super) fn model(nodes: &[Message], tensors: &[Message], inputs: &[Message], outputs: &[Message]) -> Message {
+pub(super) fn model(
+    nodes: &[Message],
+    tensors: &[Message],
+    inputs: &[Message],
+    outputs: &[Message],
+) -> Message {
     let mut graph = Message::new();
     for (field, messages) in [(1, nodes), (5, tensors), (11, inputs), (12, outputs)] {
         for message in messages {
@@ -110,7 +115,8 @@ pub(super) fn tensor(name: &str, element: i64, shape: &[i64]) -> Message {
 
 /// An input or output.
 pub(super) fn value(name: &str, element: i64, shape: &[i64]) -> Message {
-    let shape = shape.iter().fold(Message::new(), |shape, &axis| shape.with(1, &Message::new().with_number(1, axis)));
+    let shape =
+        shape.iter().fold(Message::new(), |shape, &axis| shape.with(1, &Message::new().with_number(1, axis)));
     let tensor = Message::new().with_number(1, element).with(2, &shape);
     Message::new().with_text(1, name).with(2, &Message::new().with(1, &tensor))
 }

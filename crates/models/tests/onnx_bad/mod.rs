@@ -106,7 +106,9 @@ fn data_beside_the_model_stays_in_its_folder() {
     assert_eq!(said("weights", &[]), "");
     assert_eq!(said("./deeper/weights", &[]), "");
     let absolute = inside.join("weights");
-    for outside in ["../weights", "deeper/../../weights", "/etc/passwd", absolute.to_str().unwrap(), "", "..\\weights"] {
+    for outside in
+        ["../weights", "deeper/../../weights", "/etc/passwd", absolute.to_str().unwrap(), "", "..\\weights"]
+    {
         let said = said(outside, &[]);
         assert!(said.contains("outside the model's folder"), "{outside}: {said}");
     }
@@ -145,7 +147,10 @@ fn nodes_that_read_each_other_are_refused() {
     let twice = [node("Relu", &["image"], &["a"]), node("Neg", &["image"], &["a"])];
     let nodes = [&twice[..], &head("a")].concat();
     assert_said(&network(&nodes, &[head_weights()], &[1, 1000]), &["two nodes put out `a`"]);
-    assert_said(&network(&head("nothing"), &[head_weights()], &[1, 1000]), &["`nothing`, which nothing puts out"]);
+    assert_said(
+        &network(&head("nothing"), &[head_weights()], &[1, 1000]),
+        &["`nothing`, which nothing puts out"],
+    );
 }
 
 #[test]
@@ -162,10 +167,10 @@ fn many_nodes_end() {
     }
     // Integers that are read again and again.
     let shape = tensor("shape", 7, &[1]).with_bytes(9, &(1_i64 << 20).to_le_bytes());
-    let mut nodes = vec![node("ConstantOfShape", &["shape"], &["zeros"]).with(5, &message::attribute_tensor(
-        "value",
-        &tensor("", 7, &[1]).with_bytes(9, &[0; 8]),
-    ))];
+    let mut nodes = vec![
+        node("ConstantOfShape", &["shape"], &["zeros"])
+            .with(5, &message::attribute_tensor("value", &tensor("", 7, &[1]).with_bytes(9, &[0; 8]))),
+    ];
     nodes.extend((0..1000).map(|at| node("ReduceMax", &["zeros"], &[&format!("m{at}")])));
     nodes.extend((1..1000).map(|at| {
         let before = if at == 1 { "m0".to_owned() } else { format!("s{}", at - 1) };
@@ -219,7 +224,10 @@ fn models_of_something_else_say_what_they_are() {
     assert_said(&of(&[value("tokens", 7, &[1, 128])]), &["`tokens`", "looks like a model of text"]);
     assert_said(&of(&[image.clone(), value("mask", 1, &[1, 32])]), &["it has 2 inputs", "`image`", "`mask`"]);
     assert_said(&of(&[]), &["it has no input"]);
-    assert_said(&of(&[value("image", 2, &[1, 3, 32, 32])]), &["uint8", "export the network without the cast"]);
+    assert_said(
+        &of(&[value("image", 2, &[1, 3, 32, 32])]),
+        &["uint8", "export the network without the cast"],
+    );
     assert_said(&of(&[value("image", 1, &[1, 1, 28, 28])]), &["whose channels are not the 3"]);
     assert_said(&of(&[value("image", 1, &[1, 3, 224, 224])]), &["224x224", "32x32"]);
     assert_said(&of(&[value("image", 1, &[3, 32, 32])]), &["of 3 axes"]);
@@ -227,7 +235,11 @@ fn models_of_something_else_say_what_they_are() {
     assert_said(&network(&head("image"), &[ten], &[1, 10]), &["has 10 classes"]);
     let background = tensor("head", 1, &[3, 1001]).with_bytes(9, &[0x3d; 12_012]);
     assert_said(&network(&head("image"), &[background], &[1, 1001]), &["1001 classes", "background"]);
-    let constant = network(&[node("Identity", &["c"], &["out"])], &[tensor("c", 1, &[1000]).with_bytes(9, &[0; 4000])], &[1000]);
+    let constant = network(
+        &[node("Identity", &["c"], &["out"])],
+        &[tensor("c", 1, &[1000]).with_bytes(9, &[0; 4000])],
+        &[1000],
+    );
     assert_said(&constant, &["does not depend on the image"]);
 }
 
@@ -237,9 +249,15 @@ fn what_is_not_read_is_named() {
         let tensors = [&[head_weights()][..], more].concat();
         network(&[&[node][..], &head("a")].concat(), &tensors, &[1, 1000])
     };
-    assert_said(&with(node("GridSample", &["image"], &["a"]), &[]), &["`a` (GridSample, opset 13)", "nearest are"]);
+    assert_said(
+        &with(node("GridSample", &["image"], &["a"]), &[]),
+        &["`a` (GridSample, opset 13)", "nearest are"],
+    );
     let branch = attribute_graph("then_branch");
-    assert_said(&with(node("If", &["image"], &["a"]).with(5, &branch), &[]), &["(If, opset 13)", "graphs of its own"]);
+    assert_said(
+        &with(node("If", &["image"], &["a"]).with(5, &branch), &[]),
+        &["(If, opset 13)", "graphs of its own"],
+    );
     assert_said(&with(node("Loop", &["image"], &["a"]), &[]), &["graphs of its own"]);
     let custom = node("Fancy", &["image"], &["a"]).with_text(7, "my.domain");
     assert_said(&with(custom.clone(), &[]), &["an operation of `my.domain`"]);
@@ -252,7 +270,8 @@ fn what_is_not_read_is_named() {
     }
     let sparse = with(node("Relu", &["image"], &["a"]), &[]).with_graph_field(15, &Message::new());
     assert_said(&sparse, &["sparse initialisers"]);
-    let unknown = node("Relu", &["image"], &["a"]).with(5, &Message::new().with_text(1, "slope").with_number(3, 1));
+    let unknown =
+        node("Relu", &["image"], &["a"]).with(5, &Message::new().with_text(1, "slope").with_number(3, 1));
     assert_said(&with(unknown, &[]), &["its attribute `slope` is not supported"]);
     for (version, word) in [(6, "opset 6"), (23, "opset 23"), (-1, "opset -1")] {
         let old = message::model_of_opset(&opset(version), &head("image"), &[head_weights()]);
@@ -273,7 +292,10 @@ fn names_may_be_any_text() {
             node("Mul", &["image", "computed/3"], &["a"]),
         ];
         let nodes = [&nodes[..], &head("a")].concat();
-        assert_eq!(said(&network(&nodes, &[odd(name), odd(name), head_weights(), shape.clone()], &[1, 1000])), "");
+        assert_eq!(
+            said(&network(&nodes, &[odd(name), odd(name), head_weights(), shape.clone()], &[1, 1000])),
+            ""
+        );
     }
 }
 

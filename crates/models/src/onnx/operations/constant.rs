@@ -173,7 +173,8 @@ fn to_type(call: &mut Call<'_>, to: ElementType) -> Outputs {
             one(Quantised { of, element: to })
         }
         Known::Quantised(quantised) => {
-            Err(format!("{} becomes {to}; floating-point types are supported there", quantised.element).into())
+            Err(format!("{} becomes {to}; floating-point types are supported there", quantised.element)
+                .into())
         }
         Known::Ints(ints) if to.is_float() => {
             let values = ints.values.iter().map(|&value| value as f32).collect();

@@ -49,7 +49,9 @@ pub(super) fn convolution(call: &Call<'_>, x: &Floats, weights: &Floats) -> Resu
     let window = window::window(call, kernel, [height, width])?;
     let fan_in = per_group * kernel_height * kernel_width;
     let Some(constant) = call.on.constant(weights.value) else {
-        return Err("its weights are computed from the image; only those that are constant are supported".into());
+        return Err(
+            "its weights are computed from the image; only those that are constant are supported".into()
+        );
     };
     let kernel = Parameter::new(constant.key.clone(), Role::Conv { fan_in }, weights.axes.clone());
     Ok(Convolution { window, groups, kernel, bias: None, is_subclass: false, norm: None })

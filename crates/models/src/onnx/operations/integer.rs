@@ -22,7 +22,12 @@ pub(super) const OPERATIONS: &[Entry] = &[
 fn convolved(call: &mut Call<'_>, x: &Floats, weights: &Floats, bias: Vec<i32>) -> Result<Floats, Trouble> {
     let convolution = conv::convolution(call, x, weights)?;
     if !bias.is_empty() && bias.len() != convolution.channels()[1] {
-        return Err(format!("its bias has {} elements, for {} channels", bias.len(), convolution.channels()[1]).into());
+        return Err(format!(
+            "its bias has {} elements, for {} channels",
+            bias.len(),
+            convolution.channels()[1]
+        )
+        .into());
     }
     let product = IntegerProduct { of: Product::Convolution(convolution), bias };
     let value = call.on.push(product, &[x.value])?;
@@ -31,7 +36,12 @@ fn convolved(call: &mut Call<'_>, x: &Floats, weights: &Floats, bias: Vec<i32>) 
 }
 
 /// The sums of a product of matrices of integers less their zeros.
-pub(super) fn multiplied(call: &mut Call<'_>, a: &Floats, b: &Floats, bias: Vec<i32>) -> Result<Floats, Trouble> {
+pub(super) fn multiplied(
+    call: &mut Call<'_>,
+    a: &Floats,
+    b: &Floats,
+    bias: Vec<i32>,
+) -> Result<Floats, Trouble> {
     if !bias.is_empty() && b.axes.last() != Some(&bias.len()) {
         return Err(format!("its bias has {} elements, for {:?}", bias.len(), b.axes).into());
     }
@@ -46,10 +56,17 @@ pub(super) fn bias(call: &Call<'_>, index: usize) -> Result<Vec<i32>, Trouble> {
 }
 
 /// `first * each / last`, of scales that no image changes.
-pub(super) fn factors(call: &mut Call<'_>, first: usize, each: usize, last: Option<usize>) -> Result<Floats, Trouble> {
+pub(super) fn factors(
+    call: &mut Call<'_>,
+    first: usize,
+    each: usize,
+    last: Option<usize>,
+) -> Result<Floats, Trouble> {
     let single = |index: usize| match call.numbers(index)?[..] {
         [number] => Ok(number),
-        ref numbers => Err(Trouble::from(format!("input {index} has {} scales; one is supported there", numbers.len()))),
+        ref numbers => {
+            Err(Trouble::from(format!("input {index} has {} scales; one is supported there", numbers.len())))
+        }
     };
     let (first, last) = (single(first)?, last.map(single).transpose()?);
     let of = |number: f32| match last {
@@ -84,7 +101,11 @@ fn conv_integer(call: &mut Call<'_>) -> Outputs {
 }
 
 /// Two matrices less their zeros: one for all of them, one a row of the first, one a column of the second.
-fn matrices(call: &mut Call<'_>, [a, a_zero]: [usize; 2], [b, b_zero]: [usize; 2]) -> Result<[Floats; 2], Trouble> {
+fn matrices(
+    call: &mut Call<'_>,
+    [a, a_zero]: [usize; 2],
+    [b, b_zero]: [usize; 2],
+) -> Result<[Floats; 2], Trouble> {
     let (a, b) = (call.eight_bits(a)?, call.eight_bits(b)?);
     let (a_zero, b_zero) = (call.zero(a_zero, a.element)?, call.zero(b_zero, b.element)?);
     let a = call.less(&a, a_zero.value.as_ref(), a.of.axes.len().saturating_sub(2))?;

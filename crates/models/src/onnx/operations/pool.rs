@@ -24,7 +24,9 @@ fn kernel(call: &Call<'_>) -> Result<[usize; 2], Trouble> {
     }
     let kernel = window::pair(call, "kernel_shape", [1, 1])?;
     if kernel[0] * kernel[1] > MOST_TAPS {
-        return Err(format!("its window has {kernel:?} pixels; up to {MOST_TAPS} of them are supported").into());
+        return Err(
+            format!("its window has {kernel:?} pixels; up to {MOST_TAPS} of them are supported").into()
+        );
     }
     Ok(kernel)
 }

@@ -27,7 +27,9 @@ pub(super) const OPERATIONS: &[Entry] = &[
 fn single(call: &Call<'_>, index: usize) -> Result<f32, Trouble> {
     match call.numbers(index)?[..] {
         [number] => Ok(number),
-        ref numbers => Err(format!("input {index} has {} elements; one is supported there", numbers.len()).into()),
+        ref numbers => {
+            Err(format!("input {index} has {} elements; one is supported there", numbers.len()).into())
+        }
     }
 }
 

@@ -82,7 +82,12 @@ impl Call<'_> {
     }
 
     /// The integers of `of` less what stands for zero.
-    pub(super) fn less(&mut self, of: &Quantised, zeros: Option<&Floats>, axis: usize) -> Result<Floats, Trouble> {
+    pub(super) fn less(
+        &mut self,
+        of: &Quantised,
+        zeros: Option<&Floats>,
+        axis: usize,
+    ) -> Result<Floats, Trouble> {
         let Some(zeros) = zeros else { return Ok(of.of.clone()) };
         let zeros = self.along(zeros, &of.of.axes, axis)?;
         self.push(Binary::Sub, &[of.of.value, zeros], of.of.axes.clone())
@@ -99,7 +104,9 @@ impl Call<'_> {
 fn axis_of(call: &Call<'_>, scales: &Floats, rank: usize) -> Result<usize, Trouble> {
     let axis = call.int("axis", 1)?;
     if call.int("block_size", 0)? != 0 {
-        return Err("block_size is not 0; one scale for all, or one for each place of an axis is supported".into());
+        return Err(
+            "block_size is not 0; one scale for all, or one for each place of an axis is supported".into()
+        );
     }
     match scales.axes.iter().product::<usize>() {
         1 => Ok(0),
@@ -249,8 +256,7 @@ fn dynamic_quantize(call: &mut Call<'_>) -> Outputs {
     let raised = call.on.floats(raised, [1]);
     let divided = call.on.push(Binary::Div, &[x.value, scale])?;
     let element = ElementType::U8;
-    let quantised =
-        call.to_integers(divided, &x.axes, 0, &Zero { element, value: Some(raised.clone()) })?;
+    let quantised = call.to_integers(divided, &x.axes, 0, &Zero { element, value: Some(raised.clone()) })?;
     let scale = call.on.floats(scale, []);
     let zero = Quantised { of: call.on.floats(raised.value, []), element };
     Ok(vec![quantised.into(), scale.into(), zero.into()])
