@@ -24,7 +24,7 @@ use super::trouble::Trouble;
 use super::unread;
 
 /// Integers that nodes read at most, all together, so that a file of many nodes ends.
-const MOST_READ: usize = 1 << 26;
+const MOST_READ: usize = 1 << 24;
 
 /// A network that an ONNX file describes, for images of one size.
 #[derive(Debug, Clone)]

@@ -88,7 +88,7 @@ fn qlinear_conv(call: &mut Call<'_>) -> Outputs {
     let factors = factors(call, 1, 4, Some(6))?;
     let scaled = call.times(&sums, &factors, 1)?;
     let zero = call.zero(7, ElementType::U8)?;
-    one(call.to_integers(scaled.value, &scaled.axes, 1, &zero)?)
+    one(call.as_integers(scaled.value, &scaled.axes, 1, &zero)?)
 }
 
 fn conv_integer(call: &mut Call<'_>) -> Outputs {
@@ -120,7 +120,7 @@ fn qlinear_matmul(call: &mut Call<'_>) -> Outputs {
     let last = sums.axes.len().saturating_sub(1);
     let scaled = call.times(&sums, &factors, last)?;
     let zero = call.zero(7, ElementType::U8)?;
-    one(call.to_integers(scaled.value, &scaled.axes, last, &zero)?)
+    one(call.as_integers(scaled.value, &scaled.axes, last, &zero)?)
 }
 
 fn matmul_integer(call: &mut Call<'_>) -> Outputs {

@@ -52,7 +52,7 @@ fn dequantised(call: &mut Call<'_>, index: usize) -> Result<(Floats, ElementType
 fn to_integers(call: &mut Call<'_>, of: &Floats, factor: f32, zero: &Zero) -> Result<Quantised, Trouble> {
     let factor = call.on.values(vec![factor], [1]);
     let scaled = call.times(of, &factor, 0)?;
-    call.to_integers(scaled.value, &scaled.axes, 0, zero)
+    call.as_integers(scaled.value, &scaled.axes, 0, zero)
 }
 
 /// `of` divided by the scale at an input, as integers with the zero that follows it.
@@ -60,7 +60,7 @@ fn quantised(call: &mut Call<'_>, of: &Floats, index: usize, element: ElementTyp
     let scale = call.on.values(vec![single(call, index)?], [1]);
     let zero = call.zero(index + 1, element)?;
     let divided = call.push(Binary::Div, &[of.value, scale.value], of.axes.clone())?;
-    one(call.to_integers(divided.value, &divided.axes, 0, &zero)?)
+    one(call.as_integers(divided.value, &divided.axes, 0, &zero)?)
 }
 
 /// A function of two values, repeated to one shape.
@@ -76,7 +76,7 @@ fn add(call: &mut Call<'_>) -> Outputs {
     let (a, b) = (call.times(&a, &of_a, 0)?, call.times(&b, &of_b, 0)?);
     let sum = of_two(call, Binary::Add, &a, &b)?;
     let zero = call.zero(7, element)?;
-    one(call.to_integers(sum.value, &sum.axes, 0, &zero)?)
+    one(call.as_integers(sum.value, &sum.axes, 0, &zero)?)
 }
 
 fn multiply(call: &mut Call<'_>) -> Outputs {
@@ -180,5 +180,5 @@ fn gemm(call: &mut Call<'_>) -> Outputs {
         return one(scaled);
     }
     let zero = call.zero(8, element)?;
-    one(call.to_integers(scaled.value, &scaled.axes, 1, &zero)?)
+    one(call.as_integers(scaled.value, &scaled.axes, 1, &zero)?)
 }

@@ -61,7 +61,7 @@ impl Call<'_> {
     }
 
     /// `value` rounded half to even, moved to `zero`, and kept within the type.
-    pub(super) fn to_integers(
+    pub(super) fn as_integers(
         &mut self,
         value: Value,
         axes: &[usize],
@@ -132,11 +132,11 @@ fn quantize(call: &mut Call<'_>) -> Outputs {
     // Of floating-point types of eight bits alone.
     call.ignore(&["saturate"]);
     if let Some(value) = rescaled(call, &x, &scales, &zero)? {
-        return one(call.to_integers(value, &x.axes, axis, &zero)?);
+        return one(call.as_integers(value, &x.axes, axis, &zero)?);
     }
     let scales = call.along(&scales, &x.axes, axis)?;
     let divided = call.on.push(Binary::Div, &[x.value, scales])?;
-    one(call.to_integers(divided, &x.axes, axis, &zero)?)
+    one(call.as_integers(divided, &x.axes, axis, &zero)?)
 }
 
 /// Sums of integers times a scale, divided by another, are the sums times the quotient: one multiplication, as in QLinearConv.
@@ -256,7 +256,7 @@ fn dynamic_quantize(call: &mut Call<'_>) -> Outputs {
     let raised = call.on.floats(raised, [1]);
     let divided = call.on.push(Binary::Div, &[x.value, scale])?;
     let element = ElementType::U8;
-    let quantised = call.to_integers(divided, &x.axes, 0, &Zero { element, value: Some(raised.clone()) })?;
+    let quantised = call.as_integers(divided, &x.axes, 0, &Zero { element, value: Some(raised.clone()) })?;
     let scale = call.on.floats(scale, []);
     let zero = Quantised { of: call.on.floats(raised.value, []), element };
     Ok(vec![quantised.into(), scale.into(), zero.into()])
