@@ -1,6 +1,12 @@
 //! ONNX files of many architectures (`fixtures/onnx`, by `tools/reference/make_onnx.py`): the logits are ONNX Runtime's. A file that
 //! is put there, with its answers, is tested.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test, a panic is the report, and what was measured is shown where its output is"
+)]
+
 mod node_tests;
 mod onnx_bad;
 

@@ -312,7 +312,7 @@ impl<'a> Import<'a> {
         for &output in outputs {
             match self.known.get(output.name.as_str()) {
                 Some(Known::Floats(floats)) if is_vector(&floats.axes) => {
-                    vectors.push((output, floats.clone()))
+                    vectors.push((output, floats.clone()));
                 }
                 Some(Known::Floats(floats)) => others.push(format!("`{}` {:?}", output.name, floats.axes)),
                 _ => others.push(Declared(output).to_string()),

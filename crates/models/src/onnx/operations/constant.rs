@@ -127,7 +127,7 @@ fn range(call: &mut Call<'_>) -> Outputs {
     };
     let [start, limit, step] = [single(0)?, single(1)?, single(2)?];
     let count = ((limit - start) / step).ceil().max(0.0);
-    if !(count <= MOST_INTS as f64) {
+    if count.is_nan() || count > MOST_INTS as f64 {
         return Err(TOO_MANY.into());
     }
     let values: Vec<f32> = (0..count as usize).map(|at| (start + at as f64 * step) as f32).collect();

@@ -63,7 +63,7 @@ fn reshape(call: &mut Call<'_>) -> Outputs {
     }
     if let Some(open) = open {
         let known = axes.iter().try_fold(1_usize, |product, &axis| product.checked_mul(axis)).unwrap_or(0);
-        if known == 0 || total % known != 0 {
+        if known == 0 || !total.is_multiple_of(known) {
             return Err(format!("{before:?} cannot become {wanted:?}").into());
         }
         axes[open] = total / known;

@@ -91,17 +91,17 @@ fn resize(call: &mut Call<'_>) -> Outputs {
     if count != axes.len() {
         return Err(format!("{count} sizes or scales are given for {} axes", axes.len()).into());
     }
-    resized(call, &all_scales, all_sizes, rule)
+    resized(call, &all_scales, all_sizes.as_deref(), rule)
 }
 
-fn resized(call: &mut Call<'_>, scales: &[f32], sizes: Option<Vec<usize>>, rule: Rule<'_>) -> Outputs {
+fn resized(call: &mut Call<'_>, scales: &[f32], sizes: Option<&[usize]>, rule: Rule<'_>) -> Outputs {
     let mut x = call.floats(0)?;
     if scales.len() != x.axes.len() {
         return Err(format!("{} scales are given for {} axes", scales.len(), x.axes.len()).into());
     }
     for axis in 0..x.axes.len() {
         let size = x.axes[axis];
-        let (out, scale) = match &sizes {
+        let (out, scale) = match sizes {
             Some(sizes) => (sizes[axis], sizes[axis] as f64 / size as f64),
             None => ((size as f64 * f64::from(scales[axis])).floor() as usize, f64::from(scales[axis])),
         };
