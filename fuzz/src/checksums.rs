@@ -76,6 +76,79 @@ pub fn zip(bytes: &mut [u8]) {
     }
 }
 
+/// The fields of a Protocol Buffers message: number, and the range of the field with its tag. What is no field ends them.
+fn fields(bytes: &[u8]) -> Vec<(u64, std::ops::Range<usize>)> {
+    let varint = |at: &mut usize| {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = *bytes.get(*at)?;
+            *at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    };
+    let mut at = 0;
+    let mut next = || {
+        let start = at;
+        let tag = varint(&mut at)?;
+        let len = match tag & 7 {
+            0 => {
+                varint(&mut at)?;
+                0
+            }
+            1 => 8,
+            2 => varint(&mut at)?,
+            5 => 4,
+            _ => return None,
+        };
+        at = usize::try_from(len)
+            .ok()
+            .and_then(|len| at.checked_add(len))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        Some((tag >> 3, start..at))
+    };
+    std::iter::from_fn(|| next()).collect()
+}
+
+/// The tag of a model's graph.
+const GRAPH: u8 = 7 << 3 | 2;
+
+/// An ONNX model with its graph as the last field, and its length in as many bytes whatever it is.
+pub(crate) fn with_graph_last(model: &[u8]) -> Vec<u8> {
+    let (mut others, mut graph) = (Vec::new(), Vec::new());
+    for (number, range) in fields(model) {
+        if number == u64::from(GRAPH >> 3) {
+            let length = model[range.start + 1..].iter().take_while(|&&byte| byte & 0x80 != 0).count() + 1;
+            graph = model[range.start + 1 + length..range.end].to_vec();
+        } else {
+            others.extend_from_slice(&model[range]);
+        }
+    }
+    let mut whole = [&others[..], &[GRAPH, 0x80, 0x80, 0x80, 0x80, 0], &graph].concat();
+    onnx(&mut whole);
+    whole
+}
+
+/// Sets the length of an ONNX model's graph that [`with_graph_last`] made to what is there.
+pub(crate) fn onnx(bytes: &mut [u8]) {
+    let graph = fields(bytes).into_iter().find(|&(number, _)| number == u64::from(GRAPH >> 3));
+    let Some((_, range)) = graph else { return };
+    let Some((length, rest)) =
+        bytes[range.start..].get_mut(1..).and_then(|rest| rest.split_at_mut_checked(5))
+    else {
+        return;
+    };
+    if length[..4].iter().all(|&byte| byte & 0x80 != 0) && length[4] & 0x80 == 0 {
+        for (place, byte) in length.iter_mut().enumerate() {
+            *byte = (rest.len() >> (7 * place) & 0x7f) as u8 | if place < 4 { 0x80 } else { 0 };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +163,8 @@ mod tests {
             ("pth-zip", zip),
             #[cfg(feature = "networks")]
             ("keras", zip),
+            #[cfg(feature = "networks")]
+            ("onnx", onnx),
         ] {
             let seeds = (crate::by_name(name).unwrap().seeds)().unwrap();
             for seed in seeds.iter().filter(|seed| name != "images" || seed.starts_with(b"\x89PNG")) {
@@ -98,6 +173,12 @@ mod tests {
                 assert!(mended == *seed, "{name}");
             }
         }
+        // Longer, the graph of a model that has it last is still all of the rest.
+        let model = with_graph_last(b"\x08\x08\x3a\x02\x0a\x00\x42\x02\x10\x0d");
+        assert_eq!(model, b"\x08\x08\x42\x02\x10\x0d\x3a\x82\x80\x80\x80\x00\x0a\x00");
+        let mut longer = [&model[..], &[0x0a, 0x00]].concat();
+        onnx(&mut longer);
+        assert_eq!(longer[7], 0x84);
         let mut png_file = b"\x89PNG\r\n\x1a\n\0\0\0\0IEND\0\0\0\0".to_vec();
         png(&mut png_file);
         assert_eq!(png_file[16..], [0xAE, 0x42, 0x60, 0x82]);

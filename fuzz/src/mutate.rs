@@ -224,8 +224,8 @@ fn move_line(random: &mut Random, bytes: &mut Vec<u8>) {
 
 /// Every mend that there is, for tests.
 #[cfg(test)]
-pub(crate) const MENDS: [fn(&mut [u8]); 3] =
-    [crate::checksums::png, crate::checksums::tar, crate::checksums::zip];
+pub(crate) const MENDS: [fn(&mut [u8]); 4] =
+    [crate::checksums::png, crate::checksums::tar, crate::checksums::zip, crate::checksums::onnx];
 
 #[cfg(test)]
 mod tests {

@@ -59,6 +59,23 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, EvalError> {
     Ok(files)
 }
 
+/// Refuses a file that is called as a model of the catalog that is selected beside it: their logs would be one file.
+pub(crate) fn check_beside<'a>(
+    files: &[PathBuf],
+    mut selected: impl Iterator<Item = &'a str>,
+) -> Result<(), EvalError> {
+    selected.try_for_each(|model| {
+        let is_called_so = |path: &&PathBuf| id(path).is_ok_and(|id| id.eq_ignore_ascii_case(model));
+        match files.iter().find(is_called_so) {
+            None => Ok(()),
+            Some(path) => Err(EvalError::OnnxArgument {
+                path: path.clone(),
+                reason: format!("the catalog has a model `{model}`, which is selected too; rename the file"),
+            }),
+        }
+    })
+}
+
 fn id(path: &Path) -> Result<String, EvalError> {
     Model::onnx_id(path).map_err(|reason| EvalError::OnnxArgument { path: path.to_owned(), reason })
 }
@@ -107,4 +124,32 @@ fn beside(path: &Path, file: &OnnxFile, catalog: &Catalog) -> Result<Arc<Recipe>
             toml.display()
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_by_their_stems() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("more")).unwrap();
+        for name in ["a.onnx", "b.ONNX", "note.txt", "more/A.onnx"] {
+            std::fs::write(path(name), []).unwrap();
+        }
+        let all = files(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(all, [path("a.onnx"), path("b.ONNX")]);
+        let error = files(&[path("a.onnx"), path("more")]).unwrap_err().to_string();
+        assert!(error.contains("rename one of them"), "{error}");
+        let error = files(&[path("a.onnx"), path("more/../a.onnx")]).unwrap_err().to_string();
+        assert!(error.contains("rename one of them"), "{error}");
+        for name in ["my net.onnx", "\u{e9}.onnx", "a\nb.onnx", ".."] {
+            let error = files(&[path("b.ONNX").join(name)]).unwrap_err().to_string();
+            assert!(error.contains("makes no model's id"), "{error}");
+        }
+        assert!(check_beside(&all, ["timm/a", "onnx/c"].into_iter()).is_ok());
+        let error = check_beside(&all, ["timm/a", "onnx/A"].into_iter()).unwrap_err().to_string();
+        assert!(error.contains("`onnx/A`"), "{error}");
+    }
 }

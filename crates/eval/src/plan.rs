@@ -168,6 +168,7 @@ impl Plan {
             cards => definitions.select_cards(cards)?,
         };
         let files = onnx::files(&[request.onnx, &definitions.onnx_files(cards)].concat())?;
+        onnx::check_beside(&files, selected.iter().map(|model| model.id.as_str()))?;
         let recipes = selected.iter().map(|model| request.recipe.for_model(definitions, cards, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
         let placement = Placement::new(request.device, request.dtype, request.threads)?;

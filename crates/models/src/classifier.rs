@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use dataset::guard::{guarded, guarded_or};
-use graph::Graph;
+use graph::{Graph, Operation};
 use kernels::{Images, Lowering, Program, Unsupported};
 
 use crate::compute_error::ComputeError;
@@ -114,6 +114,15 @@ impl Classifier {
         placement: &Placement,
     ) -> Result<Self, ClassifierError> {
         let Placement { device, dtype, ref threads, .. } = *placement;
+        // Integers are none in a type of 16 bits, which a GPU has.
+        let has_integers =
+            graph.nodes().iter().any(|node| matches!(node.operation, Operation::IntegerProduct(_)));
+        if has_integers
+            && dtype != Dtype::F32
+            && let Some(source) = Self::kernels_lack(graph)
+        {
+            return Err(PlacementError::NoKernels { dtype, device, source }.into());
+        }
         let Some(isa) = dtype.isa(device) else {
             let network = Box::new(burn(graph, weights()?, placement)?);
             return Ok(Self::by_burn(network, placement));

@@ -1,12 +1,23 @@
 //! ONNX files of many architectures (`fixtures/onnx`, by `tools/reference/make_onnx.py`): the logits are ONNX Runtime's. A file that
 //! is put there, with its answers, is tested.
 
-use std::collections::BTreeMap;
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test, a panic is the report, and what was measured is shown where its output is"
+)]
+
+mod node_tests;
+mod onnx_bad;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use models::onnx::OnnxFile;
 use models::{Classifier, DeviceName, Dtype, Images, Placement, weights};
+use node_tests::Outcome;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -16,7 +27,8 @@ struct Answers {
 
 #[derive(Deserialize)]
 struct Answer {
-    side: usize,
+    /// Height and width.
+    size: [usize; 2],
     logits: Vec<Vec<f32>>,
 }
 
@@ -24,14 +36,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/onnx")
 }
 
-/// Input `number` of this side, as `make_onnx.py` says.
-fn blocks(side: usize, number: usize) -> Vec<f32> {
+/// Input `number` of this height and width, as `make_onnx.py` says.
+fn blocks([height, width]: [usize; 2], number: usize) -> Vec<f32> {
     let [coarse, noise] = ["blocks", "noise"].map(|name| format!("{name}.{number}"));
     let coarse: Vec<f32> = weights::unit(&coarse, 3 * 64, 0).collect();
-    let fine = weights::unit(&noise, 3 * side * side, 0);
+    let fine = weights::unit(&noise, 3 * height * width, 0);
     let block = |pixel: usize| {
-        let (channel, row, column) = (pixel / (side * side), pixel / side % side, pixel % side);
-        coarse[channel * 64 + row * 8 / side * 8 + column * 8 / side]
+        let (channel, row, column) = (pixel / (height * width), pixel / width % height, pixel % width);
+        coarse[channel * 64 + row * 8 / height * 8 + column * 8 / width]
     };
     fine.enumerate().map(|(pixel, fine)| block(pixel) + 0.25 * fine).collect()
 }
@@ -86,14 +98,14 @@ fn logits_are_those_of_onnx_runtime() {
     let Answers { files } = serde_json::from_str(&answers).unwrap();
     let placement = Placement::new(DeviceName::Flex, Dtype::F32, 2).unwrap();
     let mut wrong = Vec::new();
-    for (name, Answer { side, logits }) in &files {
+    for (name, Answer { size, logits }) in &files {
         let file = Arc::new(OnnxFile::open(&folder().join(name)).unwrap_or_else(|error| panic!("{error}")));
-        let network = file.network([*side; 2]).unwrap_or_else(|error| panic!("{error}"));
+        let network = file.network(*size).unwrap_or_else(|error| panic!("{error}"));
         let classifier =
             Classifier::load_onnx(&network, &placement).unwrap_or_else(|error| panic!("{error}"));
         // Together, so that an image beside another has its own logits.
-        let values: Vec<f32> = (0..logits.len()).flat_map(|number| blocks(*side, number)).collect();
-        let images = Images::Planar { values: &values, channels: 3, size: [*side; 2] };
+        let values: Vec<f32> = (0..logits.len()).flat_map(|number| blocks(*size, number)).collect();
+        let images = Images::Planar { values: &values, channels: 3, size: *size };
         let found = classifier.logits(&images).unwrap_or_else(|error| panic!("{name}: {error}"));
         // Frozen after a softmax, logits are known up to a number that is the same for all classes.
         let had_softmax = network.notes().iter().any(|note| note.contains("Softmax"));
@@ -107,5 +119,48 @@ fn logits_are_those_of_onnx_runtime() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(files.len() >= 10, "{} files", files.len());
+    assert!(files.len() >= 24, "{} files", files.len());
+}
+
+/// The standard's own tests of single nodes, the small ones (`tools/reference/make_onnx_nodes.py`): an archive of one member, in which each
+/// file is two lengths, its path and its bytes.
+#[test]
+fn nodes_are_computed_as_the_standard_says() {
+    let archive = std::fs::File::open(folder().join("onnx-node-tests.zip")).unwrap();
+    let mut archive = zip::ZipArchive::new(archive).unwrap();
+    let mut whole = Vec::new();
+    archive.by_name("tests").unwrap().read_to_end(&mut whole).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut rest = &whole[..];
+    let mut take = |len: usize| {
+        let (taken, after) = rest.split_at_checked(len)?;
+        rest = after;
+        Some(taken)
+    };
+    let mut tests = BTreeSet::new();
+    while let Some(lengths) = take(8) {
+        let length = |at: usize| u32::from_le_bytes(lengths[at..at + 4].try_into().unwrap()) as usize;
+        let path = std::str::from_utf8(take(length(0)).unwrap()).unwrap();
+        let path = temporary.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, take(length(4)).unwrap()).unwrap();
+        if path.ends_with("model.onnx") {
+            tests.insert(path.parent().unwrap().to_owned());
+        }
+    }
+    let mut counts = [0; 2];
+    let mut failed = Vec::new();
+    for test in &tests {
+        let name = test.file_name().unwrap_or_default().to_string_lossy();
+        match node_tests::run(test) {
+            Outcome::Passed => counts[0] += 1,
+            Outcome::NotApplicable(reason) => {
+                counts[1] += 1;
+                println!("not applicable: {name}: {reason}");
+            }
+            Outcome::Failed(reason) => failed.push(format!("{name}: {reason}")),
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(counts[0] >= 320 && counts[1] <= 80, "{} passed, {} are not applicable", counts[0], counts[1]);
 }

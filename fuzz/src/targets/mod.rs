@@ -6,6 +6,8 @@ mod catalogs;
 mod images;
 mod layouts;
 #[cfg(feature = "networks")]
+mod onnx;
+#[cfg(feature = "networks")]
 mod runs;
 mod sets;
 #[cfg(feature = "networks")]
@@ -20,6 +22,8 @@ use crate::Target;
 /// Every target, the slowest first, so that a run of all on several processors ends early.
 pub static TARGETS: &[Target] = &[
     images::IMAGES,
+    #[cfg(feature = "networks")]
+    onnx::ONNX,
     #[cfg(feature = "networks")]
     weights::H5,
     #[cfg(feature = "networks")]

@@ -13,6 +13,7 @@ mod convolution;
 mod expand;
 mod gather;
 mod image;
+mod integer_product;
 mod interpolate;
 mod layer_norm;
 mod linear;
@@ -40,6 +41,7 @@ pub use convolution::{Convolution, ConvolutionWeights};
 pub use expand::Expand;
 pub use gather::Gather;
 pub use image::Image;
+pub use integer_product::{IntegerProduct, Product};
 pub use interpolate::Interpolate;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
@@ -139,6 +141,7 @@ operations![
     Expand,
     Pad,
     Interpolate,
+    IntegerProduct,
 ];
 
 impl Operation {

@@ -211,7 +211,7 @@ pub(super) fn matmul(_: &MatMul) -> Compute {
 }
 
 /// The axes before the last two, and those.
-fn matrix(axes: &[usize]) -> (&[usize], [usize; 2]) {
+pub(super) fn matrix(axes: &[usize]) -> (&[usize], [usize; 2]) {
     match axes {
         &[ref before @ .., rows, columns] => (before, [rows, columns]),
         _ => panic!("{axes:?} where matrices belong"),

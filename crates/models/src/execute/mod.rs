@@ -4,6 +4,7 @@ mod axes;
 mod elementwise;
 mod evaluate;
 mod flow;
+mod integers;
 mod operations;
 
 use burn::tensor::{Device, Tensor};

@@ -11,7 +11,7 @@ use graph::operations::{AveragePool, BatchNorm, Constant, Convolution, Convoluti
 use graph::{Activation, Operation, Padding, Weights, Window};
 
 use super::flow::Flow;
-use super::{Compute, axes, elementwise};
+use super::{Compute, axes, elementwise, integers};
 use crate::products::Products;
 use crate::window;
 
@@ -54,6 +54,7 @@ pub(super) fn load<W: Weights>(
         Operation::Expand(expand) => axes::expand(expand),
         Operation::Pad(pad) => axes::pad(pad, on),
         Operation::Interpolate(interpolate) => axes::interpolate(interpolate, on),
+        Operation::IntegerProduct(product) => integers::product(product, weights)?,
     })
 }
 

@@ -8,7 +8,7 @@ use graph::{Parameter, Role, Value};
 
 use super::emitter::Emitter;
 use super::file::{AttributeValue, ElementType, NodeProto, TensorProto};
-use super::known::{Floats, Ints, Known};
+use super::known::{Floats, Ints, Known, Quantised};
 use super::trouble::Trouble;
 
 /// What a node puts out, or why it is not imported.
@@ -43,8 +43,42 @@ impl<'a> Call<'a> {
                 ints.element
             )
             .into()),
+            Some(Known::Quantised(quantised)) => Err(format!(
+                "input {index} is of {}, quantised; it is computed of floating-point numbers here, which DequantizeLinear makes of it",
+                quantised.element
+            )
+            .into()),
             Some(Known::Nothing) | None => Err(format!("input {index} is lacking").into()),
         }
+    }
+
+    /// An input of few bits an integer, as a value of the graph.
+    pub(super) fn quantised(&mut self, index: usize) -> Result<Quantised, Trouble> {
+        match self.inputs.get(index) {
+            Some(Known::Quantised(quantised)) => Ok(quantised.clone()),
+            Some(Known::Ints(ints)) if ints.element.small_integers().is_some() => {
+                let Ints { axes, values, element } = ints.clone();
+                let of = self.on.values(values.into_iter().map(|value| value as f32).collect(), axes);
+                Ok(Quantised { of, element })
+            }
+            Some(Known::Ints(ints)) => {
+                Err(format!("input {index} is of {}; uint8 and int8 are supported there", ints.element)
+                    .into())
+            }
+            Some(Known::Floats(_)) => {
+                Err(format!("input {index} holds floating-point numbers where integers belong").into())
+            }
+            Some(Known::Nothing) | None => Err(format!("input {index} is lacking").into()),
+        }
+    }
+
+    /// An input of eight bits an integer.
+    pub(super) fn eight_bits(&mut self, index: usize) -> Result<Quantised, Trouble> {
+        let quantised = self.quantised(index)?;
+        if quantised.element.is_eight_bits() {
+            return Ok(quantised);
+        }
+        Err(format!("input {index} is of {}; uint8 and int8 are supported there", quantised.element).into())
     }
 
     /// An input of integers.
@@ -53,6 +87,10 @@ impl<'a> Call<'a> {
             Some(Known::Ints(ints)) => Ok(ints),
             Some(Known::Floats(_)) => {
                 Err(format!("input {index} holds floating-point numbers where integers belong").into())
+            }
+            Some(Known::Quantised(_)) => {
+                Err(format!("input {index} is computed from the image; only a constant is supported there")
+                    .into())
             }
             Some(Known::Nothing) | None => Err(format!("input {index} is lacking").into()),
         }
@@ -185,6 +223,12 @@ impl<'a> Call<'a> {
 impl From<Floats> for Known {
     fn from(floats: Floats) -> Self {
         Self::Floats(floats)
+    }
+}
+
+impl From<Quantised> for Known {
+    fn from(quantised: Quantised) -> Self {
+        Self::Quantised(quantised)
     }
 }
 

@@ -28,13 +28,43 @@ enum Source {
     Same(String),
     /// Those of another parameter, a matrix of these axes, transposed.
     Transposed { of: String, axes: [usize; 2] },
+    /// Those of another parameter, which are integers, less what stands for zero, times a scale.
+    Dequantised { of: String, by: Arc<Dequantisation> },
     /// They were computed.
     Values(Arc<[f32]>),
+}
+
+/// What makes floating-point numbers of integers: a zero and a scale for all, or for each place along an axis.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Dequantisation {
+    pub(super) zeros: Vec<f32>,
+    pub(super) scales: Vec<f32>,
+    /// How many elements the axis has of one place.
+    pub(super) apart: usize,
+}
+
+impl Dequantisation {
+    fn of(&self, mut values: Vec<f32>) -> Vec<f32> {
+        for (index, value) in values.iter_mut().enumerate() {
+            let place = index / self.apart.max(1);
+            let at = |list: &[f32], none: f32| match list.len() {
+                0 => none,
+                len => list[place % len],
+            };
+            *value = (*value - at(&self.zeros, 0.0)) * at(&self.scales, 1.0);
+        }
+        values
+    }
 }
 
 impl OnnxWeights {
     pub(super) fn new(file: Arc<OnnxFile>) -> Self {
         Self { file, sources: HashMap::new() }
+    }
+
+    /// Whether a parameter is called so.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.sources.contains_key(key)
     }
 
     pub(super) fn add_initializer(&mut self, key: &str, index: usize) {
@@ -57,6 +87,10 @@ impl OnnxWeights {
         self.sources.insert(key.to_owned(), Source::Transposed { of: of.to_owned(), axes });
     }
 
+    pub(super) fn add_dequantised(&mut self, key: &str, of: &str, by: Dequantisation) {
+        self.sources.insert(key.to_owned(), Source::Dequantised { of: of.to_owned(), by: Arc::new(by) });
+    }
+
     /// The values of the parameter called `key`.
     ///
     /// # Errors
@@ -64,13 +98,13 @@ impl OnnxWeights {
     pub(super) fn values(&self, key: &str) -> Result<Vec<f32>, OnnxError> {
         let mut key = key;
         // From a parameter to that which it is made of; each was made of an earlier one, so that this ends.
-        let mut transposed = Vec::new();
+        let mut changes: Vec<&Source> = Vec::new();
         let values = loop {
             let source = self.sources.get(key);
             match source.ok_or_else(|| self.file.damaged(format!("there is no tensor `{key}`")))? {
                 Source::Same(of) => key = of,
-                Source::Transposed { of, axes } => {
-                    transposed.push(*axes);
+                change @ (Source::Transposed { of, .. } | Source::Dequantised { of, .. }) => {
+                    changes.push(change);
                     key = of;
                 }
                 Source::Values(values) => break values.to_vec(),
@@ -78,20 +112,27 @@ impl OnnxWeights {
                 Source::Attribute(tensor) => break self.floats(tensor)?,
             }
         };
-        Ok(transposed.into_iter().rev().fold(values, |values, [rows, columns]| {
-            (0..columns)
-                .flat_map(|column| (0..rows).map(move |row| row * columns + column))
-                .map(|place| values[place])
-                .collect()
+        Ok(changes.into_iter().rev().fold(values, |values, change| match change {
+            Source::Transposed { axes, .. } => transposed(&values, *axes),
+            Source::Dequantised { by, .. } => by.of(values),
+            _ => values,
         }))
     }
 
     fn floats(&self, tensor: &TensorProto) -> Result<Vec<f32>, OnnxError> {
         match self.file.elements(tensor)? {
             Elements::Floats(values) => Ok(values),
+            Elements::Ints(values) if tensor.element.small_integers().is_some() => {
+                Ok(values.into_iter().map(|value| value as f32).collect())
+            }
             Elements::Ints(_) => Err(self.file.damaged(format!("`{}` holds integers", tensor.name))),
         }
     }
+}
+
+fn transposed(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let at = |column: usize| (0..rows).map(move |row| row * columns + column);
+    (0..columns).flat_map(at).map(|place| values[place]).collect()
 }
 
 impl Weights for OnnxWeights {

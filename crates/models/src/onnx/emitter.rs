@@ -1,14 +1,17 @@
 //! The graph in the making: an operation is added with its shape known, and what needs no operation is not added. What depends on
 //! no image is computed at once; reshapes that undo each other, and transpositions, vanish.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use graph::operations::{Constant, Gather, Operation, Reshape, Transpose};
+use graph::operations::{Constant, Gather, Operation, Product, Reshape, Transpose};
 use graph::{Builder, Graph, Parameter, Role, Shape, Value};
 
-use super::constants::OnnxWeights;
+use super::constants::{Dequantisation, OnnxWeights};
 use super::file::{Elements, OnnxFile, TensorProto};
-use super::known::{Floats, Ints, Known, is_first_left_out, kept};
+use super::known::{Floats, Ints, Known, MOST_INTS, Quantised, is_first_left_out, kept};
+use super::scaled::Scaled;
 use super::trouble::Trouble;
 use crate::execute;
 
@@ -18,9 +21,18 @@ pub(super) const CHANNELS: usize = 3;
 /// Elements of a value at most, as numbers of four bytes: beyond it a file asks for more memory than a classifier needs.
 const MOST_ELEMENTS: u64 = 1 << 29;
 
+/// Axes of a value that is computed, beside the batch's.
+const MOST_AXES: usize = 7;
+
 /// Elements of all constants that are computed and kept, together, beyond as many as the file has bytes: a small file must not ask for
 /// much memory.
 const MOST_COMPUTED: u64 = 1 << 22;
+
+/// How often all of them may be read, so that a file of many nodes ends.
+const MOST_READS: u64 = 64;
+
+/// Multiplications for all of them together.
+const MOST_WORK: u64 = 1 << 33;
 
 /// The graph in the making.
 pub(super) struct Emitter {
@@ -33,6 +45,12 @@ pub(super) struct Emitter {
     made: usize,
     /// Elements that were computed, of all constants together.
     computed: u64,
+    /// Elements that were read of constants.
+    read: Cell<u64>,
+    /// Multiplications for constants.
+    work: u64,
+    /// What is known of values that are integers times a scale.
+    pub(super) scaled: HashMap<Value, Scaled>,
 }
 
 impl Emitter {
@@ -40,7 +58,17 @@ impl Emitter {
     pub(super) fn new(file: Arc<OnnxFile>, size: [usize; 2]) -> Self {
         let (on, _) = Builder::new(CHANNELS);
         let weights = OnnxWeights::new(Arc::clone(&file));
-        Self { on, shapes: vec![Shape::map(CHANNELS, size)], file, weights, made: 0, computed: 0 }
+        Self {
+            on,
+            shapes: vec![Shape::map(CHANNELS, size)],
+            file,
+            weights,
+            made: 0,
+            computed: 0,
+            read: Cell::new(0),
+            work: 0,
+            scaled: HashMap::new(),
+        }
     }
 
     /// The finished graph and its weights.
@@ -69,15 +97,28 @@ impl Emitter {
     /// The numbers of a value that no image changes.
     pub(super) fn numbers(&self, value: Value) -> Result<Option<Vec<f32>>, Trouble> {
         match self.constant(value) {
-            Some(parameter) => Ok(Some(self.weights.values(&parameter.key)?)),
+            Some(parameter) => {
+                self.read.set(self.read.get().saturating_add(parameter.len() as u64));
+                self.check_computed()?;
+                Ok(Some(self.weights.values(&parameter.key)?))
+            }
             None => Ok(None),
         }
     }
 
     fn new_key(&mut self) -> String {
-        self.made += 1;
-        // Names of a file may be any text, so that one that begins so is possible, but no exporter writes it.
-        format!("computed/{}", self.made)
+        loop {
+            self.made += 1;
+            let key = format!("computed/{}", self.made);
+            if !self.weights.has(&key) {
+                return key;
+            }
+        }
+    }
+
+    /// `name`, or where something is called so already, another key: names of a file may be any text.
+    fn key_of(&mut self, name: &str) -> String {
+        if self.weights.has(name) { self.new_key() } else { name.to_owned() }
     }
 
     fn push_constant(&mut self, key: String, shape: Shape) -> Value {
@@ -88,18 +129,39 @@ impl Emitter {
 
     /// An initialiser of the file.
     pub(super) fn initializer(&mut self, name: &str, index: usize, axes: Vec<usize>) -> Floats {
-        self.weights.add_initializer(name, index);
-        Floats { value: self.push_constant(name.to_owned(), kept(&axes)), axes }
+        let key = self.key_of(name);
+        self.weights.add_initializer(&key, index);
+        Floats { value: self.push_constant(key, kept(&axes)), axes }
     }
 
     /// A tensor that a node holds, by the name of what the node puts out.
     pub(super) fn tensor(&mut self, name: &str, tensor: &TensorProto) -> Result<Known, Trouble> {
         let axes = self.file.shape(tensor)?;
         if tensor.element.is_float() {
-            self.weights.add_attribute(name, tensor.clone());
-            return Ok(Floats { value: self.push_constant(name.to_owned(), kept(&axes)), axes }.into());
+            let key = self.key_of(name);
+            self.weights.add_attribute(&key, tensor.clone());
+            return Ok(Floats { value: self.push_constant(key, kept(&axes)), axes }.into());
+        }
+        if tensor.element.is_eight_bits() {
+            let key = self.key_of(name);
+            self.weights.add_attribute(&key, tensor.clone());
+            let of = Floats { value: self.push_constant(key, kept(&axes)), axes };
+            return Ok(Quantised { of, element: tensor.element }.into());
         }
         Ok(self.ints(tensor)?.into())
+    }
+
+    /// Quantised integers that no image changes, where they are few enough to be places and shapes.
+    pub(super) fn known_integers(&self, quantised: &Quantised) -> Result<Option<Ints>, Trouble> {
+        let Quantised { of, element } = quantised;
+        if of.axes.iter().product::<usize>() > MOST_INTS {
+            return Ok(None);
+        }
+        let numbers = self.numbers(of.value)?;
+        Ok(numbers.map(|numbers| {
+            let values = numbers.into_iter().map(|number| number as i64).collect();
+            Ints { axes: of.axes.clone(), values, element: *element }
+        }))
     }
 
     /// A tensor of integers.
@@ -120,6 +182,15 @@ impl Emitter {
         Floats { value: self.push_constant(key, kept(&axes)), axes }
     }
 
+    /// Integers of a constant as floating-point numbers, which are computed once they are read.
+    pub(super) fn dequantised(&mut self, of: &Floats, by: Dequantisation) -> Option<Floats> {
+        let parameter = self.constant(of.value)?;
+        let (of_key, axes) = (parameter.key.clone(), of.axes.clone());
+        let key = self.new_key();
+        self.weights.add_dequantised(&key, &of_key, by);
+        Some(Floats { value: self.push_constant(key, kept(&axes)), axes })
+    }
+
     /// The key of the transposed of a constant matrix.
     pub(super) fn transposed(&mut self, of: &str, axes: [usize; 2]) -> String {
         let key = self.new_key();
@@ -136,7 +207,16 @@ impl Emitter {
         let operation = operation.into();
         let shapes: Vec<&Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let shape = operation.shape(&shapes)?;
-        if shape.elements()? > MOST_ELEMENTS {
+        if !matches!(operation, Operation::Reshape(_)) {
+            let axes =
+                shapes.iter().map(|shape| shape.axes().len()).max().unwrap_or(0).max(shape.axes().len());
+            if axes > MOST_AXES {
+                return Err(
+                    format!("it computes a value of {axes} axes; up to {MOST_AXES} are supported").into()
+                );
+            }
+        }
+        if shape.elements()?.max(repeated(&operation, &shapes, &shape)) > MOST_ELEMENTS {
             return Err(format!("{shape} are more elements than a classifier computes").into());
         }
         match (&operation, inputs) {
@@ -161,6 +241,8 @@ impl Emitter {
     /// The value of an operation that no image changes.
     fn compute(&mut self, operation: &Operation, inputs: &[Value], shape: Shape) -> Result<Value, Trouble> {
         self.computed += shape.elements()?;
+        let first = inputs.first().map(|&input| self.shape(input));
+        self.work = self.work.saturating_add(work(operation, first, &shape));
         self.check_computed()?;
         let mut read = Vec::with_capacity(inputs.len());
         for &input in inputs {
@@ -173,10 +255,14 @@ impl Emitter {
         Ok(self.push_constant(key, shape))
     }
 
-    /// Refuses a file that asks for more memory than its size tells.
+    /// Refuses a file that asks for more memory, or more time, than its size tells.
     pub(super) fn check_computed(&self) -> Result<(), Trouble> {
-        if self.computed > MOST_COMPUTED.saturating_add(self.file.file().size_bytes()) {
+        let most = MOST_COMPUTED.saturating_add(self.file.file().size_bytes());
+        if self.computed > most {
             return Err("what depends on no image has more elements than a classifier's weights".into());
+        }
+        if self.read.get() > most.saturating_mul(MOST_READS) || self.work > MOST_WORK {
+            return Err("what depends on no image takes longer to compute than a classifier's weights".into());
         }
         Ok(())
     }
@@ -256,4 +342,43 @@ impl Emitter {
     pub(super) fn whole(&mut self, of: &Floats) -> Value {
         self.reshape(of.value, Shape::new(of.axes.clone()))
     }
+}
+
+/// Elements of the largest matrices that a product repeats along each other.
+fn repeated(operation: &Operation, inputs: &[&Shape], output: &Shape) -> u64 {
+    let is_product = match operation {
+        Operation::MatMul(_) => true,
+        Operation::IntegerProduct(integers) => matches!(integers.of, Product::MatMul(_)),
+        _ => false,
+    };
+    let depth = inputs.first().and_then(|a| a.axes().last()).map_or(0, |&depth| depth as u64);
+    match output.axes() {
+        [before @ .., rows, columns] if is_product => {
+            let count = before.iter().fold(1_u64, |product, &size| product.saturating_mul(size as u64));
+            count.saturating_mul(depth).saturating_mul((*rows).max(*columns) as u64)
+        }
+        _ => 0,
+    }
+}
+
+/// About how many multiplications an operation of constants is, beyond one an element.
+fn work(operation: &Operation, first: Option<&Shape>, output: &Shape) -> u64 {
+    let elements = output.elements().unwrap_or(u64::MAX);
+    let product =
+        |sizes: &[usize]| sizes.iter().fold(1_u64, |product, &size| product.saturating_mul(size as u64));
+    let depth = first.and_then(|shape| shape.axes().last()).map_or(1, |&depth| depth as u64);
+    let each = match operation {
+        Operation::Convolution(convolution) => product(&convolution.kernel.shape[1..]),
+        Operation::Linear(linear) => product(&linear.weight.shape[..1]),
+        Operation::MaxPool(pool) => product(&pool.window.kernel),
+        Operation::AveragePool(pool) => product(&pool.window.kernel),
+        Operation::IntegerProduct(integers) => match &integers.of {
+            Product::Convolution(convolution) => product(&convolution.kernel.shape[1..]),
+            Product::Linear(linear) => product(&linear.weight.shape[..1]),
+            Product::MatMul(_) => depth,
+        },
+        Operation::MatMul(_) => depth,
+        _ => 1,
+    };
+    elements.saturating_mul(each)
 }

@@ -15,12 +15,16 @@ use super::constants::OnnxWeights;
 use super::emitter::{CHANNELS, Emitter};
 use super::error::OnnxError;
 use super::evaluate::{OnnxTensor, OnnxValues};
-use super::file::{NodeProto, OnnxFile, ValueInfoProto};
-use super::known::{Floats, Ints, Known, MOST_INTS};
-use super::operations;
+use super::file::{ElementType, NodeProto, OnnxFile, ValueInfoProto};
+use super::known::{Floats, Ints, Known, MOST_INTS, Quantised};
+use super::operations::{self, TakesIntegers};
 use super::order;
 use super::signature::{CLASSES, Declared, ImageInput};
 use super::trouble::Trouble;
+use super::unread;
+
+/// Integers that nodes read at most, all together, so that a file of many nodes ends.
+const MOST_READ: usize = 1 << 24;
 
 /// A network that an ONNX file describes, for images of one size.
 #[derive(Debug, Clone)]
@@ -117,6 +121,12 @@ pub(super) fn evaluate(file: &Arc<OnnxFile>, inputs: Vec<OnnxTensor>) -> Result<
             Some(Known::Ints(ints)) => {
                 (ints.axes.clone(), OnnxValues::Ints(ints.values.clone(), ints.element))
             }
+            Some(Known::Quantised(quantised)) => {
+                let ints = import.on.known_integers(quantised);
+                let ints = ints.map_err(|trouble| import.file_trouble(trouble))?;
+                let ints = ints.ok_or_else(|| file.damaged("an output has more integers than are read"))?;
+                (ints.axes, OnnxValues::Ints(ints.values, ints.element))
+            }
             Some(Known::Floats(floats)) => {
                 let numbers =
                     import.on.numbers(floats.value).map_err(|trouble| import.file_trouble(trouble))?;
@@ -144,6 +154,8 @@ struct Import<'a> {
     known: HashMap<&'a str, Known>,
     /// Integers that are known, all together.
     ints: usize,
+    /// Integers that nodes read, all together.
+    read: usize,
     notes: Vec<String>,
     operations: BTreeMap<String, OperationCount>,
 }
@@ -152,7 +164,7 @@ impl<'a> Import<'a> {
     fn without_image(file: &'a Arc<OnnxFile>, size: [usize; 2]) -> Self {
         let on = Emitter::new(Arc::clone(file), size);
         let known = HashMap::from([("", Known::Nothing)]);
-        Self { file, size, on, known, ints: 0, notes: Vec::new(), operations: BTreeMap::new() }
+        Self { file, size, on, known, ints: 0, read: 0, notes: Vec::new(), operations: BTreeMap::new() }
     }
 
     fn new(file: &'a Arc<OnnxFile>, size: [usize; 2]) -> Result<Self, OnnxError> {
@@ -191,6 +203,9 @@ impl<'a> Import<'a> {
             let axes = file.shape(tensor)?;
             let known = if tensor.element.is_float() {
                 self.on.initializer(&tensor.name, index, axes).into()
+            } else if tensor.element.is_eight_bits() {
+                let of = self.on.initializer(&tensor.name, index, axes);
+                Quantised { of, element: tensor.element }.into()
             } else if tensor.element.layout().is_some() && axes.iter().product::<usize>() <= MOST_INTS {
                 Known::Ints(self.on.ints(tensor).map_err(|trouble| self.file_trouble(trouble))?)
             } else {
@@ -250,15 +265,23 @@ impl<'a> Import<'a> {
                 reason,
             },
         };
-        let importer = operations::by_name(&node.op_type).filter(|_| OnnxFile::is_standard(&node.domain));
-        let importer = importer.ok_or_else(|| trouble(unknown(node)))?;
-        let inputs = node.inputs.iter().map(|input| {
-            let known = self.known.get(input.as_str()).cloned();
-            known.ok_or_else(|| {
-                trouble(format!("it reads `{input}`, which nothing puts out that is supported").into())
-            })
-        });
-        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let name = operations::name(node);
+        let importer = operations::by_name(&name);
+        let importer = importer.ok_or_else(|| trouble(unread::operation(self.file, node)))?;
+        let takes = TakesIntegers::of(&name);
+        let mut moved = None;
+        let mut inputs = Vec::with_capacity(node.inputs.len());
+        for input in &node.inputs {
+            let known = self.known.get(input.as_str());
+            let known = known.ok_or_else(|| trouble(unread::input(self.file, input)))?;
+            if let Known::Ints(ints) = known {
+                self.read += ints.values.len();
+            }
+            inputs.push(taken(&mut self.on, known.clone(), takes, &mut moved).map_err(trouble)?);
+        }
+        if self.read > MOST_READ {
+            return Err(self.file.damaged("it computes longer with integers than shapes and places need"));
+        }
         let mut call = Call { on: &mut self.on, node, opset, inputs, asked: RefCell::new(HashSet::new()) };
         let outputs = importer(&mut call).map_err(trouble)?;
         call.on.check_computed().map_err(trouble)?;
@@ -267,10 +290,14 @@ impl<'a> Import<'a> {
         }
         let is_computed = outputs
             .iter()
-            .any(|known| matches!(known, Known::Floats(floats) if self.on.constant(floats.value).is_none()));
+            .any(|known| matches!(known, Known::Floats(of) | Known::Quantised(Quantised { of, .. }) if self.on.constant(of.value).is_none()));
         let count = self.operations.entry(node.op_type.clone()).or_default();
         *(if is_computed { &mut count.computed } else { &mut count.folded }) += 1;
         for (name, known) in node.outputs.iter().zip(outputs) {
+            let known = match (moved, known) {
+                (Some(element), Known::Floats(of)) => Quantised { of, element }.into(),
+                (_, known) => known,
+            };
             self.count(&known)?;
             self.known.insert(name, known);
         }
@@ -348,18 +375,26 @@ fn is_vector(axes: &[usize]) -> bool {
     axes.iter().filter(|&&size| size != 1).count() == 1
 }
 
-/// What is said of an operation that is not there.
-fn unknown(node: &NodeProto) -> Trouble {
-    if !OnnxFile::is_standard(&node.domain) {
-        return format!(
-            "it is an operation of `{}`, not of the standard; export the network without it",
-            node.domain
-        )
-        .into();
+/// An input as its operation takes it. Of moved integers, the type is kept aside.
+fn taken(
+    on: &mut Emitter,
+    known: Known,
+    takes: TakesIntegers,
+    moved: &mut Option<ElementType>,
+) -> Result<Known, Trouble> {
+    match (known, takes) {
+        (Known::Quantised(quantised), TakesIntegers::Moved) => {
+            moved.get_or_insert(quantised.element);
+            Ok(quantised.of.into())
+        }
+        (Known::Ints(ints), TakesIntegers::Moved) if ints.element.is_eight_bits() => {
+            moved.get_or_insert(ints.element);
+            let values = ints.values.into_iter().map(|value| value as f32).collect();
+            Ok(on.values(values, ints.axes).into())
+        }
+        (Known::Quantised(quantised), TakesIntegers::Known) => {
+            Ok(on.known_integers(&quantised)?.map_or(quantised.into(), Known::Ints))
+        }
+        (known, _) => Ok(known),
     }
-    format!(
-        "this operation is not supported; the nearest are {}",
-        operations::nearest(&node.op_type).join(" and ")
-    )
-    .into()
 }

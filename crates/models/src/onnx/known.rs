@@ -1,5 +1,5 @@
-//! What is known of an ONNX value once a size of image is: integers are numbers, for they only ever say shapes and places; floating-point
-//! values are values of the graph.
+//! What is known of an ONNX value once a size of image is: integers are numbers where they say shapes and places; floating-point
+//! values are values of the graph, and so are the integers of quantised networks.
 //!
 //! The graph leaves the batch's axis out (`graph::Shape`), so that whatever it computes is computed of each image alone. With one
 //! image, an ONNX value of two axes or more whose first has one element is kept without that axis; every other is kept as it is,
@@ -18,6 +18,8 @@ pub(super) enum Known {
     Ints(Ints),
     /// A value of the graph.
     Floats(Floats),
+    /// Integers that a value of the graph holds.
+    Quantised(Quantised),
     /// An optional input that is not given.
     Nothing,
 }
@@ -36,6 +38,14 @@ pub(super) struct Floats {
     pub(super) value: Value,
     /// The axes that the ONNX value has for one image.
     pub(super) axes: Vec<usize>,
+}
+
+/// Integers that are computed of the image, and weights of eight bits, which are many: numbers of f32, which has all integers of 16
+/// bits. Sums of 32 bits are there rounded to the nearest, as their conversion to f32 is, so that nothing else is made of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Quantised {
+    pub(super) of: Floats,
+    pub(super) element: ElementType,
 }
 
 /// The most integers that a value has: places and shapes are few, and a file must not ask for more.

@@ -19,8 +19,10 @@ mod import;
 mod known;
 mod operations;
 mod order;
+mod scaled;
 mod signature;
 mod trouble;
+mod unread;
 
 pub use constants::OnnxWeights;
 pub use error::OnnxError;

@@ -82,12 +82,10 @@ impl OnnxFile {
     pub fn unsupported(&self) -> BTreeMap<String, String> {
         let mut unsupported = BTreeMap::new();
         for node in &self.graph().nodes {
-            let standard = Self::is_standard(&node.domain);
-            if standard && operations::by_name(&node.op_type).is_some() {
+            let name = operations::name(node);
+            if operations::by_name(&name).is_some() {
                 continue;
             }
-            let name =
-                if standard { node.op_type.clone() } else { format!("{}.{}", node.domain, node.op_type) };
             unsupported.entry(name).or_insert_with(|| node.title().to_owned());
         }
         unsupported

@@ -24,6 +24,8 @@ pub(crate) enum Layout {
 
 impl ElementType {
     pub(crate) const F32: Self = Self(1);
+    pub(crate) const U8: Self = Self(2);
+    pub(crate) const I32: Self = Self(6);
     pub(crate) const I64: Self = Self(7);
     pub(crate) const BOOL: Self = Self(9);
 
@@ -46,6 +48,22 @@ impl ElementType {
             16 => Some(Layout::Bf16),
             _ => None,
         }
+    }
+
+    /// The smallest and the largest of its elements, where they are integers of so few bits that f32 has them all.
+    pub(crate) fn small_integers(self) -> Option<[f32; 2]> {
+        match self.layout()? {
+            Layout::Int { bytes: 1, signed: false } => Some([0.0, 255.0]),
+            Layout::Int { bytes: 1, signed: true } => Some([-128.0, 127.0]),
+            Layout::Int { bytes: 2, signed: false } => Some([0.0, 65535.0]),
+            Layout::Int { bytes: 2, signed: true } => Some([-32768.0, 32767.0]),
+            _ => None,
+        }
+    }
+
+    /// Whether its elements are integers of eight bits.
+    pub(crate) fn is_eight_bits(self) -> bool {
+        matches!(self.layout(), Some(Layout::Int { bytes: 1, .. }))
     }
 
     /// Whether its elements are floating-point numbers that are read here.

@@ -4,6 +4,7 @@
 mod element;
 mod external;
 mod proto;
+mod value_info;
 mod values;
 mod wire;
 
@@ -16,9 +17,10 @@ use dataset::regular::RegularFile;
 pub use element::ElementType;
 use external::ExternalFiles;
 pub(super) use external::Place;
-pub use proto::Dimension;
-pub(super) use proto::{AttributeValue, GraphProto, NodeProto, TensorProto, ValueInfoProto};
+pub(super) use proto::{AttributeValue, GraphProto, NodeProto, TensorProto};
 use proto::{MOST_NODES, ModelProto, TensorData};
+pub use value_info::Dimension;
+pub(super) use value_info::ValueInfoProto;
 pub(super) use values::Elements;
 use wire::{Source, Span};
 
@@ -138,9 +140,9 @@ impl OnnxFile {
         &self.model.producer
     }
 
-    /// How many functions it defines, none of which is read.
-    pub fn functions(&self) -> usize {
-        self.model.functions
+    /// The functions that it defines, by domain and name, none of which is read.
+    pub(super) fn functions(&self) -> &[(String, String)] {
+        &self.model.functions
     }
 
     pub(super) fn graph(&self) -> &GraphProto {

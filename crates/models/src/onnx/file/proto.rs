@@ -5,6 +5,7 @@
 //! latter, and some exporters use proto3.
 
 use super::element::ElementType;
+use super::value_info::ValueInfoProto;
 use super::wire::{Fault, Fields, Held, Source, Span};
 
 /// More nodes than any classifier has: a file that has them is refused before they fill the memory.
@@ -16,8 +17,8 @@ pub(crate) struct ModelProto {
     /// Domain and version.
     pub(crate) opsets: Vec<(String, i64)>,
     pub(crate) graph: Option<GraphProto>,
-    /// Functions that the file defines.
-    pub(crate) functions: usize,
+    /// Functions that the file defines, by domain and name.
+    pub(crate) functions: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -98,33 +99,15 @@ pub(crate) enum Numbers {
     Varint,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct ValueInfoProto {
-    pub(crate) name: String,
-    /// None of what is no tensor.
-    pub(crate) element: Option<ElementType>,
-    /// None where the file does not say.
-    pub(crate) dims: Option<Vec<Dimension>>,
-}
-
-/// An axis of an input or output as the file declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dimension {
-    /// So many elements.
-    Known(i64),
-    /// Any number, by this name.
-    Free(String),
-}
-
 impl Held {
-    fn span(self, at: &Fields<'_>) -> Result<Span, Fault> {
+    pub(super) fn span(self, at: &Fields<'_>) -> Result<Span, Fault> {
         match self {
             Self::Bytes(span) => Ok(span),
             _ => Err(at.fault("a field is of another kind than the standard says")),
         }
     }
 
-    fn int(self, at: &Fields<'_>) -> Result<i64, Fault> {
+    pub(super) fn int(self, at: &Fields<'_>) -> Result<i64, Fault> {
         match self {
             Self::Varint(value) => Ok(value.cast_signed()),
             _ => Err(at.fault("a field is of another kind than the standard says")),
@@ -158,12 +141,31 @@ impl Source<'_> {
             match number {
                 2 => model.producer = self.text(held.span(&fields)?)?,
                 7 => model.graph = Some(self.graph(held.span(&fields)?)?),
-                8 => model.opsets.push(self.opset(held.span(&fields)?)?),
-                25 => model.functions += 1,
+                8 => {
+                    self.count(&fields)?;
+                    model.opsets.push(self.opset(held.span(&fields)?)?);
+                }
+                25 => {
+                    self.count(&fields)?;
+                    model.functions.push(self.function(held.span(&fields)?)?);
+                }
                 _ => {}
             }
         }
         Ok(model)
+    }
+
+    fn function(&self, span: Span) -> Result<(String, String), Fault> {
+        let (mut domain, mut name) = (String::new(), String::new());
+        let mut fields = self.message(span);
+        while let Some((number, held)) = fields.next()? {
+            match number {
+                1 => name = self.text(held.span(&fields)?)?,
+                10 => domain = self.text(held.span(&fields)?)?,
+                _ => {}
+            }
+        }
+        Ok((domain, name))
     }
 
     fn opset(&self, span: Span) -> Result<(String, i64), Fault> {
@@ -183,6 +185,9 @@ impl Source<'_> {
         let mut graph = GraphProto::default();
         let mut fields = self.message(span);
         while let Some((number, held)) = fields.next()? {
+            if number != 1 || graph.nodes.len() < MOST_NODES {
+                self.count(&fields)?;
+            }
             match number {
                 1 => {
                     graph.nodes_in_file += 1;
@@ -204,6 +209,7 @@ impl Source<'_> {
         let mut node = NodeProto::default();
         let mut fields = self.message(span);
         while let Some((number, held)) = fields.next()? {
+            self.count(&fields)?;
             match number {
                 1 => node.inputs.push(self.text(held.span(&fields)?)?),
                 2 => node.outputs.push(self.text(held.span(&fields)?)?),
@@ -297,7 +303,10 @@ impl Source<'_> {
                 }
                 8 => name = self.text(held.span(&fields)?)?,
                 9 => raw = Some(held.span(&fields)?),
-                13 => external.push(self.entry(held.span(&fields)?)?),
+                13 => {
+                    self.count(&fields)?;
+                    external.push(self.entry(held.span(&fields)?)?);
+                }
                 14 => is_external = held.int(&fields)? == 1,
                 _ => {}
             }
@@ -322,58 +331,5 @@ impl Source<'_> {
             }
         }
         Ok((key, value))
-    }
-
-    fn value_info(&self, span: Span) -> Result<ValueInfoProto, Fault> {
-        let mut value = ValueInfoProto::default();
-        let mut fields = self.message(span);
-        while let Some((number, held)) = fields.next()? {
-            match number {
-                1 => value.name = self.text(held.span(&fields)?)?,
-                2 => self.value_type(held.span(&fields)?, &mut value)?,
-                _ => {}
-            }
-        }
-        Ok(value)
-    }
-
-    fn value_type(&self, span: Span, value: &mut ValueInfoProto) -> Result<(), Fault> {
-        let mut kinds = self.message(span);
-        while let Some((number, held)) = kinds.next()? {
-            // A tensor; sequences and maps have other numbers.
-            if number != 1 {
-                continue;
-            }
-            let mut fields = self.message(held.span(&kinds)?);
-            while let Some((number, held)) = fields.next()? {
-                match number {
-                    1 => value.element = Some(ElementType(i32::try_from(held.int(&fields)?).unwrap_or(0))),
-                    2 => value.dims = Some(self.dims(held.span(&fields)?)?),
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn dims(&self, span: Span) -> Result<Vec<Dimension>, Fault> {
-        let mut dims = Vec::new();
-        let mut axes = self.message(span);
-        while let Some((number, held)) = axes.next()? {
-            if number != 1 {
-                continue;
-            }
-            let mut dim = Dimension::Free(String::new());
-            let mut fields = self.message(held.span(&axes)?);
-            while let Some((number, held)) = fields.next()? {
-                match number {
-                    1 => dim = Dimension::Known(held.int(&fields)?),
-                    2 => dim = Dimension::Free(self.text(held.span(&fields)?)?),
-                    _ => {}
-                }
-            }
-            dims.push(dim);
-        }
-        Ok(dims)
     }
 }

@@ -2,7 +2,7 @@
 //! of a file, and whatever is long stays there until it is asked for. No length is believed beyond the message that it is in,
 //! so that nothing is allocated that the file does not hold.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use dataset::regular::RegularFile;
 
@@ -11,6 +11,8 @@ use dataset::regular::RegularFile;
 pub(super) struct Source<'a> {
     file: &'a RegularFile,
     window: RefCell<Window>,
+    /// Parts that were kept in memory.
+    parts: Cell<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,19 @@ impl<'a> Source<'a> {
     const WINDOW_BYTES: u64 = 1 << 16;
 
     pub(super) fn new(file: &'a RegularFile) -> Self {
-        Self { file, window: RefCell::default() }
+        Self { file, window: RefCell::default(), parts: Cell::new(0) }
+    }
+
+    /// More parts than any classifier has: in memory each takes many times what it does in the file.
+    const MOST_PARTS: usize = 1 << 20;
+
+    /// Counts a part that is kept: a node, a name, an attribute.
+    pub(super) fn count(&self, at: &Fields<'_>) -> Result<(), Fault> {
+        self.parts.set(self.parts.get() + 1);
+        if self.parts.get() > Self::MOST_PARTS {
+            return Err(at.fault("it has more parts than any classifier"));
+        }
+        Ok(())
     }
 
     /// The whole file as a message.

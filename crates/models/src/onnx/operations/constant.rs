@@ -2,7 +2,7 @@
 
 use super::super::call::{Call, Outputs, one};
 use super::super::file::{ElementType, TensorProto};
-use super::super::known::{Floats, Ints, Known, MOST_INTS, check_count};
+use super::super::known::{Floats, Ints, Known, MOST_INTS, Quantised, check_count};
 use super::super::trouble::Trouble;
 use super::{Entry, reshape};
 
@@ -73,6 +73,14 @@ fn constant_of_shape(call: &mut Call<'_>) -> Outputs {
                     };
                     one(call.on.values(vec![value; count], axes))
                 }
+                Known::Quantised(Quantised { of, element }) => {
+                    let numbers = call.on.numbers(of.value)?.unwrap_or_default();
+                    let &[value] = &numbers[..] else {
+                        return Err("its value has other than one element".into());
+                    };
+                    let of = call.on.values(vec![value; count], axes);
+                    one(Quantised { of, element })
+                }
                 Known::Nothing => Err("its value is lacking".into()),
             }
         }
@@ -137,6 +145,7 @@ fn cast_like(call: &mut Call<'_>) -> Outputs {
     call.ignore(&["saturate", "round_mode"]);
     let to = match call.known(1)? {
         Known::Ints(ints) => ints.element,
+        Known::Quantised(quantised) => quantised.element,
         _ => ElementType::F32,
     };
     to_type(call, to)
@@ -156,6 +165,16 @@ fn to_type(call: &mut Call<'_>, to: ElementType) -> Outputs {
                 _ => number as i64,
             };
             one(Ints { axes, values: numbers.iter().map(of).collect(), element: to })
+        }
+        // Numbers of f32 already; sums of 32 bits were rounded as here.
+        Known::Quantised(quantised) if to.is_float() => one(quantised.of),
+        Known::Quantised(quantised) if to == quantised.element => one(quantised),
+        Known::Quantised(Quantised { of, element }) if to == ElementType::I32 && element.is_eight_bits() => {
+            one(Quantised { of, element: to })
+        }
+        Known::Quantised(quantised) => {
+            Err(format!("{} becomes {to}; floating-point types are supported there", quantised.element)
+                .into())
         }
         Known::Ints(ints) if to.is_float() => {
             let values = ints.values.iter().map(|&value| value as f32).collect();

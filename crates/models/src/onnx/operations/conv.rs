@@ -1,18 +1,39 @@
 //! Convolution.
 
-use graph::Role;
 use graph::operations::Convolution;
+use graph::{Parameter, Role};
 
 use super::super::call::{Call, Outputs, one};
-use super::{Entry, window};
+use super::super::known::Floats;
+use super::super::trouble::Trouble;
+use super::{Entry, integer, window};
 
 pub(super) const OPERATIONS: &[Entry] = &[("Conv", conv)];
 
 fn conv(call: &mut Call<'_>) -> Outputs {
-    let (x, [channels, height, width]) = window::map(call)?;
-    let weights = call.floats(1)?.axes;
-    let &[out, per_group, kernel_height, kernel_width] = &weights[..] else {
-        return Err(format!("its weights are {weights:?}; only 2-D convolutions are supported").into());
+    if let Some(result) = integer::conv_of_dequantised(call)? {
+        return one(result);
+    }
+    let (x, weights) = (call.floats(0)?, call.floats(1)?);
+    let mut convolution = convolution(call, &x, &weights)?;
+    if call.has(2) {
+        let [_, out] = convolution.channels();
+        let bias = call.parameter(2, Role::ConvBias)?;
+        if bias.shape != [out] {
+            return Err(format!("its bias is {:?}, for {out} channels", bias.shape).into());
+        }
+        convolution.bias = Some(bias);
+    }
+    let value = call.on.push(convolution, &[x.value])?;
+    let axes = [&[1], call.on.shape(value).axes()].concat();
+    one(call.on.floats(value, axes))
+}
+
+/// The convolution of a node, of `x` with constant `weights`, without its bias.
+pub(super) fn convolution(call: &Call<'_>, x: &Floats, weights: &Floats) -> Result<Convolution, Trouble> {
+    let [channels, height, width] = window::map_of(x)?;
+    let &[out, per_group, kernel_height, kernel_width] = &weights.axes[..] else {
+        return Err(format!("its weights are {:?}; only 2-D convolutions are supported", weights.axes).into());
     };
     let kernel = [kernel_height, kernel_width];
     if window::pair(call, "kernel_shape", kernel)? != kernel {
@@ -27,14 +48,11 @@ fn conv(call: &mut Call<'_>) -> Outputs {
     }
     let window = window::window(call, kernel, [height, width])?;
     let fan_in = per_group * kernel_height * kernel_width;
-    let kernel = call.parameter(1, Role::Conv { fan_in })?;
-    let bias = if call.has(2) { Some(call.parameter(2, Role::ConvBias)?) } else { None };
-    if let Some(bias) = bias.as_ref().filter(|bias| bias.shape != [out]) {
-        return Err(format!("its bias is {:?}, for {out} channels", bias.shape).into());
-    }
-    let value = call
-        .on
-        .push(Convolution { window, groups, kernel, bias, is_subclass: false, norm: None }, &[x.value])?;
-    let axes = [&[1], call.on.shape(value).axes()].concat();
-    one(call.on.floats(value, axes))
+    let Some(constant) = call.on.constant(weights.value) else {
+        return Err(
+            "its weights are computed from the image; only those that are constant are supported".into()
+        );
+    };
+    let kernel = Parameter::new(constant.key.clone(), Role::Conv { fan_in }, weights.axes.clone());
+    Ok(Convolution { window, groups, kernel, bias: None, is_subclass: false, norm: None })
 }

@@ -31,7 +31,9 @@ fn tile(call: &mut Call<'_>) -> Outputs {
             format!("{} numbers say how often {} axes are repeated", times.len(), before.len()).into()
         );
     }
-    let axes: Vec<usize> = before.iter().zip(&times).map(|(&size, &times)| size * times).collect();
+    let axes: Option<Vec<usize>> =
+        before.iter().zip(&times).map(|(&size, &times)| size.checked_mul(times)).collect();
+    let axes = axes.ok_or_else(|| format!("{before:?} would be repeated {times:?} times"))?;
     if let Known::Ints(ints) = call.known(0)? {
         let apart = strides(&before);
         let place = |index: &[usize]| {

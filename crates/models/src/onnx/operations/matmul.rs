@@ -1,24 +1,41 @@
 //! Products of matrices.
 
-use graph::operations::{Binary, Linear, MatMul, Scale, Transpose};
+use graph::operations::{Binary, Linear, MatMul, Operation, Product, Scale, Transpose};
 use graph::{Parameter, Role, Shape};
 
 use super::super::call::{Call, Outputs, one};
 use super::super::known::Floats;
 use super::super::trouble::Trouble;
-use super::Entry;
 use super::binary::of_floats;
 use super::transpose::reordered;
+use super::{Entry, integer};
 
 pub(super) const OPERATIONS: &[Entry] = &[("MatMul", matmul), ("Gemm", gemm), ("Einsum", einsum)];
 
 fn matmul(call: &mut Call<'_>) -> Outputs {
+    if let Some(result) = integer::product_of_dequantised(call, false, None)? {
+        return one(result);
+    }
     let (a, b) = (call.floats(0)?, call.floats(1)?);
-    one(product(call, &a, &b)?)
+    one(product(call, &a, &b, plain)?)
+}
+
+/// The product of floating-point numbers.
+fn plain(product: Product) -> Operation {
+    match product {
+        Product::Convolution(convolution) => convolution.into(),
+        Product::Linear(linear) => linear.into(),
+        Product::MatMul(matmul) => matmul.into(),
+    }
 }
 
 /// The product of the matrices in the last two axes. That with a constant matrix is a fully connected layer.
-fn product(call: &mut Call<'_>, a: &Floats, b: &Floats) -> Result<Floats, Trouble> {
+pub(super) fn product(
+    call: &mut Call<'_>,
+    a: &Floats,
+    b: &Floats,
+    as_operation: impl FnOnce(Product) -> Operation,
+) -> Result<Floats, Trouble> {
     let (&[ref before_a @ .., rows, depth], &[ref before_b @ .., depth_b, columns]) =
         (&a.axes[..], &b.axes[..])
     else {
@@ -36,13 +53,14 @@ fn product(call: &mut Call<'_>, a: &Floats, b: &Floats) -> Result<Floats, Troubl
         && axes[..axes.len() - 2] == *before_a
     {
         let weight = Parameter::new(weight.key.clone(), Role::Linear { fan_in: depth }, [depth, columns]);
-        return call.push(Linear { weight, bias: None }, &[a.value], axes);
+        let linear = Product::Linear(Linear { weight, bias: None });
+        return call.push(as_operation(linear), &[a.value], axes);
     }
     let matrices = [a, b].map(|x| match call.on.shape(x.value).axes().len() {
         0 | 1 => call.on.whole(x),
         _ => x.value,
     });
-    call.push(MatMul, &matrices, axes)
+    call.push(as_operation(Product::MatMul(MatMul)), &matrices, axes)
 }
 
 /// `alpha * a * b + beta * c`, either transposed first.
@@ -52,6 +70,13 @@ fn gemm(call: &mut Call<'_>) -> Outputs {
         return Err(format!("{:?} and {:?} are multiplied; it is of matrices", a.axes, b.axes).into());
     }
     let (alpha, beta) = (call.float("alpha", 1.0)?, call.float("beta", 1.0)?);
+    call.ignore(&["broadcast"]);
+    if [alpha, beta] == [1.0; 2] && !call.flag("transA", false)? {
+        let is_transposed = call.flag("transB", false)?;
+        if let Some(result) = integer::product_of_dequantised(call, is_transposed, Some(2))? {
+            return one(result);
+        }
+    }
     if call.flag("transA", false)? {
         a = reordered(call, &a, &[1, 0])?;
     }
@@ -61,8 +86,7 @@ fn gemm(call: &mut Call<'_>) -> Outputs {
         let axes = [b.axes[1], b.axes[0]];
         b = call.push(Transpose { axes: vec![1, 0] }, &[whole], axes)?;
     }
-    call.ignore(&["broadcast"]);
-    let mut result = product(call, &a, &b)?;
+    let mut result = product(call, &a, &b, plain)?;
     if alpha != 1.0 {
         result = call.push(Scale { factor: f64::from(alpha) }, &[result.value], result.axes.clone())?;
     }
@@ -129,7 +153,7 @@ fn einsum(call: &mut Call<'_>) -> Outputs {
     };
     let a = as_matrices(&a, of_a, [&batch, &rows, &summed])?;
     let b = as_matrices(&b, of_b, [&batch, &summed, &columns])?;
-    let result = product(call, &a, &b)?;
+    let result = product(call, &a, &b, plain)?;
     let order = [batch.as_str(), rows.as_str(), columns.as_str()].concat();
     let whole = call.on.floats(result.value, sizes(&order));
     let out_order: Vec<usize> = out.chars().filter_map(|letter| order.find(letter)).collect();

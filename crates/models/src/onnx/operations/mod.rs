@@ -10,11 +10,14 @@ mod conv;
 mod depth_space;
 mod expand;
 mod gather;
+mod integer;
 mod logic;
 mod matmul;
 mod normalise;
 mod pad;
 mod pool;
+mod qlinear;
+mod quantise;
 mod reduce;
 mod reshape;
 mod resize;
@@ -26,6 +29,7 @@ mod unary;
 mod window;
 
 use super::call::{Call, Outputs};
+use super::file::{NodeProto, OnnxFile};
 
 /// What imports a node.
 type Importer = fn(&mut Call<'_>) -> Outputs;
@@ -33,7 +37,7 @@ type Importer = fn(&mut Call<'_>) -> Outputs;
 /// An operation by its name in the standard.
 type Entry = (&'static str, Importer);
 
-const SUBJECTS: [&[Entry]; 20] = [
+const SUBJECTS: [&[Entry]; 23] = [
     binary::OPERATIONS,
     choice::OPERATIONS,
     concat::OPERATIONS,
@@ -42,11 +46,14 @@ const SUBJECTS: [&[Entry]; 20] = [
     depth_space::OPERATIONS,
     expand::OPERATIONS,
     gather::OPERATIONS,
+    integer::OPERATIONS,
     logic::OPERATIONS,
     matmul::OPERATIONS,
     normalise::OPERATIONS,
     pad::OPERATIONS,
     pool::OPERATIONS,
+    qlinear::OPERATIONS,
+    quantise::OPERATIONS,
     reduce::OPERATIONS,
     reshape::OPERATIONS,
     resize::OPERATIONS,
@@ -59,6 +66,67 @@ const SUBJECTS: [&[Entry]; 20] = [
 /// Every operation that is read.
 pub(super) fn all() -> impl Iterator<Item = Entry> {
     SUBJECTS.into_iter().flatten().copied().chain(unary::OPERATIONS.iter().copied())
+}
+
+/// Operations that move elements, or choose the largest, of whatever type.
+const MOVES: [&str; 22] = [
+    "Concat",
+    "DepthToSpace",
+    "Dropout",
+    "Expand",
+    "Flatten",
+    "Gather",
+    "GlobalMaxPool",
+    "Identity",
+    "MaxPool",
+    "Pad",
+    "ReduceMax",
+    "ReduceMin",
+    "Reshape",
+    "Shape",
+    "Size",
+    "Slice",
+    "SpaceToDepth",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// How an operation takes quantised integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TakesIntegers {
+    /// It computes with them.
+    Itself,
+    /// It only moves them, and puts out what it takes.
+    Moved,
+    /// As numbers that are known: places, shapes.
+    Known,
+}
+
+impl TakesIntegers {
+    /// How the operation of that name does.
+    pub(super) fn of(name: &str) -> Self {
+        let computing = [integer::OPERATIONS, qlinear::OPERATIONS, quantise::OPERATIONS];
+        let casts = ["Cast", "CastLike"];
+        if computing.iter().copied().flatten().any(|&(known, _)| known == name) || casts.contains(&name) {
+            Self::Itself
+        } else if MOVES.contains(&name) {
+            Self::Moved
+        } else {
+            Self::Known
+        }
+    }
+}
+
+/// The name of a node's operation, with its domain where that is not the standard's.
+pub(super) fn name(node: &NodeProto) -> String {
+    if OnnxFile::is_standard(&node.domain) {
+        node.op_type.clone()
+    } else {
+        format!("{}.{}", node.domain, node.op_type)
+    }
 }
 
 /// What imports the operation of that name.

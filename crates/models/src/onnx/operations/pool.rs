@@ -4,6 +4,7 @@ use graph::operations::{AveragePool, GlobalAveragePool, MaxPool, Operation, Redu
 use graph::{Padding, Window};
 
 use super::super::call::{Call, Outputs, one};
+use super::super::known::Floats;
 use super::super::trouble::Trouble;
 use super::{Entry, window};
 
@@ -14,17 +15,26 @@ pub(super) const OPERATIONS: &[Entry] = &[
     ("GlobalMaxPool", global_max_pool),
 ];
 
+/// Pixels of a window: each costs a pass over the map.
+const MOST_TAPS: usize = 1 << 16;
+
 fn kernel(call: &Call<'_>) -> Result<[usize; 2], Trouble> {
     if !call.has_attribute("kernel_shape") {
         return Err("it has no kernel_shape".into());
     }
-    window::pair(call, "kernel_shape", [1, 1])
+    let kernel = window::pair(call, "kernel_shape", [1, 1])?;
+    if kernel[0] * kernel[1] > MOST_TAPS {
+        return Err(
+            format!("its window has {kernel:?} pixels; up to {MOST_TAPS} of them are supported").into()
+        );
+    }
+    Ok(kernel)
 }
 
-fn pooled(call: &mut Call<'_>, operation: impl Into<Operation>, of: graph::Value) -> Outputs {
+fn pooled(call: &mut Call<'_>, operation: impl Into<Operation>, of: graph::Value) -> Result<Floats, Trouble> {
     let value = call.on.push(operation, &[of])?;
     let axes = [&[1], call.on.shape(value).axes()].concat();
-    one(call.on.floats(value, axes))
+    Ok(call.on.floats(value, axes))
 }
 
 fn max_pool(call: &mut Call<'_>) -> Outputs {
@@ -33,11 +43,17 @@ fn max_pool(call: &mut Call<'_>) -> Outputs {
     let ceil_mode = call.flag("ceil_mode", false)? && !is_exact(&window, [height, width]);
     // It says in which order the second output, which is not read here, counts.
     call.ignore(&["storage_order"]);
-    pooled(call, MaxPool { window, ceil_mode }, x.value)
+    one(pooled(call, MaxPool { window, ceil_mode }, x.value)?)
 }
 
 fn average_pool(call: &mut Call<'_>) -> Outputs {
-    let (x, [channels, height, width]) = window::map(call)?;
+    let x = call.floats(0)?;
+    one(average(call, &x)?)
+}
+
+/// The means of a node's windows of `x`.
+pub(super) fn average(call: &mut Call<'_>, x: &Floats) -> Result<Floats, Trouble> {
+    let [channels, height, width] = window::map_of(x)?;
     let window = window::window(call, kernel(call)?, [height, width])?;
     let ceil_mode = call.flag("ceil_mode", false)? && !is_exact(&window, [height, width]);
     let count_padding = call.flag("count_include_pad", false)?;
@@ -47,7 +63,7 @@ fn average_pool(call: &mut Call<'_>) -> Outputs {
         && window.dilation == [1, 1]
     {
         let value = call.on.push(GlobalAveragePool, &[x.value])?;
-        return one(call.on.floats(value, [1, channels, 1, 1]));
+        return Ok(call.on.floats(value, [1, channels, 1, 1]));
     }
     pooled(call, AveragePool { window, ceil_mode, count_padding }, x.value)
 }

@@ -5,7 +5,7 @@ use graph::operations::{Binary, GlobalAveragePool, Reduce, Reduction, Unary};
 use super::super::call::{Call, Outputs, one};
 use super::super::known::{Ints, Known, indices, is_first_left_out, kept, strides};
 use super::super::trouble::Trouble;
-use super::Entry;
+use super::{Entry, reshape};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("ReduceMean", |call| reduce(call, Reduction::Mean, Around::Nothing)),
@@ -30,11 +30,7 @@ enum Around {
 }
 
 fn reduce(call: &mut Call<'_>, to: Reduction, around: Around) -> Outputs {
-    let rank = match call.known(0)? {
-        Known::Floats(x) => x.axes.len(),
-        Known::Ints(x) => x.axes.len(),
-        Known::Nothing => 0,
-    };
+    let rank = reshape::axes_of(call.known(0)?)?.len();
     // An attribute first, an input since: of ReduceSum since 13, of the others since 18.
     let listed = match call.list("axes")? {
         Some(axes) => Some(axes.to_vec()),

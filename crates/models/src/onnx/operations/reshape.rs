@@ -18,6 +18,7 @@ pub(super) fn axes_of(known: &Known) -> Result<&[usize], Trouble> {
     match known {
         Known::Ints(ints) => Ok(&ints.axes),
         Known::Floats(floats) => Ok(&floats.axes),
+        Known::Quantised(quantised) => Ok(&quantised.of.axes),
         Known::Nothing => Err("its input is lacking".into()),
     }
 }

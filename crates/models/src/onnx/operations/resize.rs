@@ -9,6 +9,9 @@ use super::Entry;
 
 pub(super) const OPERATIONS: &[Entry] = &[("Resize", resize), ("Upsample", upsample)];
 
+/// Pixels that come out times those that come in, along an axis.
+const MOST_TAPS: usize = 1 << 26;
+
 /// Which pixels an axis takes, and from where.
 #[derive(Clone, Copy)]
 struct Rule<'a> {
@@ -105,7 +108,8 @@ fn resized(call: &mut Call<'_>, scales: &[f32], sizes: Option<&[usize]>, rule: R
         if out == size && scale == 1.0 {
             continue;
         }
-        if out == 0 || size == 0 || out > 0xffff {
+        // What Burn computes it by is a matrix of both.
+        if out == 0 || size == 0 || out > 0xffff || size > 0xffff || out * size > MOST_TAPS {
             return Err(format!("{size} pixels would become {out}").into());
         }
         let mut axes = x.axes.clone();

@@ -65,8 +65,14 @@ fn explicit(pads: Option<&[i64]>) -> Result<[usize; 4], Trouble> {
 /// Channels, height and width of the first input, which must be a map of each image.
 pub(super) fn map(call: &Call<'_>) -> Result<(Floats, [usize; 3]), Trouble> {
     let x = call.floats(0)?;
+    let sizes = map_of(&x)?;
+    Ok((x, sizes))
+}
+
+/// Channels, height and width of `x`, which must be a map of each image.
+pub(super) fn map_of(x: &Floats) -> Result<[usize; 3], Trouble> {
     match x.axes[..] {
-        [1, channels, height, width] => Ok((x, [channels, height, width])),
+        [1, channels, height, width] => Ok([channels, height, width]),
         [_, _, _, _] => {
             let reason = "its batch is made of parts of an image, and only whole images are supported there";
             Err(format!("the input is {:?}: {reason}", x.axes).into())
