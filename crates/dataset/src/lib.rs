@@ -47,6 +47,7 @@ mod thumbnail;
 pub use census::{Census, Sides};
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, Warnings};
 pub use image::RgbImage;
+pub use memory::NoMemory;
 pub use normalise::Normalisation;
 pub use open::{
     ArchiveProblem, Dataset, DatasetError, KnownLabels, LabelCheck, LabelSource, LabelledImage, Layout,

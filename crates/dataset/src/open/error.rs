@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use memory::NoMemory;
+
 use super::archive_problem::ArchiveProblem;
 use crate::labels::CLASSES;
 
@@ -24,6 +26,14 @@ pub enum DatasetError {
         /// What the operating system says. Not a `#[source]`: the message has it already, since it
         /// also goes where only one line is kept.
         cause: io::Error,
+    },
+    /// There is no memory for an image's file or its pixels: nothing that the image could be blamed for.
+    #[error("{}: {cause}. Give the process more memory (ulimit -v, the container's limit), or ask for fewer threads (--threads)", path.display())]
+    NoMemory {
+        /// The image.
+        path: PathBuf,
+        /// How much was asked for.
+        cause: NoMemory,
     },
     /// Something that has no content of its own to read, under an image's name.
     #[error("{}: is not a regular file (a pipe or device?); replace it with the image, or remove it", path.display())]

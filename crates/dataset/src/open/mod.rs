@@ -30,7 +30,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archive::Archive;
+use memory::NoMemory;
 use parquet::ParquetFiles;
+use reopen::no_memory;
 use sha2::{Digest, Sha256};
 
 use crate::guard::guarded_or;
@@ -319,14 +321,26 @@ impl Dataset {
                     let reason = format!("it has {} bytes, which no image has", found.len());
                     return Err(DatasetError::NoContent { path, reason });
                 }
-                Ok(_) => fs::read(&path),
+                Ok(_) => memory::asking(|| fs::read(&path)),
                 Err(cause) if self.dead_links.contains(name) && scan::leads_nowhere(&cause) => {
                     return Err(DatasetError::DeadLink { path });
                 }
                 Err(cause) => Err(cause),
             },
         };
-        bytes.map(Cow::Owned).map_err(|cause| DatasetError::Unreadable { path, cause })
+        bytes.map(Cow::Owned).map_err(|cause| match no_memory(&cause) {
+            Some(cause) => DatasetError::NoMemory { path, cause },
+            None => DatasetError::Unreadable { path, cause },
+        })
+    }
+
+    /// The error of a process that has no memory for what image `index` becomes.
+    ///
+    /// # Panics
+    /// If there is no item `index`.
+    #[must_use]
+    pub fn no_memory(&self, index: usize, cause: NoMemory) -> DatasetError {
+        DatasetError::NoMemory { path: self.root.join(&self.items[index].name), cause }
     }
 
     /// How the images are arranged.

@@ -132,7 +132,7 @@ pub enum EvalError {
         path: PathBuf,
     },
     /// A cached file is not the published one.
-    #[error("{id}: {} is not the published file: {reason}. `cargo xtask weights fetch {id}` gets it again from {url}", path.display())]
+    #[error("{id}: {} is not the published file: {reason}. That one is at {url}", path.display())]
     WeightsCorrupt {
         /// The model.
         id: String,
@@ -396,6 +396,23 @@ pub enum EvalError {
         /// Its digest now, or why it has none.
         now: String,
     },
+    /// Images that the run has predictions of, and no digests.
+    #[error(
+        "{} lacks {count} of the {total} images that the run has predictions of, the first: {first}; without their digests nobody \
+         can show that they are read as the same bytes from now on. Put the file back, choose another --out, or add --fresh to \
+         start over (which deletes the predictions there)",
+        path.display()
+    )]
+    DigestsMissing {
+        /// The run's digests.
+        path: PathBuf,
+        /// How many images it lacks.
+        count: usize,
+        /// How many have a prediction.
+        total: usize,
+        /// The first that it lacks.
+        first: String,
+    },
     /// The run directory was made by a different evaluation.
     #[error(
         "{} holds another evaluation: {what} differ ({before} there, {now} now). Choose another --out, or add --fresh to start over (what is there is deleted)",
@@ -470,6 +487,18 @@ pub enum EvalError {
         id: String,
         /// The device's words.
         reason: String,
+    },
+    /// There is no memory for one image beside the threads.
+    #[error(
+        "there is no memory to evaluate one image at a time with {threads} threads, which takes {} MiB at least. Give the process \
+         more (ulimit -v, the container's limit), or ask for fewer with --threads",
+        bytes >> 20
+    )]
+    NoMemoryForOne {
+        /// Threads that decode images.
+        threads: usize,
+        /// What is needed at least.
+        bytes: u64,
     },
     /// The network fails on image after image, for no want of memory.
     #[error(

@@ -132,9 +132,8 @@ impl ResolvedWeights {
                 id: model.id.clone(),
                 path: file.path().to_owned(),
                 reason: format!(
-                    "it is no checkpoint of the model's network ({source}). Where {} in the cache says that it was \
-                         the file first seen, `cargo xtask weights forget {}` comes first",
-                    FIRST_SEEN, model.id
+                    "it is no checkpoint of the model's network ({source}), though {FIRST_SEEN} in the cache may say that it \
+                     was the file first seen",
                 ),
                 url: weights.url.clone(),
             },

@@ -122,6 +122,10 @@ impl Progress for StopAfter<'_> {
         self.errors.push(format!("{id}: batches of {batch}"));
     }
 
+    fn fewer_at_once(&mut self, images: usize, threads: usize) {
+        self.errors.push(format!("{images} at once beside {threads} threads"));
+    }
+
     fn finish(&mut self) {}
 }
 

@@ -81,7 +81,11 @@ impl From<ParquetError> for ReadError {
         let words = error.to_string();
         match error {
             ParquetError::External(error) => match error.downcast::<io::Error>() {
-                Ok(error) if error.raw_os_error().is_some() || reopen::is_changed(&error) => {
+                Ok(error)
+                    if error.raw_os_error().is_some()
+                        || reopen::is_changed(&error)
+                        || reopen::no_memory(&error).is_some() =>
+                {
                     Self::Unreadable(*error)
                 }
                 _ => Self::NoContent(words),
@@ -184,8 +188,9 @@ fn byte_arrays(
         let skipped = reader.skip_records(first.row)?;
         let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
         check_rows(skipped + read, first.row + count)?;
-        let values = values.iter().map(|value| value.data().to_vec().into());
-        Ok(spread(values, &levels, descriptor.max_def_level(), count))
+        let copied = values.iter().map(|value| memory::copied(value.data()).map(Bytes::from));
+        let copied: Vec<Bytes> = copied.collect::<Result<_, _>>().map_err(reopen::out_of_memory)?;
+        Ok(spread(copied.into_iter(), &levels, descriptor.max_def_level(), count))
     };
     guarded_or(read, ParquetError::General)
 }
@@ -263,7 +268,7 @@ impl ParquetFiles {
             let reason = "the row has no image bytes, only a path (datasets.Image was not embedded)";
             ReadError::NoContent(reason.to_owned())
         })?;
-        Ok(bytes.into())
+        Ok(memory::copied(&bytes).map_err(reopen::out_of_memory)?)
     }
 
     /// The image at `place`, from what was read last, or read with its neighbours.
