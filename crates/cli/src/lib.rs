@@ -17,6 +17,7 @@ mod prepare;
 mod process;
 mod program;
 mod progress;
+mod remedy;
 mod score;
 mod weights;
 

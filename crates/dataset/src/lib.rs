@@ -51,6 +51,7 @@ pub use memory::NoMemory;
 pub use normalise::Normalisation;
 pub use open::{
     ArchiveProblem, Dataset, DatasetError, KnownLabels, LabelCheck, LabelSource, LabelledImage, Layout,
+    Remedy,
 };
 pub use recipe::{
     BuiltIn, Channels, CropFirst, Filter, Offset, Pad, RECIPES, Recipe, RecipeError, RecipeFileError,

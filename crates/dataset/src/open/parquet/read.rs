@@ -100,14 +100,14 @@ const TAIL: u64 = 8;
 
 /// Opens the parquet file at `path` and reads its footer.
 pub(super) fn open(path: &Path) -> Result<(Reopened, ParquetMetaData), Reason> {
-    let unreadable = |error: io::Error| Reason(error.to_string());
+    let unreadable = |error: io::Error| Reason::new(error.to_string());
     let (file, _) = Reopened::open(path).map_err(unreadable)?;
     let cut_off = || Reason::damaged(&format!("{} bytes without a footer", file.len()));
     let start = file.len().checked_sub(TAIL).ok_or_else(cut_off)?;
     let tail = file.read(start, TAIL).map_err(unreadable)?;
     let length = match *tail {
         [_, _, _, _, b'P', b'A', b'R', b'E'] => {
-            return Err(Reason("it is encrypted; write it again without encryption".to_owned()));
+            return Err(Reason::new("it is encrypted; write it again without encryption".to_owned()));
         }
         [a, b, c, d, b'P', b'A', b'R', b'1'] => u64::from(u32::from_le_bytes([a, b, c, d])),
         _ => return Err(cut_off()),
@@ -159,7 +159,7 @@ pub(super) fn texts(
     let texts = byte_arrays(file, metadata, column, Place { shard: 0, group, row: 0 }, count)?;
     let text = |bytes: Bytes| match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(Reason("a file name in it is not valid UTF-8".to_owned())),
+        Err(_) => Err(Reason::new("a file name in it is not valid UTF-8".to_owned())),
     };
     texts.into_iter().map(|bytes| bytes.map(text).transpose()).collect()
 }
