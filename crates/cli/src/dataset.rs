@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use clap::{Subcommand, value_parser};
 use dataset::labels::{CLASSES, VAL_IMAGES};
 use dataset::{Census, Dataset, LabelCheck, LabelSource};
+use eval::Remedy;
 use eval::report::visible;
 use indicatif::BinaryBytes;
 
 use crate::output::note;
 use crate::process::{processors, stop_on_signal};
 use crate::progress::Count;
-use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output};
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_WRONG, output, remedy};
 
 /// Looks at images and labels before hours are spent on them
 #[derive(clap::Args)]
@@ -136,7 +137,7 @@ fn problems(census: &Census, labels: &LabelCheck, source: &LabelSource) -> Vec<S
             "{} of {} labels contradict the known ones. {}",
             labels.wrong,
             labels.known,
-            source.remedy()
+            remedy::with(source.advice(), source.remedy().map(Remedy::Dataset).as_ref())
         ));
     }
     problems

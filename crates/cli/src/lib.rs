@@ -9,6 +9,7 @@ mod dataset;
 mod eval;
 mod inspect;
 mod merge;
+mod no_memory;
 mod options;
 mod output;
 mod parity;
@@ -16,6 +17,7 @@ mod prepare;
 mod process;
 mod program;
 mod progress;
+mod remedy;
 mod score;
 mod weights;
 
@@ -28,9 +30,10 @@ pub use self::process::{checkout, stop_on_signal};
 pub use self::program::{Program, VERSION};
 
 /// The system's allocator spends a third of an evaluation in page faults: feature maps of tens of
-/// megabytes come and go with every layer.
+/// megabytes come and go with every layer. Where there is no memory, the process ends with a sentence.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: kernels::LastWord<mimalloc::MiMalloc> =
+    kernels::LastWord::new(mimalloc::MiMalloc, no_memory::end);
 
 /// What a verb's exit code says, for `--help`.
 pub const EXIT_CODES: &str = "Exit codes: 0 all verdicts hold; 1 a figure is not reproduced or a check fails; 2 the command, \

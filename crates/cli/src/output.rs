@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Write};
 use anyhow::Context;
 use eval::report::visible;
 
+use crate::remedy;
+
 /// Prints to standard output.
 ///
 /// # Errors
@@ -39,7 +41,7 @@ pub fn note(line: &str) {
 /// Prints an error with its causes. Library errors name their cause themselves, so a cause that has
 /// been said is left out.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut text = error.to_string();
+    let mut text = remedy::worded(error);
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text += &format!(": {cause}");

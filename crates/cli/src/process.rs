@@ -27,7 +27,9 @@ pub fn stop_on_signal(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> 
         }
         note(message);
     })
-    .context("cannot watch for Ctrl-C")?;
+    .context(
+        "cannot watch for Ctrl-C, which takes a thread; give the process more memory or threads (ulimit -v, ulimit -u)",
+    )?;
     Ok(stop)
 }
 

@@ -138,6 +138,14 @@ impl Progress for Watch<'_> {
         ));
     }
 
+    fn fewer_at_once(&mut self, images: usize, threads: usize) {
+        let s = if threads == 1 { "" } else { "s" };
+        self.bar.say(&format!(
+            "warning: no batch has more than {images} images, because no more fit into memory beside what {threads} thread{s} \
+             may need; fewer --threads leave room for more"
+        ));
+    }
+
     fn finish(&mut self) {
         let done = self.bar.bar.position() - self.before;
         self.bar.finish();

@@ -6,6 +6,7 @@ use anyhow::bail;
 use cards::FigureName;
 use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
+use eval::Remedy;
 use eval::metrics::wilson_interval_pct;
 use eval::record::AccuracyTolerance;
 use eval::report::visible;
@@ -16,7 +17,7 @@ use eval::verdict::{Judgement, Verdict};
 use crate::conclusion::require;
 use crate::options::{JudgedBy, tolerance};
 use crate::process::invocation;
-use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
+use crate::{EXIT_DIFFERS, EXIT_HOLDS, output, remedy};
 
 /// Scores predictions that another program made
 ///
@@ -96,6 +97,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let mut differs = false;
     let mut missing = Score::not_compared(None, None, &[]);
+    missing.iter_mut().for_each(|line| *line = remedy::with(line, Some(&Remedy::PredictedModel)));
     if let Some(model) = documented {
         let claims = definitions.claims_of(model);
         let is_selected = |claim: &&eval::Claim<'_>| cards.is_empty() || cards.contains(&claim.card.name);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use dataset::regular::RegularFile;
-use eval::EvalError;
 use eval::report::Style;
 use eval::weights::{Cache, Check, Downloader, ForgottenFile, Wanted};
+use eval::{EvalError, NoWeights};
 use indicatif::BinaryBytes;
 use models::Model;
 use models::catalog::PublishedWeights;
@@ -152,13 +152,17 @@ fn verified(model: &Model, weights: &PublishedWeights) -> FileRow {
         Ok(()) => (good.to_owned(), true),
         Err(reason) => (format!("CORRUPT: {but} no checkpoint of its network ({reason})"), false),
     };
-    let (status, good) = match cache.check(&model.id, weights) {
+    let (status, good) = match cache.check(weights) {
         Ok((_, Check::Published)) => ("the published file".to_owned(), true),
         Ok((_, Check::AsFirstSeen)) => {
             told("the file first seen", "the file first seen (`weights forget` forgets it), and")
         }
         Ok((_, Check::Unknown)) => {
             told("here, never seen before; the next use records it", "never seen before, and")
+        }
+        // Where no hash tells it, it was first seen as another.
+        Ok((_, Check::Differs(reason))) if !weights.has_hash() => {
+            (format!("CORRUPT: {reason}; if it is the right one, `weights forget` forgets the other"), false)
         }
         Ok((_, Check::Differs(reason))) => (format!("CORRUPT: {reason}"), false),
         Err(error) => (format!("cannot be read: {error}"), false),
@@ -177,7 +181,14 @@ pub(crate) fn fetch(model: &Model) -> anyhow::Result<()> {
     let cache = Cache::from_environment();
     let wanted = Wanted { id: &model.id, weights, loads: &|file| eval::weights::loads(model, file) };
     let told = Downloader::from_environment().fetch(&cache, &wanted, &mut Download::default()).map_err(
-        |reason| EvalError::WeightsFetch { id: model.id.clone(), reason, path: cache.path(weights) },
+        |reason| {
+            EvalError::NoWeights(NoWeights::Fetch {
+                id: model.id.clone(),
+                reason,
+                path: cache.path(weights),
+                was_seen: cache.remembers(weights),
+            })
+        },
     )?;
     let how = match told {
         Check::Unknown => "its SHA-256 is recorded and expected from now on",

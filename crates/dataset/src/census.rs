@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use sha2::{Digest, Sha256};
 
 use crate::labels::CLASSES;
-use crate::{Dataset, DatasetError, Decoded, Warnings};
+use crate::{Dataset, DatasetError, DecodeError, Decoded, Warnings};
 
 /// A census of a data set's files. All lists are in the order of the images' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -188,7 +188,11 @@ fn look(dataset: &Dataset, index: usize) -> Result<FileFacts, DatasetError> {
         }
         Err(error) => return Err(error),
     };
-    let decoded = Decoded::from_bytes(&bytes).map_err(|error| error.to_string()).map(|decoded| ImageFacts {
+    let decoded = match Decoded::from_bytes(&bytes) {
+        Err(DecodeError::NoMemory(cause)) => return Err(dataset.no_memory(index, cause)),
+        decoded => decoded.map_err(|error| error.to_string()),
+    };
+    let decoded = decoded.map(|decoded| ImageFacts {
         kind: format!("{}, {}", decoded.format(), decoded.colour()),
         is_rgb_jpeg: decoded.format() == crate::Format::Jpeg && decoded.colour() == crate::Colour::Rgb,
         orientation: decoded.orientation(),

@@ -1,5 +1,7 @@
 //! The one pixel buffer of this crate: what decoders produce, resamplers read and recipes return.
 
+use memory::NoMemory;
+
 /// An RGB image, 8 bits a channel, height x width x channel (HWC), rows from the top, no padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RgbImage {
@@ -19,5 +21,9 @@ impl RgbImage {
     #[must_use]
     pub fn row(&self, y: usize) -> &[u8] {
         &self.pixels[y * self.width * 3..(y + 1) * self.width * 3]
+    }
+
+    pub(crate) fn copy(&self) -> Result<Self, NoMemory> {
+        Ok(Self { pixels: memory::copied(&self.pixels)?, ..*self })
     }
 }

@@ -47,9 +47,11 @@ mod thumbnail;
 pub use census::{Census, Sides};
 pub use decode::{Colour, DecodeError, Decoded, Decoder, Format, Warnings};
 pub use image::RgbImage;
+pub use memory::NoMemory;
 pub use normalise::Normalisation;
 pub use open::{
     ArchiveProblem, Dataset, DatasetError, KnownLabels, LabelCheck, LabelSource, LabelledImage, Layout,
+    Remedy,
 };
 pub use recipe::{
     BuiltIn, Channels, CropFirst, Filter, Offset, Pad, RECIPES, Recipe, RecipeError, RecipeFileError,

@@ -22,7 +22,7 @@ fn what_the_files_are() {
     assert_eq!(of(16), (Format::Jpeg, Colour::Rgb, 3));
     assert_eq!(of(17), (Format::Png, Colour::Rgb, 1));
     let turned = Decoded::from_bytes(&sample(15)).unwrap();
-    let size = |decoder| (turned.view(decoder).width, turned.view(decoder).height);
+    let size = |decoder| (turned.view(decoder).unwrap().width, turned.view(decoder).unwrap().height);
     assert_eq!((size(Decoder::Pil), size(Decoder::OpenCv)), ((480, 360), (360, 480)));
 }
 
@@ -61,7 +61,11 @@ fn every_prefix_is_an_error_or_an_image() {
         for end in ends {
             // Complete pixels may come before the last byte; half an image may not pass for one.
             if let Ok(decoded) = Decoded::from_bytes(&bytes[..end]) {
-                assert_eq!(decoded.view(Decoder::Pil), whole.view(Decoder::Pil), "{number} cut at {end}");
+                assert_eq!(
+                    decoded.view(Decoder::Pil).unwrap(),
+                    whole.view(Decoder::Pil).unwrap(),
+                    "{number} cut at {end}"
+                );
             }
         }
     }
@@ -88,7 +92,7 @@ fn mutated_bytes_never_panic() {
             }
             match Decoded::from_bytes(&damaged) {
                 Ok(decoded) => {
-                    let _ = (decoded.view(Decoder::Pil), decoded.view(Decoder::OpenCv));
+                    let _ = (decoded.view(Decoder::Pil).unwrap(), decoded.view(Decoder::OpenCv).unwrap());
                 }
                 Err(error) => {
                     assert!(!error.to_string().is_empty());

@@ -20,7 +20,7 @@ fn decoded_pixels_and_crops_equal_the_sources() {
     for (index, item) in sample.items().iter().enumerate() {
         let frozen = &frozen["images"][&item.name];
         let decoded = Decoded::from_bytes(&sample.read(index).unwrap()).unwrap();
-        let view = decoded.view(Decoder::Pil);
+        let view = decoded.view(Decoder::Pil).unwrap();
         assert_eq!(view.width as u64, frozen["width"].as_u64().unwrap(), "{}", item.name);
         assert_eq!(view.height as u64, frozen["height"].as_u64().unwrap(), "{}", item.name);
         if sha256(&view.pixels) == frozen["decoded"].as_str().unwrap() {

@@ -119,12 +119,12 @@ fn labels_of_other_classes_are_refused() {
     assert_eq!(
         error("three.parquet"),
         "three.parquet: cannot be used as a parquet file of images: its labels are indices of 3 classes of its own (cat, \
-         ...), not of ILSVRC2012's 1000; give labels with a list (--labels FILE)"
+         ...), not of ILSVRC2012's 1000; give labels with a list"
     );
     assert_eq!(
         error("test.parquet"),
         "test.parquet: 2 of 2 images have a label that is no class index 0..999, first: 0.jpg has -1 (no label: a test \
-         split?); give labels with a list (--labels FILE)"
+         split?); give labels with a list"
     );
 }
 

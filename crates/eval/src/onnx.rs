@@ -116,14 +116,7 @@ fn beside(path: &Path, file: &OnnxFile, catalog: &Catalog) -> Result<Arc<Recipe>
     let side = file.image().ok().and_then(|image| image.size[0]).unwrap_or(224);
     let short = side * 8 / 7;
     let example = format!("resize=short:{short},filter=pil-bilinear,crop={side},mean=imagenet,std=imagenet");
-    Err(EvalError::OnnxArgument {
-        path: path.to_owned(),
-        reason: format!(
-            "how its images are prepared is not known. Say it with --recipe, for instance --recipe {example}, or in {}, as \
-             recipe = \"{example}\"; it is in the description of the weights",
-            toml.display()
-        ),
-    })
+    Err(EvalError::OnnxRecipe { path: path.to_owned(), toml, example })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
-use dataset::{Dataset, Decoded, Recipe};
+use dataset::{Dataset, DecodeError, Decoded, Recipe, RecipeError};
 use models::networks::NetworkEntry;
 use models::reference::{self, Answers, SAMPLE_IMAGES};
 use models::{
@@ -177,15 +177,22 @@ fn max_difference(a: &[f32], b: &[f32]) -> f32 {
 fn sample_logits(classifier: &Classifier, recipe: &Recipe, count: usize) -> Result<Vec<f32>, ComputeError> {
     let sample = Dataset::sample();
     let tables = recipe.normalise.table();
-    let crops: Vec<Vec<u8>> = (0..count)
-        .map(|index| {
-            let bytes = sample.read(index).expect("the sample is embedded");
-            let decoded = Decoded::from_bytes(&bytes).expect("the sample decodes");
-            recipe.input(&decoded).expect("the sample can be cropped").pixels
-        })
-        .collect();
+    let crop = |index| {
+        let bytes = sample.read(index).expect("the sample is embedded");
+        let decoded = match Decoded::from_bytes(&bytes) {
+            Err(DecodeError::NoMemory(cause)) => return Err(ComputeError::from(cause)),
+            decoded => decoded.expect("the sample decodes"),
+        };
+        match recipe.input(&decoded) {
+            Err(RecipeError::NoMemory(cause)) => Err(ComputeError::from(cause)),
+            crop => Ok(crop.expect("the sample can be cropped").pixels),
+        }
+    };
+    let crops = (0..count).map(crop).collect::<Result<Vec<_>, _>>()?;
     let logits = |crops: &[Vec<u8>]| {
-        let images = Images::Bytes { values: &crops.concat(), tables: &tables, size: recipe.crop.axes() };
+        let mut values = memory::room(crops.iter().map(Vec::len).sum())?;
+        crops.iter().for_each(|crop| values.extend_from_slice(crop));
+        let images = Images::Bytes { values: &values, tables: &tables, size: recipe.crop.axes() };
         classifier.logits(&images).map(|logits| logits.concat())
     };
     let batches = crops.chunks(BATCH).map(logits).collect::<Result<Vec<_>, _>>()?;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use cards::foreign::{self, Form};
 use cards::{DEFAULT_CARD, FigureName, Row, to_toml};
-use eval::Definitions;
 use eval::judge::complexity_figures;
 use eval::judge::counts::{CountRecord, counts};
 use eval::record::RunRecord;
@@ -15,6 +14,7 @@ use eval::report::{CardPage, WHOLE_SET, card_text, claims_csv};
 use eval::stored::StoredRun;
 use eval::stored::verified::verified;
 use eval::verdict::Verdict;
+use eval::{Definitions, Remedy};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -161,11 +161,9 @@ fn a_run_is_judged_by_every_card() {
     // A run that was made with a card of a file is judged by it again, or not at all.
     let stored = StoredRun { path: run.path.clone(), record: selected };
     assert_eq!(stored.judged(&definitions, &[], None).unwrap().cards, ["own"]);
-    let error = stored.judged(&Definitions::built_in(), &[], None).unwrap_err().to_string();
-    assert!(
-        error.contains("made with the card `own`, which is not built in; name its file (--card FILE"),
-        "{error}"
-    );
+    let error = stored.judged(&Definitions::built_in(), &[], None).unwrap_err();
+    assert!(error.to_string().contains("made with the card `own`, which is not built in"), "{error}");
+    assert_eq!(error.remedy(), Some(Remedy::CardFile));
 }
 
 #[test]

@@ -5,17 +5,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-use thiserror::Error;
+use memory::NoMemory;
 
 use crate::simd::BLOCK;
-
-/// Memory that the system does not give: an error, since a smaller batch may fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("no memory for {bytes} bytes more")]
-pub(crate) struct NoMemory {
-    /// What was asked for; `usize::MAX` for what has no size that could be written down.
-    pub(crate) bytes: usize,
-}
 
 /// A cache line of `f32`.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +49,7 @@ impl Buffer {
         let aligns = if size >= LARGE_PAGE { &aligns[..] } else { &aligns[1..] };
         for layout in aligns.iter().filter_map(|&align| alloc::Layout::from_size_align(size, align).ok()) {
             // SAFETY: the layout's size is above zero, because there is a line at least.
-            let data = unsafe { alloc::alloc(layout) };
+            let data = memory::asking(|| unsafe { alloc::alloc(layout) });
             let Some(data) = NonNull::new(data.cast::<Line>()) else { continue };
             if layout.align() == LARGE_PAGE {
                 ask_for_large_pages(data, lines);

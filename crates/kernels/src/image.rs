@@ -1,6 +1,5 @@
 //! A batch of images as it comes: bytes as decoders give them, or numbers as tensors hold them.
 
-use crate::buffer::NoMemory;
 use crate::shape::{SizeError, elements};
 
 /// A batch of images.
@@ -79,9 +78,7 @@ impl Images<'_> {
             Self::Planar { values, .. } => values.len(),
             Self::Bytes { values, .. } => values.len(),
         };
-        let mut planar = Vec::new();
-        let bytes = len.saturating_mul(size_of::<f32>());
-        planar.try_reserve_exact(len).map_err(|_| NoMemory { bytes })?;
+        let mut planar = memory::room(len)?;
         match *self {
             _ if count == 0 => {}
             Self::Planar { values, .. } => planar.extend_from_slice(values),

@@ -14,6 +14,7 @@ mod buffer;
 mod epilogue;
 mod image;
 mod isa;
+mod last_word;
 mod lowering;
 mod map;
 mod matmul;
@@ -31,6 +32,7 @@ mod unary;
 
 pub use image::Images;
 pub use isa::Isa;
+pub use last_word::LastWord;
 pub use lowering::{LoadError, Lowering, Unsupported};
 pub use program::Program;
 pub use shape::SizeError;

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use graph::Window;
+use memory::NoMemory;
 
 use crate::activation::OnRead;
-use crate::buffer::{Buffer, NoMemory, Shared, padded};
+use crate::buffer::{Buffer, Shared, padded};
 use crate::epilogue::{Epilogue, Finish};
 use crate::image::Images;
 use crate::isa::Isa;
@@ -153,9 +154,7 @@ impl Program {
         }
         let (row, classes) = (padded(self.classes()), self.classes());
         let rows = state.logits.as_slice().chunks_exact(row).take(count);
-        let mut logits = Vec::new();
-        let len = count * classes;
-        logits.try_reserve_exact(len).map_err(|_| NoMemory { bytes: len * size_of::<f32>() })?;
+        let mut logits = memory::room(count * classes)?;
         rows.for_each(|row| logits.extend_from_slice(&row[..classes]));
         Ok(logits)
     }

@@ -1,8 +1,7 @@
 //! Images and maps of a size that the kernels cannot take.
 
+use memory::NoMemory;
 use thiserror::Error;
-
-use crate::buffer::NoMemory;
 
 /// Images of a size that a network cannot take.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]

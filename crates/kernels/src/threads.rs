@@ -6,10 +6,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use memory::NoMemory;
 pub use rayon::ThreadPoolBuildError as ThreadsError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::buffer::{Buffer, NoMemory};
+use crate::buffer::Buffer;
 
 /// A number of threads that run networks, one at a time, and the memory that they work in.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Why images have no logits: what a device says of it, in words of its own.
 
 use kernels::SizeError;
+use memory::NoMemory;
 
 /// Why images have no logits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +18,12 @@ pub enum ComputeError {
         /// The device's words.
         reason: String,
     },
+}
+
+impl From<NoMemory> for ComputeError {
+    fn from(error: NoMemory) -> Self {
+        Self::OutOfMemory { reason: error.to_string() }
+    }
 }
 
 impl ComputeError {

@@ -35,7 +35,7 @@ pub enum DeviceNameError {
     },
     /// The device exists, but this build leaves it out.
     #[error(
-        "this build leaves the device `{name}` out; it has {}. `cargo xtask ... --device {name}` builds it in by itself, `cargo build --features {name}` does too",
+        "this build leaves the device `{name}` out; it has {}. A build with the feature `{name}` has it too",
         compiled()
     )]
     NotCompiled {

@@ -40,6 +40,6 @@ pub use fused::Fused;
 pub use graph::{ShapeError, Weights, complexity};
 pub use kernels::{Images, Isa, Program, Threads, Unsupported};
 pub use network::{Network, ProgramError};
-pub use placement::{Placement, PlacementError};
+pub use placement::{Placement, PlacementError, Remedy};
 pub use products::Products;
 pub use weights::{Checkpoint, WeightsError};

@@ -99,7 +99,7 @@ pub enum PlacementError {
     #[error(transparent)]
     Dtype(#[from] DtypeError),
     /// The kernels lack something that the network needs, and Burn's operations lack the type.
-    #[error("the network has no kernels on `{device}` and so no {dtype} ({source}); use --dtype f32")]
+    #[error("the network has no kernels on `{device}` and so no {dtype} ({source}); compute in f32")]
     NoKernels {
         /// The type.
         dtype: Dtype,
@@ -118,7 +118,7 @@ pub enum PlacementError {
         bytes: usize,
     },
     /// The system refuses so many threads.
-    #[error("cannot start {count} threads: {source}. Ask for fewer with --threads")]
+    #[error("cannot start {count} threads: {source}. Ask for fewer")]
     Threads {
         /// How many.
         count: usize,
@@ -126,6 +126,30 @@ pub enum PlacementError {
         #[source]
         source: ThreadsError,
     },
+}
+
+/// What a person can give for a network to be placed. How that is typed, only the program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The numbers f32.
+    SinglePrecision,
+    /// Fewer threads.
+    FewerThreads,
+    /// A build with the feature of this name.
+    BuildWith(&'static str),
+}
+
+impl PlacementError {
+    /// What to give for the error to go away, where there is such a thing.
+    #[must_use]
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Device(DeviceNameError::NotCompiled { name }) => Some(Remedy::BuildWith(name)),
+            Self::NoKernels { .. } => Some(Remedy::SinglePrecision),
+            Self::Threads { .. } => Some(Remedy::FewerThreads),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ fn read_first_seen(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
     let cache = Cache::new(folder.to_owned());
     put(&cache.path(weights), b"abc");
     put(&folder.join("first-seen.json"), bytes);
-    if let Some((found, check)) = outcome.of(cache.check(&model.id, weights)) {
+    if let Some((found, check)) = outcome.of(cache.check(weights)) {
         outcome.say(&format!("{check:?}").to_lowercase());
         drop(found);
     }

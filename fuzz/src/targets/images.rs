@@ -74,8 +74,10 @@ fn read(_: &Path, bytes: &[u8], outcome: &mut Outcome) {
         }
     }
     outcome.of(decoded.by_zune_jpeg(bytes));
-    let thumbnail = thumbnail_jpeg(&decoded.view(Decoder::Pil), 64);
-    outcome.say(if thumbnail.is_some() { "thumbnail" } else { "none" });
+    let Some(view) = outcome.of(decoded.view(Decoder::Pil)) else { return };
+    if outcome.of(thumbnail_jpeg(&view, 64)).is_some() {
+        outcome.say("thumbnail");
+    }
 }
 
 /// The sample, and small files of every kind, which are quick.

@@ -7,19 +7,20 @@ use toml::{Table, Value};
 use crate::tidy::Tree;
 
 /// What of this workspace each crate may use, in the tests too: `xtask -> cli -> eval -> models -> kernels -> graph`, `cards`
-/// beside `models`, and `dataset` under all but `kernels` and `graph`.
-const MAY_USE: [(&str, &[&str]); 13] = [
+/// beside `models`, `dataset` under all but `kernels` and `graph`, and `memory` under all of them.
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("benches", &["dataset", "graph", "kernels", "models"]),
     ("cards", &["dataset", "graph", "toml-keys"]),
-    ("cli", &["cards", "dataset", "eval", "models"]),
-    ("dataset", &[]),
-    ("eval", &["cards", "dataset", "models"]),
+    ("cli", &["cards", "dataset", "eval", "kernels", "models"]),
+    ("dataset", &["memory"]),
+    ("eval", &["cards", "dataset", "memory", "models"]),
     ("fuzz", &["cards", "dataset", "eval", "models"]),
     ("graph", &[]),
-    ("kernels", &["graph"]),
+    ("kernels", &["graph", "memory"]),
     ("launch", &[]),
+    ("memory", &[]),
     // Itself, with a feature that only its tests need.
-    ("models", &["dataset", "graph", "kernels", "models", "toml-keys", "workspace-hack"]),
+    ("models", &["dataset", "graph", "kernels", "memory", "models", "toml-keys", "workspace-hack"]),
     ("toml-keys", &["dataset"]),
     ("workspace-hack", &[]),
     ("xtask", &["cli", "dataset", "eval", "models"]),

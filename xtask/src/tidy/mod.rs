@@ -9,6 +9,7 @@ mod manifests;
 mod reports;
 mod sources;
 mod tree;
+mod words;
 
 pub(crate) use tree::Tree;
 
@@ -18,7 +19,7 @@ struct TidyCheck {
     findings: fn(&Tree) -> Vec<String>,
 }
 
-static CHECKS: [TidyCheck; 7] = [
+static CHECKS: [TidyCheck; 8] = [
     TidyCheck { name: "ci", findings: ci::findings },
     TidyCheck { name: "code map", findings: code_map::findings },
     TidyCheck { name: "dependencies", findings: manifests::findings },
@@ -26,6 +27,7 @@ static CHECKS: [TidyCheck; 7] = [
     TidyCheck { name: "links", findings: links::findings },
     TidyCheck { name: "reports", findings: reports::findings },
     TidyCheck { name: "sources", findings: sources::findings },
+    TidyCheck { name: "words", findings: words::findings },
 ];
 
 /// What is wrong in `tree`, a line each.

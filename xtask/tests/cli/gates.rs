@@ -43,7 +43,10 @@ fn a_gate_that_measured_nothing_is_not_green() {
         assert!(text.contains(line), "{text}");
     }
     let text = ends_with(EXIT_DIFFERS, &["score", score[1], "--require-comparable"]);
-    assert!(text.contains("no model was named (--model ID)"), "{text}");
+    assert!(
+        text.contains("no model was named, so there is no documented accuracy (score --model ID)"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod data;
 mod gates;
 mod interruption;
 mod main_job;
+mod memory;
 mod plans;
 mod refusals;
 mod screens;

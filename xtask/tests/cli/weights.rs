@@ -190,7 +190,7 @@ fn an_error_message_is_never_trusted_and_a_first_sight_can_be_forgotten() {
     weights("fetch")
         .assert()
         .code(EXIT_WRONG)
-        .stderr(contains("first-seen.json").and(contains("`cargo xtask weights forget mine/x`")));
+        .stderr(contains("first-seen.json").and(contains("`cargo xtask weights forget --catalog=")));
     weights("forget").assert().success().stdout(contains("is forgotten;").and(contains("not here")));
     weights("fetch").assert().success().stderr(contains("its SHA-256 is recorded"));
     weights("forget").assert().success().stdout(contains("x.pth.forgotten"));

@@ -2,8 +2,10 @@
 //!
 //! Both take four-channel JPEGs as Adobe writes them, inverted (255 is no ink).
 
+use memory::NoMemory;
+
 /// Pillow: rawmode `CMYK;I` undoes the inversion, then `cmyk2rgb` of `libImaging/Convert.c`.
-pub(super) fn pil_rgb(stored: &[u8]) -> Vec<u8> {
+pub(super) fn pil_rgb(stored: &[u8]) -> Result<Vec<u8>, NoMemory> {
     convert(stored, |ink, black| {
         let (ink, light) = (255 - ink, black);
         // MULDIV255: a * b / 255, rounded, without a division.
@@ -13,18 +15,18 @@ pub(super) fn pil_rgb(stored: &[u8]) -> Vec<u8> {
 }
 
 /// OpenCV: `icvCvt_CMYK2BGR_8u_C4C3R` of `imgcodecs/src/utils.cpp`, which truncates and divides by 256.
-pub(super) fn opencv_rgb(stored: &[u8]) -> Vec<u8> {
+pub(super) fn opencv_rgb(stored: &[u8]) -> Result<Vec<u8>, NoMemory> {
     convert(stored, |ink, black| black - (((255 - ink) * black) >> 8))
 }
 
-fn convert(stored: &[u8], channel: impl Fn(u32, u32) -> u32) -> Vec<u8> {
-    let mut rgb = Vec::with_capacity(stored.len() / 4 * 3);
+fn convert(stored: &[u8], channel: impl Fn(u32, u32) -> u32) -> Result<Vec<u8>, NoMemory> {
+    let mut rgb = memory::room(stored.len() / 4 * 3)?;
     for cmyk in stored.chunks_exact(4) {
         let black = u32::from(cmyk[3]);
         // Both functions give at most `black`, so nothing is cut off here.
         rgb.extend(cmyk[..3].iter().map(|&ink| channel(u32::from(ink), black) as u8));
     }
-    rgb
+    Ok(rgb)
 }
 
 #[cfg(test)]
@@ -34,7 +36,7 @@ mod tests {
     #[test]
     fn the_two_conversions_differ() {
         let stored = [200, 100, 0, 200, 255, 255, 255, 255, 0, 0, 0, 0];
-        assert_eq!(pil_rgb(&stored), [157, 78, 0, 255, 255, 255, 0, 0, 0]);
-        assert_eq!(opencv_rgb(&stored), [158, 79, 1, 255, 255, 255, 0, 0, 0]);
+        assert_eq!(pil_rgb(&stored).unwrap(), [157, 78, 0, 255, 255, 255, 0, 0, 0]);
+        assert_eq!(opencv_rgb(&stored).unwrap(), [158, 79, 1, 255, 255, 255, 0, 0, 0]);
     }
 }

@@ -4,6 +4,8 @@
 //! unreadable camera make *before* the orientation loses the rotation, one after it does not. Since
 //! an image is or is not rotated by this, the order is reproduced, tag by tag.
 
+use memory::NoMemory;
+
 use crate::RgbImage;
 
 const ORIENTATION: u16 = 0x112;
@@ -80,10 +82,10 @@ impl<'a> Tiff<'a> {
 }
 
 /// The image turned upright from EXIF `orientation`, 1..=8.
-pub(super) fn orient(image: &RgbImage, orientation: u8) -> RgbImage {
+pub(super) fn orient(image: &RgbImage, orientation: u8) -> Result<RgbImage, NoMemory> {
     let (w, h) = (image.width, image.height);
     let (width, height) = if orientation >= 5 { (h, w) } else { (w, h) };
-    let mut pixels = Vec::with_capacity(image.pixels.len());
+    let mut pixels = memory::room(image.pixels.len())?;
     for y in 0..height {
         for x in 0..width {
             // Where the pixel comes from: column, row.
@@ -101,7 +103,7 @@ pub(super) fn orient(image: &RgbImage, orientation: u8) -> RgbImage {
             pixels.extend_from_slice(&image.pixels[at..at + 3]);
         }
     }
-    RgbImage { width, height, pixels }
+    Ok(RgbImage { width, height, pixels })
 }
 
 #[cfg(test)]
@@ -161,7 +163,7 @@ mod tests {
         let image =
             RgbImage { width: 3, height: 2, pixels: b"abcdef".iter().flat_map(|&b| [b; 3]).collect() };
         let turned = |orientation| {
-            let out = orient(&image, orientation);
+            let out = orient(&image, orientation).unwrap();
             let grey: Vec<u8> = out.pixels.chunks_exact(3).map(|p| p[0]).collect();
             (out.width, String::from_utf8(grey).unwrap())
         };

@@ -17,6 +17,8 @@ mod zune;
 use std::borrow::Cow;
 use std::fmt;
 
+use memory::NoMemory;
+
 use crate::RgbImage;
 use crate::guard::guarded_or;
 
@@ -140,6 +142,9 @@ pub enum DecodeError {
         /// Rows, as the header says.
         height: u64,
     },
+    /// Nothing is wrong with the file: this process has no memory for its pixels.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 /// A file decoded once; every recipe's view of it comes from here.
@@ -161,6 +166,17 @@ enum Pixels {
     Cmyk { width: usize, height: usize, cmyk: Vec<u8> },
 }
 
+impl Pixels {
+    fn copy(&self) -> Result<Self, NoMemory> {
+        Ok(match self {
+            Self::Rgb(image) => Self::Rgb(image.copy()?),
+            Self::Cmyk { width, height, cmyk } => {
+                Self::Cmyk { width: *width, height: *height, cmyk: memory::copied(cmyk)? }
+            }
+        })
+    }
+}
+
 impl Decoded {
     /// Decodes a whole file, recognised by its content, never by its name.
     ///
@@ -178,18 +194,20 @@ impl Decoded {
     /// four-channel JPEG stay as they are. `bytes` are those that `self` was decoded from.
     ///
     /// # Errors
-    /// [`DecodeError::Corrupt`] in that decoder's words.
+    /// [`DecodeError::Corrupt`] in that decoder's words; [`DecodeError::NoMemory`].
     pub fn by_zune_jpeg(&self, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (pixels, opencv) = match (self.format, &self.pixels) {
             (Format::Jpeg, Pixels::Rgb(_)) => (Pixels::Rgb(zune::decode(bytes, self.colour)?), None),
-            _ => (self.pixels.clone(), self.opencv.clone()),
+            _ => (self.pixels.copy()?, self.opencv.as_ref().map(Pixels::copy).transpose()?),
         };
         Ok(Self { pixels, opencv, warnings: self.warnings.clone(), ..*self })
     }
 
     /// The pixels as `decoder` shows them, RGB. Borrowed where no conversion is needed.
-    #[must_use]
-    pub fn view(&self, decoder: Decoder) -> Cow<'_, RgbImage> {
+    ///
+    /// # Errors
+    /// [`NoMemory`] for the pixels of a conversion.
+    pub fn view(&self, decoder: Decoder) -> Result<Cow<'_, RgbImage>, NoMemory> {
         let pixels = match (decoder, &self.opencv) {
             (Decoder::OpenCv, Some(pixels)) => pixels,
             _ => &self.pixels,
@@ -198,16 +216,16 @@ impl Decoded {
             Pixels::Rgb(image) => Cow::Borrowed(image),
             Pixels::Cmyk { width, height, cmyk } => {
                 let pixels = match decoder {
-                    Decoder::Pil => cmyk::pil_rgb(cmyk),
-                    Decoder::OpenCv => cmyk::opencv_rgb(cmyk),
+                    Decoder::Pil => cmyk::pil_rgb(cmyk)?,
+                    Decoder::OpenCv => cmyk::opencv_rgb(cmyk)?,
                 };
                 Cow::Owned(RgbImage { width: *width, height: *height, pixels })
             }
         };
-        match decoder {
-            Decoder::OpenCv if self.orientation != 1 => Cow::Owned(exif::orient(&upright, self.orientation)),
+        Ok(match decoder {
+            Decoder::OpenCv if self.orientation != 1 => Cow::Owned(exif::orient(&upright, self.orientation)?),
             _ => upright,
-        }
+        })
     }
 
     /// Pixels in a row and rows, as stored (before any EXIF rotation).

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use memory::NoMemory;
+
 use super::archive_problem::ArchiveProblem;
+use super::remedy::Remedy;
 use crate::labels::CLASSES;
 
 /// Why a path is not a data set.
@@ -24,6 +27,14 @@ pub enum DatasetError {
         /// What the operating system says. Not a `#[source]`: the message has it already, since it
         /// also goes where only one line is kept.
         cause: io::Error,
+    },
+    /// There is no memory for an image's file or its pixels: nothing that the image could be blamed for.
+    #[error("{}: {cause}. Give the process more memory (ulimit -v, the container's limit), or ask for fewer threads", path.display())]
+    NoMemory {
+        /// The image.
+        path: PathBuf,
+        /// How much was asked for.
+        cause: NoMemory,
     },
     /// Something that has no content of its own to read, under an image's name.
     #[error("{}: is not a regular file (a pipe or device?); replace it with the image, or remove it", path.display())]
@@ -71,7 +82,7 @@ pub enum DatasetError {
     /// Subfolders with images whose names are not class names.
     #[error(
         "{}: {count} subfolders with images are not named by an ILSVRC2012 WNID (such as n01440764) or, all of them, by a class index 0..999: {examples}; \
-         rename or remove them, or give the labels with a list (--labels FILE)", path.display()
+         rename or remove them, or give the labels with a list", path.display()
     )]
     UnknownFolders {
         /// The folder that holds them.
@@ -84,7 +95,7 @@ pub enum DatasetError {
     /// Flat images, no list, and names that tell nothing.
     #[error(
         "{}: {count} of {total} images have no label: {examples}; their names are not ILSVRC2012_val_NNNNNNNN and \
-         {no_list}; give a list with a line \"NAME LABEL\" an image (--labels FILE)", path.display()
+         {no_list}; give a list with a line \"NAME LABEL\" an image", path.display()
     )]
     Unlabelled {
         /// The folder.
@@ -124,6 +135,8 @@ pub enum DatasetError {
         path: PathBuf,
         /// What is wrong, and what to do where that can be said.
         reason: String,
+        /// What to give, where something can be given.
+        remedy: Option<Remedy>,
     },
     /// Parquet files of several splits, none of which is for validation.
     #[error(
@@ -145,7 +158,7 @@ pub enum DatasetError {
     /// Labels of a parquet file that are no class indices.
     #[error(
         "{}: {count} of {total} images have a label that is no class index 0..{}, first: {name} has {label}{}; give \
-         labels with a list (--labels FILE)", path.display(), CLASSES - 1,
+         labels with a list", path.display(), CLASSES - 1,
         if *label == -1 { " (no label: a test split?)" } else { "" }
     )]
     ParquetLabels {
@@ -173,7 +186,7 @@ pub enum DatasetError {
     },
     /// Bare labels where a list with names is needed.
     #[error(
-        "{}: the list has labels but no names; give the folder of the images, and this list with --labels",
+        "{}: the list has labels but no names; give the folder of the images, and this list as its labels",
         path.display()
     )]
     ListWithoutNames {
@@ -257,7 +270,7 @@ pub enum DatasetError {
     /// Labels that contradict known ones so often that every figure would be nonsense.
     #[error(
         "the labels from {labels} are not the known ones for {wrong} of {known} images (known by file number or WNID folder): \
-         {name} is {label} there, known {known_label}; they are {order}. {remedy}"
+         {name} is {label} there, known {known_label}; they are {order}. {advice}"
     )]
     LabelsWrong {
         /// Where they come from, for people.
@@ -274,8 +287,10 @@ pub enum DatasetError {
         label: u16,
         /// What it is known to be.
         known_label: u16,
-        /// A sentence.
-        remedy: &'static str,
+        /// What to do, a sentence.
+        advice: &'static str,
+        /// What to give, where something can be given.
+        remedy: Option<Remedy>,
     },
     /// Labels without names for images in several folders.
     #[error(
@@ -354,7 +369,7 @@ pub enum DatasetError {
     /// The development kit's ground truth beside images that it says nothing about.
     #[error(
         "{}: holds the classes of ILSVRC2012_val_00000001 to _00050000, but {count} of {total} images in {} are named \
-         otherwise: {examples}; give a list with names (--labels FILE)", list.display(), path.display()
+         otherwise: {examples}; give a list with names", list.display(), path.display()
     )]
     GroundTruthOfOthers {
         /// The list.
@@ -403,7 +418,7 @@ pub enum DatasetError {
     /// The list and the folder have nothing in common.
     #[error(
         "{}: names none of the {images} images in {}; names in it are like {example}. Give the list that belongs to \
-         these images (--labels FILE)", list.display(), path.display()
+         these images", list.display(), path.display()
     )]
     ListCoversNone {
         /// The list.
@@ -447,20 +462,6 @@ pub enum DatasetError {
         /// Images in the folder.
         images: usize,
     },
-}
-
-impl DatasetError {
-    /// Whether an error of [`Dataset::read`](crate::Dataset::read) says something of one image, and the others may
-    /// be well. Else the data cannot be reached, a disk that went away, a file that is gone: going on would turn
-    /// image after image into a wrong answer.
-    #[must_use]
-    pub fn concerns_one_image(&self) -> bool {
-        match self {
-            Self::NotAFile { .. } | Self::NoContent { .. } | Self::DeadLink { .. } => true,
-            Self::Unreadable { cause, .. } => cause.kind() == io::ErrorKind::PermissionDenied,
-            _ => false,
-        }
-    }
 }
 
 fn background_hint(label: i64) -> &'static str {

@@ -119,6 +119,7 @@ pub(super) fn refuse_wrong_labels(items: &[LabelledImage], source: &LabelSource)
         name: first.name.clone(),
         label: first.label,
         known_label: *label,
+        advice: source.advice(),
         remedy: source.remedy(),
     })
 }

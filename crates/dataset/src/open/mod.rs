@@ -4,7 +4,8 @@
 //! Face's shards, `reopen` reads parts of such files and sees that they are the same ones, `list` reads label files,
 //! `matching` says which image a line means, `detect` puts images and labels together (and holds the rules), `finish`
 //! warns of what may surprise, `prescaled` of files that all have one size, `order` tells a list's order of classes, `known`
-//! labels images by their names alone, `sample` is the embedded data set, `error` and `archive_problem` say what went wrong.
+//! labels images by their names alone, `sample` is the embedded data set, `error` and `archive_problem` say what went wrong,
+//! `remedy` what to give for it to go away.
 
 mod archive;
 mod archive_problem;
@@ -18,6 +19,7 @@ mod matching;
 mod order;
 mod parquet;
 mod prescaled;
+mod remedy;
 mod reopen;
 mod sample;
 mod scan;
@@ -30,7 +32,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use archive::Archive;
+use memory::NoMemory;
 use parquet::ParquetFiles;
+use reopen::no_memory;
 use sha2::{Digest, Sha256};
 
 use crate::guard::guarded_or;
@@ -39,6 +43,7 @@ use crate::labels;
 pub use archive_problem::ArchiveProblem;
 pub use error::DatasetError;
 pub use known::KnownLabels;
+pub use remedy::Remedy;
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,18 +174,18 @@ impl LabelSource {
 
     /// What to do when labels from here contradict the known ones: a sentence.
     #[must_use]
-    pub fn remedy(&self) -> &'static str {
+    pub fn advice(&self) -> &'static str {
         match self {
             Self::List(_) | Self::GroundTruth(_) => {
                 "Leave the list out, or mend it: a label is a class index 0..999 in sorted WNID order."
             }
             Self::FolderNames => {
-                "Put each file into the folder of its class, or give the right labels with --labels FILE."
+                "Put each file into the folder of its class, or give the right labels with a list."
             }
             Self::FolderNumbers => {
-                "Name each folder by its class index in sorted WNID order, or give the right labels with --labels FILE."
+                "Name each folder by its class index in sorted WNID order, or give the right labels with a list."
             }
-            Self::Column(_) => "Give the right labels with --labels FILE, or get the parquet files again.",
+            Self::Column(_) => "Get the parquet files again, or give the right labels with a list.",
             Self::Sample | Self::BuiltIn => "These labels are part of this program: report it.",
         }
     }
@@ -319,14 +324,26 @@ impl Dataset {
                     let reason = format!("it has {} bytes, which no image has", found.len());
                     return Err(DatasetError::NoContent { path, reason });
                 }
-                Ok(_) => fs::read(&path),
+                Ok(_) => memory::asking(|| fs::read(&path)),
                 Err(cause) if self.dead_links.contains(name) && scan::leads_nowhere(&cause) => {
                     return Err(DatasetError::DeadLink { path });
                 }
                 Err(cause) => Err(cause),
             },
         };
-        bytes.map(Cow::Owned).map_err(|cause| DatasetError::Unreadable { path, cause })
+        bytes.map(Cow::Owned).map_err(|cause| match no_memory(&cause) {
+            Some(cause) => DatasetError::NoMemory { path, cause },
+            None => DatasetError::Unreadable { path, cause },
+        })
+    }
+
+    /// The error of a process that has no memory for what image `index` becomes.
+    ///
+    /// # Panics
+    /// If there is no item `index`.
+    #[must_use]
+    pub fn no_memory(&self, index: usize, cause: NoMemory) -> DatasetError {
+        DatasetError::NoMemory { path: self.root.join(&self.items[index].name), cause }
     }
 
     /// How the images are arranged.

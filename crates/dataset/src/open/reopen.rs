@@ -6,6 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use memory::NoMemory;
+
 /// A file, and which one it was when it was first opened.
 ///
 /// It is opened anew for every read because handles that `File::try_clone` gives share one position, and several threads
@@ -33,6 +35,17 @@ struct Changed;
 /// Whether `error` says that a file is not the one that was opened first.
 pub(super) fn is_changed(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Changed>())
+}
+
+/// As an error of reading.
+pub(super) fn out_of_memory(cause: NoMemory) -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, cause)
+}
+
+/// What `error` says was asked for, where it is want of memory; an unknown number of bytes is 0.
+pub(super) fn no_memory(error: &io::Error) -> Option<NoMemory> {
+    let asked = || error.get_ref()?.downcast_ref::<NoMemory>().copied();
+    (error.kind() == io::ErrorKind::OutOfMemory).then(|| asked().unwrap_or(NoMemory { bytes: 0 }))
 }
 
 impl Identity {
@@ -79,7 +92,8 @@ impl Reopened {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let mut file = self.at(start)?;
-        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+        let mut content =
+            memory::room(usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(out_of_memory)?;
         file.by_ref().take(bytes).read_to_end(&mut content)?;
         // It may have been written to meanwhile.
         self.check(&file.metadata()?)?;

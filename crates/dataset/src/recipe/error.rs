@@ -1,5 +1,7 @@
 //! What is wrong with a recipe's text, and why an image gives no crop.
 
+use memory::NoMemory;
+
 use super::{KEYS, Size, nearest};
 
 /// What is wrong with the text of a recipe: what, where, and what is possible.
@@ -98,4 +100,7 @@ pub enum RecipeError {
         /// Rows of the decoded image.
         height: usize,
     },
+    /// Nothing is wrong with the image: this process has no memory for its crop.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }

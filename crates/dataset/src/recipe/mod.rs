@@ -190,7 +190,7 @@ impl Recipe {
     /// The crop, in RGB, that the network is given (before [`Self::normalise`], and whatever [`Self::channels`] says).
     ///
     /// # Errors
-    /// [`RecipeError`], for degenerate image sizes only.
+    /// [`RecipeError`], for degenerate image sizes and for want of memory only.
     ///
     /// ```
     /// use dataset::{Dataset, Decoded, RECIPES};
@@ -203,13 +203,14 @@ impl Recipe {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn crop(&self, decoded: &Decoded) -> Result<RgbImage, RecipeError> {
-        self.crop_view(&decoded.view(self.decoder))
+        let view = decoded.view(self.decoder)?;
+        self.crop_view(&view)
     }
 
     /// [`Self::crop`] with its channels in the network's order.
     ///
     /// # Errors
-    /// [`RecipeError`], for degenerate image sizes only.
+    /// [`RecipeError`], for degenerate image sizes and for want of memory only.
     pub fn input(&self, decoded: &Decoded) -> Result<RgbImage, RecipeError> {
         let mut crop = self.crop(decoded)?;
         if self.channels == Channels::Bgr {
@@ -221,7 +222,7 @@ impl Recipe {
     /// [`Self::crop`] of an image that is decoded already, as [`Self::decoder`] shows it.
     ///
     /// # Errors
-    /// [`RecipeError`], for degenerate image sizes only.
+    /// [`RecipeError`], for degenerate image sizes and for want of memory only.
     pub fn crop_view(&self, image: &RgbImage) -> Result<RgbImage, RecipeError> {
         let image = match self.crop_first {
             Some(crop_first) => Cow::Owned(self.cropped_first(image, crop_first)?),
@@ -246,11 +247,11 @@ impl Recipe {
         let region = Region { left, top, width: columns, height: rows };
         let found = match self.resize {
             Some(Resize { filter, .. }) if (width, height) != (image.width, image.height) => {
-                resize(image, filter, width, height, region)
+                resize(image, filter, width, height, region)?
             }
-            _ => crop(image, region),
+            _ => crop(image, region)?,
         };
-        Ok(if fits { found } else { padded(&found, self.crop) })
+        Ok(if fits { found } else { padded(&found, self.crop)? })
     }
 
     /// The square that TensorFlow's EfficientNet cuts out: its side in f32, the rest of the margin to the left and above.
@@ -266,7 +267,7 @@ impl Recipe {
         }
         let at = |pixels: usize| (pixels - side).div_ceil(2);
         let (left, top) = (at(image.width), at(image.height));
-        Ok(crop(image, Region { left, top, width: side, height: side }))
+        Ok(crop(image, Region { left, top, width: side, height: side })?)
     }
 
     /// The size, width and height, that an image is resized to.

@@ -6,6 +6,8 @@
 pub(crate) mod opencv;
 pub(crate) mod pil;
 
+use memory::NoMemory;
+
 use crate::RgbImage;
 use crate::recipe::{Filter, Size};
 
@@ -16,7 +18,7 @@ pub(crate) fn resize(
     width: usize,
     height: usize,
     region: Region,
-) -> RgbImage {
+) -> Result<RgbImage, NoMemory> {
     let pil = |filter| pil::resize(image, filter, width, height, region);
     match filter {
         Filter::PilNearest => pil::nearest(image, width, height, region),
@@ -50,36 +52,41 @@ impl Region {
     pub(crate) fn rows(self) -> std::ops::Range<usize> {
         self.top..self.top + self.height
     }
+
+    /// Room for its pixels.
+    fn room(self) -> Result<Vec<u8>, NoMemory> {
+        memory::room(self.width * self.height * 3)
+    }
 }
 
 /// Cuts the region out of an image that needs no resizing.
-pub(crate) fn crop(image: &RgbImage, region: Region) -> RgbImage {
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+pub(crate) fn crop(image: &RgbImage, region: Region) -> Result<RgbImage, NoMemory> {
+    let mut pixels = region.room()?;
     for y in region.rows() {
         pixels.extend_from_slice(&image.row(y)[region.left * 3..][..region.width * 3]);
     }
-    RgbImage { width: region.width, height: region.height, pixels }
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 /// `image` in the middle of `size`, with black around it where it is smaller: the odd pixel to the right and below.
-pub(crate) fn padded(image: &RgbImage, size: Size) -> RgbImage {
+pub(crate) fn padded(image: &RgbImage, size: Size) -> Result<RgbImage, NoMemory> {
     let (left, top) = ((size.width - image.width) / 2, (size.height - image.height) / 2);
-    let mut pixels = vec![0; size.pixels() * 3];
+    let mut pixels = memory::filled(0, size.pixels() * 3)?;
     for y in 0..image.height {
         let at = ((top + y) * size.width + left) * 3;
         pixels[at..at + image.width * 3].copy_from_slice(image.row(y));
     }
-    RgbImage { width: size.width, height: size.height, pixels }
+    Ok(RgbImage { width: size.width, height: size.height, pixels })
 }
 
 /// The pixels at `columns` of the rows `rows` of `image`.
-fn pick(image: &RgbImage, columns: &[usize], rows: &[usize]) -> RgbImage {
-    let mut pixels = Vec::with_capacity(columns.len() * rows.len() * 3);
+fn pick(image: &RgbImage, columns: &[usize], rows: &[usize]) -> Result<RgbImage, NoMemory> {
+    let mut pixels = memory::room(columns.len() * rows.len() * 3)?;
     for &y in rows {
         let row = image.row(y);
         for &x in columns {
             pixels.extend_from_slice(&row[x * 3..x * 3 + 3]);
         }
     }
-    RgbImage { width: columns.len(), height: rows.len(), pixels }
+    Ok(RgbImage { width: columns.len(), height: rows.len(), pixels })
 }

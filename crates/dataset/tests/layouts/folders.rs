@@ -1,7 +1,7 @@
 //! Images in folders: flat, one level down, a folder a class; and what lies beside them and is not read.
 
 use super::{Folder, VAL_1, VAL_2, pairs};
-use dataset::labels;
+use dataset::{Dataset, Remedy, labels};
 
 #[test]
 fn flat_validation_files_need_no_list() {
@@ -43,7 +43,9 @@ fn unknown_folders_are_named() {
     let folder = Folder::images(&["n01440764/a.JPEG", "tench/b.JPEG", "n99999999/c.JPEG"]);
     let message = folder.error();
     assert!(message.starts_with("DIR: 2 subfolders with images are not named by"), "{message}");
-    assert!(message.contains("n99999999, tench;") && message.contains("--labels FILE"), "{message}");
+    assert!(message.contains("n99999999, tench;"), "{message}");
+    let remedy = Dataset::open(&folder.path(""), None).unwrap_err().remedy();
+    assert_eq!(remedy, Some(Remedy::Labels));
     let only = Folder::images(&["cats/a.JPEG", "dogs/b.JPEG"]);
     assert!(only.error().contains(": cats, dogs;"), "{}", only.error());
     let below = Folder::images(&["val/cats/a.JPEG"]);
@@ -183,8 +185,9 @@ fn files_of_one_size_are_called_prescaled() {
 
 #[test]
 fn a_file_in_the_wrong_class_folder_is_no_matter_of_lists() {
-    let advice = |name: &str| Folder::images(&[name]).open().label_source().remedy().to_owned();
-    assert!(!advice(&format!("n01440764/{VAL_1}")).contains("list"));
+    let advice = |name: &str| Folder::images(&[name]).open().label_source().advice().to_owned();
+    let advised = advice(&format!("n01440764/{VAL_1}"));
+    assert!(advised.starts_with("Put each file into the folder of its class"), "{advised}");
     let numbered = Folder::images(&[&format!("66/{VAL_1}")]).open();
     let warning = &numbered.warnings()[0];
     assert!(warning.ends_with("known 65; a numbering of folders that counts from 1?"), "{warning}");

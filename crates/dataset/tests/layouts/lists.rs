@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Folder, VAL_1, VAL_2, pairs};
-use dataset::{Dataset, LabelSource, Layout, labels};
+use dataset::{Dataset, LabelSource, Layout, Remedy, labels};
 
 #[test]
 fn lists_inside_beside_and_named() {
@@ -60,8 +60,9 @@ fn bare_labels_follow_the_file_names() {
     folder.write("labels", "5\n6\n7\n");
     let message = open().unwrap_err().to_string();
     assert!(message.contains("3 labels without names for 2 images"), "{message}");
-    let message = folder.open_at("labels").unwrap_err().to_string();
-    assert!(message.contains("labels but no names") && message.contains("--labels"), "{message}");
+    let error = folder.open_at("labels").unwrap_err();
+    assert!(error.to_string().contains("labels but no names"), "{error}");
+    assert_eq!(error.remedy(), Some(Remedy::Labels));
 }
 
 #[test]

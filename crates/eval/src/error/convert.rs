@@ -43,7 +43,7 @@ impl EvalError {
     }
 }
 
-/// What is wrong with a recipe, and what `--recipe` takes.
+/// What is wrong with a recipe, and what can stand for one.
 pub(super) fn recipe_fault(fault: &FindRecipeError) -> String {
     match fault {
         FindRecipeError::Keys { text, source } => format!("{text}: {source}"),

@@ -1,6 +1,8 @@
 //! Why an evaluation cannot start or go on. Every message says what, where and what to do.
 
 mod convert;
+mod no_weights;
+mod remedy;
 
 use std::io;
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use models::catalog::{CatalogError, FindRecipeError};
 use models::onnx::OnnxError;
 use models::weights::WeightsError;
 use models::{ComputeError, PlacementError, ShapeError};
+pub use no_weights::NoWeights;
+pub use remedy::{Argument, Remedy};
 use thiserror::Error;
 
 /// An evaluation that cannot start or go on.
@@ -24,8 +28,7 @@ pub enum EvalError {
     Card(#[from] CardError),
     /// A file that was given for a card is none.
     #[error(
-        "{} is no TOML, so it is no card; `card read {}` makes one of a table in Markdown, of timm's results or of a metafile",
-        path.display(),
+        "{} is no TOML, so it is no card; one can be made of a table in Markdown, of timm's results or of a metafile",
         path.display()
     )]
     NoCard {
@@ -35,7 +38,7 @@ pub enum EvalError {
     /// A card of models that there are none of.
     #[error(
         "none of the {rows} rows of the card `{card}` is about a model that is here; the first is about {first}, and the nearest \
-         models are {}. Name models of your own with --catalog FILE",
+         models are {}. Name models of your own",
         nearest.join(", ")
     )]
     NothingToMeasure {
@@ -48,15 +51,15 @@ pub enum EvalError {
         /// Models that are here and resemble it.
         nearest: Vec<String>,
     },
-    /// `--recipe card`, and it is not known which that is.
-    #[error("--recipe card: {reason}; name the recipe, or use source")]
+    /// The recipe of the card is asked for, and it is not known which that is.
+    #[error("{reason}; name the recipe, or take each model's own")]
     CardRecipe {
         /// Why not.
         reason: String,
     },
     /// A run that was judged by a card of a file.
     #[error(
-        "{}: the run was made with the card `{card}`, which is not built in; name its file (--card FILE or --catalog FILE)",
+        "{}: the run was made with the card `{card}`, which is not built in; name its file",
         path.display()
     )]
     NoSuchCard {
@@ -89,94 +92,41 @@ pub enum EvalError {
         #[source]
         source: Box<OnnxError>,
     },
-    /// A file or folder that `--onnx` names makes no models.
-    #[error("--onnx {}: {reason}", path.display())]
+    /// A file or folder that was named as ONNX files makes no models.
+    #[error("{}: {reason}", path.display())]
     OnnxArgument {
         /// What was named.
         path: PathBuf,
         /// What is wrong with it and what would be right.
         reason: String,
     },
-    /// `--weights` names something that is not there or does not fit the selection.
-    #[error("--weights {argument}: {reason}")]
-    WeightsArgument {
-        /// The argument as given.
-        argument: String,
-        /// What is wrong and what would be right.
-        reason: String,
-    },
-    /// Published weights are wanted and not at hand.
+    /// An ONNX file whose recipe is not known.
     #[error(
-        "{id}: the published weights are not here. Download {url} and put it at {} (without --offline that is done here), or pass --weights FILE",
-        path.display()
+        "{}: how its images are prepared is not known. Give a recipe, for instance {example}, or say it in {}, as \
+         recipe = \"{example}\"; it is in the description of the weights",
+        path.display(),
+        toml.display()
     )]
-    WeightsMissing {
-        /// The model.
-        id: String,
-        /// Where they are published.
-        url: String,
-        /// Where they are looked for.
-        path: PathBuf,
-    },
-    /// Published weights could not be fetched.
-    #[error(
-        "{id}: {reason}. Put the file at {} yourself, name a mirror with IMAGENET_EVAL_MIRROR, or pass --weights FILE",
-        path.display()
-    )]
-    WeightsFetch {
-        /// The model.
-        id: String,
-        /// What went wrong, with the address.
-        reason: String,
-        /// Where the file belongs.
-        path: PathBuf,
-    },
-    /// A cached file is not the published one.
-    #[error("{id}: {} is not the published file: {reason}. `cargo xtask weights fetch {id}` gets it again from {url}", path.display())]
-    WeightsCorrupt {
-        /// The model.
-        id: String,
+    OnnxRecipe {
         /// The file.
         path: PathBuf,
-        /// How it differs.
-        reason: String,
-        /// Where the right one is.
-        url: String,
+        /// Where its recipe could be said.
+        toml: PathBuf,
+        /// A recipe as a text.
+        example: String,
     },
-    /// What was first seen in the cache cannot be read.
-    #[error("{id}: whether its weights are the published ones cannot be told: {source}")]
-    FirstSeen {
-        /// The model.
-        id: String,
-        /// The record's file, what is wrong with it, and what to do.
-        #[source]
-        source: io::Error,
-    },
-    /// A file that the catalog cannot tell was found in the cache, and what it is cannot be noted there.
-    #[error(
-        "{id}: cannot record in {} what {file} is: {source}. Make the folder writable, or pass --weights FILE",
-        cache.display()
-    )]
-    WeightsUnrecorded {
-        /// The model.
-        id: String,
-        /// The file in the cache.
-        file: String,
-        /// The cache.
-        cache: PathBuf,
-        /// The operating system's reason.
-        #[source]
-        source: io::Error,
-    },
+    /// A model has no weights to be evaluated with.
+    #[error(transparent)]
+    NoWeights(#[from] NoWeights),
     /// There is no such recipe, or it is stated wrongly.
-    #[error("--recipe {}", convert::recipe_fault(fault))]
+    #[error("{}", convert::recipe_fault(fault))]
     Recipe {
         /// What is wrong with it; not a source, because the message says all of it.
         fault: FindRecipeError,
     },
     /// ReaL labels for images that have none.
     #[error(
-        "--label-set real: {count} of {total} images are not named ILSVRC2012_val_NNNNNNNN, the first: {first}; ReaL labels are known for the validation files, by their numbers"
+        "{count} of {total} images are not named ILSVRC2012_val_NNNNNNNN, the first: {first}; ReaL labels are known for the validation files, by their numbers"
     )]
     NoRealLabels {
         /// How many.
@@ -187,7 +137,7 @@ pub enum EvalError {
         first: String,
     },
     /// A run directory was meant, and is none.
-    #[error("{} has no run.json, so it is no run directory; give the folder that eval --out named", path.display())]
+    #[error("{} has no run.json, so it is no run directory; give the folder that an evaluation wrote", path.display())]
     NoRun {
         /// What was given.
         path: PathBuf,
@@ -201,15 +151,15 @@ pub enum EvalError {
         command: String,
     },
     /// A run's model is not documented anywhere.
-    #[error("{id} is in no catalog; name its catalog with --catalog FILE")]
+    #[error("{id} is in no catalog; name its catalog")]
     NotInCatalog {
         /// The model.
         id: String,
     },
     /// A run of predictions made elsewhere, of no model that anything is documented of.
     #[error(
-        "{} has predictions of no documented model, so that there is nothing to judge them by. Score them with --model ID, or compare \
-         them with another run (--against RUN)",
+        "{} has predictions of no documented model, so that there is nothing to judge them by. Score them as a model's, or compare \
+         them with another run",
         path.display()
     )]
     NoModelNamed {
@@ -234,7 +184,7 @@ pub enum EvalError {
     },
     /// A run's model is documented, with another network than the run's.
     #[error(
-        "{}: {id} was evaluated with the network {network}, and the catalog has {now} for it. Name the catalog that the run was made with (--catalog FILE), or evaluate again",
+        "{}: {id} was evaluated with the network {network}, and the catalog has {now} for it. Evaluate again, or name the catalog that the run was made with",
         path.display()
     )]
     OtherNetwork {
@@ -256,6 +206,8 @@ pub enum EvalError {
         against: PathBuf,
         /// What differs.
         reason: String,
+        /// What to give, where something can be given.
+        remedy: Option<Remedy>,
     },
     /// A file of predictions that is not understood.
     #[error("{}: {reason}", path.display())]
@@ -267,7 +219,7 @@ pub enum EvalError {
     },
     /// Predictions for images whose label nobody knows.
     #[error(
-        "{}: {count} of {total} images have no label, the first: {first}; their names are not ILSVRC2012_val_NNNNNNNN, so give a list with --labels FILE, or the images with --data PATH",
+        "{}: {count} of {total} images have no label, the first: {first}; their names are not ILSVRC2012_val_NNNNNNNN, so give a list of labels, or the images",
         path.display()
     )]
     NoLabel {
@@ -280,10 +232,18 @@ pub enum EvalError {
         /// The first of them.
         first: String,
     },
+    /// A file of predictions that lies where its run is to be written.
+    #[error("{}: it lies in {}, where it would be overwritten. Choose another folder", path.display(), out.display())]
+    WouldOverwrite {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        out: PathBuf,
+    },
     /// Labels were given, and not for all images.
     #[error(
         "{}: {count} of {total} images are not among the labels that were given, the first: {first}; complete the list or the \
-         images, or leave both --labels and --data out, which scores files named ILSVRC2012_val_NNNNNNNN by their known labels",
+         images, or leave both out, which scores files named ILSVRC2012_val_NNNNNNNN by their known labels",
         path.display()
     )]
     NotListed {
@@ -297,7 +257,7 @@ pub enum EvalError {
         first: String,
     },
     /// A manifest of prepared inputs that cannot be used.
-    #[error("{}: {reason}. Give the manifest.json that `prepare` wrote, or its folder", path.display())]
+    #[error("{}: {reason}. Give the manifest.json of prepared inputs, or its folder", path.display())]
     Manifest {
         /// The file.
         path: PathBuf,
@@ -319,9 +279,11 @@ pub enum EvalError {
         path: PathBuf,
         /// What is wrong and what to do.
         reason: String,
+        /// What to give, where something can be given.
+        remedy: Option<Remedy>,
     },
     /// A file of the run directory cannot be written or read.
-    #[error("cannot {action} {}: {source}. Choose another folder with --out, or make room there", path.display())]
+    #[error("cannot {action} {}: {source}. Make room there, or choose another folder", path.display())]
     RunFile {
         /// What was tried.
         action: &'static str,
@@ -331,9 +293,9 @@ pub enum EvalError {
         #[source]
         source: io::Error,
     },
-    /// `--out` names a folder with files that would be overwritten.
+    /// A folder that is to become a run directory has files that would be overwritten.
     #[error(
-        "{} is not a run directory (it has no run.json), and {} would be overwritten. Move that away, or choose another --out",
+        "{} is not a run directory (it has no run.json), and {} would be overwritten. Move that away, or choose another folder",
         path.display(),
         strange.display()
     )]
@@ -345,7 +307,7 @@ pub enum EvalError {
     },
     /// A file that no run wrote is where the run has to write.
     #[error(
-        "{} is in the way of what has to be written there, and was not written by the run in {}. Move it away, or choose another --out",
+        "{} is in the way of what has to be written there, and was not written by the run in {}. Move it away, or choose another folder",
         strange.display(),
         path.display()
     )]
@@ -358,7 +320,7 @@ pub enum EvalError {
     /// `run.json` is not one of this program's.
     #[error(
         "{} is not a record that this program understands ({reason}), so nobody can tell which files in {} are a run's, and none \
-         is deleted or overwritten. Choose another --out, or delete the folder yourself",
+         is deleted or overwritten. Delete the folder yourself, or choose another",
         record.display(),
         path.display()
     )]
@@ -373,7 +335,7 @@ pub enum EvalError {
     /// Not one thread can be started that reads images.
     #[error(
         "the system starts no thread to read images: {source}. Give the process more memory or threads (ulimit -v, ulimit -u), or \
-         ask for fewer with --threads"
+         ask for fewer threads"
     )]
     NoThread {
         /// The operating system's reason.
@@ -383,7 +345,7 @@ pub enum EvalError {
     /// An image is not any more what the run has predictions of.
     #[error(
         "{image} has changed since the run read it: its SHA-256 was {before} and is {now} ({} has all of them). There are predictions \
-         of what it was, and a run is over one set of images: put the file back, choose another --out, or add --fresh to start over",
+         of what it was, and a run is over one set of images: put the file back, choose another folder, or start over",
         path.display()
     )]
     ImageChanged {
@@ -396,9 +358,26 @@ pub enum EvalError {
         /// Its digest now, or why it has none.
         now: String,
     },
+    /// Images that the run has predictions of, and no digests.
+    #[error(
+        "{} lacks {count} of the {total} images that the run has predictions of, the first: {first}; without their digests nobody \
+         can show that they are read as the same bytes from now on. Put the file back, choose another folder, or start over, which \
+         deletes the predictions there",
+        path.display()
+    )]
+    DigestsMissing {
+        /// The run's digests.
+        path: PathBuf,
+        /// How many images it lacks.
+        count: usize,
+        /// How many have a prediction.
+        total: usize,
+        /// The first that it lacks.
+        first: String,
+    },
     /// The run directory was made by a different evaluation.
     #[error(
-        "{} holds another evaluation: {what} differ ({before} there, {now} now). Choose another --out, or add --fresh to start over (what is there is deleted)",
+        "{} holds another evaluation: {what} differ ({before} there, {now} now). Choose another folder, or start over, which deletes what is there",
         path.display()
     )]
     OtherRun {
@@ -413,7 +392,7 @@ pub enum EvalError {
     },
     /// Another process works in the run directory.
     #[error(
-        "another evaluation is writing to {} ({holder}). Wait for it (`eval --wait` does), or choose another --out",
+        "another evaluation is writing to {} ({holder}). Wait for it, or choose another folder",
         path.display()
     )]
     Locked {
@@ -424,7 +403,7 @@ pub enum EvalError {
     },
     /// A file of the run directory is not what this version writes.
     #[error(
-        "{} cannot be understood: {reason}. Repair it, choose another --out, or add --fresh to start over (which deletes the predictions there)",
+        "{} cannot be understood: {reason}. Repair it, choose another folder, or start over, which deletes the predictions there",
         path.display()
     )]
     DamagedRun {
@@ -444,7 +423,7 @@ pub enum EvalError {
     },
     /// A file of a stored run, which was only to be read, is not what this version writes.
     #[error(
-        "{} cannot be understood: {reason}. Repair it, or give the command of its evaluation again with --fresh",
+        "{} cannot be understood: {reason}. Repair it, or give the command of its evaluation again to start over",
         path.display()
     )]
     DamagedStoredRun {
@@ -463,13 +442,25 @@ pub enum EvalError {
     /// The device lacks memory whatever the size of the batch.
     #[error(
         "{id}: the device failed on a batch of one image: {reason}. The run stopped; what is done is kept, and the same \
-         command goes on from there, also with fewer --threads"
+         command goes on from there, also with fewer threads"
     )]
     DeviceFailed {
         /// The model.
         id: String,
         /// The device's words.
         reason: String,
+    },
+    /// There is no memory for one image beside the threads.
+    #[error(
+        "there is no memory to evaluate one image at a time with {threads} threads, which takes {} MiB at least. Give the process \
+         more (ulimit -v, the container's limit), or ask for fewer threads",
+        bytes >> 20
+    )]
+    NoMemoryForOne {
+        /// Threads that decode images.
+        threads: usize,
+        /// What is needed at least.
+        bytes: u64,
     },
     /// The network fails on image after image, for no want of memory.
     #[error(

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cards::FigureName;
 use dataset::guard::guarded;
-use dataset::{Decoded, Normalisation, RgbImage, Warnings};
-use models::{Classifier, ComputeError, Images};
+use dataset::{DecodeError, Decoded, NoMemory, Normalisation, RecipeError, RgbImage, Warnings};
+use models::{Classifier, Images};
 use swaps::{Swap, swaps};
 
 use crate::EvalError;
@@ -58,7 +58,7 @@ pub fn explain(
     let mut tally = Tally::new(swaps.len());
     let chosen = spread(plan, images);
     let total = chosen.len();
-    let mut batch = SwapBatch::new(plan, planned, classifier);
+    let mut batch = SwapBatch::new(plan, planned, classifier)?;
     let predicted = dir.predicted(&planned.model.id)?;
     for (done, index) in chosen.into_iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -81,8 +81,12 @@ pub fn explain(
                 return Err(dir.image_changed(&item.name, before, &now));
             }
         }
-        let found = bytes.and_then(|bytes| guarded(|| inputs(planned, &swaps, &bytes)).ok().flatten());
-        let Some((own, swapped, warnings)) = found else {
+        let found = bytes.and_then(|bytes| guarded(|| inputs(planned, &swaps, &bytes)).ok());
+        let found = found.transpose().map_err(|cause| {
+            let source = plan.dataset.no_memory(index, cause);
+            EvalError::DataLost { source }
+        })?;
+        let Some((own, swapped, warnings)) = found.flatten() else {
             tally.left_out += 1;
             continue;
         };
@@ -109,29 +113,42 @@ pub fn images_tried(plan: &Plan, images: usize) -> usize {
     spread(plan, images).len()
 }
 
-/// What the network is given of an image by the recipe, and by each swap where that is something else; `None` for an
-/// image that cannot be decoded. And what the decoder warns of.
-fn inputs(
-    planned: &PlannedModel,
-    swaps: &[Swap],
-    bytes: &[u8],
-) -> Option<(SwapInput, Vec<Option<SwapInput>>, Warnings)> {
-    let decoded = Decoded::from_bytes(bytes).ok()?;
-    let zune = decoded.by_zune_jpeg(bytes);
-    let crop = Arc::new(planned.recipe.input(&decoded).ok()?);
+/// What the network is given of an image by the recipe, by each swap where that is something else, and what the decoder
+/// warns of.
+type Inputs = (SwapInput, Vec<Option<SwapInput>>, Warnings);
+
+/// The inputs of an image; `None` for one that cannot be decoded.
+fn inputs(planned: &PlannedModel, swaps: &[Swap], bytes: &[u8]) -> Result<Option<Inputs>, NoMemory> {
+    let decoded = match Decoded::from_bytes(bytes) {
+        Err(DecodeError::NoMemory(cause)) => return Err(cause),
+        Err(_) => return Ok(None),
+        Ok(decoded) => decoded,
+    };
+    let zune = match decoded.by_zune_jpeg(bytes) {
+        Err(DecodeError::NoMemory(cause)) => return Err(cause),
+        zune => zune,
+    };
+    let crop = match planned.recipe.input(&decoded) {
+        Err(RecipeError::NoMemory(cause)) => return Err(cause),
+        Err(_) => return Ok(None),
+        Ok(crop) => Arc::new(crop),
+    };
     let own = SwapInput { crop, normalise: planned.recipe.normalise };
     let swapped = swaps.iter().map(|swap| {
         let decoded = match (&zune, swap.zune_jpeg) {
             (Ok(zune), true) => zune,
             _ => &decoded,
         };
-        // A size too small for a swap's filter leaves the image as it is.
-        let crop = swap.recipe.input(decoded).unwrap_or_else(|_| own.crop.as_ref().clone());
-        let input = SwapInput { crop: Arc::new(crop), normalise: swap.recipe.normalise };
-        (input != own).then_some(input)
+        let crop = match swap.recipe.input(decoded) {
+            Err(RecipeError::NoMemory(cause)) => return Err(cause),
+            // A size too small for a swap's filter leaves the image as it is.
+            crop => crop.map_or_else(|_| Arc::clone(&own.crop), Arc::new),
+        };
+        let input = SwapInput { crop, normalise: swap.recipe.normalise };
+        Ok((input != own).then_some(input))
     });
-    let swapped = swapped.collect();
-    Some((own, swapped, decoded.warnings().clone()))
+    let swapped = swapped.collect::<Result<_, _>>()?;
+    Ok(Some((own, swapped, decoded.warnings().clone())))
 }
 
 /// Indices of `images` images, evenly spread over those of the run. Those that come first are spread as well, so that a
@@ -170,9 +187,9 @@ struct SwapBatch<'a> {
 }
 
 impl<'a> SwapBatch<'a> {
-    fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
-        let batches = Batches::new(plan, planned, classifier);
-        Self { planned, classifier, batches, values: Vec::new() }
+    fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Result<Self, EvalError> {
+        let batches = Batches::new(plan, planned, classifier)?;
+        Ok(Self { planned, classifier, batches, values: Vec::new() })
     }
 
     /// The logits of each input, all made of `image`.
@@ -183,9 +200,7 @@ impl<'a> SwapBatch<'a> {
         let start = |part: Range<usize>| {
             let len = part.len() * len_of_one;
             values.clear();
-            values.try_reserve_exact(len).map_err(|_| ComputeError::OutOfMemory {
-                reason: format!("out of memory: {len} numbers were asked for"),
-            })?;
+            memory::reserve(values, len)?;
             values.resize(len, 0.0);
             for (input, out) in inputs[part].iter().zip(values.chunks_exact_mut(len_of_one)) {
                 input.normalise.write_chw(&input.crop, out);

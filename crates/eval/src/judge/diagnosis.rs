@@ -60,14 +60,14 @@ pub(crate) fn diagnose(predictions: &[(u16, u16)]) -> Option<String> {
     if share(agreeing) >= EXPLAINED_PCT {
         return Some(format!(
             "accuracy is at chance, but {:.1} % of the predictions agree with the labels once classes are renumbered: \
-             the labels, or the network's classes, are in another order (`cargo xtask dataset check` tells which \
+             the labels, or the network's classes, are in another order (a check of the data set tells which \
              labels are)",
             share(agreeing)
         ));
     }
     Some(
         "accuracy is at chance, and no renumbering of the classes explains it: look at the weights, at the recipe, \
-         and whether images and labels belong together (`cargo xtask dataset check`)"
+         and whether images and labels belong together, which a check of the data set tells"
             .to_owned(),
     )
 }

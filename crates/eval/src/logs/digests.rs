@@ -93,10 +93,23 @@ impl DigestLog {
 /// # Errors
 /// [`EvalError::Unreadable`] and [`EvalError::DamagedStoredRun`].
 pub(crate) fn read(path: &Path) -> Result<HashMap<String, Digest>, EvalError> {
+    parse(&lines(path)?).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
+}
+
+/// The same of a run that is to go on.
+///
+/// # Errors
+/// [`EvalError::Unreadable`] and [`EvalError::DamagedRun`].
+pub(crate) fn read_unfinished(path: &Path) -> Result<HashMap<String, Digest>, EvalError> {
+    parse(&lines(path)?).map_err(|reason| EvalError::DamagedRun { path: path.to_owned(), reason })
+}
+
+/// Its whole lines.
+fn lines(path: &Path) -> Result<Vec<u8>, EvalError> {
     let mut lines = crate::logs::append_log::read(path)
         .map_err(|source| EvalError::Unreadable { path: path.to_owned(), source })?;
     crate::logs::append_log::cut_torn_line(&mut lines);
-    parse(&lines).map_err(|reason| EvalError::DamagedStoredRun { path: path.to_owned(), reason })
+    Ok(lines)
 }
 
 /// The whole file of a finished run: `images` in their order, as far as they are known.

@@ -101,7 +101,7 @@ impl Manifest {
         let failed = |reason: String| EvalError::Manifest { path: path.clone(), reason };
         let text = regular::read_text(&path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
         let manifest: Self = serde_json::from_str(&text)
-            .map_err(|error| failed(format!("it is not what `prepare` writes ({error})")))?;
+            .map_err(|error| failed(format!("it is no manifest of prepared inputs ({error})")))?;
         if manifest.schema_version != SCHEMA_VERSION {
             let version = manifest.schema_version;
             return Err(failed(format!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dataset::labels::LabelSet;
-use dataset::{Dataset, Decoded, Recipe};
+use dataset::{Dataset, DecodeError, Decoded, NoMemory, Recipe, RecipeError, RgbImage};
 use models::Threads;
 
 pub use manifest::{MANIFEST, Manifest, PreparedImage};
@@ -151,8 +151,8 @@ fn one(work: &Preparation<'_>, index: usize) -> Result<PreparedImage, EvalError>
         Err(source) => return Err(EvalError::DataLost { source }),
     };
     image.image_sha256 = Some(digests::hex(digests::of(&bytes)));
-    let decoded = Decoded::from_bytes(&bytes).map_err(|error| error.to_string());
-    let input = decoded.and_then(|decoded| work.recipe.input(&decoded).map_err(|error| error.to_string()));
+    let input = input(work.recipe, &bytes)
+        .map_err(|cause| EvalError::DataLost { source: work.dataset.no_memory(index, cause) })?;
     let made = input.and_then(|input| {
         let tensor = work.spec.bytes(work.recipe, &input);
         let file = work.spec.file(work.spec.shape(work.recipe), &tensor)?;
@@ -171,6 +171,19 @@ fn one(work: &Preparation<'_>, index: usize) -> Result<PreparedImage, EvalError>
         }
     }
     Ok(image)
+}
+
+/// What `recipe` makes of a file, or what is wrong with the file.
+fn input(recipe: &Recipe, bytes: &[u8]) -> Result<Result<RgbImage, String>, NoMemory> {
+    let decoded = match Decoded::from_bytes(bytes) {
+        Err(DecodeError::NoMemory(cause)) => return Err(cause),
+        Err(error) => return Ok(Err(error.to_string())),
+        Ok(decoded) => decoded,
+    };
+    match recipe.input(&decoded) {
+        Err(RecipeError::NoMemory(cause)) => Err(cause),
+        input => Ok(input.map_err(|error| error.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -106,10 +106,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
         ));
     }
     if let Some(shard) = record.shard {
-        lines.push(format!(
-            "This is shard {shard}; `cargo xtask merge` makes one run of all {} shards.",
-            shard.count()
-        ));
+        lines.push(format!("This is shard {shard}; merged, all {} shards make one run.", shard.count()));
     }
     if let Some(model) = all().find(|model| model.unlabelled > 0) {
         lines.push(format!(

@@ -110,7 +110,7 @@ fn page(text: &str) -> String {
     let probabilities: HashMap<String, f32> = rows.iter().map(|row| (row.image.clone(), 0.5)).collect();
     let logs: Vec<&[Prediction]> = record.models.iter().map(|_| rows.as_slice()).collect();
     let confidences = vec![probabilities; record.models.len()];
-    html(&record, &logs, &confidences, None)
+    html(&record, &logs, &confidences, None).unwrap()
 }
 
 fn tables(text: &str, style: Style) -> String {

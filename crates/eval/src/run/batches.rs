@@ -27,10 +27,17 @@ pub(crate) struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// Starts with the plan's batch, or with as many images as fit into memory.
-    pub(crate) fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &Classifier) -> Self {
-        let fits = images_that_fit(plan, planned, classifier).unwrap_or(usize::MAX);
-        let fits = images_at_once(plan).min(fits);
-        Self { planned, fits, failed_in_a_row: 0 }
+    ///
+    /// # Errors
+    /// [`EvalError::NoMemoryForOne`].
+    pub(crate) fn new(
+        plan: &Plan,
+        planned: &'a PlannedModel,
+        classifier: &Classifier,
+    ) -> Result<Self, EvalError> {
+        let fits = images_that_fit(plan, planned, classifier)?.unwrap_or(usize::MAX);
+        let fits = images_at_once(plan)?.min(fits);
+        Ok(Self { planned, fits, failed_in_a_row: 0 })
     }
 
     /// The largest batch that fits into memory, as far as is known; at most what was asked for.

@@ -84,7 +84,7 @@ pub fn evaluate(
     if !is_settled {
         dir.write_record(&record)?;
     }
-    let at_once = images_at_once(plan);
+    let at_once = images_at_once(plan)?;
     let mut digests = match digests {
         Some(digests) => digests,
         None => DigestLog::open(&dir.digests())?,
@@ -103,7 +103,11 @@ pub fn evaluate(
         dir.write_record(&record)?;
     }
     progress.start(total - todo.len(), total);
-    for (run, batch) in runs.iter().filter_map(|run| Some((run, run.smaller_batch()?))) {
+    if at_once < plan.batch && !todo.is_empty() {
+        progress.fewer_at_once(at_once, plan.placement.threads().count());
+    }
+    let smaller = runs.iter().filter_map(|run| Some((run, run.smaller_batch()?)));
+    for (run, batch) in smaller.filter(|&(_, batch)| batch < at_once) {
         progress.smaller_batches(&run.planned.model.id, batch);
     }
     let recipes = plan.recipes();

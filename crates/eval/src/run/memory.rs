@@ -8,6 +8,7 @@ use std::path::Path;
 use dataset::Size;
 use models::Classifier;
 
+use crate::EvalError;
 use crate::plan::{Plan, PlannedModel};
 
 /// Feature maps of the largest size that are alive at once, and what convolutions need beside them: 3.6 were
@@ -23,24 +24,43 @@ const FILE_BYTES: u64 = 512 << 10;
 /// Memory that a thread may need: its stack, its share of the allocator's caches, a large image while it is decoded.
 const THREAD_BYTES: u64 = 48 << 20;
 
+/// What it needs at least: with an image of the usual size, and without the caches.
+const THREAD_LEAST_BYTES: u64 = 4 << 20;
+
 /// How many images are read, cropped and collected at once: as many as a batch of the plan has, unless the host has no
 /// memory for so many, whatever the device; at least one.
-pub(crate) fn images_at_once(plan: &Plan) -> usize {
+///
+/// # Errors
+/// [`EvalError::NoMemoryForOne`].
+pub(crate) fn images_at_once(plan: &Plan) -> Result<usize, EvalError> {
     let bytes = |crop: Size| (crop.pixels() * 3) as u64;
     let crops: u64 = plan.recipes().iter().map(|recipe| bytes(recipe.crop)).sum();
     // Every model keeps the bytes of its batch.
     let batches: u64 = plan.models.iter().map(|planned| bytes(planned.recipe.crop)).sum();
-    let image = crops + batches + FILE_BYTES;
-    let aside = THREAD_BYTES * (2 + 2 * plan.placement.threads().count() as u64);
-    most_that_fit(plan.batch, image, aside)
+    let threads = threads(plan);
+    // As many read, and one collects.
+    most_that_fit(plan.batch, crops + batches + FILE_BYTES, 2 + 2 * threads as u64)
+        .map_err(|bytes| EvalError::NoMemoryForOne { threads, bytes })
+}
+
+/// Threads that have an image to decode.
+fn threads(plan: &Plan) -> usize {
+    plan.placement.threads().count().min(plan.dataset.items().len())
 }
 
 /// How many images fit into memory at once, where that can be told. A GPU has memory of its own and says itself what
 /// does not fit. The kernels take one image a thread through the network, so that a batch needs no memory but for
 /// its input.
-pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel, classifier: &Classifier) -> Option<usize> {
+///
+/// # Errors
+/// [`EvalError::NoMemoryForOne`].
+pub(crate) fn images_that_fit(
+    plan: &Plan,
+    planned: &PlannedModel,
+    classifier: &Classifier,
+) -> Result<Option<usize>, EvalError> {
     if plan.placement.device().is_gpu() || classifier.program().is_some() {
-        return None;
+        return Ok(None);
     }
     // Of a crop that is not square, the square around it.
     let side = planned.recipe.crop.width.max(planned.recipe.crop.height);
@@ -48,8 +68,9 @@ pub(crate) fn images_that_fit(plan: &Plan, planned: &PlannedModel, classifier: &
         Some(network) => network.largest_value(),
         None => planned.model.network().build().largest_value(side),
     };
-    let image = bytes_of_maps(largest.ok()?);
-    Some(most_that_fit(plan.batch, image, THREAD_BYTES))
+    let Ok(largest) = largest else { return Ok(None) };
+    let most = most_that_fit(plan.batch, bytes_of_maps(largest), 1);
+    most.map(Some).map_err(|bytes| EvalError::NoMemoryForOne { threads: threads(plan), bytes })
 }
 
 /// Bytes of an image's maps in Burn's operations, which hold a few of the size of the largest at once.
@@ -57,23 +78,32 @@ fn bytes_of_maps(largest: u64) -> u64 {
     largest.saturating_mul(4 * LIVE_MAPS)
 }
 
-/// How many of `wanted` images fit into memory, at least one. Each takes `image` bytes, and `aside` bytes are needed beside them.
-fn most_that_fit(wanted: usize, image: u64, aside: u64) -> usize {
+/// How many of `wanted` images, of `image` bytes each, fit into memory beside `threads` threads, at least one.
+///
+/// # Errors
+/// How many bytes one image needs at least, where they are not to be had.
+fn most_that_fit(wanted: usize, image: u64, threads: u64) -> Result<usize, u64> {
     let image = image.max(1);
+    let aside = THREAD_BYTES.saturating_mul(threads);
+    let available = available_bytes();
     let mut most = wanted.max(1);
-    if let Some(available) = available_bytes() {
+    if let Some(available) = available {
         let fit = (available / 100 * USABLE_PCT).saturating_sub(aside) / image;
         most = most.min(usize::try_from(fit).unwrap_or(usize::MAX)).max(1);
     }
     while most > 1 && !can_have((most as u64).saturating_mul(image).saturating_add(aside)) {
         most /= 2;
     }
-    most
+    let least = image.saturating_add(THREAD_LEAST_BYTES.saturating_mul(threads));
+    match most > 1 || available.is_none_or(|available| least <= available) && can_have(least) {
+        true => Ok(most),
+        false => Err(least),
+    }
 }
 
 /// Whether the process may have `bytes` more.
 fn can_have(bytes: u64) -> bool {
-    usize::try_from(bytes).is_ok_and(models::weights::can_have)
+    usize::try_from(bytes).is_ok_and(memory::can_have)
 }
 
 /// What the machine, or the container, still has. Linux only.
@@ -106,10 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn at_least_one_image_fits_and_no_more_than_wanted() {
-        assert_eq!(most_that_fit(64, bytes_of_maps(u64::MAX >> 3), 0), 1);
-        assert_eq!(most_that_fit(64, 1, u64::MAX), 1);
-        assert_eq!(most_that_fit(3, 1, 0), 3);
+    fn no_more_images_than_wanted_are_said_to_fit_and_none_where_one_does_not() {
+        assert_eq!(most_that_fit(64, bytes_of_maps(u64::MAX >> 3), 0), Err(u64::MAX));
+        assert_eq!(most_that_fit(64, 1, u64::MAX), Err(u64::MAX));
+        assert_eq!(most_that_fit(3, 1, 0), Ok(3));
+        // Threads that may need more than there is, and need less.
+        let available = available_bytes().unwrap_or(1 << 30);
+        let threads = available / THREAD_BYTES + 1;
+        assert_eq!(most_that_fit(64, 1, threads), Ok(1));
+        assert!(most_that_fit(64, 1, available / THREAD_LEAST_BYTES * 2).is_err());
         assert!(!can_have(u64::MAX) && !can_have(1 << 60) && can_have(1 << 20));
     }
 }

@@ -82,6 +82,7 @@ impl<'a> ModelRun<'a> {
             whole.commit()?;
         }
         let (log, _) = PredictionLog::open(&path)?;
+        let network = loaded.map(|loaded| NetworkRun::new(plan, planned, &loaded.classifier));
         let mut run = Self {
             plan,
             planned,
@@ -95,7 +96,7 @@ impl<'a> ModelRun<'a> {
             has_news: false,
             batch: Vec::new(),
             at_once,
-            network: loaded.map(|loaded| NetworkRun::new(plan, planned, &loaded.classifier)),
+            network: network.transpose()?,
             seconds: before.map_or(0.0, |before| before.seconds),
             timed_images: before.map_or(0, |before| before.timed_images),
             hits: Hits::default(),
@@ -249,10 +250,10 @@ struct NetworkRun<'a> {
 }
 
 impl<'a> NetworkRun<'a> {
-    fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Self {
+    fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Result<Self, EvalError> {
         let tables = planned.recipe.normalise.table();
         let input = DeviceInput { classifier, size: planned.recipe.crop.axes(), tables, bytes: Vec::new() };
-        Self { batches: Batches::new(plan, planned, classifier), input }
+        Ok(Self { batches: Batches::new(plan, planned, classifier)?, input })
     }
 }
 
@@ -273,11 +274,10 @@ impl DeviceInput<'_> {
         let Self { classifier, size, tables, bytes } = self;
         bytes.clear();
         let len = images.iter().map(|(_, crop)| crop.pixels.len()).sum();
-        if bytes.try_reserve_exact(len).is_err() {
+        if let Err(error) = memory::reserve(bytes, len) {
             // Free this buffer, because a smaller batch or another buffer may need its memory.
             *bytes = Vec::new();
-            let reason = format!("out of memory: {len} bytes were asked for");
-            return Err(ComputeError::OutOfMemory { reason });
+            return Err(error.into());
         }
         images.iter().for_each(|(_, crop)| bytes.extend_from_slice(&crop.pixels));
         classifier.start(&Images::Bytes { values: bytes, tables, size: *size })

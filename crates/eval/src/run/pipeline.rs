@@ -14,7 +14,9 @@ use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
 
 use dataset::guard::guarded;
-use dataset::{Dataset, DatasetError, Decoded, Recipe, RgbImage, Warnings};
+use dataset::{
+    Dataset, DatasetError, DecodeError, Decoded, NoMemory, Recipe, RecipeError, RgbImage, Warnings,
+};
 use models::{Placement, Threads};
 
 use crate::EvalError;
@@ -180,21 +182,29 @@ fn prepare(work: ImageWork<'_>, index: usize, file: FileContent<'_>) -> Prepared
         Ok(Err(error)) => return without(Err(error)),
         Err(words) => return without(Ok(for_all(internal(words)))),
     };
-    let (crops, warnings) = guarded(|| crops(work.recipes, &bytes))
-        .unwrap_or_else(|words| (for_all(internal(words)), Warnings::default()));
+    let (crops, warnings) = match guarded(|| crops(work.recipes, &bytes)) {
+        Ok(Ok(found)) => found,
+        // An image does not count as wrong because memory is short.
+        Ok(Err(cause)) => return without(Err(work.dataset.no_memory(index, cause))),
+        Err(words) => (for_all(internal(words)), Warnings::default()),
+    };
     Prepared { index, digest: Some(digests::of(&bytes)), warnings, crops: Ok(crops) }
 }
 
-fn crops(recipes: &[Arc<Recipe>], bytes: &[u8]) -> (Crops, Warnings) {
-    let decoded = Decoded::from_bytes(bytes).map_err(|error| error.to_string());
-    let crop = |recipe: &Arc<Recipe>| {
-        let decoded = decoded.as_ref().map_err(Clone::clone)?;
-        recipe.input(decoded).map(Arc::new).map_err(|error| error.to_string())
+fn crops(recipes: &[Arc<Recipe>], bytes: &[u8]) -> Result<(Crops, Warnings), NoMemory> {
+    let decoded = match Decoded::from_bytes(bytes) {
+        Err(DecodeError::NoMemory(cause)) => return Err(cause),
+        Err(error) => {
+            return Ok((vec![Err(error.to_string()); recipes.len()], Warnings::default()));
+        }
+        Ok(decoded) => decoded,
     };
-    let crops = recipes.iter().map(crop).collect();
-    let warnings =
-        decoded.as_ref().map_or_else(|_| Warnings::default(), |decoded| decoded.warnings().clone());
-    (crops, warnings)
+    let crop = |recipe: &Arc<Recipe>| match recipe.input(&decoded) {
+        Err(RecipeError::NoMemory(cause)) => Err(cause),
+        crop => Ok(crop.map(Arc::new).map_err(|error| error.to_string())),
+    };
+    let crops = recipes.iter().map(crop).collect::<Result<_, _>>()?;
+    Ok((crops, decoded.warnings().clone()))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl RunDir {
     /// everything.
     ///
     /// # Errors
-    /// [`EvalError::RunFile`].
+    /// [`EvalError::RunFile`], and [`EvalError::DataLost`] where there is no memory for the report's pictures.
     pub(crate) fn stage_finished(&self, finished: &Finished<'_>) -> Result<Whole, EvalError> {
         let Finished { record, rows, confidences, digests, images } = *finished;
         let mut whole = Whole::default();
@@ -60,7 +60,7 @@ impl RunDir {
         if let Some((names, known)) = digests {
             stage(self.digests(), digests::whole(names.iter().copied(), known))?;
         }
-        for (name, text) in reports(record, rows, confidences, images) {
+        for (name, text) in reports(record, rows, confidences, images)? {
             stage(self.path.join(name), Ok(text.into_bytes()))?;
         }
         self.stage_record(&mut whole, record)?;
@@ -70,7 +70,8 @@ impl RunDir {
     /// Writes the reports and `run.json` of a finished run anew, from `record` and the prediction logs.
     ///
     /// # Errors
-    /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood.
+    /// [`EvalError::RunFile`], [`EvalError::DamagedRun`] when a log cannot be understood, and [`EvalError::DataLost`] where
+    /// there is no memory for the report's pictures.
     pub fn write_reports_again(&self, record: &RunRecord, images: Option<&Dataset>) -> Result<(), EvalError> {
         let log = |model: &ModelRecord| predictions::read(&paths::predictions(&self.path, &model.id));
         let rows = record.models.iter().map(log).collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +79,7 @@ impl RunDir {
         let confidences = |model: &ModelRecord| confidences::read(&paths::confidences(&self.path, &model.id));
         let confidences: Vec<HashMap<String, f32>> = record.models.iter().map(confidences).collect();
         let mut whole = Whole::default();
-        for (name, text) in reports(record, &rows, &confidences, images) {
+        for (name, text) in reports(record, &rows, &confidences, images)? {
             whole.add(&self.path.join(name), text.as_bytes())?;
         }
         self.stage_record(&mut whole, record)?;
@@ -117,13 +118,13 @@ fn reports(
     rows: &[&[Prediction]],
     confidences: &[HashMap<String, f32>],
     images: Option<&Dataset>,
-) -> impl Iterator<Item = (&'static str, String)> {
+) -> Result<impl Iterator<Item = (&'static str, String)>, EvalError> {
     let texts = [
         report::results_csv(record),
         report::claims_csv(record),
         report::markdown(record),
         report::junit_xml(record),
-        report::html(record, rows, confidences, images),
+        report::html(record, rows, confidences, images).map_err(|source| EvalError::DataLost { source })?,
     ];
-    REPORTS.into_iter().zip(texts)
+    Ok(REPORTS.into_iter().zip(texts))
 }

@@ -1,10 +1,11 @@
 //! How far a model is, by its prediction log. Reading it changes nothing, because a plan is shown, and networks are loaded, before
 //! anything is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use crate::EvalError;
+use crate::logs::digests;
 use crate::logs::predictions::{self, Prediction};
 use crate::plan::Plan;
 use crate::run_dir::paths;
@@ -31,7 +32,8 @@ impl Standing {
     /// A standing for each model of `plan`, by the logs in the run directory `path`; all images are left unless `is_begun`.
     ///
     /// # Errors
-    /// [`EvalError::RunFile`], and [`EvalError::DamagedRun`] when a log cannot be understood or is of other images.
+    /// [`EvalError::RunFile`], [`EvalError::DamagedRun`] when a log cannot be understood or is of other images, and
+    /// [`EvalError::DigestsMissing`].
     pub fn of_run(plan: &Plan, path: &Path, is_begun: bool) -> Result<Vec<Self>, EvalError> {
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
@@ -40,7 +42,12 @@ impl Standing {
             true => Self::read(plan, &index_of, &paths::predictions(path, id)),
             false => Ok(Self::nothing(plan)),
         };
-        plan.models.iter().map(|planned| of_model(&planned.model.id)).collect()
+        let standings = plan.models.iter().map(|planned| of_model(&planned.model.id));
+        let standings = standings.collect::<Result<Vec<_>, _>>()?;
+        if is_begun {
+            check_digests(&standings, &path.join(paths::DIGESTS))?;
+        }
+        Ok(standings)
     }
 
     /// Nothing is done yet. Images of other shards need nothing from this run.
@@ -89,5 +96,23 @@ impl Standing {
     /// How many images are left to do, including those that are tried again.
     pub fn left(&self) -> usize {
         self.states.iter().filter(|&&state| state == ImageState::ToDo).count()
+    }
+}
+
+/// That the digest of every image with a prediction is known: without it nobody can show that the image is read as the same
+/// bytes for the next model.
+fn check_digests(standings: &[Standing], path: &Path) -> Result<(), EvalError> {
+    let known = digests::read_unfinished(path)?;
+    let predicted: BTreeSet<&str> =
+        standings.iter().flat_map(|standing| &standing.rows).map(|row| row.image.as_str()).collect();
+    let mut missing = predicted.iter().filter(|image| !known.contains_key(**image));
+    match missing.next() {
+        None => Ok(()),
+        Some(first) => Err(EvalError::DigestsMissing {
+            path: path.to_owned(),
+            count: 1 + missing.count(),
+            total: predicted.len(),
+            first: (*first).to_owned(),
+        }),
     }
 }

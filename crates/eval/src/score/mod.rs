@@ -76,7 +76,7 @@ impl Score {
     /// there has to be one. `id` is the model's, if one was named; `judged` is what [`Self::judged`] says.
     pub fn not_compared(id: Option<&str>, claim: Option<&Claim<'_>>, judged: &[Judged]) -> Vec<String> {
         let Some(id) = id else {
-            return vec!["no model was named (--model ID), so there is no documented accuracy".to_owned()];
+            return vec!["no model was named, so there is no documented accuracy".to_owned()];
         };
         let is_documented = |figure| claim.is_some_and(|claim| claim.row.printed(figure).is_some());
         let figures =
@@ -180,7 +180,7 @@ fn check_order_of_classes(predictions: &Predictions) -> Result<(), EvalError> {
 /// Where the labels come from by which [`score`] scores, for people.
 pub fn label_source(predictions: &Predictions, known: bool) -> String {
     if known {
-        return "from what was given with --labels or --data".to_owned();
+        return "from the labels or images that were given".to_owned();
     }
     let by_number =
         predictions.images.iter().filter(|it| labels::val_file_number(&it.image).is_some()).count();

@@ -114,9 +114,7 @@ fn check_apart(predictions: &Path, out: &Path, id: &str) -> Result<(), EvalError
     if !paths::files(&run, before.chain([id])).contains(&file) {
         return Ok(());
     }
-    let reason =
-        format!("it lies in --out {}, where it would be overwritten. Choose another --out", out.display());
-    Err(EvalError::Predictions { path: predictions.to_owned(), reason })
+    Err(EvalError::WouldOverwrite { path: predictions.to_owned(), out: out.to_owned() })
 }
 
 /// The rows in the order of the images' names.
@@ -161,7 +159,7 @@ fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -
         .filter_map(|row| labels::val_file_number(&row.image))
         .collect();
     let source = if run.known.is_some() {
-        "given with --labels or --data"
+        "given by a list or by images"
     } else {
         "by file number where that is known, else from the file"
     };
@@ -237,6 +235,7 @@ fn unjudged<'a>(
 mod tests {
 
     use super::*;
+    use crate::Remedy;
     use crate::score::{read, score};
 
     /// A file of predictions, scored and written as a run.
@@ -300,8 +299,9 @@ mod tests {
         assert!(results.contains(",2,0,1,,50.000,,"), "{results}");
 
         let undocumented = StoredRun::open(&folder.path().join("one")).unwrap();
-        let error = undocumented.judged(&Definitions::built_in(), &[], None).unwrap_err().to_string();
-        assert!(error.contains("Score them with --model ID"), "{error}");
+        let error = undocumented.judged(&Definitions::built_in(), &[], None).unwrap_err();
+        assert!(error.to_string().contains("Score them as a model's"), "{error}");
+        assert_eq!(error.remedy(), Some(Remedy::ModelOrOtherRun));
         // Its name is one that every system can have a log of.
         let record = run(folder.path(), "mine [1] <b>", &format!("{A},65\n"), None);
         assert_eq!(record.models[0].id, "score/mine__1___b_");
@@ -340,8 +340,9 @@ mod tests {
                 fresh: true,
                 invocation: Invocation { command: Vec::new(), git_revision: "0".to_owned() },
             };
-            let error = write(&predictions, &run).unwrap_err().to_string();
-            assert!(error.contains("would be overwritten. Choose another --out"), "{error}");
+            let error = write(&predictions, &run).unwrap_err();
+            assert!(error.to_string().contains("would be overwritten. Choose another folder"), "{error}");
+            assert_eq!(error.remedy(), Some(Remedy::OtherFolder));
             assert_eq!(std::fs::read(&log).unwrap(), before);
         }
     }

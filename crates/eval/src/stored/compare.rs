@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use dataset::labels::LabelSet;
 
-use crate::EvalError;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
 use crate::metrics::{Hits, mcnemar_exact_p, percentage};
@@ -12,6 +11,7 @@ use crate::run_dir::paths::DIGESTS;
 use crate::stored::gate::Paired;
 use crate::stored::stored_run::StoredRun;
 use crate::weights::WeightsSource;
+use crate::{EvalError, Remedy};
 
 /// One model in two runs, over the images that both have.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,11 +160,13 @@ fn other_bytes(
 /// [`EvalError::NotTheSameTask`] when they have no model or image in common, label an image differently, have no
 /// labelled image, or are compared over all images and have different ones; those of [`StoredRun::rows`].
 pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Comparison, EvalError> {
-    let different = |reason: String| EvalError::NotTheSameTask {
+    let different_unless = |remedy: Option<Remedy>, reason: String| EvalError::NotTheSameTask {
         path: run.path.clone(),
         against: against.path.clone(),
         reason,
+        remedy,
     };
+    let different = |reason: String| different_unless(None, reason);
     let (here, there) = (&run.record, &against.record);
     if here.dataset.label_set != there.dataset.label_set {
         let (here, there) = (here.dataset.label_set.name(), there.dataset.label_set.name());
@@ -233,10 +235,11 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
             let parts = format!("{shared} of {images} images here are among the {against_images} there");
             match over {
                 Over::All => {
-                    return Err(different(format!(
+                    let reason = format!(
                         "they are over different images ({parts}), and what the others would say cannot be told. \
-                         Evaluate both over the same images, or compare those that both have with --shared"
-                    )));
+                         Evaluate both over the same images, or compare those that both have"
+                    );
+                    return Err(different_unless(Some(Remedy::OnlyShared), reason));
                 }
                 Over::Shared => notes.push(format!("{}: {parts}; only those are compared.", model.id)),
             }
@@ -257,10 +260,11 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
     }
     if models.is_empty() {
         let (here, there) = (ids(here).join(", "), ids(there).join(", "));
-        return Err(different(format!(
-            "they have no model in common ({here} in one, {there} in the other). Predictions made elsewhere are a model's where score \
-             is told --model ID"
-        )));
+        let reason = format!(
+            "they have no model in common ({here} in one, {there} in the other). Predictions made elsewhere are a model's where \
+             that is said when they are scored"
+        );
+        return Err(different_unless(Some(Remedy::PredictedModel), reason));
     }
     Ok(Comparison { models, only_in_one, notes })
 }

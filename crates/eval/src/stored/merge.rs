@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::EvalError;
 use crate::definitions::Definitions;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
@@ -18,6 +17,7 @@ use crate::run_dir::{Finished, RunDir, RunIdentity};
 use crate::shard::Shard;
 use crate::stored::merge_images;
 use crate::stored::stored_run::StoredRun;
+use crate::{EvalError, Remedy};
 
 /// A shard's run.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ pub fn merge(
 }
 
 fn refused(path: &Path, reason: String) -> EvalError {
-    EvalError::Merge { path: path.to_owned(), reason }
+    EvalError::Merge { path: path.to_owned(), reason, remedy: None }
 }
 
 /// Whether `out` is none of `runs` nor within one, whatever it is called and through whatever links: merging would
@@ -127,11 +127,11 @@ fn check_apart(runs: &[PathBuf], out: &Path) -> Result<(), EvalError> {
     let below = [PREDICTIONS, CONFIDENCES].map(|name| fs::canonicalize(out.join(name)).ok());
     for place in places.into_iter().chain(below).flatten() {
         if let Some(run) = runs.iter().find(|run| place.ancestors().any(|folder| is(run, folder))) {
-            let out = out.display();
             let reason = format!(
-                "--out {out} is this run, or lies within it, and would overwrite it. Choose another --out"
+                "{} is this run, or lies within it, and would overwrite it. Choose another folder",
+                out.display()
             );
-            return Err(refused(run, reason));
+            return Err(EvalError::Merge { path: run.clone(), reason, remedy: Some(Remedy::OtherFolder) });
         }
     }
     Ok(())
@@ -180,7 +180,10 @@ fn part(path: &Path) -> Result<ShardRun, EvalError> {
     let run = StoredRun::open(path)?;
     match run.record.shard {
         Some(shard) => Ok(ShardRun { run, shard }),
-        None => Err(refused(path, "it is a run of all images, not a shard (eval --shard I/N)".to_owned())),
+        None => {
+            let reason = "it is a run of all images, not a shard".to_owned();
+            Err(EvalError::Merge { path: path.to_owned(), reason, remedy: Some(Remedy::Shard) })
+        }
     }
 }
 
@@ -208,7 +211,7 @@ fn check_same_evaluation(parts: &[ShardRun]) -> Result<(), EvalError> {
             ));
         }
         if one.run.record.tolerance != other.run.record.tolerance {
-            return Err(refused(&other.run.path, "its --tolerance is another than the others'".to_owned()));
+            return Err(refused(&other.run.path, "its tolerance is another than the others'".to_owned()));
         }
     }
     Ok(())

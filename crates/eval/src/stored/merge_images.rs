@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use dataset::{Dataset, DatasetError};
 
-use crate::EvalError;
 use crate::logs::predictions::Prediction;
 use crate::record::{DatasetRecord, SAMPLE};
+use crate::{EvalError, Remedy};
 
 /// The images of `record`: those at `data`, or the embedded ones. None where it is not said where they are. `rows` are the
 /// predictions of a model for all of them.
@@ -43,7 +43,8 @@ pub(crate) fn images(
         return Ok(Some(dataset));
     }
     let dataset = opened?;
-    Err(EvalError::Merge { path: path.to_owned(), reason: others(record, &dataset, rows) })
+    let reason = others(record, &dataset, rows);
+    Err(EvalError::Merge { path: path.to_owned(), reason, remedy: Some(Remedy::NoImages) })
 }
 
 /// Why `dataset` is not what `record` describes.
@@ -60,7 +61,7 @@ fn others(record: &DatasetRecord, dataset: &Dataset, rows: &[Prediction]) -> Str
     };
     format!(
         "these are not the images that the shards were computed from ({why}; fingerprint {}, theirs {}). Give the \
-         images of {}, or leave --data out: the report has no thumbnails then",
+         images of {}, or none: the report has no thumbnails then",
         dataset.fingerprint(),
         record.fingerprint,
         record.path

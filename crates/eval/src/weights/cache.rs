@@ -133,12 +133,12 @@ impl Cache {
         Ok(FileLock { _file: lock })
     }
 
-    /// Compares the cached file of the model `id` with the catalog, or with what was first seen.
+    /// Compares the cached file of `weights` with the catalog, or with what was first seen.
     ///
     /// # Errors
     /// When the file or the record of first sights cannot be read.
-    pub fn check(&self, id: &str, weights: &PublishedWeights) -> io::Result<(Fingerprint, Check)> {
-        self.check_file(id, weights, &RegularFile::open(&self.path(weights))?)
+    pub fn check(&self, weights: &PublishedWeights) -> io::Result<(Fingerprint, Check)> {
+        self.check_file(weights, &RegularFile::open(&self.path(weights))?)
     }
 
     /// The same for a file anywhere.
@@ -147,12 +147,11 @@ impl Cache {
     /// As [`Cache::check`].
     pub(crate) fn check_file(
         &self,
-        id: &str,
         weights: &PublishedWeights,
         file: &RegularFile,
     ) -> io::Result<(Fingerprint, Check)> {
         let found = Fingerprint::for_check(file, weights)?;
-        let verdict = self.judge(id, weights, &found)?;
+        let verdict = self.judge(weights, &found)?;
         Ok((found, verdict))
     }
 
@@ -160,12 +159,7 @@ impl Cache {
     ///
     /// # Errors
     /// When the record of first sights cannot be read; the message names it and says what to do.
-    pub(super) fn judge(
-        &self,
-        id: &str,
-        weights: &PublishedWeights,
-        found: &Fingerprint,
-    ) -> io::Result<Check> {
+    pub(super) fn judge(&self, weights: &PublishedWeights, found: &Fingerprint) -> io::Result<Check> {
         if weights.has_hash() {
             return Ok(check(weights, found, None));
         }
@@ -173,7 +167,7 @@ impl Cache {
         let first = seen.get(&Self::key(weights)).map(|sight| &sight.file);
         Ok(match (check(weights, found, first), first) {
             (Check::Differs(reason), Some(_)) => {
-                Check::Differs(format!("{reason}, as {} says{}", self.record().display(), way_out(id)))
+                Check::Differs(format!("{reason}, as {} says", self.record().display()))
             }
             (verdict, _) => verdict,
         })
@@ -182,6 +176,12 @@ impl Cache {
     /// The record of first sights.
     pub(super) fn record(&self) -> PathBuf {
         self.folder.join(FIRST_SEEN)
+    }
+
+    /// Whether it is recorded what the file was when it was first seen. A record that cannot be read remembers nothing.
+    #[must_use]
+    pub fn remembers(&self, weights: &PublishedWeights) -> bool {
+        !weights.has_hash() && self.first_seen().is_ok_and(|seen| seen.contains_key(&Self::key(weights)))
     }
 
     fn first_seen(&self) -> io::Result<BTreeMap<String, Sight>> {
@@ -254,13 +254,6 @@ impl Cache {
         self.write_first_seen(&seen)?;
         Ok(Some(Forgotten { sha256: first.sha256, cached }))
     }
-}
-
-/// What to do where a file is not the one that was first seen.
-fn way_out(id: &str) -> String {
-    format!(
-        "; if the new file is the right one, `cargo xtask weights forget {id}` makes the cache forget the old one"
-    )
 }
 
 /// Renames the file at `path` to a name that nothing has yet.

@@ -108,11 +108,10 @@ impl Downloader {
                 // Its own record would refuse any other file.
                 Assessment::Useless { reason, recorded: true } => {
                     return Err(format!(
-                        "{} {reason}, and {} says that it is the file that was first seen; `cargo xtask weights forget {}` \
-                         makes the cache forget it",
+                        "{} {reason}, and {} says that it is the file that was first seen, which has to be forgotten before another \
+                         is fetched",
                         path.display(),
-                        cache.record().display(),
-                        wanted.id
+                        cache.record().display()
                     ));
                 }
                 Assessment::As(Check::Unknown) => return trust(cache, weights, &found),
@@ -223,7 +222,7 @@ fn checked(
     wanted: &Wanted<'_>,
     file: &Arc<RegularFile>,
 ) -> io::Result<(Fingerprint, Assessment)> {
-    let (found, check) = cache.check_file(wanted.id, wanted.weights, file)?;
+    let (found, check) = cache.check_file(wanted.weights, file)?;
     let told = match check {
         Check::Unknown | Check::AsFirstSeen => match (wanted.loads)(file) {
             Ok(()) => Assessment::As(check),

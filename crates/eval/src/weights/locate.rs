@@ -6,7 +6,7 @@ use std::str::FromStr;
 use models::Model;
 
 use super::cache::Cache;
-use crate::EvalError;
+use crate::{EvalError, NoWeights};
 
 /// One `--weights` argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +66,10 @@ pub(crate) fn locate(
         if let WeightsArg::Model(id, file) = arg
             && !models.iter().any(|model| model.id == *id)
         {
-            return Err(EvalError::WeightsArgument {
+            return Err(EvalError::NoWeights(NoWeights::Argument {
                 argument: format!("{id}={}", file.display()),
                 reason: format!("{id} is not among the selected models"),
-            });
+            }));
         }
     }
     models
@@ -102,14 +102,16 @@ fn wanted(args: &[WeightsArg], model: &Model, selected: usize) -> Result<Asked, 
     match general {
         Some(WeightsArg::Seeded) => Ok(Asked::Seeded),
         Some(WeightsArg::Path(path)) if path.is_dir() => in_folder(model, path).map(Asked::File),
-        Some(WeightsArg::Path(path)) if selected > 1 && path.exists() => Err(EvalError::WeightsArgument {
-            argument: path.display().to_string(),
-            reason: format!(
-                "one file cannot serve {selected} models; name its model as {}={} or give a folder",
-                model.id,
-                path.display()
-            ),
-        }),
+        Some(WeightsArg::Path(path)) if selected > 1 && path.exists() => {
+            Err(EvalError::NoWeights(NoWeights::Argument {
+                argument: path.display().to_string(),
+                reason: format!(
+                    "one file cannot serve {selected} models; name its model as {}={} or give a folder",
+                    model.id,
+                    path.display()
+                ),
+            }))
+        }
         Some(WeightsArg::Path(path)) => Ok(Asked::File(path.clone())),
         Some(WeightsArg::Pretrained | WeightsArg::Model(..)) | None => Ok(Asked::Published),
     }
@@ -122,18 +124,18 @@ fn in_folder(model: &Model, folder: &Path) -> Result<PathBuf, EvalError> {
     let mut names: Vec<String> = model.weights.iter().map(|weights| weights.file.clone()).collect();
     names.extend(ENDINGS.map(|ending| format!("{}.{ending}", model.file_stem())));
     names.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
-        EvalError::WeightsArgument {
+        EvalError::NoWeights(NoWeights::Argument {
             argument: folder.display().to_string(),
             reason: format!("no weights for {} there; looked for {}", model.id, names.join(", ")),
-        }
+        })
     })
 }
 
 fn not_published(model: &Model) -> EvalError {
-    EvalError::WeightsArgument {
+    EvalError::NoWeights(NoWeights::Argument {
         argument: "pretrained".to_owned(),
-        reason: format!("the catalog knows no published weights for {}; pass --weights FILE", model.id),
-    }
+        reason: format!("the catalog knows no published weights for {}; give a file of your own", model.id),
+    })
 }
 
 fn in_cache(model: &Model, may_be_absent: bool) -> Result<Located, EvalError> {
@@ -149,7 +151,7 @@ fn in_cache(model: &Model, may_be_absent: bool) -> Result<Located, EvalError> {
 /// The published weights of `model` are not at `path`, where the cache would have them.
 pub(super) fn missing(model: &Model, path: PathBuf) -> EvalError {
     let url = model.weights.as_ref().map(|weights| weights.url.clone()).unwrap_or_default();
-    EvalError::WeightsMissing { id: model.id.clone(), url, path }
+    EvalError::NoWeights(NoWeights::Missing { id: model.id.clone(), url, path })
 }
 
 #[cfg(test)]

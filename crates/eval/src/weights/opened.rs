@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::check::{Check, Fingerprint};
 use super::locate::Located;
 use super::resolved::{HashedFile, ResolvedWeights, unreadable};
-use crate::EvalError;
+use crate::{EvalError, NoWeights};
 
 impl Located {
     /// Opens the file, once for all that is read of it.
@@ -61,14 +61,14 @@ impl OpenedWeights {
             return Ok(ResolvedWeights::File(HashedFile { file, is_cached, found, check: None }));
         };
         let found = Fingerprint::for_check(&file, weights).map_err(unreadable(model, path))?;
-        let check = cache.judge(&model.id, weights, &found).map_err(not_told(model))?;
+        let check = cache.judge(weights, &found).map_err(not_told(model))?;
         match check {
-            Check::Differs(reason) if is_cached => Err(EvalError::WeightsCorrupt {
+            Check::Differs(reason) if is_cached => Err(EvalError::NoWeights(NoWeights::Corrupt {
                 id: model.id.clone(),
                 path: path.to_owned(),
                 reason,
                 url: weights.url.clone(),
-            }),
+            })),
             check => Ok(ResolvedWeights::File(HashedFile { file, is_cached, found, check: Some(check) })),
         }
     }
@@ -76,7 +76,7 @@ impl OpenedWeights {
 
 /// The record of what was first seen is at fault, not the weights.
 fn not_told(model: &Model) -> impl Fn(std::io::Error) -> EvalError + '_ {
-    |source| EvalError::FirstSeen { id: model.id.clone(), source }
+    |source| EvalError::NoWeights(NoWeights::FirstSeen { id: model.id.clone(), source })
 }
 
 #[cfg(test)]
@@ -88,6 +88,7 @@ mod tests {
 
     use super::super::{Forgotten, ForgottenFile, WeightsArg, WeightsSource, locate};
     use super::*;
+    use crate::Remedy;
 
     /// SHA-256 of `abc`, the example of FIPS 180-2.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -199,7 +200,7 @@ mod tests {
         let error = recorded(&cache, &model, &cached).unwrap_err().to_string();
         let expected = format!("mine/x: cannot record in {} what x.pth is: ", folder.path().display());
         assert!(error.starts_with(&expected), "{error}");
-        assert!(error.contains("Make the folder writable, or pass --weights FILE"), "{error}");
+        assert!(error.contains("Make the folder writable, or give a file of your own"), "{error}");
         std::fs::remove_dir(&lock).unwrap();
         let record = folder.path().join("first-seen.json");
         std::fs::write(&record, "{").unwrap();
@@ -228,9 +229,9 @@ mod tests {
         assert!(source.is_published(Some(&weights)), "{source:?}");
         // Another file: refused, and the way out is named.
         std::fs::write(&path, "abcd").unwrap();
-        let error = recorded(&cache, &model, &located).unwrap_err().to_string();
-        assert!(error.contains("first-seen.json says"), "{error}");
-        assert!(error.contains("`cargo xtask weights forget mine/x`"), "{error}");
+        let error = recorded(&cache, &model, &located).unwrap_err();
+        assert!(error.to_string().contains("first-seen.json says"), "{error}");
+        assert_eq!(error.remedy(), Some(Remedy::WeightsAgain("mine/x".to_owned())));
         // It stays where it is, since somebody has put it there.
         let forgotten = cache.forget(&weights).unwrap().unwrap();
         assert_eq!(forgotten, Forgotten { sha256: ABC.to_owned(), cached: ForgottenFile::Kept });

@@ -12,7 +12,7 @@ use super::cache::{Cache, FIRST_SEEN};
 use super::check::{Check, Fingerprint};
 use super::locate::missing;
 use super::source::{Evidence, WeightsSource};
-use crate::EvalError;
+use crate::{EvalError, NoWeights};
 
 /// Weights as a plan has them: which they are, by the hash of their file. Nothing is loaded.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl ResolvedWeights {
     /// [`ResolvedWeights::source`].
     ///
     /// # Errors
-    /// [`EvalError::WeightsMissing`] of a file that is not here.
+    /// [`NoWeights::Missing`] of a file that is not here.
     pub(crate) fn known(&self, model: &Model) -> Result<WeightsSource, EvalError> {
         match self {
             Self::Absent { path } => Err(missing(model, path.clone())),
@@ -110,11 +110,13 @@ impl ResolvedWeights {
         }
         let mut was_seen = hashed.check == Some(Check::AsFirstSeen);
         if let (true, Some(weights)) = (self.is_first_sight(), &model.weights) {
-            cache.trust(weights, &hashed.found).map_err(|source| EvalError::WeightsUnrecorded {
-                id: model.id.clone(),
-                file: weights.file.clone(),
-                cache: cache.folder().to_owned(),
-                source,
+            cache.trust(weights, &hashed.found).map_err(|source| {
+                EvalError::NoWeights(NoWeights::Unrecorded {
+                    id: model.id.clone(),
+                    file: weights.file.clone(),
+                    cache: cache.folder().to_owned(),
+                    source,
+                })
             })?;
             was_seen = true;
         }
@@ -128,16 +130,15 @@ impl ResolvedWeights {
                 Self::File(HashedFile { is_cached: true, file, .. }),
                 Some(weights),
                 EvalError::Weights { source, .. },
-            ) if !weights.has_hash() => EvalError::WeightsCorrupt {
+            ) if !weights.has_hash() => EvalError::NoWeights(NoWeights::Corrupt {
                 id: model.id.clone(),
                 path: file.path().to_owned(),
                 reason: format!(
-                    "it is no checkpoint of the model's network ({source}). Where {} in the cache says that it was \
-                         the file first seen, `cargo xtask weights forget {}` comes first",
-                    FIRST_SEEN, model.id
+                    "it is no checkpoint of the model's network ({source}), though {FIRST_SEEN} in the cache may say that it \
+                     was the file first seen",
                 ),
                 url: weights.url.clone(),
-            },
+            }),
             (_, _, error) => error,
         }
     }

@@ -21,6 +21,7 @@ impl Progress for Watch<'_> {
     fn error(&mut self, _image: &str, _error: &str) {}
 
     fn smaller_batches(&mut self, _id: &str, _batch: usize) {}
+    fn fewer_at_once(&mut self, _images: usize, _threads: usize) {}
 
     fn finish(&mut self) {}
 }
@@ -60,4 +61,33 @@ fn a_file_that_cannot_be_understood_does_not_unfinish_a_run() {
     let error = again(&plan, folder.path(), false).0.unwrap_err().to_string();
     assert!(error.contains("digests.csv"), "{error}");
     assert!(fs::read(&record).unwrap() == before, "the record changed");
+}
+
+#[test]
+fn a_run_without_the_digests_of_what_it_has_does_not_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = plan(&Options { limit: Some(2), ..Options::default() }).unwrap();
+    run_until(
+        &plan(&Options { limit: Some(2), batch: Some(1), ..Options::default() }).unwrap(),
+        folder.path(),
+        1,
+    )
+    .unwrap();
+    let digests = folder.path().join("digests.csv");
+    let before = fs::read_to_string(&digests).unwrap();
+    let refused = |expected: &str| {
+        let error = run(&both, folder.path()).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("digests.csv"), "{error}");
+        let error = Standing::of_run(&both, folder.path(), true).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    fs::remove_file(&digests).unwrap();
+    refused("images that the run has predictions of, the first: sample_");
+    assert!(!digests.exists(), "a bare heading");
+    fs::write(&digests, "image,sha256\n").unwrap();
+    refused("images that the run has predictions of");
+    fs::write(&digests, "garbage\nx\n").unwrap();
+    refused("its first line should be image,sha256");
+    fs::write(&digests, before).unwrap();
+    run(&both, folder.path()).unwrap();
 }

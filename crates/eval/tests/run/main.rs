@@ -22,8 +22,8 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::weights::WeightsSource;
 use eval::{
-    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing,
-    evaluate, explain,
+    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Remedy, Shard,
+    Standing, evaluate, explain,
 };
 use models::{Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
@@ -120,6 +120,10 @@ impl Progress for StopAfter<'_> {
 
     fn smaller_batches(&mut self, id: &str, batch: usize) {
         self.errors.push(format!("{id}: batches of {batch}"));
+    }
+
+    fn fewer_at_once(&mut self, images: usize, threads: usize) {
+        self.errors.push(format!("{images} at once beside {threads} threads"));
     }
 
     fn finish(&mut self) {}

@@ -64,6 +64,7 @@ impl Progress for AsItIsThen<'_> {
     fn error(&mut self, _image: &str, _error: &str) {}
 
     fn smaller_batches(&mut self, _id: &str, _batch: usize) {}
+    fn fewer_at_once(&mut self, _images: usize, _threads: usize) {}
 
     fn finish(&mut self) {}
 }

@@ -5,12 +5,13 @@ use std::ops::Range;
 
 use graph::operations::{Binary, Convolution, ConvolutionWeights};
 use graph::{Graph, Operation, Parameter, Value, Weights};
+use memory::NoMemory;
 use thiserror::Error;
 
 use super::head::Head as PlannedHead;
 use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source};
 use crate::activation::OnRead;
-use crate::buffer::{Buffer, NoMemory, padded};
+use crate::buffer::{Buffer, padded};
 use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::program::{End, Head, Program};

@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
+use memory::NoMemory;
+
 use super::strassen::{self, PRODUCTS, Room};
-use crate::buffer::{Buffer, NoMemory, padded};
+use crate::buffer::{Buffer, padded};
 use crate::isa::{Facts, Isa};
 use crate::simd::BLOCK;
 

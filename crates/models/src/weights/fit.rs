@@ -92,7 +92,7 @@ impl Weights for FittedCheckpoint {
             reasons: vec![format!("the network reads {} twice", parameter.key)],
         })?;
         let bytes = bytes_to_read(parameter.len());
-        if !can_have(bytes) {
+        if !memory::can_have(bytes) {
             return Err(WeightsError::OutOfMemory { origin: self.origin.clone(), bytes });
         }
         let values = values(&tensor).map_err(|reason| WeightsError::Unusable {
@@ -111,13 +111,6 @@ impl Weights for FittedCheckpoint {
 fn bytes_to_read(len: usize) -> usize {
     const BESIDES: usize = 1 << 20;
     len.saturating_mul(3 * size_of::<f32>()).saturating_add(BESIDES)
-}
-
-/// Whether the process may have `bytes` more. In libraries an allocation that fails ends the process without a message; so the
-/// bytes are asked for before, and given back untouched: only an allocation shows the limits of a process (`ulimit -v`).
-pub fn can_have(bytes: usize) -> bool {
-    let mut asked: Vec<u8> = Vec::new();
-    asked.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&asked).capacity() >= bytes
 }
 
 /// The values of a checkpoint's tensor. Half precision is widened: networks compute in f32.

@@ -20,8 +20,8 @@ mod torchscript;
 
 pub use checkpoint::Checkpoint;
 pub use error::{Prefixed, ShapeMismatch, WeightsError};
+pub use fit::FittedCheckpoint;
 pub(crate) use fit::ReadOnce;
-pub use fit::{FittedCheckpoint, can_have};
 pub use framework::Framework;
 pub use graph::Role;
 pub use module_tensors::ModuleTensor;

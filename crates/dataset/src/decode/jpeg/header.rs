@@ -1,6 +1,8 @@
 //! Markers of a JPEG and what they define: the frame, tables, scans. Follows `jdmarker.c`, `jdinput.c` and
 //! `default_decompress_parms` of `jdapimin.c`, libjpeg-turbo 2.1, its messages too.
 
+use memory::NoMemory;
+
 use super::huffman::Code;
 use super::standard;
 use super::stream::{EOI, RST0, SOI, SOS, Stream, corrupt};
@@ -51,12 +53,13 @@ pub(super) struct Component {
 }
 
 impl Component {
-    /// Room for its coefficients, all zero. Memory is only taken as they are written.
-    pub(super) fn allocate(&mut self) {
+    /// Room for its coefficients, all zero. Where they are many, memory is only taken as they are written.
+    pub(super) fn allocate(&mut self) -> Result<(), NoMemory> {
         if self.coefficients.is_empty() {
             let rows = self.blocks_down.next_multiple_of(self.down);
-            self.coefficients = vec![0; self.stride * rows * BLOCK];
+            self.coefficients = memory::filled(0, self.stride * rows * BLOCK)?;
         }
+        Ok(())
     }
 }
 

@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn by_us(jpeg: &[u8]) -> Result<Vec<u8>, DecodeError> {
-        decode(jpeg).map(|decoded| decoded.view(crate::Decoder::OpenCv).into_owned().pixels)
+        decode(jpeg).map(|decoded| decoded.view(crate::Decoder::OpenCv).unwrap().into_owned().pixels)
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
                 damaged[at] ^= 0x55;
                 // What is refused here and not by libjpeg has tests of its own.
                 if let Ok(decoded) = decode(&damaged) {
-                    let pixels = decoded.view(crate::Decoder::OpenCv);
+                    let pixels = decoded.view(crate::Decoder::OpenCv).unwrap();
                     assert!(Some(&pixels.pixels) == by_libjpeg(&damaged).as_ref(), "byte {at}");
                     equal += 1;
                     warned += usize::from(decoded.warnings().count() > 0);

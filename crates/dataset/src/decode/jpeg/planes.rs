@@ -2,6 +2,7 @@
 //! which are rare, through the loops of this file: upsampling as `jinit_upsampler` of `jdsample.c` chooses it, colour as
 //! `jdcolor.c` converts it.
 
+use memory::NoMemory;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::header::{BLOCK, Component, Frame, Transform};
@@ -17,14 +18,14 @@ struct Inverse<'c> {
 }
 
 impl NullaryFnOnce for Inverse<'_> {
-    type Output = (Plane, Vec<Differing>);
+    type Output = Result<(Plane, Vec<Differing>), NoMemory>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
         let mut differing = Vec::new();
         let Self { component, table } = self;
         let stride = component.blocks_across * 8;
-        let mut samples = vec![0; stride * component.blocks_down * 8];
+        let mut samples = memory::filled(0, stride * component.blocks_down * 8)?;
         let rows = samples.chunks_exact_mut(stride * 8);
         for (down, (rows, blocks)) in
             rows.zip(component.coefficients.chunks_exact(component.stride * BLOCK)).enumerate()
@@ -39,7 +40,7 @@ impl NullaryFnOnce for Inverse<'_> {
                 }
             }
         }
-        (Plane { width: component.width, height: component.height, stride, samples }, differing)
+        Ok((Plane { width: component.width, height: component.height, stride, samples }, differing))
     }
 }
 
@@ -54,38 +55,48 @@ pub(super) fn pixels(frame: &Frame, transform: Transform) -> Result<(Vec<u8>, Op
         }
         // A component without a scan has none; its absence is an error before this.
         let table = component.quantisation.as_ref().ok_or_else(|| corrupt("a component without a scan"))?;
-        let (plane, differs) = arch.dispatch(Inverse { component, table });
+        let (plane, differs) = arch.dispatch(Inverse { component, table })?;
         planes.push(plane);
         differing.push(differs);
     }
-    let pil = interleaved(frame, &planes, transform, arch);
+    let pil = interleaved(frame, &planes, transform, arch)?;
     if differing.iter().all(Vec::is_empty) {
         return Ok((pil, None));
     }
     let planes = planes.into_iter().zip(&differing).map(|(plane, differing)| plane.by_c_code(differing));
     let planes: Vec<Plane> = planes.collect();
-    let opencv = interleaved(frame, &planes, transform, arch);
+    let opencv = interleaved(frame, &planes, transform, arch)?;
     Ok((pil, Some(opencv)))
 }
 
 /// The planes upsampled, made colour and put side by side.
-fn interleaved(frame: &Frame, planes: &[Plane], transform: Transform, arch: Arch) -> Vec<u8> {
+fn interleaved(
+    frame: &Frame,
+    planes: &[Plane],
+    transform: Transform,
+    arch: Arch,
+) -> Result<Vec<u8>, NoMemory> {
     let factors = frame.components.iter().map(|c| (frame.across / c.across, frame.down / c.down));
     let factors: Vec<_> = factors.collect();
     if let ([luma, blue, red], Transform::YCbCr) = (planes, transform)
         && let Some(subsampling) = Subsampling::of(&factors, frame.width)
     {
-        let mut rgb = Vec::with_capacity(frame.width * frame.height * 3);
+        let mut rgb = memory::room(frame.width * frame.height * 3)?;
         arch.dispatch(Conversion { luma, blue, red, subsampling, rgb: &mut rgb });
-        return rgb;
+        return Ok(rgb);
     }
     rare(frame, planes, &factors, transform)
 }
 
 /// Any subsampling and any colour, row by row.
-fn rare(frame: &Frame, planes: &[Plane], factors: &[(usize, usize)], transform: Transform) -> Vec<u8> {
+fn rare(
+    frame: &Frame,
+    planes: &[Plane],
+    factors: &[(usize, usize)],
+    transform: Transform,
+) -> Result<Vec<u8>, NoMemory> {
     let channels = planes.len().max(3);
-    let mut pixels = Vec::with_capacity(frame.width * frame.height * channels);
+    let mut pixels = memory::room(frame.width * frame.height * channels)?;
     let mut rows: Vec<Vec<u8>> = vec![Vec::new(); planes.len()];
     for y in 0..frame.height {
         for ((row, plane), &factors) in rows.iter_mut().zip(planes).zip(factors) {
@@ -110,7 +121,7 @@ fn rare(frame: &Frame, planes: &[Plane], factors: &[(usize, usize)], transform: 
             }
         }
     }
-    pixels
+    Ok(pixels)
 }
 
 /// Appends row `y` of the image to `row`, at least as wide as the image is.

@@ -39,7 +39,7 @@ pub(super) fn read(header: &mut Header, scan: &Scan, stream: &mut Stream) -> Res
     let Header { frame: Some(frame), dc, ac, restart_interval, scans, .. } = header else { return Ok(()) };
     check_unit(frame, scan)?;
     for &(index, ..) in &scan.components {
-        frame.components[index].allocate();
+        frame.components[index].allocate()?;
     }
     let kind = kind(frame, scan, *scans, stream)?;
 

@@ -72,7 +72,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Chunks<'_>, DecodeError> {
         order.next(name, data, chunks.colour)?;
         match name {
             "IEND" => break,
-            "IDAT" => chunks.pixels.extend_from_slice(data),
+            "IDAT" => {
+                // All of them are together no longer than what is left of the file.
+                if chunks.pixels.capacity() == 0 {
+                    chunks.pixels = memory::room(bytes.len() - at)?;
+                }
+                chunks.pixels.extend_from_slice(data);
+            }
             "PLTE" => chunks.palette = data,
             "eXIf" if chunks.exif.is_none() && data.len() > 1 => {
                 // libpng looks at the two letters in this way, and loses its place where they are others.

@@ -8,6 +8,8 @@
 mod chunks;
 mod pixels;
 
+use memory::NoMemory;
+
 use super::{Colour, DecodeError, Decoded, Format, Pixels, Warnings, check_size, decode_guarded, exif};
 use crate::RgbImage;
 
@@ -33,19 +35,23 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let (pixels, colour) = match chunks.colour {
         chunks::ColourType::Rgb if storage.channels == 3 => (samples, Colour::Rgb),
         chunks::ColourType::Rgb => {
-            (samples.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(), Colour::Rgb)
+            let mut rgb = memory::room(width * height * 3)?;
+            rgb.extend(samples.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]));
+            (rgb, Colour::Rgb)
         }
         chunks::ColourType::Grey => {
             let white = (255 / ((1_u16 << storage.depth) - 1)) as u8;
             let grey = samples.iter().step_by(storage.channels);
-            (grey.flat_map(|grey| [grey * white; 3]).collect(), Colour::Grey)
+            let mut rgb = memory::room(width * height * 3)?;
+            rgb.extend(grey.flat_map(|grey| [grey * white; 3]));
+            (rgb, Colour::Grey)
         }
         chunks::ColourType::Palette => {
             let colours = chunks.palette.len() / 3;
             if samples.iter().any(|&index| usize::from(index) >= colours) {
-                opencv = Some(image(looked_up(&samples, chunks.palette, |_| 0)));
+                opencv = Some(image(looked_up(&samples, chunks.palette, |_| 0)?));
             }
-            (looked_up(&samples, chunks.palette, |index| index), Colour::Palette)
+            (looked_up(&samples, chunks.palette, |index| index)?, Colour::Palette)
         }
     };
     let orientation = chunks.exif.map_or(1, exif::orientation);
@@ -54,7 +60,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 }
 
 /// The colours of `indices`; one that the palette lacks is the grey that `missing` gives for its index.
-fn looked_up(indices: &[u8], palette: &[u8], missing: impl Fn(u8) -> u8) -> Vec<u8> {
+fn looked_up(indices: &[u8], palette: &[u8], missing: impl Fn(u8) -> u8) -> Result<Vec<u8>, NoMemory> {
     let mut colours = [[0; 3]; 256];
     for (index, colour) in (0..=255).zip(&mut colours) {
         *colour = [missing(index); 3];
@@ -62,7 +68,9 @@ fn looked_up(indices: &[u8], palette: &[u8], missing: impl Fn(u8) -> u8) -> Vec<
     for (colour, given) in colours.iter_mut().zip(palette.chunks_exact(3)) {
         colour.copy_from_slice(given);
     }
-    indices.iter().flat_map(|&index| colours[usize::from(index)]).collect()
+    let mut rgb = memory::room(indices.len() * 3)?;
+    rgb.extend(indices.iter().flat_map(|&index| colours[usize::from(index)]));
+    Ok(rgb)
 }
 
 fn corrupt(reason: &impl ToString) -> DecodeError {

@@ -58,7 +58,7 @@ impl Storage {
         let passes = self.passes();
         let size = passes.iter().map(|pass| pass.height * (1 + self.row(pass.width))).sum();
         let mut raw = inflate(compressed, size)?;
-        let mut samples = vec![0; self.width * self.height * self.channels];
+        let mut samples = memory::filled(0, self.width * self.height * self.channels)?;
         let mut rest = &mut raw[..];
         for pass in passes {
             let row = self.row(pass.width);
@@ -93,7 +93,7 @@ fn inflate(compressed: &[u8], size: usize) -> Result<Vec<u8>, DecodeError> {
         return Err(TRUNCATED);
     }
     // One byte more than there should be, to notice that there are more.
-    let mut raw = vec![0; size + 1];
+    let mut raw = memory::filled(0, size + 1)?;
     let mut stream = Decompress::new(true);
     loop {
         let (read, written) = (stream.total_in() as usize, stream.total_out() as usize);

@@ -45,8 +45,9 @@ pub(super) fn open(root: &Path, paths: &[PathBuf], with_labels: bool) -> Result<
     let mut rows = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let read = || read_table(index, path, with_labels);
-        let (shard, table) = guarded_or(read, |words| Reason::damaged(&words))
-            .map_err(|error| DatasetError::Parquet { path: path.clone(), reason: error.0 })?;
+        let (shard, table) = guarded_or(read, |words| Reason::damaged(&words)).map_err(
+            |Reason { words: reason, remedy }| DatasetError::Parquet { path: path.clone(), reason, remedy },
+        )?;
         shards.push(shard);
         rows.extend(table);
     }

@@ -81,7 +81,11 @@ impl From<ParquetError> for ReadError {
         let words = error.to_string();
         match error {
             ParquetError::External(error) => match error.downcast::<io::Error>() {
-                Ok(error) if error.raw_os_error().is_some() || reopen::is_changed(&error) => {
+                Ok(error)
+                    if error.raw_os_error().is_some()
+                        || reopen::is_changed(&error)
+                        || reopen::no_memory(&error).is_some() =>
+                {
                     Self::Unreadable(*error)
                 }
                 _ => Self::NoContent(words),
@@ -96,14 +100,14 @@ const TAIL: u64 = 8;
 
 /// Opens the parquet file at `path` and reads its footer.
 pub(super) fn open(path: &Path) -> Result<(Reopened, ParquetMetaData), Reason> {
-    let unreadable = |error: io::Error| Reason(error.to_string());
+    let unreadable = |error: io::Error| Reason::new(error.to_string());
     let (file, _) = Reopened::open(path).map_err(unreadable)?;
     let cut_off = || Reason::damaged(&format!("{} bytes without a footer", file.len()));
     let start = file.len().checked_sub(TAIL).ok_or_else(cut_off)?;
     let tail = file.read(start, TAIL).map_err(unreadable)?;
     let length = match *tail {
         [_, _, _, _, b'P', b'A', b'R', b'E'] => {
-            return Err(Reason("it is encrypted; write it again without encryption".to_owned()));
+            return Err(Reason::new("it is encrypted; write it again without encryption".to_owned()));
         }
         [a, b, c, d, b'P', b'A', b'R', b'1'] => u64::from(u32::from_le_bytes([a, b, c, d])),
         _ => return Err(cut_off()),
@@ -155,7 +159,7 @@ pub(super) fn texts(
     let texts = byte_arrays(file, metadata, column, Place { shard: 0, group, row: 0 }, count)?;
     let text = |bytes: Bytes| match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(Reason("a file name in it is not valid UTF-8".to_owned())),
+        Err(_) => Err(Reason::new("a file name in it is not valid UTF-8".to_owned())),
     };
     texts.into_iter().map(|bytes| bytes.map(text).transpose()).collect()
 }
@@ -184,8 +188,9 @@ fn byte_arrays(
         let skipped = reader.skip_records(first.row)?;
         let (read, ..) = reader.read_records(count, Some(&mut levels), None, &mut values)?;
         check_rows(skipped + read, first.row + count)?;
-        let values = values.iter().map(|value| value.data().to_vec().into());
-        Ok(spread(values, &levels, descriptor.max_def_level(), count))
+        let copied = values.iter().map(|value| memory::copied(value.data()).map(Bytes::from));
+        let copied: Vec<Bytes> = copied.collect::<Result<_, _>>().map_err(reopen::out_of_memory)?;
+        Ok(spread(copied.into_iter(), &levels, descriptor.max_def_level(), count))
     };
     guarded_or(read, ParquetError::General)
 }
@@ -263,7 +268,7 @@ impl ParquetFiles {
             let reason = "the row has no image bytes, only a path (datasets.Image was not embedded)";
             ReadError::NoContent(reason.to_owned())
         })?;
-        Ok(bytes.into())
+        Ok(memory::copied(&bytes).map_err(reopen::out_of_memory)?)
     }
 
     /// The image at `place`, from what was read last, or read with its neighbours.

@@ -2,12 +2,23 @@
 
 use parquet::errors::ParquetError;
 
-/// Why a file is not what is needed; what is appended to its path.
-pub(super) struct Reason(pub(super) String);
+use crate::open::Remedy;
+
+/// Why a file is not what is needed.
+pub(super) struct Reason {
+    /// What is appended to its path.
+    pub(super) words: String,
+    /// What to give, where something can be given.
+    pub(super) remedy: Option<Remedy>,
+}
 
 impl Reason {
+    pub(super) fn new(words: String) -> Self {
+        Self { words, remedy: None }
+    }
+
     pub(super) fn damaged(words: &str) -> Self {
-        Self(format!("{words} (is it cut off, or damaged? get it again)"))
+        Self::new(format!("{words} (is it cut off, or damaged? get it again)"))
     }
 }
 

@@ -14,6 +14,7 @@ use super::read;
 use super::reason::Reason;
 use crate::guard::guarded;
 use crate::labels::{self, CLASSES};
+use crate::open::Remedy;
 
 /// Names of a column of image files, where it is not a group with `bytes`.
 const IMAGE_COLUMNS: [&str; 7] = ["image", "img", "jpg", "jpeg", "png", "bytes", "image_bytes"];
@@ -83,7 +84,7 @@ impl Columns {
     pub(super) fn find(metadata: &ParquetMetaData) -> Result<Self, Reason> {
         let leaves = Leaves::of(metadata);
         let (images, names) = image_columns(metadata).ok_or_else(|| {
-            Reason(format!(
+            Reason::new(format!(
                 "no column holds image files (a group with bytes and path, or bytes named {}); its columns are {}",
                 IMAGE_COLUMNS.join(", "),
                 leaves.paths.join(", ")
@@ -106,7 +107,7 @@ fn check_compression(metadata: &ParquetMetaData, columns: &[Option<usize>]) -> R
         .flat_map(|group| columns.iter().flatten().map(|&column| group.column(column).compression()));
     match used.into_iter().find(|by| !matches!(by, UNCOMPRESSED | SNAPPY | GZIP(_) | LZ4 | LZ4_RAW)) {
         None => Ok(()),
-        Some(by) => Err(Reason(format!(
+        Some(by) => Err(Reason::new(format!(
             "it is compressed by {}, which is not read; write it again with Snappy, gzip, LZ4 or without compression \
              (images do not compress)",
             format!("{by:?}").split('(').next().unwrap_or_default()
@@ -136,10 +137,10 @@ pub(super) fn class_names(
     if names.len() == CLASSES {
         return Ok(None);
     }
-    Err(Reason(format!(
-        "its labels are indices of {} classes of its own ({}, ...), not of ILSVRC2012's {CLASSES}; give labels with a list \
-         (--labels FILE)",
+    let words = format!(
+        "its labels are indices of {} classes of its own ({}, ...), not of ILSVRC2012's {CLASSES}; give labels with a list",
         names.len(),
         names.first().copied().unwrap_or_default()
-    )))
+    );
+    Err(Reason { words, remedy: Some(Remedy::Labels) })
 }

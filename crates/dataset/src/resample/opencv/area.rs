@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use memory::NoMemory;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{linear, scale, whole_scale};
@@ -13,7 +14,12 @@ use crate::RgbImage;
 use crate::resample::Region;
 
 /// The region of `image` resized to `width` x `height`.
-pub(crate) fn area(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(crate) fn area(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     if scale(image.width, width) < 1.0 || scale(image.height, height) < 1.0 {
         return linear::area_enlarging(image, width, height, region);
     }
@@ -26,9 +32,9 @@ pub(crate) fn area(image: &RgbImage, width: usize, height: usize, region: Region
         _ => {
             let columns = cells(image.width, width, region.columns());
             let rows = cells(image.height, height, region.rows());
-            let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+            let mut pixels = region.room()?;
             Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
-            RgbImage { width: region.width, height: region.height, pixels }
+            Ok(RgbImage { width: region.width, height: region.height, pixels })
         }
     }
 }
@@ -40,8 +46,13 @@ fn saturated(value: f32) -> u8 {
 }
 
 /// Blocks of `across` x `down` pixels to one, by the sum of their values.
-fn whole(image: &RgbImage, [across, down]: [usize; 2], region: Region, mean: impl Fn(u32) -> u8) -> RgbImage {
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+fn whole(
+    image: &RgbImage,
+    [across, down]: [usize; 2],
+    region: Region,
+    mean: impl Fn(u32) -> u8,
+) -> Result<RgbImage, NoMemory> {
+    let mut pixels = region.room()?;
     let mut sums = vec![[0_u32; 3]; region.width];
     for y in region.rows() {
         sums.fill([0; 3]);
@@ -57,7 +68,7 @@ fn whole(image: &RgbImage, [across, down]: [usize; 2], region: Region, mean: imp
         }
         pixels.extend(sums.iter().flatten().map(|&sum| mean(sum)));
     }
-    RgbImage { width: region.width, height: region.height, pixels }
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 /// What an output position covers: the first source position, and the share of it and those that follow.
@@ -146,7 +157,7 @@ mod tests {
     fn half_the_size_is_the_mean_of_four() {
         let image = RgbImage { width: 2, height: 2, pixels: vec![0, 1, 2, 0, 1, 2, 1, 1, 2, 1, 2, 2] };
         let all = Region { left: 0, top: 0, width: 1, height: 1 };
-        assert_eq!(area(&image, 1, 1, all).pixels, [1, 1, 2]);
+        assert_eq!(area(&image, 1, 1, all).unwrap().pixels, [1, 1, 2]);
     }
 
     #[test]

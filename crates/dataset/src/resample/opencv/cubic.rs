@@ -22,6 +22,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use memory::NoMemory;
 use pulp::NullaryFnOnce;
 
 use super::cubic_small;
@@ -76,7 +77,12 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// The region of `image` resized to `width` x `height`.
-pub(crate) fn cubic(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(crate) fn cubic(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     if image.width.min(image.height) < MIN_SIDE {
         return cubic_small::cubic(image, width, height, region);
     }
@@ -89,18 +95,18 @@ pub(crate) fn cubic(image: &RgbImage, width: usize, height: usize, region: Regio
     let rows = taps(image.height, height, region.rows());
     let cubic_taps =
         CubicTaps { columns: &columns, rows: &rows, tails: Tails::new(image.width, width, region) };
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
-    resize_by(image, &cubic_taps, &mut pixels);
-    RgbImage { width: region.width, height: region.height, pixels }
+    let mut pixels = region.room()?;
+    resize_by(image, &cubic_taps, &mut pixels)?;
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 /// Chooses the code by processor: V3 is AVX2 and FMA.
-fn resize_by(image: &RgbImage, cubic_taps: &CubicTaps<'_>, pixels: &mut Vec<u8>) {
+fn resize_by(image: &RgbImage, cubic_taps: &CubicTaps<'_>, pixels: &mut Vec<u8>) -> Result<(), NoMemory> {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         return simd.vectorize(Passes::<true> { image, cubic_taps, pixels });
     }
-    Passes::<{ cfg!(target_arch = "aarch64") }> { image, cubic_taps, pixels }.call();
+    Passes::<{ cfg!(target_arch = "aarch64") }> { image, cubic_taps, pixels }.call()
 }
 
 /// What both passes do.
@@ -153,10 +159,10 @@ struct Passes<'a, const FMA: bool> {
 }
 
 impl<const FMA: bool> NullaryFnOnce for Passes<'_, FMA> {
-    type Output = ();
+    type Output = Result<(), NoMemory>;
 
     #[inline(always)]
-    fn call(self) {
+    fn call(self) -> Result<(), NoMemory> {
         let Self { image, cubic_taps: &CubicTaps { columns, rows, ref tails }, pixels } = self;
         // Every source row that is needed, horizontally resized, by source row.
         let first = rows.first().map_or(0, |tap| tap.positions[0]);
@@ -168,7 +174,7 @@ impl<const FMA: bool> NullaryFnOnce for Passes<'_, FMA> {
             }
         }
         let stride = columns.len() * 3;
-        let mut narrowed = vec![0.0_f32; (end - first) * stride];
+        let mut narrowed = memory::filled(0.0_f32, (end - first) * stride)?;
         // A pixel is read as four bytes, so there is one more after the last.
         let mut padded = vec![0; image.width * 3 + 1];
         for (y, out) in (first..end).zip(narrowed.chunks_exact_mut(stride)) {
@@ -192,6 +198,7 @@ impl<const FMA: bool> NullaryFnOnce for Passes<'_, FMA> {
             }
             pixels.extend_from_slice(&row);
         }
+        Ok(())
     }
 }
 
@@ -273,8 +280,8 @@ mod tests {
             let cubic_taps =
                 CubicTaps { columns: &columns, rows: &rows, tails: Tails::new(w, width, region) };
             let [mut fast, mut plain] = [Vec::new(), Vec::new()];
-            resize_by(&image, &cubic_taps, &mut fast);
-            Passes::<false> { image: &image, cubic_taps: &cubic_taps, pixels: &mut plain }.call();
+            resize_by(&image, &cubic_taps, &mut fast).unwrap();
+            Passes::<false> { image: &image, cubic_taps: &cubic_taps, pixels: &mut plain }.call().unwrap();
             assert_eq!(fast, plain);
         }
     }
@@ -284,7 +291,7 @@ mod tests {
         let (w, h) = (41, 29);
         let pixels = (0..w * h * 3).map(|i| (i * i * 31 % 251) as u8).collect();
         let image = RgbImage { width: w, height: h, pixels };
-        let whole = cubic(&image, 61, 23, Region { left: 0, top: 0, width: 61, height: 23 });
+        let whole = cubic(&image, 61, 23, Region { left: 0, top: 0, width: 61, height: 23 }).unwrap();
         for (left, width) in [(11, 30), (40, 21), (58, 2), (0, 60)] {
             let region = Region { left, top: 3, width, height: 17 };
             assert_eq!(cubic(&image, 61, 23, region), crop(&whole, region));

@@ -6,6 +6,8 @@
 use std::ops::Range;
 
 use super::{COEFFICIENT_BITS, fixed, scale};
+use memory::NoMemory;
+
 use crate::RgbImage;
 use crate::resample::Region;
 
@@ -40,18 +42,23 @@ fn weights(x: f32) -> [f32; 4] {
 }
 
 /// The region of `image` resized to `width` x `height`.
-pub(super) fn cubic(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(super) fn cubic(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     let columns = taps(image.width, width, region.columns());
     // Bytes of the region that lie in whole vectors of the row.
     let in_vectors = (width * 3 / VECTOR * VECTOR).saturating_sub(region.left * 3).min(region.width * 3);
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    let mut pixels = region.room()?;
     for Tap { positions, weights } in taps(image.height, height, region.rows()) {
         let rows = positions.map(|y| narrowed(image.row(y), &columns));
         let values = |at: usize| [0, 1, 2, 3].map(|row: usize| rows[row][at]);
         pixels.extend((0..in_vectors).map(|at| vectorised(values(at), weights)));
         pixels.extend((in_vectors..region.width * 3).map(|at| plain(values(at), weights)));
     }
-    RgbImage { width: region.width, height: region.height, pixels }
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 fn narrowed(row: &[u8], columns: &[Tap]) -> Vec<i32> {
@@ -85,7 +92,7 @@ mod tests {
     fn a_window_is_a_part_of_the_whole() {
         let pixels = (0..3 * 29 * 3).map(|i| (i * i * 31 % 251) as u8).collect();
         let image = RgbImage { width: 3, height: 29, pixels };
-        let whole = cubic(&image, 13, 31, Region { left: 0, top: 0, width: 13, height: 31 });
+        let whole = cubic(&image, 13, 31, Region { left: 0, top: 0, width: 13, height: 31 }).unwrap();
         for (left, width) in [(0, 13), (2, 11), (5, 3), (11, 2)] {
             let region = Region { left, top: 4, width, height: 9 };
             assert_eq!(cubic(&image, 13, 31, region), crop(&whole, region));

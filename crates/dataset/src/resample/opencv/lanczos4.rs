@@ -4,6 +4,7 @@
 use std::f64::consts::PI;
 use std::ops::Range;
 
+use memory::NoMemory;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{COEFFICIENT_BITS, fixed, scale};
@@ -66,12 +67,17 @@ fn weights(fraction: f32) -> [f32; TAPS] {
 }
 
 /// The region of `image` resized to `width` x `height`.
-pub(crate) fn lanczos4(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(crate) fn lanczos4(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     let columns = taps(image.width, width, region.columns());
     let rows = taps(image.height, height, region.rows());
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    let mut pixels = region.room()?;
     Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
-    RgbImage { width: region.width, height: region.height, pixels }
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 /// Both passes, compiled for each instruction set.

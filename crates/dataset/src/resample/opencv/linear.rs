@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use memory::NoMemory;
 use pulp::{Arch, NullaryFnOnce};
 
 use super::{fixed, scale, whole_scale};
@@ -67,7 +68,12 @@ fn taps(rule: Rule, input: usize, output: usize, wanted: Range<usize>, clamp: bo
 }
 
 /// The region of `image` resized to `width` x `height`.
-pub(crate) fn linear(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(crate) fn linear(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     // Exactly half in both directions: OpenCV switches to `INTER_AREA`.
     if whole_scale(image.width, width) == Some(2) && whole_scale(image.height, height) == Some(2) {
         return super::area(image, width, height, region);
@@ -76,16 +82,27 @@ pub(crate) fn linear(image: &RgbImage, width: usize, height: usize, region: Regi
 }
 
 /// The region of `image` resized to `width` x `height` by `INTER_AREA`, where a side does not shrink.
-pub(super) fn area_enlarging(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(super) fn area_enlarging(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     by(Rule::Edges, image, width, height, region)
 }
 
-fn by(rule: Rule, image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+fn by(
+    rule: Rule,
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     let columns = taps(rule, image.width, width, region.columns(), true);
     let rows = taps(rule, image.height, height, region.rows(), false);
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    let mut pixels = region.room()?;
     Arch::new().dispatch(Pass { image, columns: &columns, rows: &rows, pixels: &mut pixels });
-    RgbImage { width: region.width, height: region.height, pixels }
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 /// Both passes, compiled for each instruction set.
@@ -156,7 +173,7 @@ mod tests {
             let image = noise(41, 29);
             let all = Region { left: 0, top: 0, width, height };
             let region = Region { left: 3, top: 5, width: width - 7, height: height - 6 };
-            let whole = linear(&image, width, height, all);
+            let whole = linear(&image, width, height, all).unwrap();
             assert_eq!(linear(&image, width, height, region), crop(&whole, region));
         }
     }
@@ -165,6 +182,6 @@ mod tests {
     fn flat_stays_flat() {
         let image = RgbImage { width: 40, height: 30, pixels: vec![255; 3600] };
         let all = Region { left: 0, top: 0, width: 64, height: 48 };
-        assert!(linear(&image, 64, 48, all).pixels.iter().all(|&p| p == 255));
+        assert!(linear(&image, 64, 48, all).unwrap().pixels.iter().all(|&p| p == 255));
     }
 }

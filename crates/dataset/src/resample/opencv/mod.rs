@@ -12,6 +12,8 @@ pub(crate) use cubic::cubic;
 pub(crate) use lanczos4::lanczos4;
 pub(crate) use linear::linear;
 
+use memory::NoMemory;
+
 use super::{Region, pick};
 use crate::RgbImage;
 
@@ -37,7 +39,12 @@ fn whole_scale(input: usize, output: usize) -> Option<usize> {
 
 /// The region of `image` resized to `width` x `height` by `INTER_NEAREST`, which takes the pixel that an output pixel's
 /// upper left corner lies in.
-pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(crate) fn nearest(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     let positions = |input: usize, output: usize, wanted: std::ops::Range<usize>| -> Vec<usize> {
         let scale = scale(input, output);
         wanted.map(|position| ((position as f64 * scale).floor() as usize).min(input - 1)).collect()

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memory::NoMemory;
+
 use super::PaddedRows;
 use super::taps::{HALF, Taps, clip8};
 use crate::RgbImage;
@@ -10,15 +12,15 @@ use crate::RgbImage;
 pub(super) const GROUP: usize = 4;
 
 /// The rows `rows` of `image`, resized to the columns that `taps` describes.
-pub(super) fn resize_rows(image: &RgbImage, taps: &Taps, rows: Range<usize>) -> PaddedRows {
-    let mut out = PaddedRows::new(taps.len() * 3, rows.clone());
+pub(super) fn resize_rows(image: &RgbImage, taps: &Taps, rows: Range<usize>) -> Result<PaddedRows, NoMemory> {
+    let mut out = PaddedRows::new(taps.len() * 3, rows.clone())?;
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         avx2::resize_rows(simd, image, taps, rows, &mut out);
-        return out;
+        return Ok(out);
     }
     resize_rows_plain(image, taps, rows, &mut out);
-    out
+    Ok(out)
 }
 
 fn resize_rows_plain(image: &RgbImage, taps: &Taps, rows: Range<usize>, out: &mut PaddedRows) {
@@ -232,9 +234,9 @@ mod tests {
                         [(0..output, 0..height), (output / 3..output.div_ceil(2), height / 2..height)]
                     {
                         let taps = Taps::new(filter, input, output, wanted.clone());
-                        let mut plain = PaddedRows::new(wanted.len() * 3, rows.clone());
+                        let mut plain = PaddedRows::new(wanted.len() * 3, rows.clone()).unwrap();
                         resize_rows_plain(&image, &taps, rows.clone(), &mut plain);
-                        let fast = resize_rows(&image, &taps, rows.clone());
+                        let fast = resize_rows(&image, &taps, rows.clone()).unwrap();
                         for y in rows {
                             assert_eq!(fast.row(y), plain.row(y), "{filter:?} {input}->{output} row {y}");
                         }

@@ -12,6 +12,8 @@ mod vertical;
 
 use std::ops::Range;
 
+use memory::NoMemory;
+
 pub(crate) use taps::ConvolutionFilter;
 use taps::Taps;
 
@@ -25,21 +27,21 @@ pub(crate) fn resize(
     width: usize,
     height: usize,
     region: Region,
-) -> RgbImage {
+) -> Result<RgbImage, NoMemory> {
     // Like Pillow: a pass is left out where the length does not change.
     let horizontal = (width != image.width).then(|| Taps::new(filter, image.width, width, region.columns()));
     let vertical = (height != image.height).then(|| Taps::new(filter, image.height, height, region.rows()));
     let rows = vertical.as_ref().map_or(region.rows(), Taps::source);
     let narrowed = match &horizontal {
-        Some(taps) => horizontal::resize_rows(image, taps, rows),
-        None => PaddedRows::copy_of(image, region.columns(), rows),
+        Some(taps) => horizontal::resize_rows(image, taps, rows)?,
+        None => PaddedRows::copy_of(image, region.columns(), rows)?,
     };
-    let mut pixels = Vec::with_capacity(region.width * region.height * 3);
+    let mut pixels = region.room()?;
     match &vertical {
         Some(taps) => vertical::resize_columns(&narrowed, taps, &mut pixels),
         None => region.rows().for_each(|y| pixels.extend_from_slice(narrowed.row(y))),
     }
-    RgbImage { width: region.width, height: region.height, pixels }
+    Ok(RgbImage { width: region.width, height: region.height, pixels })
 }
 
 /// Some rows of an image between the two passes, numbered as in the image. Each is padded, so that
@@ -53,18 +55,18 @@ struct PaddedRows {
 }
 
 impl PaddedRows {
-    fn new(width_bytes: usize, rows: Range<usize>) -> Self {
+    fn new(width_bytes: usize, rows: Range<usize>) -> Result<Self, NoMemory> {
         let stride = (width_bytes + 1).next_multiple_of(vertical::BLOCK);
-        let bytes = vec![0; stride * rows.len().next_multiple_of(horizontal::GROUP)];
-        Self { first: rows.start, width_bytes, stride, bytes }
+        let bytes = memory::filled(0, stride * rows.len().next_multiple_of(horizontal::GROUP))?;
+        Ok(Self { first: rows.start, width_bytes, stride, bytes })
     }
 
-    fn copy_of(image: &RgbImage, columns: Range<usize>, rows: Range<usize>) -> Self {
-        let mut copy = Self::new(columns.len() * 3, rows.clone());
+    fn copy_of(image: &RgbImage, columns: Range<usize>, rows: Range<usize>) -> Result<Self, NoMemory> {
+        let mut copy = Self::new(columns.len() * 3, rows.clone())?;
         for y in rows {
             copy.row_mut(y).copy_from_slice(&image.row(y)[columns.start * 3..columns.end * 3]);
         }
-        copy
+        Ok(copy)
     }
 
     /// Bytes of a row, without padding.
@@ -97,7 +99,12 @@ impl PaddedRows {
 }
 
 /// The region of `image` resized to `width` x `height` by Pillow's `NEAREST`.
-pub(crate) fn nearest(image: &RgbImage, width: usize, height: usize, region: Region) -> RgbImage {
+pub(crate) fn nearest(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    region: Region,
+) -> Result<RgbImage, NoMemory> {
     let columns = nearest_positions(image.width, width, region.columns());
     pick(image, &columns, &nearest_positions(image.height, height, region.rows()))
 }
@@ -134,7 +141,7 @@ mod tests {
         let image = noise(41, 29);
         for (width, height) in [(61, 23), (41, 23), (61, 29), (34, 70)] {
             let whole_region = Region { left: 0, top: 0, width, height };
-            let whole = resize(&image, ConvolutionFilter::Bicubic, width, height, whole_region);
+            let whole = resize(&image, ConvolutionFilter::Bicubic, width, height, whole_region).unwrap();
             let region = Region { left: 11, top: 3, width: 22, height: 17 };
             assert_eq!(
                 resize(&image, ConvolutionFilter::Bicubic, width, height, region),

@@ -127,7 +127,8 @@ mod tests {
                 for width in [1, 5, 21, 22, 43] {
                     for wanted in [0..output, output / 3..output.div_ceil(2)] {
                         let taps = Taps::new(filter, input, output, wanted.clone());
-                        let rows = PaddedRows::copy_of(&noise(width, input), 0..width, taps.source());
+                        let rows =
+                            PaddedRows::copy_of(&noise(width, input), 0..width, taps.source()).unwrap();
                         let mut fast = Vec::new();
                         resize_columns(&rows, &taps, &mut fast);
                         assert_eq!(fast.len(), width * 3 * wanted.len());

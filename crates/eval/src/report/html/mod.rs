@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use cards::FigureName;
-use dataset::Dataset;
+use dataset::{Dataset, DatasetError};
 
 use self::calibration::Calibration;
 use self::chart::{Point, scatter};
@@ -36,12 +36,15 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The content of `report.html`. `rows` and `confidences` (the probability of the best class by image) are those of
 /// each of the record's models; `images` is the data where it is at hand.
+///
+/// # Errors
+/// [`DatasetError::NoMemory`] for a picture of an image.
 pub fn html(
     record: &RunRecord,
     rows: &[&[Prediction]],
     confidences: &[HashMap<String, f32>],
     images: Option<&Dataset>,
-) -> String {
+) -> Result<String, DatasetError> {
     let mut page = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     page += "<meta name=\"color-scheme\" content=\"light dark\">\n<title>imagenet-eval report</title>\n";
@@ -55,12 +58,12 @@ pub fn html(
     page += "<h2>Predictions</h2>\n";
     let thumbnails = images.map(Thumbnails::new);
     for ((model, rows), confidences) in record.models.iter().zip(rows).zip(confidences) {
-        predictions(&mut page, record, model, rows, confidences, thumbnails.as_ref());
+        predictions(&mut page, record, model, rows, confidences, thumbnails.as_ref())?;
     }
     agreement(&mut page, record, rows);
     provenance(&mut page, record);
     let _ = write!(page, "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
-    page
+    Ok(page)
 }
 
 /// Does the table hold, and if not, where.

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dataset::{Dataset, Decoded, Recipe, labels};
+use dataset::{Dataset, DatasetError, DecodeError, Decoded, NoMemory, Recipe, RecipeError, labels};
 
 use super::super::escaped;
-use super::analysis::{self, ClassHits};
+use super::analysis::{self, ClassHits, ConfidentError};
 use super::tables::list;
 use crate::logs::predictions::Prediction;
 use crate::metrics::percentage;
@@ -28,7 +28,7 @@ pub(super) fn predictions(
     rows: &[Prediction],
     confidences: &HashMap<String, f32>,
     thumbnails: Option<&Thumbnails<'_>>,
-) {
+) -> Result<(), DatasetError> {
     let set = record.dataset.label_set;
     let _ = writeln!(
         page,
@@ -54,12 +54,16 @@ pub(super) fn predictions(
     );
     let errors = analysis::confident_errors(rows, confidences, set);
     let recipe = model.recipe().recipe();
+    let shown = errors.iter().take(SHOWN);
+    let picture = |error: &ConfidentError<'_>| {
+        thumbnails.map_or_else(|| Ok(String::new()), |all| all.of(error.image, recipe.as_ref()))
+    };
+    let pictures = shown.clone().map(picture).collect::<Result<Vec<_>, _>>()?;
     list(
         page,
         "Most confident errors, with the probability and the best logit's lead over the second",
         &["", "image", "label", "predicted", "probability", "lead"],
-        errors.iter().take(SHOWN).map(|error| {
-            let picture = thumbnails.map_or_else(String::new, |all| all.of(error.image, recipe.as_ref()));
+        shown.zip(pictures).map(|(error, picture)| {
             let (label, class) = (named(error.label), named(error.class));
             let probability =
                 error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
@@ -78,6 +82,7 @@ pub(super) fn predictions(
         *page += "</details>\n";
     }
     *page += "</details>\n";
+    Ok(())
 }
 
 /// Pictures of images of a data set.
@@ -94,19 +99,35 @@ impl<'a> Thumbnails<'a> {
     }
 
     /// What the network saw of an image, as an element; nothing where it cannot be read.
-    fn of(&self, image: &str, recipe: Option<&Recipe>) -> String {
-        let jpeg = || {
-            let bytes = self.dataset.read(*self.index.get(image)?).ok()?;
-            let crop = recipe?.crop(&Decoded::from_bytes(&bytes).ok()?).ok()?;
-            dataset::thumbnail_jpeg(&crop, THUMBNAIL)
+    fn of(&self, image: &str, recipe: Option<&Recipe>) -> Result<String, DatasetError> {
+        let (Some(&index), Some(recipe)) = (self.index.get(image), recipe) else { return Ok(String::new()) };
+        let bytes = match self.dataset.read(index) {
+            Err(error @ DatasetError::NoMemory { .. }) => return Err(error),
+            Err(_) => return Ok(String::new()),
+            Ok(bytes) => bytes,
         };
-        jpeg().map_or_else(String::new, |jpeg| {
+        let jpeg = jpeg(&bytes, recipe).map_err(|cause| self.dataset.no_memory(index, cause))?;
+        Ok(jpeg.map_or_else(String::new, |jpeg| {
             format!(
                 "<img width=\"{THUMBNAIL}\" height=\"{THUMBNAIL}\" alt=\"what the network saw of {}\" src=\"data:image/jpeg;base64,{}\">",
                 escaped(image),
                 STANDARD.encode(jpeg)
             )
-        })
+        }))
+    }
+}
+
+/// What `recipe` makes of a file, in small; none of a file that gives no pixels.
+fn jpeg(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>, NoMemory> {
+    let crop = match Decoded::from_bytes(bytes) {
+        Err(DecodeError::NoMemory(cause)) => return Err(cause),
+        Err(_) => return Ok(None),
+        Ok(decoded) => recipe.crop(&decoded),
+    };
+    match crop {
+        Err(RecipeError::NoMemory(cause)) => Err(cause),
+        Err(_) => Ok(None),
+        Ok(crop) => dataset::thumbnail_jpeg(&crop, THUMBNAIL).map(Some),
     }
 }
 

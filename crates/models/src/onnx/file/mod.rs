@@ -25,7 +25,6 @@ pub(super) use values::Elements;
 use wire::{Source, Span};
 
 use super::error::OnnxError;
-use crate::weights::can_have;
 
 /// The first and the last opset that is read.
 pub const OPSETS: [i64; 2] = [7, 22];
@@ -226,7 +225,7 @@ impl OnnxFile {
             // As bytes, and as numbers of up to eight bytes each.
             let bytes =
                 usize::try_from(bytes).unwrap_or(usize::MAX).saturating_mul(1 + 8 / layout.bytes().min(8));
-            if can_have(bytes) {
+            if memory::can_have(bytes) {
                 return Ok(());
             }
             Err(OnnxError::OutOfMemory { path: self.path().to_owned(), tensor: tensor.name.clone(), bytes })
