@@ -26,8 +26,9 @@ fn folder() -> PathBuf {
 
 /// Input `number` of this side, as `make_onnx.py` says.
 fn blocks(side: usize, number: usize) -> Vec<f32> {
-    let coarse: Vec<f32> = weights::unit(&format!("blocks.{number}"), 3 * 64, 0).collect();
-    let fine = weights::unit(&format!("noise.{number}"), 3 * side * side, 0);
+    let [coarse, noise] = ["blocks", "noise"].map(|name| format!("{name}.{number}"));
+    let coarse: Vec<f32> = weights::unit(&coarse, 3 * 64, 0).collect();
+    let fine = weights::unit(&noise, 3 * side * side, 0);
     let block = |pixel: usize| {
         let (channel, row, column) = (pixel / (side * side), pixel / side % side, pixel % side);
         coarse[channel * 64 + row * 8 / side * 8 + column * 8 / side]
