@@ -10,10 +10,7 @@ const BUILT_IN: [(&str, &str); 4] = [
     ("datasets/cards/xception.toml", include_str!("../../../datasets/cards/xception.toml")),
     ("datasets/cards/timm-results.toml", include_str!("../../../datasets/cards/timm-results.toml")),
     ("datasets/cards/resnet.toml", include_str!("../../../datasets/cards/resnet.toml")),
-    (
-        "datasets/cards/efficientnet-lite.toml",
-        include_str!("../../../datasets/cards/efficientnet-lite.toml"),
-    ),
+    ("datasets/cards/efficientnet-lite.toml", include_str!("../../../datasets/cards/efficientnet-lite.toml")),
 ];
 
 /// The card whose models `eval --all` measures.

@@ -9,7 +9,8 @@ pub(super) fn log_probability(logits: &[f32], truth: &[u16]) -> Option<f64> {
     }
     let share = |logit: f32| (f64::from(logit) - f64::from(most)).exp();
     let all: f64 = logits.iter().map(|&logit| share(logit)).sum();
-    let right: f64 = truth.iter().filter_map(|&class| logits.get(usize::from(class))).map(|&it| share(it)).sum();
+    let right: f64 =
+        truth.iter().filter_map(|&class| logits.get(usize::from(class))).map(|&it| share(it)).sum();
     // Below what an f64 holds, a label is as good as impossible.
     (!truth.is_empty()).then(|| (right.max(f64::MIN_POSITIVE) / all).ln())
 }

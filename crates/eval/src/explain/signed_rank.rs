@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn ranks_on_one_side_are_no_chance() {
-        let leaning: Vec<f64> = (1..=30).map(|n| f64::from(n) * if n % 6 == 0 { -1.0 } else { 1.0 }).collect();
+        let leaning: Vec<f64> =
+            (1..=30).map(|n| f64::from(n) * if n % 6 == 0 { -1.0 } else { 1.0 }).collect();
         // Sum of the negative ranks 6 + 12 + ... + 30 = 90; expected 232.5, deviation sqrt(2363.75): z = 142 / 48.618.
         assert!((signed_rank_p(&leaning) - 0.003_492_4).abs() < 1e-6, "{}", signed_rank_p(&leaning));
         let mirrored: Vec<f64> = leaning.iter().map(|it| -it).collect();

@@ -124,9 +124,17 @@ fn resized(base: &Recipe) -> Vec<(String, Recipe)> {
     let mut sides = Vec::new();
     for share in SHARES {
         let short = (side as f64 / share) as usize;
-        if [own].into_iter().flatten().chain(sides.iter().copied()).all(|it: usize| it.abs_diff(short) > SAME_SIDE) {
+        if [own]
+            .into_iter()
+            .flatten()
+            .chain(sides.iter().copied())
+            .all(|it: usize| it.abs_diff(short) > SAME_SIDE)
+        {
             sides.push(short);
-            made.push((format!("short side {short} ({share} of it cropped)"), to(ResizeTo::ShortTruncate(short))));
+            made.push((
+                format!("short side {short} ({share} of it cropped)"),
+                to(ResizeTo::ShortTruncate(short)),
+            ));
         }
     }
     made.push(("stretched, no crop".to_owned(), to(ResizeTo::Exact(base.crop))));
@@ -216,7 +224,10 @@ mod tests {
     #[test]
     fn a_larger_crop_is_of_the_same_part_of_the_image() {
         for (from, to) in [
-            ("resize=short:256,filter=pil-bilinear,crop=224", "resize=short:274,filter=pil-bilinear,crop=240"),
+            (
+                "resize=short:256,filter=pil-bilinear,crop=224",
+                "resize=short:274,filter=pil-bilinear,crop=240",
+            ),
             ("resize=exact:256x256,filter=pil-box,crop=224", "resize=exact:274x274,filter=pil-box,crop=240"),
             ("resize=pct:0.9,filter=pil-box,crop=224", "resize=pct:0.9,filter=pil-box,crop=240"),
             ("resize=none,crop=224", "resize=none,crop=240"),

