@@ -32,9 +32,7 @@ fn conv(call: &mut Call<'_>) -> Outputs {
     if let Some(bias) = bias.as_ref().filter(|bias| bias.shape != [out]) {
         return Err(format!("its bias is {:?}, for {out} channels", bias.shape).into());
     }
-    let value = call
-        .on
-        .push(Convolution { window, groups, kernel, bias, is_subclass: false, norm: None }, &[x.value])?;
+    let value = call.on.push(Convolution { window, groups, kernel, bias, is_subclass: false, norm: None }, &[x.value])?;
     let axes = [&[1], call.on.shape(value).axes()].concat();
     one(call.on.floats(value, axes))
 }
