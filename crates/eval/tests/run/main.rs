@@ -33,7 +33,6 @@ mod finished;
 mod memory;
 mod mending;
 mod phases;
-mod photographs;
 mod recipes;
 mod results;
 mod resumption;
