@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SOURCES = ("timm", "torchvision", "keras", "ppcls")
+SOURCES = ("timm", "torchvision", "keras", "ppcls", "pypi")
 
 
 def parser(doc):

@@ -1,11 +1,11 @@
-"""Freezes what the counting tools of each source report, to the unit, at 224 and at 299:
+"""Freezes what the counting tools of each source report, to the unit, at 224, at 299 and at the network's own size:
 datasets/reference/complexity.json; and every network's tensors (name, shape, role, fan_in, in file order):
 datasets/reference/states/<id>.json, or the name of another network whose tensors are the same. The documented FLOPs and parameters come from such tools, each
 with its own rule, so a documented figure can only be checked by the rule that made it.
 
     params                     trainable values
     params_with_running_stats  the same and BatchNorm's running means and variances
-    timm, torchvision:
+    timm, torchvision, pypi:
            fvcore_<side>       fvcore's counts by operator (multiply-adds; batch_norm 2 an element)
            thop_macs_<side>, thop_params: thop, which knows nothing of timm's BatchNormAct2d
     ppcls: paddle_flops_<side> paddle.flops (multiply-adds, BatchNorm and pooling elements)
@@ -13,17 +13,17 @@ with its own rule, so a documented figure can only be checked by the rule that m
 
 A source's entries are made in that source's environment; the others in the file stay as they are.
 
-usage: python make_complexity.py timm|torchvision|keras|ppcls [--only ARCH ...] [--datasets DIR] [--check]
-needs: the source's environment (requirements-<source>.txt; torchvision's is timm's); for timm also thop==0.1.1.post2209072238
+usage: python make_complexity.py timm|torchvision|keras|ppcls|pypi [--only ARCH ...] [--datasets DIR] [--check]
+needs: the source's environment (requirements-<source>.txt; torchvision's is timm's); for timm and pypi also thop==0.1.1.post2209072238
        and fvcore==0.1.5.post20221221
 """
 import json
 import logging
 
 import layout
-from reference_models import IDS, build
+from reference_models import IDS, SIDE, build
 
-SIDES = (224, 299)
+SIDES = (224, 299)  # and the network's own
 
 
 def parameters(net):
@@ -36,7 +36,7 @@ def parameters(net):
     return {"params": size[False], "params_with_running_stats": size[False] + size[True]}
 
 
-def timm(net):
+def timm(net, sides):
     import copy
 
     import torch
@@ -47,7 +47,7 @@ def timm(net):
     logging.getLogger("timm").setLevel(logging.ERROR)
     facts = parameters(net)
     assert facts["params"] == sum(p.numel() for p in net.net.parameters())
-    for side in SIDES:
+    for side in sides:
         x = torch.zeros(1, 3, side, side)
         with torch.no_grad():
             count = FlopCountAnalysis(net.net, x).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
@@ -59,15 +59,15 @@ def timm(net):
     return facts
 
 
-def keras(net):
+def keras(net, _sides):
     facts = parameters(net)
     assert facts["params_with_running_stats"] == net.net.count_params()
     return facts
 
 
-def ppcls(net):
+def ppcls(net, sides):
     facts = parameters(net)
-    for side in SIDES:
+    for side in sides:
         facts[f"paddle_flops_{side}"] = int(net.paddle.flops(net.net, [1, 3, side, side]))
     return facts
 
@@ -106,7 +106,7 @@ def main():
     made, different = {}, []
     for model_id in chosen:
         net = build(model_id)
-        made[model_id] = {"timm": timm, "torchvision": timm, "keras": keras, "ppcls": ppcls}[args.source](net)
+        made[model_id] = {"timm": timm, "torchvision": timm, "keras": keras, "ppcls": ppcls, "pypi": timm}[args.source](net, sorted({*SIDES, SIDE[model_id]}))
         state = states / (model_id.replace("/", "-") + ".json")
         text = state_text(states, model_id, tensors(net))
         if args.check:

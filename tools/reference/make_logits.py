@@ -9,7 +9,7 @@ has such answers: those of a family are made of the same operations. Without --o
 With --check, the frozen fc_bias is loaded rather than computed again, so that the logits are
 compared for the very weights that are frozen; the bias is compared too.
 
-usage: python make_logits.py timm|torchvision|keras|ppcls CROPS.npz [--only ARCH] [--threads N] [--datasets DIR] [--check]
+usage: python make_logits.py timm|torchvision|keras|ppcls|pypi CROPS.npz [--only ARCH] [--threads N] [--datasets DIR] [--check]
 needs: safetensors, CROPS.npz by make_preprocess.py, and the source's environment (requirements-<source>.txt)
 """
 import json
@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 import layout
 import seeded
-from recipes import RECIPES, normalise
+from recipes import OF_CATALOG, RECIPES, normalise
 from reference_models import IDS, RECIPE, SIDE, build
 
 SEED = 0
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--only", metavar="ARCH", help="one network")
     parser.add_argument("--threads", type=int, help="PyTorch's threads")
     args = parser.parse_args()
-    if args.threads and args.source in ("timm", "torchvision"):
+    if args.threads and args.source in ("timm", "torchvision", "pypi"):
         import torch
 
         torch.set_num_threads(args.threads)
@@ -73,7 +73,9 @@ def main():
         arch = model_id.split("/")[1]
         recipe = RECIPE[model_id]
         if recipe not in inputs:
-            inputs[recipe] = np.concatenate([normalise(crop, RECIPES[recipe][1]) for crop in crops[recipe]])
+            crop, statistics_of = (RECIPES | OF_CATALOG)[recipe]
+            made = crops[recipe] if recipe in crops else [crop(path) for path in layout.sample_images(args.datasets)]
+            inputs[recipe] = np.concatenate([normalise(pixels, statistics_of) for pixels in made])
         x = inputs[recipe]
         net = build(model_id)
         bias_name = next(n for n, _, role, _ in net.state if role == "fc_bias")

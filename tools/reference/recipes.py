@@ -106,6 +106,17 @@ RECIPES = {
     "ppcls-256-bilinear": (lambda p: ppcls(p, target=256, side=224), IMAGENET),
 }
 
+# The [[recipes]] of datasets/catalog.toml: their filters are frozen by make_crops.py, and no crop of the sample.
+OF_CATALOG = {
+    "lite-256-bicubic": (lambda p: torchvision(p, 256, Image.BICUBIC, side=224), HALF),
+    "lite-274-bicubic": (lambda p: torchvision(p, 274, Image.BICUBIC, side=240), HALF),
+    "lite-297-bicubic": (lambda p: torchvision(p, 297, Image.BICUBIC, side=260), HALF),
+    "lite-272-bicubic": (lambda p: torchvision(p, 272, Image.BICUBIC, side=240), HALF),
+    "lite-292-bicubic": (lambda p: torchvision(p, 292, Image.BICUBIC, side=260), HALF),
+    "lite-331-bilinear": (lambda p: torchvision(p, 331, Image.BILINEAR, side=300), HALF),
+    "lite-413-bilinear": (lambda p: torchvision(p, 413, Image.BILINEAR, side=380), HALF),
+}
+
 
 def normalise(crop, stats):
     """(x / scale - mean) / std in f32, NCHW with N = 1."""

@@ -10,6 +10,7 @@ needs: one virtual environment a source (requirements-<source>.txt):
     timm    torch==2.11.0 timm==0.6.5
     torchvision  the same, with torchvision==0.26.0 (its ResNet is 0.9.0's)
     keras   tensorflow-cpu==2.15.1        (its Xception and ResNets are Keras 2.3.1's, layer for layer)
+    pypi    the same as timm, with efficientnet-lite-pytorch==0.1.0 without its dependencies
     ppcls   paddlepaddle==2.6.2 paddleclas==2.4.0 (whose two Xception files equal release/2.3's)
 """
 import re
@@ -30,7 +31,7 @@ RECIPE = {m["id"]: m["recipe"] for m in _NETWORKS}
 SIDE = {m["id"]: m["input_size"] for m in _NETWORKS}
 
 # The PyTorch modules after which a stage ends, by name: a network of another family may need its own here.
-STAGES = re.compile(r"block\d+|blocks\.\d+|layer\d+\.\d+")
+STAGES = re.compile(r"block\d+|_?blocks\.\d+(\.\d+)?|layer\d+\.\d+")
 
 
 def torch_state(net):
@@ -98,6 +99,15 @@ class Torchvision(Torch):
         import torchvision
 
         super().__init__(getattr(torchvision.models, arch)(weights=None))
+
+
+class Pypi(Torch):
+    """A network of efficientnet-lite-pytorch by name."""
+
+    def __init__(self, arch):
+        from efficientnet_lite_pytorch import EfficientNet
+
+        super().__init__(EfficientNet.from_name(arch))
 
 
 class Keras:
@@ -259,4 +269,4 @@ def build(model_id):
     source, arch = model_id.split("/")
     if source == "keras":
         return Keras(arch, SIDE[model_id])
-    return {"timm": Torch, "torchvision": Torchvision, "ppcls": Paddle}[source](arch)
+    return {"timm": Torch, "torchvision": Torchvision, "ppcls": Paddle, "pypi": Pypi}[source](arch)

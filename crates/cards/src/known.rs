@@ -6,10 +6,11 @@ use crate::card::{Card, Row};
 use crate::error::CardError;
 
 /// The cards of `datasets/cards/`, in the order in which they are asked for a model that several claim.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("datasets/cards/xception.toml", include_str!("../../../datasets/cards/xception.toml")),
     ("datasets/cards/timm-results.toml", include_str!("../../../datasets/cards/timm-results.toml")),
     ("datasets/cards/resnet.toml", include_str!("../../../datasets/cards/resnet.toml")),
+    ("datasets/cards/efficientnet-lite.toml", include_str!("../../../datasets/cards/efficientnet-lite.toml")),
 ];
 
 /// The card whose models `eval --all` measures.

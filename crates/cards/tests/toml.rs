@@ -276,7 +276,7 @@ fn cards_are_told_apart_by_their_names() {
     let error = cards.get("timm-result").unwrap_err().to_string();
     assert!(
         error.contains(
-            "there are xception, timm-results, resnet, own.toml, b/own.toml (did you mean timm-results?)"
+            "there are xception, timm-results, resnet, efficientnet-lite, own.toml, b/own.toml (did you mean timm-results?)"
         ),
         "{error}"
     );

@@ -126,7 +126,7 @@ pub(crate) struct Args {
     offline: bool,
 
     /// For each model whose accuracy is not reproduced or not comparable, try N images [default: 200] again with one factor of the
-    /// recipe swapped at a time (decoder, resampler, size, crop, normalisation, channels, other recipes), and show
+    /// recipe swapped at a time (decoder, filter, resize, crop, offset, normalisation, channels, other recipes), and show
     /// what each moves
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "200")]
     explain: Option<NonZero<usize>>,

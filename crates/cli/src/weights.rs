@@ -98,7 +98,9 @@ fn on_each(
         let row = look(model, weights)?;
         if !row.good {
             bad.push(model.id.as_str());
-            addresses += &format!("{}: {}\n", model.id, Downloader::from_environment().address(weights));
+            let within = weights.member.as_ref().map(|member| format!(", its {member}")).unwrap_or_default();
+            let address = Downloader::from_environment().address(weights);
+            addresses += &format!("{}: {address}{within}\n", model.id);
         }
         table.add_row([model.id.clone(), Cache::key(weights), row.status, checked_by(weights)]);
     }

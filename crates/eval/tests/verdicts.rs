@@ -37,7 +37,8 @@ fn all_documented_counts_but_one_misprint_follow_from_the_sources_tools() {
         let flops = row.flops_g.as_ref().unwrap();
         // PaddleClas does not say how it counted its ResNets.
         if let Some(rule) = flops.rule {
-            let counted = match (rule, flops.input_size) {
+            let size = flops.input_size.or(Some(model.input_size));
+            let counted = match (rule, size) {
                 // thop does not read Keras networks. Keras's Xception is timm's network, layer for layer, and of the ResNets' counts
                 // no tool's are frozen.
                 (FlopsRule::ThopFlops, Some(224)) if model.id == "keras/xception" => {

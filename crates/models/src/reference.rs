@@ -9,11 +9,12 @@ use serde::Deserialize;
 use crate::execute::StageStatistics;
 
 /// Each source's answers, by the first part of a network's name.
-static SOURCES: [(&str, &[u8]); 4] = [
+static SOURCES: [(&str, &[u8]); 5] = [
     ("timm", include_bytes!("../../../datasets/reference/timm.safetensors")),
     ("torchvision", include_bytes!("../../../datasets/reference/torchvision.safetensors")),
     ("keras", include_bytes!("../../../datasets/reference/keras.safetensors")),
     ("ppcls", include_bytes!("../../../datasets/reference/ppcls.safetensors")),
+    ("pypi", include_bytes!("../../../datasets/reference/pypi.safetensors")),
 ];
 
 /// An entry by a network's name.
@@ -34,6 +35,8 @@ static STAGES: &[(&str, &str)] = &stages![
     "timm-resnet18",
     "timm-tv_resnet50",
     "timm-gluon_resnet50_v1d",
+    "timm-tf_efficientnet_lite0",
+    "timm-tf_efficientnet_lite2",
     "torchvision-resnet18",
     "torchvision-resnet50",
     "keras-xception",
@@ -47,6 +50,8 @@ static STAGES: &[(&str, &str)] = &stages![
     "ppcls-resnet18",
     "ppcls-resnet50_vc",
     "ppcls-resnet50_vd",
+    "pypi-efficientnet-lite0",
+    "pypi-efficientnet-lite2",
 ];
 
 /// Number of images in the embedded sample, each with a frozen answer.

@@ -210,15 +210,20 @@ fn every_network_has_the_tensors_of_its_checkpoint() {
     }
 }
 
-/// Every integer that the sources' own tools counted for `model`, by its key.
-fn counts(key: &str, costs_224: &[Cost], costs_299: &[Cost]) -> u64 {
-    let costs = if key.ends_with("_224") { costs_224 } else { costs_299 };
-    match key {
+/// What the tools' key counts, and the side of the input; parameters are the same at every size.
+fn tool_and_side(key: &str) -> (&str, usize) {
+    let parted = key.rsplit_once('_').and_then(|(tool, side)| Some((tool, side.parse().ok()?)));
+    parted.unwrap_or((key, 224))
+}
+
+/// Every integer that the sources' own tools counted for a network, by its key.
+fn counts(tool: &str, costs: &[Cost]) -> u64 {
+    match tool {
         "params" => ParamsRule::Trainable.count(costs),
         "params_with_running_stats" => ParamsRule::WithRunningStatistics.count(costs),
         "thop_params" => ParamsRule::Thop.count(costs),
-        "thop_macs_224" | "thop_macs_299" => FlopsRule::ThopMacs.count(costs),
-        "paddle_flops_224" | "paddle_flops_299" => FlopsRule::PaddleFlops.count(costs),
+        "thop_macs" => FlopsRule::ThopMacs.count(costs),
+        "paddle_flops" => FlopsRule::PaddleFlops.count(costs),
         other => panic!("nothing is compared with {other}"),
     }
 }
@@ -248,18 +253,20 @@ fn every_count_equals_the_sources_tool_to_the_unit() {
     let mut compared_of_table = 0;
     for model in catalog.models() {
         let network = model.network().build();
-        let (at_224, at_299) = (network.costs(224).unwrap(), network.costs(299).unwrap());
         let mut compared = 0;
         for (key, expected) in complexity[model.network.replacen('-', "/", 1)].as_object().unwrap() {
+            let (tool, side) = tool_and_side(key);
+            let costs = network.costs(side).unwrap();
             if let Some(operators) = expected.as_object() {
-                let counted = fvcore_operators(if key == "fvcore_224" { &at_224 } else { &at_299 });
+                assert_eq!(tool, "fvcore");
+                let counted = fvcore_operators(&costs);
                 assert_eq!(operators.len(), counted.len());
                 for (operator, expected) in operators {
                     assert_eq!(counted[operator.as_str()], expected.as_u64().unwrap(), "{} {key}", model.id);
                     compared += 1;
                 }
             } else {
-                assert_eq!(counts(key, &at_224, &at_299), expected.as_u64().unwrap(), "{} {key}", model.id);
+                assert_eq!(counts(tool, &costs), expected.as_u64().unwrap(), "{} {key}", model.id);
                 compared += 1;
             }
         }

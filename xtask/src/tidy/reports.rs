@@ -23,7 +23,13 @@ const RECORD: [&str; 7] = [
 ];
 
 /// The files of a run directory that are one for the whole run.
-const FILES: [&str; 5] = ["claims.csv", "results.csv", "report.md", "report.html", "junit.xml"];
+const FILES: [&str; 4] = ["claims.csv", "results.csv", "report.md", "junit.xml"];
+
+/// The file that shows images of the run: of the sample it is there, and of photographs, which are not free, it must not be.
+const WITH_IMAGES: &str = "report.html";
+
+/// What `run.json` calls the sample.
+const SAMPLE: &str = "embedded sample";
 
 pub(crate) fn findings(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
@@ -84,6 +90,14 @@ fn of_run(tree: &Tree, folder: &str) -> Vec<String> {
     for file in FILES.iter().filter(|file| !tree.has(&format!("{folder}/{file}"))) {
         findings.push(format!("{folder}/{file}: is missing; {again}"));
     }
+    let is_sample = record.pointer("/dataset/path").and_then(Value::as_str) == Some(SAMPLE);
+    match (is_sample, tree.has(&format!("{folder}/{WITH_IMAGES}"))) {
+        (true, false) => findings.push(format!("{folder}/{WITH_IMAGES}: is missing; {again}")),
+        (false, true) => findings.push(format!(
+            "{folder}/{WITH_IMAGES}: has thumbnails of images that are not the sample's; leave it out"
+        )),
+        _ => {}
+    }
     let rows = tree.text(&format!("{folder}/results.csv"));
     let models = record.get("models").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let ids: Vec<&str> = models.iter().filter_map(|model| model.get("id")?.as_str()).collect();
@@ -107,7 +121,8 @@ mod tests {
     const REPORT: &str =
         "# Speed\n\n- Date: 2026-01-01; revision 0123abc; more\n- Machine: a\n\n```sh\nrun\n```\n\n## A\n";
     const RUN: &str = r#"{"state": "finished", "command": ["cargo"], "sessions": [{"started_utc": "now"}],
-        "environment": {"git_revision": "0", "burn": "1", "cpu": "x"}, "dataset": {"fingerprint": "f"},
+        "environment": {"git_revision": "0", "burn": "1", "cpu": "x"},
+        "dataset": {"fingerprint": "f", "path": "embedded sample"},
         "models": [{"id": "a/b", "weights": {"seeded": 0}}]}"#;
 
     fn of(report: &str, run: &str, results: &str) -> String {
@@ -143,5 +158,7 @@ mod tests {
         assert!(of(REPORT, &RUN.replace("finished", "running"), results).contains("not finished"));
         assert!(of(REPORT, &RUN.replace("a/b", "a/c"), results).contains("not the models"));
         assert!(of(REPORT, "", results).contains("`/command/0`"));
+        let photographs = of(REPORT, &RUN.replace("embedded sample", "photographs"), results);
+        assert!(photographs.contains("report.html: has thumbnails of images that are not the sample's"));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::percentage;
 use crate::record::warned::{self, WarnedImage};
 
-/// From fewer images nothing is concluded: with twenty swaps, eleven flips in one direction are the fewest that are more than
+/// From fewer images nothing is concluded: with forty swaps, eleven flips in one direction are the fewest that are more than
 /// chance, and an image of three that flips is much already.
 pub const MIN_IMAGES: u64 = 30;
 
@@ -41,10 +41,13 @@ pub struct Explanation {
 /// What one swap did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwapRecord {
-    /// The factor: decoder, resampler, size, crop, normalisation, channels or recipe.
+    /// The factor: decoder, filter, resize, crop, offset, normalisation, channels or recipe.
     pub factor: String,
     /// What was put in its place.
     pub swap: String,
+    /// The recipe with it, by its keys; none where no recipe says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// Images whose network input the swap changed.
     pub inputs_changed: u64,
     /// Images whose best class it changed.
@@ -55,6 +58,20 @@ pub struct SwapRecord {
     pub top5_hits: u64,
     /// McNemar's exact p of the top-1 flips.
     pub mcnemar_p: f64,
+    /// What it does to how likely the network finds the labels. Runs of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelChange>,
+}
+
+/// How a swap changes the logarithm of the label's probability, image by image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LabelChange {
+    /// The mean change, in nats: above 0 the labels are likelier with the swap.
+    pub mean_nats: f64,
+    /// The p of Wilcoxon's signed-rank test of these changes.
+    pub p: f64,
+    /// The same of its distance from the swap with which the labels are likeliest.
+    pub p_to_best: f64,
 }
 
 impl Explanation {
@@ -96,34 +113,46 @@ impl Explanation {
 
     /// What follows from enough images with some hits.
     fn finding(&self) -> String {
-        let significant = |swap: &&SwapRecord| swap.mcnemar_p * (self.swaps.len() as f64) < SIGNIFICANT_P;
-        let corrected = format!("p < {SIGNIFICANT_P} corrected for {} swaps", self.swaps.len());
-        let name = |swap: &SwapRecord| {
-            format!("{} {} ({:+.1} pp)", swap.factor, swap.swap, self.top1_change_pp(swap))
+        match self.needed_pp {
+            Some(needed) => self.nearest(needed),
+            None => self.likeliest(),
+        }
+    }
+
+    /// Whether `p` is less than chance gives to one of so many swaps.
+    fn is_beyond_chance(&self, p: f64) -> bool {
+        p * (self.swaps.len() as f64) < SIGNIFICANT_P
+    }
+
+    fn corrected(&self) -> String {
+        format!("p < {SIGNIFICANT_P} corrected for {} swaps", self.swaps.len())
+    }
+
+    /// A swap by its name, and what it does to top-1.
+    fn name(&self, swap: &SwapRecord) -> String {
+        format!("{} {} ({:+.1} pp)", swap.factor, swap.swap, self.top1_change_pp(swap))
+    }
+
+    /// What a person who agrees types.
+    fn advice(swap: &SwapRecord) -> String {
+        swap.recipe.as_ref().map(|keys| format!("; try --recipe {keys}")).unwrap_or_default()
+    }
+
+    /// Which swap moves top-1 to the documented figure, `needed` percentage points away.
+    fn nearest(&self, needed: f64) -> String {
+        let leads_there = |change: f64| change * needed > 0.0;
+        let is_significant = |swap: &&SwapRecord| {
+            let likelier =
+                |label: &LabelChange| self.is_beyond_chance(label.p) && leads_there(label.mean_nats);
+            self.is_beyond_chance(swap.mcnemar_p) || swap.label.as_ref().is_some_and(likelier)
         };
-        let Some(needed) = self.needed_pp else {
-            let found: Vec<&SwapRecord> = self.swaps.iter().filter(significant).collect();
-            if found.is_empty() {
-                return format!("no swap changes top-1 by more than chance does ({corrected})");
-            }
-            let counted = format!(
-                "{} of {} swaps change it beyond chance ({corrected})",
-                found.len(),
-                self.swaps.len()
-            );
-            let change = |swap: &&SwapRecord| self.top1_change_pp(swap);
-            let best = found.into_iter().max_by(|a, b| change(a).total_cmp(&change(b)));
-            return match best.filter(|best| change(best) > 0.0) {
-                Some(best) => format!("top-1 gains most by {}; {counted}", name(best)),
-                None => format!("no swap raises top-1 by more than chance does; {counted}"),
-            };
-        };
-        let towards = |swap: &&SwapRecord| self.top1_change_pp(swap) * needed > 0.0;
-        let mut found: Vec<&SwapRecord> = self.swaps.iter().filter(significant).filter(towards).collect();
+        let towards = |swap: &&SwapRecord| leads_there(self.top1_change_pp(swap));
+        let mut found: Vec<&SwapRecord> = self.swaps.iter().filter(is_significant).filter(towards).collect();
         found.sort_by(|a, b| {
             let miss = |swap: &SwapRecord| (self.top1_change_pp(swap) - needed).abs();
             miss(a).total_cmp(&miss(b))
         });
+        let corrected = self.corrected();
         match found[..] {
             [] => format!(
                 "top-1 is {needed:+.3} pp short of the documented figure, and no single swap moves it there by more than \
@@ -131,10 +160,54 @@ impl Explanation {
             ),
             [first, ..] => format!(
                 "top-1 is {needed:+.3} pp short of the documented figure; of the swaps that move it there beyond chance ({corrected}), \
-                 {} comes nearest",
-                name(first)
+                 {} comes nearest{}",
+                self.name(first),
+                Self::advice(first)
             ),
         }
+    }
+
+    /// Which swap makes the labels likeliest, where no figure says what is wanted.
+    fn likeliest(&self) -> String {
+        // Runs of earlier versions have only flips.
+        let gain = |swap: &SwapRecord| match &swap.label {
+            Some(label) => label.mean_nats,
+            None => self.top1_change_pp(swap),
+        };
+        let is_better = |swap: &&SwapRecord| {
+            let p = swap.label.as_ref().map_or(swap.mcnemar_p, |label| label.p);
+            self.is_beyond_chance(p) && gain(swap) > 0.0
+        };
+        let better: Vec<&SwapRecord> = self.swaps.iter().filter(is_better).collect();
+        let Some(best) = better.iter().copied().max_by(|a, b| gain(a).total_cmp(&gain(b))) else {
+            return format!(
+                "not distinguishable from chance: no swap makes the labels likelier on {} images ({}); if an accuracy is off, look \
+                 at the weights, the labels and the images",
+                self.images,
+                self.corrected()
+            );
+        };
+        let is_alike = |swap: &&&SwapRecord| {
+            !std::ptr::eq(**swap, best)
+                && swap.label.as_ref().is_none_or(|label| !self.is_beyond_chance(label.p_to_best))
+        };
+        let alike: Vec<String> = better.iter().filter(is_alike).map(|swap| self.name(swap)).collect();
+        let alike = match &alike[..] {
+            [] => String::new(),
+            alike => format!("; not told apart from it: {}", alike.join(", ")),
+        };
+        // A network is often better at more pixels than it was trained with.
+        let caveat = if ["crop", "resize"].contains(&best.factor.as_str()) {
+            "; more pixels often help where nothing is wrong, so that this is no proof"
+        } else {
+            ""
+        };
+        format!(
+            "the labels are likeliest with {} instead, beyond chance ({}){alike}{caveat}{}",
+            self.name(best),
+            self.corrected(),
+            Self::advice(best)
+        )
     }
 }
 
@@ -155,6 +228,8 @@ mod tests {
             top1_hits: *top1_hits,
             top5_hits: *top1_hits,
             mcnemar_p: *mcnemar_p,
+            recipe: None,
+            label: None,
         };
         let swaps = hits.iter().enumerate().map(swap).collect();
         Explanation {
@@ -209,21 +284,46 @@ mod tests {
         let words = explanation(None, &hits).conclusion();
         assert_eq!(
             words,
-            "top-1 gains most by size number 2 (+10.0 pp); 3 of 4 swaps change it beyond chance (p < 0.05 corrected for 4 swaps)"
+            "the labels are likeliest with size number 2 (+10.0 pp) instead, beyond chance (p < 0.05 corrected for 4 swaps); not told \
+             apart from it: size number 1 (+5.0 pp)"
         );
         let words = explanation(None, &hits[..1]).conclusion();
-        assert_eq!(
-            words,
-            "no swap raises top-1 by more than chance does; 1 of 1 swaps change it beyond chance (p < 0.05 corrected for 1 swaps)"
+        assert!(
+            words.starts_with("not distinguishable from chance: no swap makes the labels likelier"),
+            "{words}"
         );
-        assert_eq!(
-            explanation(None, &hits[3..]).conclusion(),
-            "no swap changes top-1 by more than chance does (p < 0.05 corrected for 1 swaps)"
-        );
+        assert!(explanation(None, &hits[3..]).conclusion().starts_with("not distinguishable from chance"));
 
         // Of twenty swaps one has such a p by chance.
         let twenty = [(150, 0.01); 20];
         let words = explanation(Some(4.5), &twenty).conclusion();
+        assert!(words.contains("no single swap moves it there"), "{words}");
+    }
+    /// The flips of the first are chance, and what the labels say is not.
+    #[test]
+    fn labels_say_more_than_flips() {
+        let label = |mean_nats, p, p_to_best| Some(LabelChange { mean_nats, p, p_to_best });
+        let mut found = explanation(None, &[(148, 0.06), (139, 0.9), (146, 0.1), (141, 1.0)]);
+        found.swaps[0].label = label(0.3, 1e-9, 1.0);
+        found.swaps[0].recipe = Some("resize=none,crop=224".to_owned());
+        found.swaps[1].label = label(-0.3, 1e-9, 1e-12);
+        found.swaps[2].label = label(0.28, 1e-8, 0.4);
+        found.swaps[3].label = label(0.1, 1e-4, 1e-6);
+        let words = found.conclusion();
+        assert_eq!(
+            words,
+            "the labels are likeliest with size number 0 (+4.0 pp) instead, beyond chance (p < 0.05 corrected for 4 swaps); not told \
+             apart from it: size number 2 (+3.0 pp); try --recipe resize=none,crop=224"
+        );
+        found.swaps[0].factor = "crop".to_owned();
+        assert!(found.conclusion().contains("this is no proof; try"), "{}", found.conclusion());
+        found.swaps.iter_mut().for_each(|swap| swap.label = label(0.3, 0.02, 1.0));
+        assert!(found.conclusion().starts_with("not distinguishable from chance"), "{}", found.conclusion());
+
+        found.swaps[2].label = label(0.28, 1e-8, 0.4);
+        let words = Explanation { needed_pp: Some(3.5), ..found.clone() }.conclusion();
+        assert!(words.ends_with("size number 2 (+3.0 pp) comes nearest"), "{words}");
+        let words = Explanation { needed_pp: Some(-3.5), ..found }.conclusion();
         assert!(words.contains("no single swap moves it there"), "{words}");
     }
 }

@@ -3,7 +3,7 @@
 use cards::FigureName;
 
 use crate::metrics::percentage;
-use crate::record::explanation::{Explanation, SwapRecord};
+use crate::record::explanation::{Explanation, LabelChange, SwapRecord};
 use crate::record::{FigureRecord, ModelRecord};
 use crate::verdict::Verdict;
 
@@ -18,8 +18,17 @@ const SUMMARY_FIGURES: [FigureName; 4] =
     [FigureName::Top1Pct, FigureName::Top5Pct, FigureName::FlopsG, FigureName::ParamsM];
 
 /// The columns of the table of swaps.
-pub(super) const SWAPS: [&str; 7] =
-    ["factor", "swapped for", "inputs changed", "best class changed", "top-1", "change", "McNemar's p"];
+pub(super) const SWAPS: [&str; 9] = [
+    "factor",
+    "swapped for",
+    "inputs changed",
+    "best class changed",
+    "top-1",
+    "change",
+    "McNemar's p",
+    "labels likelier by",
+    "signed-rank p",
+];
 
 /// A figure's name for a person, and its unit.
 pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str) {
@@ -82,13 +91,14 @@ pub(super) fn summary(model: &ModelRecord) -> [SummaryFigure; 4] {
 }
 
 /// The rows of the table of swaps; the first is the recipe as it is.
-pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 7]> {
+pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 9]> {
     let top1 =
         |hits| format!("{:.1} % ({hits}/{})", percentage(hits, explanation.images), explanation.images);
-    let mut itself = <[String; 7]>::default();
+    let mut itself = <[String; 9]>::default();
     "(none)".clone_into(&mut itself[0]);
     itself[4] = top1(explanation.top1_hits);
     let row = |swap: &SwapRecord| {
+        let label = |cell: fn(&LabelChange) -> String| swap.label.as_ref().map(cell).unwrap_or_default();
         [
             swap.factor.clone(),
             swap.swap.clone(),
@@ -97,6 +107,8 @@ pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 7]> {
             top1(swap.top1_hits),
             format!("{:+.1} pp", explanation.top1_change_pp(swap)),
             format!("{:.3}", swap.mcnemar_p),
+            label(|label| format!("{:+.3} nats", label.mean_nats)),
+            label(|label| format!("{:.1e}", label.p)),
         ]
     };
     std::iter::once(itself).chain(explanation.swaps.iter().map(row)).collect()

@@ -76,7 +76,7 @@ fn record(text: &str) -> RunRecord {
     other["environment"]["cpus"] = json!(3);
     run["sessions"].as_array_mut().unwrap().push(other);
     let swap = json!({"factor": "f", "swap": "s", "inputs_changed": 1, "best_class_changed": 1, "top1_hits": 9,
-                      "top5_hits": 9, "mcnemar_p": 1e-9});
+                      "top5_hits": 9, "mcnemar_p": 1e-9, "recipe": "r", "label": {"mean_nats": 0.1, "p": 1e-9, "p_to_best": 1.0}});
     let model = &mut run["models"][0];
     model["errors"] = json!(9);
     model["first_errors"] = json!([{"image": "i", "error": "e"}, {"image": "i", "error": "e"}]);

@@ -125,12 +125,13 @@ impl Request<'_> {
                 "{url} is a web page, not a file of weights (a login, or a proxy's notice?)"
             ));
         }
-        if let (Some(expected), Some(total)) = (weights.bytes, total)
+        let published = weights.bytes_at_address();
+        if let (Some(expected), Some(total)) = (published, total)
             && total != expected
         {
             return Err(format!("{url} has {total} bytes, and the published file has {expected}"));
         }
-        let most = weights.bytes.unwrap_or(most_bytes);
+        let most = published.unwrap_or(most_bytes);
         let too_large = || {
             let remedy = "if that is right, say how many in the catalog (`bytes`), or put the file into the cache yourself";
             format!("{url} gives more than {most} bytes; {remedy}")
@@ -145,7 +146,7 @@ impl Request<'_> {
             let json = serde_json::to_vec(&part_of).map_err(|error| disk(error.into()))?;
             regular::create_anew(&sidecar(part)).and_then(|mut file| file.write_all(&json)).map_err(disk)?;
         }
-        transfer.start(&weights.file, start, total.or(weights.bytes));
+        transfer.start(&weights.file, start, total.or(published));
         let mut body = response.body_mut().as_reader();
         let (mut position, mut buffer) = (start, vec![0; 1 << 16]);
         loop {

@@ -19,6 +19,7 @@ use models::catalog::PublishedWeights;
 use super::attempt::{Attempt, Request, Transfer};
 use super::cache::Cache;
 use super::check::{Check, Fingerprint};
+use super::member::{Taken, take_out};
 use super::part::{discard, length, remove, sidecar};
 
 /// A published file that is asked for.
@@ -137,6 +138,12 @@ impl Downloader {
             let result = self.transfer(&part, weights, transfer);
             transfer.finish();
             result?;
+            if let Some(reason) = self.unpack(&part, weights).map_err(at)? {
+                transfer.note(&format!("{}: what arrived is not usable: {reason}", weights.file));
+                wrong = reason;
+                discard(&part).map_err(at)?;
+                continue;
+            }
             let file = Arc::new(RegularFile::open(&part).map_err(at)?);
             let (found, verdict) = checked(cache, wanted, &file).map_err(at)?;
             drop(file);
@@ -166,6 +173,17 @@ impl Downloader {
             };
         }
         Err(format!("{} does not give the published file: {wrong}", self.address(weights)))
+    }
+
+    /// Where the published file is a member of an archive, takes it out; says why it cannot, where that is so.
+    fn unpack(&self, part: &Path, weights: &PublishedWeights) -> io::Result<Option<String>> {
+        let Some(member) = &weights.member else { return Ok(None) };
+        // From here on the part file may have other bytes than the server sent: nothing goes on with them.
+        remove(&sidecar(part))?;
+        Ok(match take_out(part, member, weights.bytes.unwrap_or(self.most_bytes))? {
+            Taken::Out | Taken::NotThere => None,
+            Taken::Unusable(reason) => Some(reason),
+        })
     }
 
     /// Attempts until the part file is whole.

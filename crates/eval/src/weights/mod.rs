@@ -5,6 +5,7 @@ mod cache;
 mod check;
 mod fetch;
 mod locate;
+mod member;
 mod opened;
 mod part;
 mod resolved;

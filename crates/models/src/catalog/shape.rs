@@ -17,9 +17,10 @@ const MODEL: [Key; 7] = [
     Key::may("weights", Kind::Table(&WEIGHTS), r#"[models.weights] with url and file"#),
 ];
 
-const WEIGHTS: [Key; 5] = [
+const WEIGHTS: [Key; 6] = [
     Key::must("url", Kind::Text, r#"url = "https://example.org/model.pth""#),
     Key::must("file", Kind::Text, r#"file = "model.pth""#),
+    Key::may("member", Kind::Text, r#"member = "package/models/model.pth""#),
     Key::may("sha256_prefix", Kind::Text, r#"sha256_prefix = "43020ad28""#),
     Key::may("md5", Kind::Text, r#"md5 = "0a58e3b7378bc2990ea3b43d5981f1f6""#),
     Key::may("bytes", Kind::Bytes, "bytes = 91884032"),

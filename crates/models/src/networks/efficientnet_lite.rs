@@ -4,8 +4,8 @@
 //! Against EfficientNet: ReLU6 instead of swish, no squeeze-and-excite, and the width of the stem and of the last convolution and the depth
 //! of the first and the last stage are not scaled. A block is a 1x1 convolution that widens (not in the first stage), a depthwise
 //! one and a 1x1 one without an activation; a sum where neither stride nor width change. Padding is TensorFlow's `same`: asymmetric
-//! where the stride is 2. The package computes it once, for the size that the variant is trained at; timm for each input. At that
-//! size they are equal. Epsilon is 1e-3.
+//! where the stride is 2. timm computes it for each input. The package computes it once, for the size that the variant is trained at
+//! (`Conv2dStaticSamePadding`); at another size its padding stays, so that the networks are equal at that size only. Epsilon is 1e-3.
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -76,38 +76,44 @@ impl Names {
     }
 }
 
-/// The family's data: how a variant scales EfficientNet-B0, in per cent.
+/// The family's data: how a variant scales EfficientNet-B0, in per cent, and for which input it is padded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EfficientNetLiteConfig {
     width_pct: usize,
     depth_pct: usize,
     names: Names,
+    /// Side of the input for which padding is computed, in pixels; none where it is computed for each input.
+    padded_for: Option<usize>,
 }
 
-const fn variant(width_pct: usize, depth_pct: usize, names: Names) -> EfficientNetLiteConfig {
-    EfficientNetLiteConfig { width_pct, depth_pct, names }
+const fn package(width_pct: usize, depth_pct: usize, side: usize) -> EfficientNetLiteConfig {
+    EfficientNetLiteConfig { width_pct, depth_pct, names: Names::Package, padded_for: Some(side) }
+}
+
+const fn timm(width_pct: usize, depth_pct: usize) -> EfficientNetLiteConfig {
+    EfficientNetLiteConfig { width_pct, depth_pct, names: Names::Timm, padded_for: None }
 }
 
 /// `EfficientNet.from_name("efficientnet-lite0")`.
-pub(super) const LITE0: EfficientNetLiteConfig = variant(100, 100, Names::Package);
+pub(super) const LITE0: EfficientNetLiteConfig = package(100, 100, 224);
 /// `EfficientNet.from_name("efficientnet-lite1")`.
-pub(super) const LITE1: EfficientNetLiteConfig = variant(100, 110, Names::Package);
+pub(super) const LITE1: EfficientNetLiteConfig = package(100, 110, 240);
 /// `EfficientNet.from_name("efficientnet-lite2")`.
-pub(super) const LITE2: EfficientNetLiteConfig = variant(110, 120, Names::Package);
+pub(super) const LITE2: EfficientNetLiteConfig = package(110, 120, 260);
 /// `EfficientNet.from_name("efficientnet-lite3")`.
-pub(super) const LITE3: EfficientNetLiteConfig = variant(120, 140, Names::Package);
+pub(super) const LITE3: EfficientNetLiteConfig = package(120, 140, 280);
 /// `EfficientNet.from_name("efficientnet-lite4")`.
-pub(super) const LITE4: EfficientNetLiteConfig = variant(140, 180, Names::Package);
+pub(super) const LITE4: EfficientNetLiteConfig = package(140, 180, 300);
 /// `timm.create_model("tf_efficientnet_lite0")`.
-pub(super) const TF_LITE0: EfficientNetLiteConfig = variant(100, 100, Names::Timm);
+pub(super) const TF_LITE0: EfficientNetLiteConfig = timm(100, 100);
 /// `timm.create_model("tf_efficientnet_lite1")`.
-pub(super) const TF_LITE1: EfficientNetLiteConfig = variant(100, 110, Names::Timm);
+pub(super) const TF_LITE1: EfficientNetLiteConfig = timm(100, 110);
 /// `timm.create_model("tf_efficientnet_lite2")`.
-pub(super) const TF_LITE2: EfficientNetLiteConfig = variant(110, 120, Names::Timm);
+pub(super) const TF_LITE2: EfficientNetLiteConfig = timm(110, 120);
 /// `timm.create_model("tf_efficientnet_lite3")`.
-pub(super) const TF_LITE3: EfficientNetLiteConfig = variant(120, 140, Names::Timm);
+pub(super) const TF_LITE3: EfficientNetLiteConfig = timm(120, 140);
 /// `timm.create_model("tf_efficientnet_lite4")`.
-pub(super) const TF_LITE4: EfficientNetLiteConfig = variant(140, 180, Names::Timm);
+pub(super) const TF_LITE4: EfficientNetLiteConfig = timm(140, 180);
 
 impl EfficientNetLiteConfig {
     /// The network.
@@ -132,20 +138,24 @@ impl EfficientNetLiteConfig {
     /// The modules, whose weights are never set: they say what there is.
     fn init(&self, device: &Device) -> EfficientNetLite {
         let mut from = STEM;
+        let conv_stem = same([3, STEM], [3, 2], 1, self.padded_for, device);
+        // The side of the map that comes next, where padding is computed for one input.
+        let halved = |side: Option<usize>, stride: usize| side.map(|side| side.div_ceil(stride));
+        let mut side = halved(self.padded_for, 2);
         let stages = (0..STAGES.len()).map(|stage| {
             let Stage { kernel, stride, expansion, channels, .. } = STAGES[stage];
             let to = self.channels(channels);
             let blocks = (0..self.blocks(stage)).map(|block| {
                 let stride = if block == 0 { stride } else { 1 };
-                let made = Block::init([from, to], kernel, stride, expansion, device);
-                from = to;
+                let made = Block::init([from, to], [kernel, stride], expansion, side, device);
+                (from, side) = (to, halved(side, stride));
                 made
             });
             blocks.collect()
         });
         let blocks: Vec<Vec<Block>> = stages.collect();
         EfficientNetLite {
-            conv_stem: same([3, STEM], 3, 2, 1, device),
+            conv_stem,
             bn1: batch_norm(STEM, EPSILON, device),
             blocks,
             conv_head: pointwise([from, HEAD], 1, device),
@@ -156,11 +166,22 @@ impl EfficientNetLiteConfig {
     }
 }
 
-/// A convolution with TensorFlow's padding and without bias.
-fn same(channels: [usize; 2], kernel: usize, stride: usize, groups: usize, device: &Device) -> Conv2d {
+/// A convolution with TensorFlow's padding, on maps of `side` pixels where that is given, and without bias.
+fn same(
+    channels: [usize; 2],
+    [kernel, stride]: [usize; 2],
+    groups: usize,
+    side: Option<usize>,
+    device: &Device,
+) -> Conv2d {
+    let padding = side.map_or(PaddingConfig2d::Same, |side| {
+        let zeros = ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
+        let (before, after) = (zeros / 2, zeros - zeros / 2);
+        PaddingConfig2d::Explicit(before, before, after, after)
+    });
     Conv2dConfig::new(channels, [kernel; 2])
         .with_stride([stride; 2])
-        .with_padding(PaddingConfig2d::Same)
+        .with_padding(padding)
         .with_groups(groups)
         .with_bias(false)
         .init(device)
@@ -261,14 +282,19 @@ struct Block {
 }
 
 impl Block {
-    fn init(channels: [usize; 2], kernel: usize, stride: usize, expansion: usize, device: &Device) -> Self {
-        let [from, to] = channels;
+    fn init(
+        [from, to]: [usize; 2],
+        [kernel, stride]: [usize; 2],
+        expansion: usize,
+        side: Option<usize>,
+        device: &Device,
+    ) -> Self {
         let wide = from * expansion;
         let norm = |channels| batch_norm(channels, EPSILON, device);
         Self {
             expansion: (expansion > 1).then(|| pointwise([from, wide], 1, device)),
             expansion_norm: (expansion > 1).then(|| norm(wide)),
-            depthwise: same([wide; 2], kernel, stride, wide, device),
+            depthwise: same([wide; 2], [kernel, stride], wide, side, device),
             depthwise_norm: norm(wide),
             projection: pointwise([wide, to], 1, device),
             projection_norm: norm(to),
