@@ -1,14 +1,15 @@
 //! The figures of a model, and what makes them not comparable with those that a card claims.
 
-use cards::FigureName;
+use cards::{Card, FigureName};
 use dataset::labels::LabelSet;
 use models::{Dtype, Model};
 
 use super::counted::{Known, judge_counts, nothing_documented};
+use super::sampled::{Seen, judge_sample};
 use crate::definitions::{Claim, own_recipe};
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
 use crate::record::{AccuracyTolerance, ClaimRecord, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
-use crate::shard::Shard;
+use crate::sample::Part;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
 use crate::weights::WeightsSource;
 
@@ -16,7 +17,9 @@ use crate::weights::WeightsSource;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Conditions<'a> {
     pub(crate) dataset: &'a DatasetRecord,
-    pub(crate) shard: Option<Shard>,
+    pub(crate) part: Part,
+    /// The run's models, whose accuracies share the error rate of a sample.
+    pub(crate) ids: &'a [&'a str],
     pub(crate) tolerance: AccuracyTolerance,
     /// The type of numbers that the device computes in.
     pub(crate) dtype: Dtype,
@@ -44,7 +47,19 @@ pub(super) struct Predicted {
     pub(super) diagnosis: Option<String>,
     /// Whether some have fewer than five classes.
     pub(super) lacks_classes: bool,
+    /// Hits at each look at a random sample.
+    pub(super) looks: Vec<Hits>,
 }
+
+/// How many accuracies `card` claims of the models `ids`, each once.
+fn figures_of(card: &Card, ids: &[&str]) -> usize {
+    let claimed = |id: &str, figure| card.rows_of(id).any(|row| row.printed(figure).is_some());
+    let of_model = |id: &&str| ACCURACIES.into_iter().filter(|&figure| claimed(id, figure)).count();
+    ids.iter().map(of_model).sum::<usize>().max(1)
+}
+
+/// The figures that a sample can say something of.
+const ACCURACIES: [FigureName; 2] = [FigureName::Top1Pct, FigureName::Top5Pct];
 
 /// The accuracies and the counts of `subject`, held against `claim`.
 pub(super) fn figures(
@@ -55,16 +70,37 @@ pub(super) fn figures(
 ) -> Vec<FigureRecord> {
     let hits = &predicted.hits;
     let obstacle = obstacle(conditions, subject, claim, hits.images + hits.unlabelled);
-    let accuracy = |figure, count| {
+    // A sample that is one of other things than the claim says is judged as little as any part.
+    let sample = conditions.part.real_sample().filter(|_| obstacle.is_none());
+    let accuracy = |figure, hits_of: fn(&Hits) -> u64| {
+        let count = hits_of(hits);
         let printed = claim.and_then(|claim| Some((claim, claim.row.printed(figure)?)));
+        let looks: Vec<(usize, usize)> =
+            predicted.looks.iter().map(|look| (look.images as usize, hits_of(look) as usize)).collect();
+        let seen = sample.map(|sample| {
+            let figures = claim.map_or(1, |claim| figures_of(claim.card, conditions.ids));
+            Seen { sample, looks: &looks, figures }
+        });
+        let mut sampled = None;
         let judgement = match printed {
             Some((claim, printed)) => {
                 let tolerance_pp = conditions.tolerance.of(claim, figure);
                 let (obstacle, erratum) = (obstacle.as_deref(), claim.row.erratum(figure));
-                let judged = judge_accuracy(printed, count, hits.images, tolerance_pp, obstacle, erratum);
+                let judged = match seen {
+                    Some(seen) => {
+                        let (judged, found) = judge_sample(printed, seen, tolerance_pp, erratum);
+                        sampled = Some(found);
+                        judged
+                    }
+                    None => judge_accuracy(printed, count, hits.images, tolerance_pp, obstacle, erratum),
+                };
                 in_type(judged, conditions.dtype)
             }
             None => nothing_documented(),
+        };
+        let interval_pct = match seen {
+            Some(seen) => Some(seen.interval_pct()),
+            None => obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
         };
         let reason = match &predicted.diagnosis {
             // What an erratum or the type of numbers has to do with it is in the reason that is there.
@@ -79,13 +115,14 @@ pub(super) fn figures(
             reproduced: format!("{:.3}", percentage(count, hits.images)),
             count: None,
             rule: None,
-            interval_pct: obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
+            interval_pct,
+            sampled,
             verdict: judgement.verdict,
             reason,
         }
     };
     let (top1, mut top5) =
-        (accuracy(FigureName::Top1Pct, hits.top1), accuracy(FigureName::Top5Pct, hits.top5));
+        (accuracy(FigureName::Top1Pct, |hits| hits.top1), accuracy(FigureName::Top5Pct, |hits| hits.top5));
     if predicted.lacks_classes {
         not_known(&mut top5);
     }
@@ -122,6 +159,7 @@ pub(super) fn claimed(
 fn not_known(top5: &mut FigureRecord) {
     top5.reproduced.clear();
     top5.interval_pct = None;
+    top5.sampled = None;
     top5.verdict = Verdict::NotComparable;
     "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }
@@ -143,12 +181,14 @@ fn obstacle(
 ) -> Option<String> {
     let mut obstacles = Vec::new();
     let dataset = conditions.dataset;
-    let all = conditions.shard.map_or(dataset.images, |shard| shard.size(dataset.images));
+    let part = conditions.part;
+    let all = part.size(dataset.images);
     if images < all as u64 {
         obstacles.push(format!("unfinished, {images} of {all} images so far"));
     }
-    if let Some(shard) = conditions.shard {
-        obstacles.push(format!("shard {shard}, {all} of {} images", dataset.images));
+    if let Some(shard) = part.shard {
+        let of = Part { shard: None, ..part }.size(dataset.images);
+        obstacles.push(format!("shard {shard}, {all} of {of} images"));
     }
     if dataset.path == SAMPLE {
         obstacles.push("embedded sample".to_owned());
@@ -184,7 +224,12 @@ fn obstacle(
             obstacles.push(format!("computed in {} instead of {precision}", conditions.dtype));
         }
     }
-    if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
+    if obstacles.is_empty() {
+        return None;
+    }
+    // A sample by itself stands in the way of nothing: it is judged as one.
+    obstacles.extend(part.real_sample().map(|sample| format!("sample {sample} of {}", dataset.images)));
+    Some(obstacles.join("; "))
 }
 
 /// What stands against `claim` where its row prints another side of the input than `recipe` crops.
@@ -209,7 +254,7 @@ mod tests {
 
     fn conditions(dataset: &DatasetRecord, dtype: Dtype) -> Conditions<'_> {
         let tolerance = AccuracyTolerance::new(None);
-        Conditions { dataset, shard: None, tolerance, dtype }
+        Conditions { dataset, part: Part::default(), ids: &[], tolerance, dtype }
     }
 
     fn own_file() -> WeightsSource {

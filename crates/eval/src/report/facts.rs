@@ -24,13 +24,28 @@ pub(super) const HTML: Language = Language { text: foreign::escaped, code: forei
 pub(super) fn of_run(record: &RunRecord, language: Language) -> [(&'static str, String); 6] {
     let (dataset, Language { text, code }) = (&record.dataset, language);
     [
-        ("data", format!("{} ({} images; {})", text(&dataset.path), dataset.images, text(&dataset.layout))),
+        (
+            "data",
+            format!(
+                "{} ({} images; {}){}",
+                text(&dataset.path),
+                dataset.images,
+                text(&dataset.layout),
+                sampled(record)
+            ),
+        ),
         ("labels", text(&dataset.labels)),
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", code(&dataset.fingerprint)),
         ("device", device(record, code)),
         ("accuracy tolerance", tolerance(record)),
     ]
+}
+
+/// Which sample of the data was evaluated, if one was.
+fn sampled(record: &RunRecord) -> String {
+    let Some(sample) = record.part().real_sample() else { return String::new() };
+    format!(", of which a random sample {sample} (images:seed)")
 }
 
 /// The device and its type of numbers, which predictions that were made elsewhere do not tell.

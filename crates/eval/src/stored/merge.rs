@@ -15,7 +15,7 @@ use crate::provenance::{Environment, Invocation};
 use crate::record::{RunRecord, Session};
 use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
 use crate::run_dir::{Finished, RunDir, RunIdentity};
-use crate::shard::Shard;
+use crate::sample::Shard;
 use crate::stored::merge_images;
 use crate::stored::stored_run::StoredRun;
 

@@ -22,8 +22,8 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::weights::WeightsSource;
 use eval::{
-    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Shard, Standing,
-    evaluate, explain,
+    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Sample, Shard,
+    Standing, evaluate, explain,
 };
 use models::{Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
@@ -36,6 +36,7 @@ mod phases;
 mod recipes;
 mod results;
 mod resumption;
+mod sample;
 mod shards;
 mod stored;
 mod warnings;
@@ -56,6 +57,7 @@ struct Options<'a> {
     limit: Option<usize>,
     dtype: Dtype,
     label_set: LabelSet,
+    sample: Option<Sample>,
     shard: Option<Shard>,
     tolerance_pp: Option<f64>,
 }
@@ -79,8 +81,9 @@ fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Res
         weights_may_be_absent: false,
         data: options.data,
         labels: options.labels,
-        limit: Some(options.limit.unwrap_or(IMAGES)),
+        limit: options.limit.or(options.sample.is_none().then_some(IMAGES)),
         label_set: options.label_set,
+        sample: options.sample,
         shard: options.shard,
         device: DeviceName::Flex,
         dtype: options.dtype,
