@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
+use eval::pixels::TarDigests;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::record::explanation::Explanation;
@@ -64,6 +65,11 @@ pub(crate) struct Args {
     /// a line in the order of file names, or the development kit's ground truth
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+
+    /// Digests of the images of ILSVRC2012_img_val.tar, from `dataset check TAR --write-digests FILE`: whether the images are those by their bytes is
+    /// part of a verdict [default: what `dataset check TAR` left in the cache]
+    #[arg(long, value_name = "FILE")]
+    digests: Option<PathBuf>,
 
     /// Labels to score by: original, or real (ReaL, several right classes an image; images without one
     /// leave the denominator)
@@ -178,6 +184,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         }
         (None, sample) => sample,
     };
+    let tar_digests = TarDigests::at_hand(args.digests.as_deref())?;
     let resolve = |weights_may_be_absent| {
         Plan::new(Request {
             definitions: &definitions,
@@ -193,6 +200,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             weights_may_be_absent,
             data: data.as_deref(),
             labels: args.labels.as_deref(),
+            tar_digests: tar_digests.clone(),
             limit: args.limit.map(NonZero::get),
             sample,
             label_set: args.label_set,

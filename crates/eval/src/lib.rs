@@ -10,6 +10,7 @@
 //! * [`metrics`], [`verdict`]: integer hits, and what they say about a documented figure;
 //! * [`judge`], [`record`], [`report`]: figures with their verdicts, for machines and for people;
 //! * [`sample`](mod@sample): the part of the images that a run is about: a random sample, a shard;
+//! * [`pixels`]: whether images are the validation set's by their bytes;
 //! * [`explain`](mod@explain): what each factor of a recipe does;
 //! * [`stored`]: runs read back, judged anew, compared with each other, and shards merged;
 //! * [`prepare`](mod@prepare): inputs for devices that run elsewhere;
@@ -24,6 +25,7 @@ pub mod logs;
 pub mod metrics;
 pub mod onnx;
 pub mod parity;
+pub mod pixels;
 pub mod plan;
 pub mod prepare;
 pub mod provenance;

@@ -14,6 +14,7 @@ use crate::EvalError;
 use crate::definitions::Definitions;
 use crate::judge::counts::{CountRecord, counts, counts_of, sizes};
 use crate::onnx::{self, OnnxModel};
+use crate::pixels::TarDigests;
 use crate::provenance::{Environment, Invocation};
 use crate::record::{AccuracyTolerance, DatasetRecord, RunRecord, SAMPLE};
 use crate::sample::{Part, Sample, Shard};
@@ -94,6 +95,8 @@ pub struct Plan {
     pub dataset_record: DatasetRecord,
     /// The part of them that is evaluated. A sample that grows has the size with which a new run begins.
     pub part: Part,
+    /// The digests of the verified tar's images, where they are at hand.
+    pub tar_digests: Option<TarDigests>,
     /// Program and machine, as the run begins.
     pub environment: Environment,
     /// The models.
@@ -132,6 +135,8 @@ pub struct Request<'a> {
     pub weights_may_be_absent: bool,
     /// Where the images lie; the embedded sample without it.
     pub data: Option<&'a Path>,
+    /// The digests of the verified tar's images, where they are at hand.
+    pub tar_digests: Option<TarDigests>,
     /// A list of labels to use instead of what is found with the images.
     pub labels: Option<&'a Path>,
     /// Only the first so many images.
@@ -208,6 +213,7 @@ impl Plan {
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
+            tar_digests: request.tar_digests,
             part: Part { sample: request.sample, shard: request.shard },
             environment: Environment::of(&request.invocation.git_revision),
             dataset,

@@ -85,6 +85,14 @@ pub enum EvalError {
         /// The first of those.
         first: Option<String>,
     },
+    /// A file that should hold the digests of the verified tar's images does not.
+    #[error("{} holds no digests of ILSVRC2012_img_val.tar: {reason}. Make it with `dataset check TAR --write-digests FILE`", path.display())]
+    TarDigests {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The device, its type of numbers or its threads.
     #[error(transparent)]
     Placement(#[from] PlacementError),

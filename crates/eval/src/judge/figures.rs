@@ -8,6 +8,7 @@ use super::counted::{Known, judge_counts, nothing_documented};
 use super::sampled::{Seen, judge_sample};
 use crate::definitions::{Claim, own_recipe};
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
+use crate::pixels::Pixels;
 use crate::record::{AccuracyTolerance, ClaimRecord, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
 use crate::sample::Part;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
@@ -18,6 +19,8 @@ use crate::weights::WeightsSource;
 pub(crate) struct Conditions<'a> {
     pub(crate) dataset: &'a DatasetRecord,
     pub(crate) part: Part,
+    /// What is known of the images' bytes.
+    pub(crate) pixels: &'a Pixels,
     /// The run's models, whose accuracies share the error rate of a sample.
     pub(crate) ids: &'a [&'a str],
     pub(crate) tolerance: AccuracyTolerance,
@@ -85,16 +88,20 @@ pub(super) fn figures(
         let judgement = match printed {
             Some((claim, printed)) => {
                 let tolerance_pp = conditions.tolerance.of(claim, figure);
-                let (obstacle, erratum) = (obstacle.as_deref(), claim.row.erratum(figure));
+                let (against, erratum) = (obstacle.as_deref(), claim.row.erratum(figure));
                 let judged = match seen {
                     Some(seen) => {
                         let (judged, found) = judge_sample(printed, seen, tolerance_pp, erratum);
                         sampled = Some(found);
                         judged
                     }
-                    None => judge_accuracy(printed, count, hits.images, tolerance_pp, obstacle, erratum),
+                    None => judge_accuracy(printed, count, hits.images, tolerance_pp, against, erratum),
                 };
-                in_type(judged, conditions.dtype)
+                let judged = in_type(judged, conditions.dtype);
+                match &obstacle {
+                    None => with_pixels(judged, conditions.pixels),
+                    Some(_) => judged,
+                }
             }
             None => nothing_documented(),
         };
@@ -172,6 +179,11 @@ fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
     Judgement { reason: format!("{}; in {dtype}", judged.reason), ..judged }
 }
 
+/// `judged`, which says what is known of the images' bytes.
+pub(crate) fn with_pixels(judged: Judgement, pixels: &Pixels) -> Judgement {
+    Judgement { reason: format!("{}; {}", judged.reason, pixels.words()), ..judged }
+}
+
 /// What makes the accuracy over `images` images not comparable with the one that `claim` is about.
 fn obstacle(
     conditions: Conditions<'_>,
@@ -194,6 +206,9 @@ fn obstacle(
         obstacles.push("embedded sample".to_owned());
     } else if !dataset.is_ilsvrc2012_val {
         obstacles.push(format!("{} images, not the 50,000 with their labels", dataset.images));
+    }
+    if matches!(conditions.pixels, Pixels::Other { .. }) {
+        obstacles.push(conditions.pixels.words());
     }
     if dataset.label_set == LabelSet::Real {
         obstacles.push("ReaL labels instead of the original ones".to_owned());
@@ -254,7 +269,7 @@ mod tests {
 
     fn conditions(dataset: &DatasetRecord, dtype: Dtype) -> Conditions<'_> {
         let tolerance = AccuracyTolerance::new(None);
-        Conditions { dataset, part: Part::default(), ids: &[], tolerance, dtype }
+        Conditions { dataset, part: Part::default(), pixels: &Pixels::Unverified, ids: &[], tolerance, dtype }
     }
 
     fn own_file() -> WeightsSource {
@@ -324,10 +339,11 @@ mod tests {
         };
         let said = |verdict, reason: &str| (verdict, reason.to_owned());
         let exact = "+0.000 pp, tolerance 0.05 pp";
-        assert_eq!(judged(Precision::F32, Dtype::F32), said(Verdict::Reproduced, exact));
+        let unverified = format!("{exact}; unverified pixels");
+        assert_eq!(judged(Precision::F32, Dtype::F32), said(Verdict::Reproduced, &unverified));
         let other = said(Verdict::NotComparable, "computed in bf16 instead of f32");
         assert_eq!(judged(Precision::F32, Dtype::Bf16), other);
-        let in_bf16 = said(Verdict::Reproduced, &format!("{exact}; in bf16"));
+        let in_bf16 = said(Verdict::Reproduced, &format!("{exact}; in bf16; unverified pixels"));
         assert_eq!(judged(Precision::Bf16, Dtype::Bf16), in_bf16);
         for dtype in [Dtype::F32, Dtype::F16] {
             let other = said(Verdict::NotComparable, &format!("computed in {dtype} instead of bf16"));

@@ -9,5 +9,5 @@ mod sampled;
 
 pub(crate) use counted::Known;
 pub use counted::{complexity_figures, counted_at};
-pub(crate) use figures::{Conditions, Subject};
+pub(crate) use figures::{Conditions, Subject, with_pixels};
 pub use sampled::{ERROR_RATE, SampledFigure};

@@ -9,6 +9,7 @@ use super::figures::{Conditions, Predicted, Subject, claimed, figures};
 use crate::definitions::shown;
 use crate::logs::predictions::Prediction;
 use crate::metrics::Hits;
+use crate::pixels::Pixels;
 use crate::plan::{Plan, PlannedModel};
 use crate::record::{FigureRecord, ImageError, ModelRecord};
 use crate::sample::Part;
@@ -21,7 +22,7 @@ const FIRST_ERRORS: usize = 20;
 impl ModelRecord {
     /// Counts hits in `rows`, which `weights` have predicted, and judges every figure.
     pub(crate) fn of_plan(
-        (plan, part): (&Plan, Part),
+        (plan, part, pixels): (&Plan, Part, &Pixels),
         planned: &PlannedModel,
         weights: &WeightsSource,
         rows: &[Prediction],
@@ -31,6 +32,7 @@ impl ModelRecord {
         let conditions = Conditions {
             dataset: &plan.dataset_record,
             part,
+            pixels,
             ids: &ids,
             tolerance: plan.tolerance,
             dtype: plan.placement.dtype(),

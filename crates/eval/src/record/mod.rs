@@ -18,6 +18,7 @@ use crate::definitions::Claim;
 use crate::judge::SampledFigure;
 use crate::judge::counts::CountRecord;
 use crate::logs::digests;
+use crate::pixels::Pixels;
 use crate::provenance::Environment;
 use crate::record::explanation::Explanation;
 pub(crate) use crate::record::recipe_id::RecipeId;
@@ -70,6 +71,9 @@ pub struct RunRecord {
     pub tolerance: AccuracyTolerance,
     /// The images.
     pub dataset: DatasetRecord,
+    /// What is known of their bytes.
+    #[serde(default, skip_serializing_if = "Pixels::is_unverified")]
+    pub pixels: Pixels,
     /// The random sample of them that this run is about; all without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<Sample>,

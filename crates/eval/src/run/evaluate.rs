@@ -6,10 +6,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
+use dataset::Layout;
+
 use crate::EvalError;
 use crate::judge::SampledFigure;
-use crate::logs::digests::DigestLog;
+use crate::logs::digests::{Digest, DigestLog};
 use crate::logs::predictions::Prediction;
+use crate::pixels::{Pixels, VAL_TAR_MD5, archive_md5};
 use crate::plan::{Plan, PlannedModel};
 use crate::provenance::utc_now;
 use crate::record::{ModelRecord, RunRecord, RunState, SCHEMA_VERSION, Session, SmallerBatch};
@@ -126,9 +129,14 @@ pub fn evaluate(
         progress.finish();
 
         // What is known is written even after an error.
+        if matches!(finished, Ok(true)) {
+            let is_new = runs.iter().any(|run| run.has_news);
+            let before = dir.before().filter(|_| !is_new).map(|before| &before.pixels);
+            record.pixels = pixels(plan, part, digests.known(), before, stop, progress);
+        }
         let judge = |run: &ModelRun<'_>| {
             let times = (run.seconds, run.timed_images);
-            ModelRecord::of_plan((plan, part), run.planned, &run.weights, &run.rows, times)
+            ModelRecord::of_plan((plan, part, &record.pixels), run.planned, &run.weights, &run.rows, times)
         };
         record.models = runs.iter().map(judge).collect();
         let grown = part.sample.filter(|sample| is_open(*sample, &record.models)).and_then(Sample::grown);
@@ -189,6 +197,39 @@ pub fn evaluate(
     Ok(Outcome { record })
 }
 
+/// What is known of the bytes of the images of `part`, all of which were read. The tar is read once more for its MD5, which costs seconds
+/// where the run took an hour; of a sample that would be much. `before` is what was known when nothing has changed since.
+fn pixels(
+    plan: &Plan,
+    part: Part,
+    digests: &HashMap<String, Digest>,
+    before: Option<&Pixels>,
+    stop: &AtomicBool,
+    progress: &mut dyn Progress,
+) -> Pixels {
+    if !plan.dataset_record.is_ilsvrc2012_val {
+        return Pixels::Unverified;
+    }
+    if let Some(tar @ Pixels::Tar { .. }) = before {
+        return tar.clone();
+    }
+    if let Some(tar) = &plan.tar_digests {
+        let items = plan.dataset.items();
+        let members = part.members(items);
+        let here =
+            items.iter().zip(members).filter(|(_, is_here)| *is_here).map(|(item, _)| item.name.as_str());
+        return tar.check(here.map(|name| (name, digests.get(name).copied())));
+    }
+    if part.real_sample().is_some() || !matches!(plan.dataset.layout(), Layout::Tar { .. }) {
+        return Pixels::Unverified;
+    }
+    progress.verifying();
+    match archive_md5(&plan.dataset, stop, |_| ()) {
+        Some(md5) if md5 == VAL_TAR_MD5 => Pixels::Tar { md5 },
+        _ => Pixels::Unverified,
+    }
+}
+
 /// Whether a sample that grows has more images to take in: an accuracy of `models` is neither refuted nor known to the precision that
 /// was asked for. A model of which one figure is refuted is decided.
 fn is_open(sample: Sample, models: &[ModelRecord]) -> bool {
@@ -209,13 +250,14 @@ fn growth_is_open(plan: &Plan, part: Part, standings: &[Standing], dir: &RunDir)
         return Ok(true);
     }
     let before = dir.before().map_or(&[][..], |before| &before.models);
+    let pixels = dir.before().map_or(&Pixels::Unverified, |before| &before.pixels);
     let judge = |(planned, standing): (&PlannedModel, &Standing)| {
         let known = planned.weights.known(&planned.model)?;
         let weights = match before.iter().find(|model| model.id == planned.model.id) {
             Some(before) => known.with_what_loading_told(&before.weights),
             None => known,
         };
-        Ok(ModelRecord::of_plan((plan, part), planned, &weights, &standing.rows, (0.0, 0)))
+        Ok(ModelRecord::of_plan((plan, part, pixels), planned, &weights, &standing.rows, (0.0, 0)))
     };
     let models = plan.models.iter().zip(standings).map(judge).collect::<Result<Vec<_>, EvalError>>()?;
     Ok(is_open(sample, &models))
@@ -245,7 +287,7 @@ fn first_record<'a>(
             Some(loaded) => loaded.weights.clone(),
             None => planned.weights.known(&planned.model)?,
         };
-        Ok(ModelRecord::of_plan((plan, part), planned, &weights, &[], (0.0, 0)))
+        Ok(ModelRecord::of_plan((plan, part, &Pixels::Unverified), planned, &weights, &[], (0.0, 0)))
     };
     Ok(RunRecord {
         schema_version: SCHEMA_VERSION,
@@ -257,6 +299,7 @@ fn first_record<'a>(
         sessions: Vec::new(),
         tolerance: plan.tolerance,
         dataset: plan.dataset_record.clone(),
+        pixels: Pixels::default(),
         sample: part.sample,
         shard: part.shard,
         decoder_warnings: Vec::new(),

@@ -16,7 +16,9 @@ pub use read::{Predictions, PredictionsFormat, Ranked, read};
 use crate::EvalError;
 use crate::definitions::Claim;
 use crate::judge::diagnosis::diagnose;
+use crate::judge::with_pixels;
 use crate::metrics::{Hits, TOP_K, percentage};
+use crate::pixels::Pixels;
 use crate::plan::check_label_set;
 use crate::record::AccuracyTolerance;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
@@ -57,17 +59,20 @@ impl Score {
         let top1 = row.top1_pct.as_ref().map(|printed| (FigureName::Top1Pct, printed, self.top1_hits));
         let top5 = row.top5_pct.as_ref().zip(self.top5_hits);
         let top5 = top5.map(|(printed, hits)| (FigureName::Top5Pct, printed, hits));
-        let judged = |(figure, printed, hits): (FigureName, &Figure, u64)| Judged {
-            figure,
-            documented: printed.clone(),
-            judgement: judge_accuracy(
+        let judged = |(figure, printed, hits): (FigureName, &Figure, u64)| {
+            let judgement = judge_accuracy(
                 printed,
                 hits,
                 self.images,
                 tolerance.of(claim, figure),
                 self.obstacle.as_deref(),
                 row.erratum(figure),
-            ),
+            );
+            let judgement = match self.obstacle {
+                None => with_pixels(judgement, &Pixels::Unverified),
+                Some(_) => judgement,
+            };
+            Judged { figure, documented: printed.clone(), judgement }
         };
         top1.into_iter().chain(top5).map(judged).collect()
     }

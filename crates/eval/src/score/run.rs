@@ -18,6 +18,7 @@ use crate::definitions::{Definitions, shown};
 use crate::logs::digests::hex;
 use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
+use crate::pixels::Pixels;
 use crate::provenance::{Environment, Invocation};
 use crate::record::{
     AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RecipeId, RunRecord, RunState,
@@ -77,6 +78,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         sessions: Vec::new(),
         tolerance: run.tolerance,
         dataset: dataset(predictions, &rows, run),
+        pixels: Pixels::default(),
         sample: None,
         shard: None,
         decoder_warnings: Vec::new(),

@@ -139,6 +139,7 @@ impl StoredRun {
         let conditions = Conditions {
             dataset: &record.dataset,
             part: record.part(),
+            pixels: &record.pixels,
             ids: &ids,
             tolerance: record.tolerance,
             dtype: record.dtype,

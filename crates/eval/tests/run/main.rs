@@ -13,6 +13,7 @@ use cards::FigureName;
 use dataset::labels::LabelSet;
 use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
+use eval::pixels::{Pixels, TarDigests, VAL_TAR_MD5};
 use eval::plan::{RecipeArg, Request};
 use eval::provenance::Invocation;
 use eval::record::{RunRecord, RunState};
@@ -57,6 +58,7 @@ struct Options<'a> {
     limit: Option<usize>,
     dtype: Dtype,
     label_set: LabelSet,
+    tar_digests: Option<TarDigests>,
     sample: Option<Sample>,
     shard: Option<Shard>,
     tolerance_pp: Option<f64>,
@@ -83,6 +85,7 @@ fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Res
         labels: options.labels,
         limit: options.limit.or(options.sample.is_none().then_some(IMAGES)),
         label_set: options.label_set,
+        tar_digests: options.tar_digests.clone(),
         sample: options.sample,
         shard: options.shard,
         device: DeviceName::Flex,

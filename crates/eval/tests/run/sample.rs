@@ -1,6 +1,8 @@
 //! Random samples: which images they are, what they are judged as, how they go on, grow, are sharded and merged. The 50,000 files are one
 //! small picture, and the network knows one class.
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 
 /// A network that sees the same in every picture.
@@ -50,7 +52,8 @@ fn run_stubborn(
 ) -> Result<Outcome, EvalError> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures");
     let weights = vec![WeightsArg::Path(fixtures.join("narrow.safetensors"))];
-    let options = Options { weights, batch: Some(8), data: options.data, ..*options };
+    let tar_digests = options.tar_digests.clone();
+    let options = Options { weights, batch: Some(8), tar_digests, ..*options };
     let plan = plan_of(definitions, "own/x", &options)?;
     let classifier = Classifier::by_burn(Box::new(Stubborn(65)), &plan.placement);
     let weights = plan.models[0].weights.source(&plan.models[0].model).unwrap();
@@ -71,6 +74,7 @@ fn samples_of_the_whole_set() {
     whole_set(&data);
     a_sample_is_the_same_images_however_it_was_computed(&data);
     a_growing_sample_stops_when_all_is_decided(&data);
+    pixels_are_verified_by_digests_of_the_tar(&data);
 }
 
 fn a_sample_is_the_same_images_however_it_was_computed(data: &Path) {
@@ -189,4 +193,50 @@ fn a_growing_sample_stops_when_all_is_decided(data: &Path) {
     let outcome = run_stubborn(&right, &growing(Some(5.0)), &once, usize::MAX).unwrap();
     assert!(outcome.record.images() > images[2] && !outcome.interrupted());
     assert!(StoredRun::open(&once).unwrap().judged(&wrong, &[], None).unwrap().differs());
+}
+
+/// Digests of the verified tar, as if it had this picture everywhere, but for the files that `is_other` names by their numbers.
+fn tar_digests(folder: &Path, is_other: impl Fn(usize) -> bool) -> TarDigests {
+    let digest = |text: &[u8]| -> [u8; 32] { Sha256::digest(text).into() };
+    let picture = digest(&dataset::Dataset::sample().read(0).unwrap());
+    let names: Vec<String> = (1..=50_000).map(|number| format!("ILSVRC2012_val_{number:08}.JPEG")).collect();
+    let of = |number| if is_other(number) { digest(b"other") } else { picture };
+    let images = names.iter().zip(1..).map(|(name, number)| (name.as_str(), of(number)));
+    let path = TarDigests::cached(folder);
+    fs::write(&path, TarDigests::text(images, VAL_TAR_MD5).unwrap()).unwrap();
+    TarDigests::read(&path).unwrap()
+}
+
+/// A verdict says by what the images are known, and other pictures under the right names are not compared.
+fn pixels_are_verified_by_digests_of_the_tar(data: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let definitions = claimed(folder.path(), "79.050", "94.392");
+    let mut found = |name: &str, tar_digests: Option<TarDigests>| {
+        let options =
+            Options { data: Some(data), sample: sampled("40:3"), tar_digests, ..Options::default() };
+        let outcome = run_stubborn(&definitions, &options, &folder.path().join(name), usize::MAX).unwrap();
+        let figure = &outcome.record.models[0].figures[0];
+        (outcome.record.pixels.clone(), figure.verdict, figure.reason.clone())
+    };
+    let (pixels, verdict, reason) = found("unverified", None);
+    assert_eq!((pixels, verdict), (Pixels::Unverified, Verdict::NotReproduced));
+    assert!(reason.ends_with("; unverified pixels"), "{reason}");
+    // Given again once the digests are at hand, the same run is verified.
+    for name in ["verified", "unverified"] {
+        let (pixels, verdict, reason) = found(name, Some(tar_digests(folder.path(), |_| false)));
+        assert_eq!((pixels, verdict), (Pixels::Digests { images: 40 }, Verdict::NotReproduced));
+        assert!(
+            reason.ends_with("; pixels of ILSVRC2012_img_val.tar, verified by digests taken from it"),
+            "{reason}"
+        );
+    }
+    let (pixels, verdict, reason) = found("other", Some(tar_digests(folder.path(), |_| true)));
+    assert!(matches!(pixels, Pixels::Other { others: 40, .. }), "{pixels:?}");
+    assert_eq!(verdict, Verdict::NotComparable);
+    assert!(
+        reason.starts_with("40 images are not those of ILSVRC2012_img_val.tar (ILSVRC2012_val_"),
+        "{reason}"
+    );
+    let report = fs::read_to_string(folder.path().join("other/report.md")).unwrap();
+    assert!(report.contains("- pixels: 40 images are not those of"), "{report}");
 }
