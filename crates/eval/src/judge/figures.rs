@@ -9,7 +9,9 @@ use super::sampled::{Seen, judge_sample};
 use crate::definitions::{Claim, own_recipe};
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
 use crate::pixels::Pixels;
-use crate::record::{AccuracyTolerance, ClaimRecord, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
+use crate::record::{
+    AccuracyTolerance, ClaimRecord, DatasetRecord, ELSEWHERE, FigureRecord, RecipeId, SAMPLE,
+};
 use crate::sample::Part;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
 use crate::weights::WeightsSource;
@@ -226,7 +228,9 @@ fn obstacle(
         // Weights, recipe and type of numbers are what whoever made the predictions says they are.
         WeightsSource::Elsewhere { .. } => {}
     }
-    if !matches!(subject.weights, WeightsSource::Elsewhere { .. }) {
+    let is_elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
+    // A manifest tells the recipe of predictions made elsewhere.
+    if !is_elsewhere || subject.recipe.name != ELSEWHERE {
         let claimed = claim.map_or_else(|| own_recipe(subject.model), |claim| claim.recipe.clone());
         if subject.recipe != claimed {
             let [here, there] = subject.recipe.told_apart(&claimed);
@@ -234,6 +238,8 @@ fn obstacle(
         } else if let Some(other) = claim.and_then(|claim| other_side(claim, &subject.recipe)) {
             obstacles.push(other);
         }
+    }
+    if !is_elsewhere {
         let precision = claim.map(|claim| claim.row.precision).unwrap_or_default();
         if conditions.dtype.name() != precision.name() {
             obstacles.push(format!("computed in {} instead of {precision}", conditions.dtype));
