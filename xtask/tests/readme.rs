@@ -66,13 +66,16 @@ struct LookAt {
     look: fn(&str),
 }
 
-const LOOK_AT: [LookAt; 4] = [
+const LOOK_AT: [LookAt; 6] = [
     // It builds everything once more.
     LookAt { has: &["install", "--path"], look: the_program },
     // This test is a part of it.
     LookAt { has: &["test", "--workspace"], look: the_test_command },
     // It measures for a quarter of an hour.
     LookAt { has: &["bench"], look: the_benchmarks },
+    // They need all names of the validation set; crates/eval/tests/run/sample.rs runs samples of it.
+    LookAt { has: &["eval", "--sample"], look: an_option_of_eval },
+    LookAt { has: &["eval", "--until"], look: an_option_of_eval },
     // A GPU's feature takes long to build.
     LookAt { has: &["--device", "wgpu"], look: a_feature },
 ];
@@ -327,6 +330,23 @@ fn every_command_does_what_it_says() {
         pending.retain(|command| !needs_bf16(&words(command)));
     }
     assert!(pending.is_empty(), "README.md: no command makes the runs that these read: {pending:?}");
+}
+
+/// On a part of the images it is refused for that, and for nothing else.
+fn an_option_of_eval(command: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "ILSVRC2012_val_00000001.JPEG";
+    fs::write(folder.path().join(name), dataset::Dataset::sample().read(0).unwrap()).unwrap();
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    let arguments =
+        words(command).into_iter().skip(2).map(|word| if IMAGES.contains(&word) { "." } else { word });
+    let output = xtask.current_dir(folder.path()).args(arguments).arg("--plan").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "README.md: `{command}`: {said}");
+    assert!(
+        said.contains("a random sample is drawn from all 50,000 images"),
+        "README.md: `{command}`: {said}"
+    );
 }
 
 fn the_test_command(command: &str) {

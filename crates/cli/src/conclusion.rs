@@ -17,7 +17,7 @@ pub(crate) fn conclude(outcome: &Outcome, path: &Path) -> anyhow::Result<u8> {
         let done = record.models.iter().map(|model| model.images).min().unwrap_or_default();
         note(&format!(
             "Interrupted: {done} of {} images are kept in {}. The same command goes on from there.",
-            record.dataset.images,
+            record.images(),
             path.display()
         ));
         return Ok(EXIT_INTERRUPTED);

@@ -54,7 +54,8 @@ struct CheckArgs {
     #[arg(long, value_name = "RUN")]
     against: Option<PathBuf>,
 
-    /// Write the SHA-256 of each image's bytes to a file, as a run writes digests.csv
+    /// Write the SHA-256 of each image's bytes to a file, as a run writes digests.csv; of ILSVRC2012_img_val.tar, verified by its MD5, with that: by such a
+    /// file, `eval --digests` knows the images elsewhere
     #[arg(long, value_name = "FILE")]
     write_digests: Option<PathBuf>,
 
@@ -87,6 +88,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         ..Findings::default()
     };
     let now = digests::of(&census.digests);
+    let pixels = digests::pixels(&dataset, &census, &stop)?;
+    findings.pixels = pixels.words;
+    if pixels.are_others {
+        findings.problems.push(format!("{}. Get them again.", findings.pixels));
+    }
     if let Some((path, then)) = then {
         let differences = digests::differences(&then, &now);
         findings.against = Some(match differences.is_empty() {
@@ -102,7 +108,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         }
     }
     if let Some(path) = &check.write_digests {
-        digests::write(path, &now)?;
+        match &pixels.of_tar {
+            Some(text) => digests::write_text(path, text)?,
+            None => digests::write(path, &now)?,
+        }
     }
     output::print(&text(&dataset, &census, &labels, &findings))?;
     Ok(match (findings.problems.is_empty(), findings.missing.is_none_or(|missing| missing.is_empty())) {
@@ -119,6 +128,8 @@ struct Findings {
     problems: Vec<String>,
     /// What the whole validation set has beside it, a sentence each, if that was asked.
     missing: Option<Vec<String>>,
+    /// What is known of the images' bytes.
+    pixels: String,
     /// How the images compare with a run's, if that was asked.
     against: Option<String>,
 }
@@ -212,6 +223,7 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Find
         },
     );
     line("fingerprint", &dataset.fingerprint());
+    line("pixels", &findings.pixels);
     if let Some(against) = &findings.against {
         line("against", against);
     }

@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::bail;
 use clap::value_parser;
 use dataset::labels::LabelSet;
+use eval::pixels::TarDigests;
 use eval::plan::{RecipeArg, Request};
 use eval::record::RunRecord;
 use eval::record::explanation::Explanation;
 use eval::run_dir::{RunDir, RunIdentity};
+use eval::sample::FIRST_LOOK;
 use eval::weights::WeightsArg;
-use eval::{EvalError, Networks, Plan, Shard, evaluate, explain, provenance};
+use eval::{EvalError, Networks, Plan, Sample, Shard, evaluate, explain, provenance};
 use models::{DeviceName, Dtype};
 
 use crate::conclusion::{conclude, require_comparable};
@@ -64,6 +66,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
 
+    /// Digests of the images of ILSVRC2012_img_val.tar, from `dataset check TAR --write-digests FILE`: whether the images are those by their bytes is
+    /// part of a verdict [default: what `dataset check TAR` left in the cache]
+    #[arg(long, value_name = "FILE")]
+    digests: Option<PathBuf>,
+
     /// Labels to score by: original, or real (ReaL, several right classes an image; images without one
     /// leave the denominator)
     #[arg(long, value_name = "SET", default_value_t)]
@@ -104,7 +111,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<NonZero<usize>>,
 
-    /// Only part I of N of the images, counted from 1: every N-th. `merge` makes one run of all parts
+    /// Only a random sample of N of the 50,000 images, as many of each class, the same on every machine for a SEED [default: 0].
+    /// It can refute an accuracy, and never reproduces one (docs/samples.md). --data has to be the whole set
+    #[arg(long, value_name = "N[:SEED]", conflicts_with = "limit")]
+    sample: Option<Sample>,
+
+    /// `decided`: a random sample that grows by half at a time until each model has an accuracy that is refuted, or all 50,000 images were
+    /// evaluated. It begins with --sample, else with 200 images of seed 0
+    #[arg(long, value_name = "WHAT", value_parser = ["decided"], conflicts_with_all = ["limit", "shard"])]
+    until: Option<String>,
+
+    /// With --until: it is enough to exclude differences above so many percentage points
+    #[arg(long, value_name = "PP", value_parser = tolerance, allow_negative_numbers = true, requires = "until")]
+    precision: Option<f64>,
+
+    /// Only part I of N of the images, counted from 1: every N-th, of a --sample every N-th of that. `merge` makes one run of all parts
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 
@@ -156,6 +177,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     if data.is_none() && args.labels.is_some() {
         bail!("--labels goes with --data: the embedded sample has its labels");
     }
+    let sample = match (&args.until, args.sample) {
+        (Some(_), sample) => {
+            let first = sample.map_or_else(|| Sample::new(FIRST_LOOK, 0), Ok).map_err(anyhow::Error::msg)?;
+            Some(first.growing(args.precision))
+        }
+        (None, sample) => sample,
+    };
+    let tar_digests = TarDigests::at_hand(args.digests.as_deref())?;
     let resolve = |weights_may_be_absent| {
         Plan::new(Request {
             definitions: &definitions,
@@ -171,7 +200,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             weights_may_be_absent,
             data: data.as_deref(),
             labels: args.labels.as_deref(),
+            tar_digests: tar_digests.clone(),
             limit: args.limit.map(NonZero::get),
+            sample,
             label_set: args.label_set,
             shard: args.shard,
             device: args.device,
@@ -317,8 +348,13 @@ fn introduce(plan: &Plan) {
         let (layout, labels) = (plan.dataset.layout(), plan.dataset.label_source());
         note(&format!("{images} images from {} ({layout}; labels: {labels})", plan.dataset_record.path));
     }
-    if let Some(shard) = plan.shard {
-        note(&format!("shard {shard}: {} of them", shard.size(images)));
+    match plan.part.to_string() {
+        part if part.is_empty() => {}
+        part => note(&format!("{part}: {} of them", plan.part.size(images))),
+    }
+    if let Some(until) = plan.part.sample.and_then(|sample| sample.until) {
+        let precise = until.precision_pp.map(|pp| format!(", or differences above {pp} points are excluded"));
+        note(&format!("the sample grows until accuracies are refuted{}", precise.unwrap_or_default()));
     }
     for warning in plan.dataset.warnings() {
         note(&format!("warning: {warning}"));

@@ -146,6 +146,12 @@ impl Progress for Watch<'_> {
         ));
     }
 
+    fn verifying(&mut self) {
+        note(
+            "Reading the archive once more for its MD5, which says whether the pixels are the validation set's.",
+        );
+    }
+
     fn finish(&mut self) {
         let done = self.bar.bar.position() - self.before;
         self.bar.finish();

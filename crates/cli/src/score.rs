@@ -8,10 +8,11 @@ use dataset::labels::LabelSet;
 use dataset::{Dataset, KnownLabels};
 use eval::Remedy;
 use eval::metrics::wilson_interval_pct;
+use eval::pixels::TarDigests;
 use eval::record::AccuracyTolerance;
 use eval::report::visible;
 use eval::score::run::ScoreRun;
-use eval::score::{Judged, Score};
+use eval::score::{Inputs, Judged, Score};
 use eval::verdict::{Judgement, Verdict};
 
 use crate::conclusion::require;
@@ -42,6 +43,11 @@ pub(crate) struct Args {
     /// The images, in any layout that eval takes: labels come from there
     #[arg(long, value_name = "PATH", conflicts_with = "labels")]
     data: Option<PathBuf>,
+
+    /// The manifest of `prepare`, or its folder: the predictions have to be of its images, all of them, the tensors beside it those that were
+    /// prepared, and its recipe that of the documented accuracies
+    #[arg(long, value_name = "MANIFEST", conflicts_with_all = ["labels", "data"])]
+    manifest: Option<PathBuf>,
 
     /// Labels to score by: original, or real (ReaL, several right classes an image)
     #[arg(long, value_name = "SET", default_value_t)]
@@ -81,7 +87,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         },
     };
     let label_set = args.label_set;
-    let predictions = eval::score::read(&args.file)?;
+    let mut predictions = eval::score::read(&args.file)?;
+    let inputs = match &args.manifest {
+        Some(manifest) => {
+            Some(Inputs::open(manifest, &mut predictions, TarDigests::at_hand(None)?.as_ref())?)
+        }
+        None => None,
+    };
     let known = known_labels(args.labels.as_deref(), args.data.as_deref())?;
     let score = eval::score::score(&predictions, known.as_ref(), label_set)?;
 
@@ -90,7 +102,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         visible(&predictions.path.display().to_string()),
         visible(&predictions.format.name())
     );
-    text += &format!("labels: {}\n", eval::score::label_source(&predictions, known.is_some()));
+    let labels = match inputs {
+        Some(_) => "those of the manifest".to_owned(),
+        None => eval::score::label_source(&predictions, known.is_some()),
+    };
+    text += &format!("labels: {labels}\n");
+    text += &inputs.as_ref().map(made_from).unwrap_or_default();
     text += &lines(&score);
     if let Some(diagnosis) = &score.diagnosis {
         text += &format!("{diagnosis}\n");
@@ -103,7 +120,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
         let is_selected = |claim: &&eval::Claim<'_>| cards.is_empty() || cards.contains(&claim.card.name);
         let claim = claims.iter().find(is_selected);
         let tolerance = AccuracyTolerance::new(args.tolerance);
-        let judged = claim.map(|claim| score.judged(claim, tolerance)).unwrap_or_default();
+        let judged = claim.map(|claim| score.judged(claim, tolerance, inputs.as_ref())).unwrap_or_default();
         missing = Score::not_compared(Some(&model.id), claim, &judged);
         if judged.is_empty() && !args.require_comparable {
             bail!("{}: no card claims an accuracy that these predictions have", model.id);
@@ -117,6 +134,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     if let Some(out) = &args.out {
         let run = ScoreRun {
+            inputs: inputs.as_ref(),
             known: known.as_ref(),
             label_set,
             model: documented,
@@ -132,6 +150,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     output::print(&text)?;
     require(args.require_comparable, &missing, if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
+}
+
+/// What the predictions were made from.
+fn made_from(inputs: &Inputs) -> String {
+    let beside = match inputs.beside {
+        0 => "none of them lies beside it".to_owned(),
+        count => format!("{count} of them beside it, as they were prepared"),
+    };
+    format!(
+        "made from: {}\n  recipe {}\n  {} images, {} tensors, {beside}; {}\n",
+        visible(&inputs.path.display().to_string()),
+        visible(inputs.recipe_in_full()),
+        inputs.images,
+        inputs.tensors,
+        visible(&inputs.pixels.words())
+    )
 }
 
 fn lines(score: &Score) -> String {

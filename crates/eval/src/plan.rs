@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dataset::labels::{self, LabelSet};
+use dataset::labels::{self, LabelSet, VAL_IMAGES};
 use dataset::{Dataset, Recipe};
 use models::onnx::OnnxNetwork;
 use models::{DeviceName, Dtype, Model, Placement};
@@ -14,9 +14,10 @@ use crate::EvalError;
 use crate::definitions::Definitions;
 use crate::judge::counts::{CountRecord, counts, counts_of, sizes};
 use crate::onnx::{self, OnnxModel};
+use crate::pixels::TarDigests;
 use crate::provenance::{Environment, Invocation};
-use crate::record::{AccuracyTolerance, DatasetRecord, SAMPLE};
-use crate::shard::Shard;
+use crate::record::{AccuracyTolerance, DatasetRecord, RunRecord, SAMPLE};
+use crate::sample::{Part, Sample, Shard};
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
 
 /// `--recipe`: how images are prepared.
@@ -92,8 +93,10 @@ pub struct Plan {
     pub dataset: Dataset,
     /// What they are, for the record; looked at once, when the run begins.
     pub dataset_record: DatasetRecord,
-    /// The part of them that is evaluated; all without it.
-    pub shard: Option<Shard>,
+    /// The part of them that is evaluated. A sample that grows has the size with which a new run begins.
+    pub part: Part,
+    /// The digests of the verified tar's images, where they are at hand.
+    pub tar_digests: Option<TarDigests>,
     /// Program and machine, as the run begins.
     pub environment: Environment,
     /// The models.
@@ -132,13 +135,17 @@ pub struct Request<'a> {
     pub weights_may_be_absent: bool,
     /// Where the images lie; the embedded sample without it.
     pub data: Option<&'a Path>,
+    /// The digests of the verified tar's images, where they are at hand.
+    pub tar_digests: Option<TarDigests>,
     /// A list of labels to use instead of what is found with the images.
     pub labels: Option<&'a Path>,
     /// Only the first so many images.
     pub limit: Option<usize>,
     /// By which labels predictions are scored.
     pub label_set: LabelSet,
-    /// Only this part of the images.
+    /// Only a random sample of the whole validation set.
+    pub sample: Option<Sample>,
+    /// Only this part of the images, or of the sample.
     pub shard: Option<Shard>,
     /// The device.
     pub device: DeviceName,
@@ -176,6 +183,9 @@ impl Plan {
             Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
             None => (Dataset::sample(), SAMPLE.to_owned()),
         };
+        if request.sample.is_some() {
+            check_whole(&dataset, &data)?;
+        }
         dataset.truncate(request.limit.unwrap_or(usize::MAX));
         check_label_set(request.label_set, dataset.items().iter().map(|item| item.name.as_str()))?;
         let files = files.iter().map(|path| OnnxModel::open(path, &request.recipe, definitions, cards));
@@ -204,7 +214,8 @@ impl Plan {
         let models = models.collect::<Result<Vec<_>, EvalError>>()?;
         Ok(Self {
             dataset_record: DatasetRecord::new(&dataset, data, request.label_set),
-            shard: request.shard,
+            tar_digests: request.tar_digests,
+            part: Part { sample: request.sample, shard: request.shard },
             environment: Environment::of(&request.invocation.git_revision),
             dataset,
             models,
@@ -223,6 +234,16 @@ impl Plan {
         self.models.iter().filter(absent).map(|planned| &planned.model)
     }
 
+    /// The part of the images that a run is about which was begun as `before`: a sample that grows has grown there.
+    pub fn part_in(&self, before: Option<&RunRecord>) -> Part {
+        let there = before.and_then(|before| before.sample).map(|sample| sample.images);
+        let size = |sample: Sample| match (sample.until, there) {
+            (Some(_), Some(images)) => Sample { images, ..sample },
+            _ => sample,
+        };
+        Part { sample: self.part.sample.map(size), ..self.part }
+    }
+
     /// The recipes of the run, each once.
     pub fn recipes(&self) -> Vec<Arc<Recipe>> {
         let mut recipes: Vec<Arc<Recipe>> = Vec::new();
@@ -233,6 +254,20 @@ impl Plan {
         }
         recipes
     }
+}
+
+/// A random sample is one of the whole set: of a part of it nobody knows what else it would be a sample of.
+fn check_whole(dataset: &Dataset, data: &str) -> Result<(), EvalError> {
+    if dataset.is_complete_ilsvrc2012_val() {
+        return Ok(());
+    }
+    let mut absent = vec![true; VAL_IMAGES];
+    let numbers = dataset.items().iter().filter_map(|item| labels::val_file_number(&item.name));
+    numbers.for_each(|number| absent[number - 1] = false);
+    let missing = absent.iter().filter(|&&absent| absent).count();
+    let first =
+        absent.iter().position(|&absent| absent).map(|index| format!("ILSVRC2012_val_{:08}", index + 1));
+    Err(EvalError::NotTheWholeSet { data: data.to_owned(), images: dataset.items().len(), missing, first })
 }
 
 /// ReaL labels are known for the validation files, by their numbers: whether `set` has labels for images of these

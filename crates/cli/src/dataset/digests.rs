@@ -1,13 +1,17 @@
 //! Digests of a data set's images: written to a file, and held against those that a run read (its `digests.csv`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, anyhow, bail};
-use dataset::regular;
+use dataset::{Census, Dataset, Layout, regular};
+use eval::pixels::{Pixels, TarDigests, VAL_TAR_MD5, archive_md5};
+use eval::weights::Cache;
 
 use super::some;
+use crate::output::note;
 
 /// The file's name in a run directory.
 const FILE: &str = "digests.csv";
@@ -24,6 +28,53 @@ pub(super) fn of(images: &[(String, [u8; 32])]) -> Digests {
     images.iter().map(|(name, digest)| (name.clone(), hex(digest))).collect()
 }
 
+/// What is known of the bytes of a data set's images.
+#[derive(Default)]
+pub(super) struct KnownPixels {
+    /// For people.
+    pub(super) words: String,
+    /// Whether some are others than those of the validation set.
+    pub(super) are_others: bool,
+    /// The file of digests of the verified tar, where this is it.
+    pub(super) of_tar: Option<String>,
+}
+
+/// Whether the images are those of the validation set: of the tar by its MD5, which is read once more for that, else by the digests that were
+/// taken from it. Those of a verified tar are left in the cache.
+pub(super) fn pixels(dataset: &Dataset, census: &Census, stop: &AtomicBool) -> anyhow::Result<KnownPixels> {
+    let said = |words: String| KnownPixels { words, ..KnownPixels::default() };
+    if !dataset.is_complete_ilsvrc2012_val() {
+        return Ok(said("unverified pixels: only those of the whole validation set are known".to_owned()));
+    }
+    let read = || census.digests.iter().map(|(name, digest)| (name.as_str(), *digest));
+    let cached = TarDigests::cached(Cache::from_environment().folder());
+    let md5 = match dataset.layout() {
+        Layout::Tar { .. } => archive_md5(dataset, stop, |_| ()),
+        _ => None,
+    };
+    if let Some(md5) = md5.as_ref().filter(|md5| *md5 == VAL_TAR_MD5) {
+        let text = TarDigests::text(read(), md5).map_err(|reason| anyhow!("the tar's digests: {reason}"))?;
+        let kept =
+            cached.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&cached, &text));
+        if let Err(error) = kept {
+            note(&format!("warning: {}: the digests cannot be kept there: {error}", cached.display()));
+        }
+        let words = Pixels::Tar { md5: md5.clone() }.words();
+        return Ok(KnownPixels { of_tar: Some(text), ..said(words) });
+    }
+    if let Some(tar) = TarDigests::at_hand(None)? {
+        let all: HashMap<&str, [u8; 32]> = read().collect();
+        let names = dataset.items().iter().map(|item| item.name.as_str());
+        let known = tar.check(names.map(|name| (name, all.get(name).copied())));
+        let are_others = matches!(known, Pixels::Other { .. });
+        return Ok(KnownPixels { are_others, ..said(known.words()) });
+    }
+    Ok(said(match md5 {
+        Some(md5) => format!("unverified pixels: the tar's MD5 is {md5}, that of ILSVRC2012_img_val.tar {VAL_TAR_MD5}"),
+        None => "unverified pixels: `dataset check` of ILSVRC2012_img_val.tar takes the digests by which they would be".to_owned(),
+    }))
+}
+
 /// Writes `image,sha256` rows, as a run does.
 pub(super) fn write(path: &Path, digests: &Digests) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
@@ -32,6 +83,11 @@ pub(super) fn write(path: &Path, digests: &Digests) -> anyhow::Result<()> {
         csv.write_record([image, digest])?;
     }
     let bytes = csv.into_inner().map_err(|error| anyhow!("digests cannot be put together: {error}"))?;
+    write_text(path, &bytes)
+}
+
+/// Writes a file of digests.
+pub(super) fn write_text(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
     fs::write(path, bytes).with_context(|| format!("{}: the digests cannot be written", path.display()))
 }
 
@@ -57,7 +113,9 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Digests> {
     let mut csv = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut rows = csv.records();
     let heading = rows.next().context("it is empty")??;
-    if heading.iter().ne(["image", "sha256"]) {
+    // Those of a verified tar have its MD5 beside each.
+    let columns = heading.len();
+    if heading.iter().ne(["image", "sha256"]) && heading.iter().ne(["image", "sha256", "tar_md5"]) {
         bail!("its first line is {:?}", heading.iter().collect::<Vec<_>>().join(","));
     }
     let mut digests = Digests::new();
@@ -67,9 +125,9 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Digests> {
         let row = row?;
         let line = row.position().map_or(0, csv::Position::line);
         let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match (row.get(0), row.get(1).filter(is_digest), row.len()) {
+        match (row.get(0), row.get(1).filter(is_digest), row.len() == columns) {
             // A later row of an image that was mended replaces the first.
-            (Some(image), Some(digest), 2) => {
+            (Some(image), Some(digest), true) => {
                 digests.insert(image.to_owned(), digest.to_ascii_lowercase());
             }
             // A run that was killed leaves the beginning of a line.

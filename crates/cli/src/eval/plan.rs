@@ -6,7 +6,7 @@ use dataset::Recipe;
 use eval::record::{RunRecord, RunState};
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::weights::{Downloader, ResolvedWeights, WeightsSource};
-use eval::{EvalError, Plan, PlannedModel, Standing, explain};
+use eval::{EvalError, Part, Plan, PlannedModel, Sample, Shard, Standing, explain};
 use indicatif::BinaryBytes;
 use models::Model;
 
@@ -31,7 +31,8 @@ pub(super) fn text(
     let before = RunDir::look(&out.path, identity, out.fresh)?;
     let explain = explain.map(|images| explain::images_tried(plan, images));
     let goes_on = before.is_some() && !out.fresh;
-    let standings = Standing::of_run(plan, &out.path, goes_on)?;
+    let part = plan.part_in(before.as_ref().filter(|_| goes_on));
+    let standings = Standing::of_run(plan, part, &out.path, goes_on)?;
     let mut text = "Models\n".to_owned();
     for (planned, standing) in plan.models.iter().zip(&standings) {
         let PlannedModel { model, recipe, .. } = planned;
@@ -48,7 +49,7 @@ pub(super) fn text(
     text += "Judged by\n";
     add(&mut text, "  ", &cards(plan));
     text += "Data\n";
-    add(&mut text, "  ", &data(plan));
+    add(&mut text, "  ", &data(plan, part));
     text += "Computed\n";
     let placement = &plan.placement;
     let threads = placement.threads().count();
@@ -105,7 +106,7 @@ fn cards(plan: &Plan) -> Vec<(&'static str, String)> {
 }
 
 /// What the images are.
-fn data(plan: &Plan) -> Vec<(&'static str, String)> {
+fn data(plan: &Plan, part: Part) -> Vec<(&'static str, String)> {
     let (record, all) = (&plan.dataset_record, plan.dataset.items().len());
     let mut lines = vec![
         ("path", record.path.clone()),
@@ -113,9 +114,19 @@ fn data(plan: &Plan) -> Vec<(&'static str, String)> {
         ("labels", format!("{}, from {}", record.label_set.name(), record.labels)),
         ("images", format!("{all}, fingerprint {}", record.fingerprint)),
     ];
-    lines.extend(plan.shard.map(|shard| ("shard", format!("{shard}, {} of them", shard.size(all)))));
+    let sampled = Part { shard: None, ..part }.size(all);
+    lines.extend(part.sample.map(|sample| ("sample", format!("{sample}{}", grows(sample)))));
+    let shard = |shard: Shard| ("shard", format!("{shard}, {} of {sampled}", shard.size(sampled)));
+    lines.extend(part.shard.map(shard));
     lines.extend(record.warnings.iter().map(|warning| ("warning", warning.clone())));
     lines
+}
+
+/// How a sample goes on.
+fn grows(sample: Sample) -> String {
+    let Some(until) = sample.until else { return String::new() };
+    let precise = until.precision_pp.map(|pp| format!(", or differences above {pp} points are excluded"));
+    format!(", which grows by half at a time until accuracies are refuted{}", precise.unwrap_or_default())
 }
 
 /// Lines about a recipe: what it is called and for, and all that it does.

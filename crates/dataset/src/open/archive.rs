@@ -19,6 +19,9 @@ use crate::{labels, names};
 /// Tar archives are made of blocks of so many bytes.
 const BLOCK: u64 = 512;
 
+/// How much of an archive is read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// Where a member's content lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
@@ -297,6 +300,25 @@ impl Archive {
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let span = self.members.get(name).ok_or(io::ErrorKind::NotFound)?;
         self.file.read(span.offset, span.len)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// All bytes of the file, in pieces, until `piece` says no: whether it came to the end.
+    pub(super) fn read_all(&self, mut piece: impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
+        let mut file = self.file.at(0)?;
+        let mut buffer = vec![0; PIECE_BYTES];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return self.file.check_now().map(|()| true),
+                Ok(read) if !piece(&buffer[..read]) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     pub(super) fn offset_of(&self, name: &str) -> Option<u64> {

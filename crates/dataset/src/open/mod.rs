@@ -346,6 +346,17 @@ impl Dataset {
         DatasetError::NoMemory { path: self.root.join(&self.items[index].name), cause }
     }
 
+    /// Gives all bytes of the archive that the images are read from to `piece`, in their order, until that says no. Whether it came to
+    /// the end; none where the images lie in no tar.
+    ///
+    /// # Errors
+    /// [`DatasetError::Unreadable`], also where the archive is not the one that was opened.
+    pub fn read_archive(&self, piece: impl FnMut(&[u8]) -> bool) -> Option<Result<bool, DatasetError>> {
+        let Store::Tar(archive) = &self.store else { return None };
+        let unreadable = |cause| DatasetError::Unreadable { path: archive.path().to_owned(), cause };
+        Some(archive.read_all(piece).map_err(unreadable))
+    }
+
     /// How the images are arranged.
     #[must_use]
     pub fn layout(&self) -> &Layout {

@@ -114,7 +114,8 @@ pub fn explain(
     Ok((tally.own.images > 0).then(|| tally.explanation(&swaps, record)))
 }
 
-/// How many images [`explain`] tries when it is asked for `images`: those that the run has, and labels.
+/// How many images [`explain`] tries when it is asked for `images`: those that the run has, and labels. Of a sample that grows, those that it
+/// begins with.
 pub fn images_tried(plan: &Plan, images: usize) -> usize {
     spread(plan, images).len()
 }
@@ -164,7 +165,8 @@ fn spread(plan: &Plan, images: usize) -> Vec<usize> {
         let item = &plan.dataset.items()[*index];
         !plan.dataset_record.label_set.truth(&item.name, &item.label).is_empty()
     };
-    let here = |index: &usize| plan.shard.is_none_or(|shard| shard.contains(*index));
+    let members = plan.part.members(plan.dataset.items());
+    let here = |index: &usize| members[*index];
     let all: Vec<usize> = (0..plan.dataset.items().len()).filter(here).filter(labelled).collect();
     let wanted = images.min(all.len());
     in_halves(wanted).map(|number| all[number * all.len() / wanted]).collect()

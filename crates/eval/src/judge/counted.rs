@@ -109,6 +109,7 @@ impl<R: CountingRule> Rule<R> {
             count: Some(count),
             rule: Some(words),
             interval_pct: None,
+            sampled: None,
             verdict: judgement.verdict,
             reason: judgement.reason,
         }
@@ -158,6 +159,7 @@ impl<R: CountingRule> Rule<R> {
             count: there.and_then(|there| there.count),
             rule: there.map_or(Some(words), |there| there.rule.clone()),
             interval_pct: None,
+            sampled: None,
             verdict: Verdict::NotComparable,
             reason,
         }

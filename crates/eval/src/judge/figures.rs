@@ -1,14 +1,18 @@
 //! The figures of a model, and what makes them not comparable with those that a card claims.
 
-use cards::FigureName;
+use cards::{Card, FigureName};
 use dataset::labels::LabelSet;
 use models::{Dtype, Model};
 
 use super::counted::{Known, judge_counts, nothing_documented};
+use super::sampled::{Seen, judge_sample};
 use crate::definitions::{Claim, own_recipe};
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
-use crate::record::{AccuracyTolerance, ClaimRecord, DatasetRecord, FigureRecord, RecipeId, SAMPLE};
-use crate::shard::Shard;
+use crate::pixels::Pixels;
+use crate::record::{
+    AccuracyTolerance, ClaimRecord, DatasetRecord, ELSEWHERE, FigureRecord, RecipeId, SAMPLE,
+};
+use crate::sample::Part;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
 use crate::weights::WeightsSource;
 
@@ -16,7 +20,11 @@ use crate::weights::WeightsSource;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Conditions<'a> {
     pub(crate) dataset: &'a DatasetRecord,
-    pub(crate) shard: Option<Shard>,
+    pub(crate) part: Part,
+    /// What is known of the images' bytes.
+    pub(crate) pixels: &'a Pixels,
+    /// The run's models, whose accuracies share the error rate of a sample.
+    pub(crate) ids: &'a [&'a str],
     pub(crate) tolerance: AccuracyTolerance,
     /// The type of numbers that the device computes in.
     pub(crate) dtype: Dtype,
@@ -44,7 +52,19 @@ pub(super) struct Predicted {
     pub(super) diagnosis: Option<String>,
     /// Whether some have fewer than five classes.
     pub(super) lacks_classes: bool,
+    /// Hits at each look at a random sample.
+    pub(super) looks: Vec<Hits>,
 }
+
+/// How many accuracies `card` claims of the models `ids`, each once.
+fn figures_of(card: &Card, ids: &[&str]) -> usize {
+    let claimed = |id: &str, figure| card.rows_of(id).any(|row| row.printed(figure).is_some());
+    let of_model = |id: &&str| ACCURACIES.into_iter().filter(|&figure| claimed(id, figure)).count();
+    ids.iter().map(of_model).sum::<usize>().max(1)
+}
+
+/// The figures that a sample can say something of.
+const ACCURACIES: [FigureName; 2] = [FigureName::Top1Pct, FigureName::Top5Pct];
 
 /// The accuracies and the counts of `subject`, held against `claim`.
 pub(super) fn figures(
@@ -55,16 +75,41 @@ pub(super) fn figures(
 ) -> Vec<FigureRecord> {
     let hits = &predicted.hits;
     let obstacle = obstacle(conditions, subject, claim, hits.images + hits.unlabelled);
-    let accuracy = |figure, count| {
+    // A sample that is one of other things than the claim says is judged as little as any part.
+    let sample = conditions.part.real_sample().filter(|_| obstacle.is_none());
+    let accuracy = |figure, hits_of: fn(&Hits) -> u64| {
+        let count = hits_of(hits);
         let printed = claim.and_then(|claim| Some((claim, claim.row.printed(figure)?)));
+        let looks: Vec<(usize, usize)> =
+            predicted.looks.iter().map(|look| (look.images as usize, hits_of(look) as usize)).collect();
+        let seen = sample.map(|sample| {
+            let figures = claim.map_or(1, |claim| figures_of(claim.card, conditions.ids));
+            Seen { sample, looks: &looks, figures }
+        });
+        let mut sampled = None;
         let judgement = match printed {
             Some((claim, printed)) => {
                 let tolerance_pp = conditions.tolerance.of(claim, figure);
-                let (obstacle, erratum) = (obstacle.as_deref(), claim.row.erratum(figure));
-                let judged = judge_accuracy(printed, count, hits.images, tolerance_pp, obstacle, erratum);
-                in_type(judged, conditions.dtype)
+                let (against, erratum) = (obstacle.as_deref(), claim.row.erratum(figure));
+                let judged = match seen {
+                    Some(seen) => {
+                        let (judged, found) = judge_sample(printed, seen, tolerance_pp, erratum);
+                        sampled = Some(found);
+                        judged
+                    }
+                    None => judge_accuracy(printed, count, hits.images, tolerance_pp, against, erratum),
+                };
+                let judged = in_type(judged, conditions.dtype);
+                match &obstacle {
+                    None => with_pixels(judged, conditions.pixels),
+                    Some(_) => judged,
+                }
             }
             None => nothing_documented(),
+        };
+        let interval_pct = match seen {
+            Some(seen) => Some(seen.interval_pct()),
+            None => obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
         };
         let reason = match &predicted.diagnosis {
             // What an erratum or the type of numbers has to do with it is in the reason that is there.
@@ -79,13 +124,14 @@ pub(super) fn figures(
             reproduced: format!("{:.3}", percentage(count, hits.images)),
             count: None,
             rule: None,
-            interval_pct: obstacle.is_some().then(|| wilson_interval_pct(count, hits.images)),
+            interval_pct,
+            sampled,
             verdict: judgement.verdict,
             reason,
         }
     };
     let (top1, mut top5) =
-        (accuracy(FigureName::Top1Pct, hits.top1), accuracy(FigureName::Top5Pct, hits.top5));
+        (accuracy(FigureName::Top1Pct, |hits| hits.top1), accuracy(FigureName::Top5Pct, |hits| hits.top5));
     if predicted.lacks_classes {
         not_known(&mut top5);
     }
@@ -122,6 +168,7 @@ pub(super) fn claimed(
 fn not_known(top5: &mut FigureRecord) {
     top5.reproduced.clear();
     top5.interval_pct = None;
+    top5.sampled = None;
     top5.verdict = Verdict::NotComparable;
     "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }
@@ -134,6 +181,11 @@ fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
     Judgement { reason: format!("{}; in {dtype}", judged.reason), ..judged }
 }
 
+/// `judged`, which says what is known of the images' bytes.
+pub(crate) fn with_pixels(judged: Judgement, pixels: &Pixels) -> Judgement {
+    Judgement { reason: format!("{}; {}", judged.reason, pixels.words()), ..judged }
+}
+
 /// What makes the accuracy over `images` images not comparable with the one that `claim` is about.
 fn obstacle(
     conditions: Conditions<'_>,
@@ -143,17 +195,22 @@ fn obstacle(
 ) -> Option<String> {
     let mut obstacles = Vec::new();
     let dataset = conditions.dataset;
-    let all = conditions.shard.map_or(dataset.images, |shard| shard.size(dataset.images));
+    let part = conditions.part;
+    let all = part.size(dataset.images);
     if images < all as u64 {
         obstacles.push(format!("unfinished, {images} of {all} images so far"));
     }
-    if let Some(shard) = conditions.shard {
-        obstacles.push(format!("shard {shard}, {all} of {} images", dataset.images));
+    if let Some(shard) = part.shard {
+        let of = Part { shard: None, ..part }.size(dataset.images);
+        obstacles.push(format!("shard {shard}, {all} of {of} images"));
     }
     if dataset.path == SAMPLE {
         obstacles.push("embedded sample".to_owned());
     } else if !dataset.is_ilsvrc2012_val {
         obstacles.push(format!("{} images, not the 50,000 with their labels", dataset.images));
+    }
+    if matches!(conditions.pixels, Pixels::Other { .. }) {
+        obstacles.push(conditions.pixels.words());
     }
     if dataset.label_set == LabelSet::Real {
         obstacles.push("ReaL labels instead of the original ones".to_owned());
@@ -171,7 +228,9 @@ fn obstacle(
         // Weights, recipe and type of numbers are what whoever made the predictions says they are.
         WeightsSource::Elsewhere { .. } => {}
     }
-    if !matches!(subject.weights, WeightsSource::Elsewhere { .. }) {
+    let is_elsewhere = matches!(subject.weights, WeightsSource::Elsewhere { .. });
+    // A manifest tells the recipe of predictions made elsewhere.
+    if !is_elsewhere || subject.recipe.name != ELSEWHERE {
         let claimed = claim.map_or_else(|| own_recipe(subject.model), |claim| claim.recipe.clone());
         if subject.recipe != claimed {
             let [here, there] = subject.recipe.told_apart(&claimed);
@@ -179,12 +238,19 @@ fn obstacle(
         } else if let Some(other) = claim.and_then(|claim| other_side(claim, &subject.recipe)) {
             obstacles.push(other);
         }
+    }
+    if !is_elsewhere {
         let precision = claim.map(|claim| claim.row.precision).unwrap_or_default();
         if conditions.dtype.name() != precision.name() {
             obstacles.push(format!("computed in {} instead of {precision}", conditions.dtype));
         }
     }
-    if obstacles.is_empty() { None } else { Some(obstacles.join("; ")) }
+    if obstacles.is_empty() {
+        return None;
+    }
+    // A sample by itself stands in the way of nothing: it is judged as one.
+    obstacles.extend(part.real_sample().map(|sample| format!("sample {sample} of {}", dataset.images)));
+    Some(obstacles.join("; "))
 }
 
 /// What stands against `claim` where its row prints another side of the input than `recipe` crops.
@@ -209,7 +275,7 @@ mod tests {
 
     fn conditions(dataset: &DatasetRecord, dtype: Dtype) -> Conditions<'_> {
         let tolerance = AccuracyTolerance::new(None);
-        Conditions { dataset, shard: None, tolerance, dtype }
+        Conditions { dataset, part: Part::default(), pixels: &Pixels::Unverified, ids: &[], tolerance, dtype }
     }
 
     fn own_file() -> WeightsSource {
@@ -279,10 +345,11 @@ mod tests {
         };
         let said = |verdict, reason: &str| (verdict, reason.to_owned());
         let exact = "+0.000 pp, tolerance 0.05 pp";
-        assert_eq!(judged(Precision::F32, Dtype::F32), said(Verdict::Reproduced, exact));
+        let unverified = format!("{exact}; unverified pixels");
+        assert_eq!(judged(Precision::F32, Dtype::F32), said(Verdict::Reproduced, &unverified));
         let other = said(Verdict::NotComparable, "computed in bf16 instead of f32");
         assert_eq!(judged(Precision::F32, Dtype::Bf16), other);
-        let in_bf16 = said(Verdict::Reproduced, &format!("{exact}; in bf16"));
+        let in_bf16 = said(Verdict::Reproduced, &format!("{exact}; in bf16; unverified pixels"));
         assert_eq!(judged(Precision::Bf16, Dtype::Bf16), in_bf16);
         for dtype in [Dtype::F32, Dtype::F16] {
             let other = said(Verdict::NotComparable, &format!("computed in {dtype} instead of bf16"));

@@ -1,6 +1,7 @@
 //! What rows of predictions and counts of operations say about a model: hits, figures and their verdicts, claim by claim.
 
 use cards::FigureName;
+use dataset::labels;
 
 use super::counted::Known;
 use super::diagnosis::diagnose;
@@ -8,8 +9,10 @@ use super::figures::{Conditions, Predicted, Subject, claimed, figures};
 use crate::definitions::shown;
 use crate::logs::predictions::Prediction;
 use crate::metrics::Hits;
+use crate::pixels::Pixels;
 use crate::plan::{Plan, PlannedModel};
 use crate::record::{FigureRecord, ImageError, ModelRecord};
+use crate::sample::Part;
 use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
 
@@ -19,15 +22,18 @@ const FIRST_ERRORS: usize = 20;
 impl ModelRecord {
     /// Counts hits in `rows`, which `weights` have predicted, and judges every figure.
     pub(crate) fn of_plan(
-        plan: &Plan,
+        (plan, part, pixels): (&Plan, Part, &Pixels),
         planned: &PlannedModel,
         weights: &WeightsSource,
         rows: &[Prediction],
         (seconds, timed_images): (f64, u64),
     ) -> Self {
+        let ids: Vec<&str> = plan.models.iter().map(|planned| planned.model.id.as_str()).collect();
         let conditions = Conditions {
             dataset: &plan.dataset_record,
-            shard: plan.shard,
+            part,
+            pixels,
+            ids: &ids,
             tolerance: plan.tolerance,
             dtype: plan.placement.dtype(),
         };
@@ -60,8 +66,9 @@ impl ModelRecord {
         let best = |row: &Prediction| Some((row.outcome.as_ref().ok()?.classes[0], row.label));
         let diagnosis =
             learned.then(|| diagnose(&rows.iter().filter_map(best).collect::<Vec<_>>())).flatten();
+        let looks = looks(conditions, rows);
         let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
-        let predicted = Predicted { hits, diagnosis, lacks_classes: rows.iter().any(lacks_classes) };
+        let predicted = Predicted { hits, diagnosis, lacks_classes: rows.iter().any(lacks_classes), looks };
         let claim = shown(&subject.claims, subject.selected, &subject.recipe, conditions.dtype.name());
         let figures = figures(conditions, subject, claim, &predicted);
         let claims = subject.claims.iter().flat_map(|claim| claimed(conditions, subject, claim, &predicted));
@@ -103,6 +110,27 @@ impl ModelRecord {
             first_errors: errors,
         }
     }
+}
+
+/// Hits at each look at a random sample, by `rows` in any order; none where the run is about none. A shard says nothing of its
+/// sample.
+fn looks(conditions: Conditions<'_>, rows: &[Prediction]) -> Vec<Hits> {
+    let Part { shard: None, .. } = conditions.part else { return Vec::new() };
+    let Some(sample) = conditions.part.real_sample() else { return Vec::new() };
+    let (sizes, _) = sample.looks();
+    let mut looks = vec![Hits::default(); sizes.len()];
+    let label_set = conditions.dataset.label_set;
+    // The only look of a sample that does not grow has all rows.
+    let ranks = if sizes.len() > 1 { sample.ranks() } else { Vec::new() };
+    for row in rows {
+        let rank = labels::val_file_number(&row.image).and_then(|number| ranks.get(number - 1).copied());
+        for (look, _) in
+            looks.iter_mut().zip(&sizes).filter(|(_, size)| rank.is_none_or(|rank| rank < **size))
+        {
+            look.add(label_set.truth(&row.image, &row.label), row.outcome.as_ref().ok());
+        }
+    }
+    looks
 }
 
 impl ModelRecord {

@@ -26,7 +26,7 @@ pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn of_hex(text: &str) -> Option<Digest> {
+pub(crate) fn of_hex(text: &str) -> Option<Digest> {
     let mut digest = [0; 32];
     if text.len() != 2 * digest.len() || !text.is_ascii() {
         return None;

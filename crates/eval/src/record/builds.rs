@@ -32,7 +32,7 @@ pub fn differing_builds(sessions: &[Session]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shard::Shard;
+    use crate::sample::Shard;
 
     fn session(revision: &str, cpu: &str, shard: Option<Shard>) -> Session {
         let environment = Environment {

@@ -15,13 +15,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::definitions::Claim;
+use crate::judge::SampledFigure;
 use crate::judge::counts::CountRecord;
 use crate::logs::digests;
+use crate::pixels::Pixels;
 use crate::provenance::Environment;
 use crate::record::explanation::Explanation;
 pub(crate) use crate::record::recipe_id::RecipeId;
 use crate::record::warned::WarnedImage;
-use crate::shard::Shard;
+use crate::sample::{Part, Sample, Shard};
 use crate::verdict::Verdict;
 use crate::weights::WeightsSource;
 
@@ -69,7 +71,13 @@ pub struct RunRecord {
     pub tolerance: AccuracyTolerance,
     /// The images.
     pub dataset: DatasetRecord,
-    /// The part of them that this run is about; all without it.
+    /// What is known of their bytes.
+    #[serde(default, skip_serializing_if = "Pixels::is_unverified")]
+    pub pixels: Pixels,
+    /// The random sample of them that this run is about; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    /// The part of them, or of the sample, that this run is about; all without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
     /// Images that decode and that libjpeg warns of, by their names.
@@ -86,6 +94,16 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// The part of the images that this run is about.
+    pub fn part(&self) -> Part {
+        Part { sample: self.sample, shard: self.shard }
+    }
+
+    /// How many images this run is about.
+    pub fn images(&self) -> usize {
+        self.part().size(self.dataset.images)
+    }
+
     /// All that is claimed of what was measured, and what the selected cards claim of other models.
     pub fn claims(&self) -> impl Iterator<Item = &ClaimRecord> {
         self.models.iter().flat_map(|model| &model.claims).chain(&self.not_measured)
@@ -366,9 +384,13 @@ pub struct FigureRecord {
     /// The counting rule, for counted figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// 95 % Wilson interval in per cent, for an accuracy over a part of the data.
+    /// For an accuracy over a part of the data, in per cent: the 95 % Wilson interval; of a random sample that is judged, the hypergeometric
+    /// one, corrected as `sampled` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_pct: Option<[f64; 2]>,
+    /// What a random sample says of a documented accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<SampledFigure>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why, in a few words.

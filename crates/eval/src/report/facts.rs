@@ -1,8 +1,8 @@
 //! What the reports say of where a run's numbers are from, in the report's language.
 
 use super::foreign;
-use crate::record::ELSEWHERE;
 use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, Session};
+use crate::record::{ELSEWHERE, SAMPLE};
 use crate::weights::WeightsSource;
 
 /// How a language writes what comes from elsewhere.
@@ -21,16 +21,34 @@ pub(super) const MARKDOWN: Language = Language { text: foreign::markdown_text, c
 pub(super) const HTML: Language = Language { text: foreign::escaped, code: foreign::escaped };
 
 /// Data, labels, device and tolerance of a run, each by its name.
-pub(super) fn of_run(record: &RunRecord, language: Language) -> [(&'static str, String); 6] {
+pub(super) fn of_run(record: &RunRecord, language: Language) -> Vec<(&'static str, String)> {
     let (dataset, Language { text, code }) = (&record.dataset, language);
-    [
-        ("data", format!("{} ({} images; {})", text(&dataset.path), dataset.images, text(&dataset.layout))),
+    let data = [(
+        "data",
+        format!(
+            "{} ({} images; {}){}",
+            text(&dataset.path),
+            dataset.images,
+            text(&dataset.layout),
+            sampled(record)
+        ),
+    )];
+    // Those of the embedded sample are the program's own.
+    let pixels = (dataset.path != SAMPLE).then(|| ("pixels", text(&record.pixels.words())));
+    let others = [
         ("labels", text(&dataset.labels)),
         ("label set", dataset.label_set.name().to_owned()),
         ("data fingerprint", code(&dataset.fingerprint)),
         ("device", device(record, code)),
         ("accuracy tolerance", tolerance(record)),
-    ]
+    ];
+    data.into_iter().chain(pixels).chain(others).collect()
+}
+
+/// Which sample of the data was evaluated, if one was.
+fn sampled(record: &RunRecord) -> String {
+    let Some(sample) = record.part().real_sample() else { return String::new() };
+    format!(", of which a random sample {sample} (images:seed)")
 }
 
 /// The device and its type of numbers, which predictions that were made elsewhere do not tell.

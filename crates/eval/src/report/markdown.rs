@@ -19,6 +19,9 @@ pub fn markdown(record: &RunRecord) -> String {
     text += "\n## Figures\n\n";
     text += &figures_table(&record.models, Style::Markdown);
     text += "\nAccuracies are hits over all images, unreadable ones included; intervals are 95 % Wilson intervals. ";
+    if record.models.iter().flat_map(|model| &model.figures).any(|figure| figure.sampled.is_some()) {
+        text += "Where a random sample is judged they are hypergeometric, and hold for all figures and looks together. ";
+    }
     text += "FLOPs and parameters are counted by the rule in the last column.\n";
     for model in &record.models {
         let Some(explanation) = &model.explanation else { continue };

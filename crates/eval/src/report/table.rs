@@ -1,8 +1,11 @@
 //! The tables of a run, for a terminal or for Markdown: a line a model, then a line a figure, documented beside measured.
 
+use dataset::labels::VAL_IMAGES;
+
 use super::cells;
 use super::grid::TextTable;
 use super::style::Style;
+use crate::judge::{ERROR_RATE, SampledFigure};
 use crate::record::builds::differing_builds;
 use crate::record::explanation::Explanation;
 use crate::record::{ClaimRecord, ModelRecord, RunRecord};
@@ -94,6 +97,7 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             .map(|verdict| format!("{} {verdict}", judged(verdict)))
             .collect();
     lines.push(format!("Figures: {}.", counts.join(", ")));
+    lines.extend(of_sample(record));
     lines.extend(other_cards(record));
     lines.extend(differing_builds(&record.sessions));
     if record.sessions.windows(2).any(|pair| !pair[0].environment.is_same_machine(&pair[1].environment)) {
@@ -149,6 +153,42 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
         }
     }
     lines.extend(record.dataset.warnings.iter().map(|warning| format!("Data: {warning}")));
+    lines
+}
+
+/// What a random sample can say, and how one came to its size.
+fn of_sample(record: &RunRecord) -> Vec<String> {
+    let Some(sample) = record.sample else { return Vec::new() };
+    let mut lines = Vec::new();
+    if !sample.is_whole() {
+        lines.push(format!(
+            "This is a random sample, {} of the {VAL_IMAGES} images (seed {}, as many of each class): it can refute an accuracy, and never \
+             reproduce one.",
+            sample.images, sample.seed
+        ));
+    }
+    let Some(until) = sample.until else { return lines };
+    let (looks, all) = sample.looks();
+    let mut sampled =
+        record.models.iter().flat_map(|model| &model.figures).filter_map(|it| it.sampled.as_ref());
+    let why = match (sample.is_whole(), sampled.clone().any(SampledFigure::is_refuted), until.precision_pp) {
+        (true, ..) => "it has become the whole set, which is judged as such".to_owned(),
+        _ if sampled.next().is_none() => "no accuracy of it can be judged".to_owned(),
+        (_, true, None) => "each model has an accuracy that is refuted".to_owned(),
+        (_, true, Some(pp)) => {
+            format!("of each model, an accuracy is refuted or differences above {pp} points are excluded")
+        }
+        (_, false, Some(pp)) => format!("differences above {pp} points are excluded"),
+        (_, false, None) => "it was stopped".to_owned(),
+    };
+    lines.push(format!(
+        "The sample began with {} images and grew by half at a time to {}, look {} of {all}: {why}. Each look is judged by a hypergeometric interval \
+         with its share of the error rate, {} % / {all}, so that the promise holds whenever it stops.",
+        until.first,
+        sample.images,
+        looks.len(),
+        100.0 * ERROR_RATE
+    ));
     lines
 }
 

@@ -127,6 +127,14 @@ impl<'a> ModelRun<'a> {
         self.states[index] == ImageState::Done
     }
 
+    /// Takes images in that it had not to do before: those of `members` that have neither a prediction nor an error.
+    pub(crate) fn grow(&mut self, before: &[bool], members: &[bool]) {
+        let new = before.iter().zip(members).map(|(before, now)| *now && !*before);
+        for (state, _) in self.states.iter_mut().zip(new).filter(|(_, is_new)| *is_new) {
+            *state = ImageState::ToDo;
+        }
+    }
+
     /// Whether it has images left to do.
     pub(crate) fn is_left(&self) -> bool {
         self.states.contains(&ImageState::ToDo)

@@ -15,10 +15,11 @@ pub trait Progress {
     fn error(&mut self, image: &str, error: &str);
     /// Batches of `batch` images did not fit into memory for a model; smaller ones are used.
     fn smaller_batches(&mut self, id: &str, batch: usize);
-
     /// No batch has more than `images` images, fewer than were asked for, because no more fit into memory beside what
     /// `threads` threads may need.
     fn fewer_at_once(&mut self, images: usize, threads: usize);
+    /// The archive of the images is read once more, for its MD5.
+    fn verifying(&mut self) {}
     /// No more images will come.
     fn finish(&mut self);
 }

@@ -13,7 +13,7 @@ use crate::logs::predictions;
 use crate::plan::{Plan, PlannedModel};
 use crate::record::{DatasetRecord, RecipeId, RunRecord};
 use crate::run_dir::paths::{self, DIGESTS};
-use crate::shard::Shard;
+use crate::sample::{Part, Sample};
 use crate::weights::WeightsSource;
 
 /// The name of the fact about the images and the sizes of their files.
@@ -51,7 +51,7 @@ impl RunIdentity {
             )
         });
         let device = (plan.placement.device().name(), plan.placement.dtype());
-        let identity = Self::new(&plan.dataset_record, plan.shard, device, models.collect());
+        let identity = Self::new(&plan.dataset_record, plan.part, device, models.collect());
         Self { dataset: Some(plan.dataset.clone()), ..identity }
     }
 
@@ -61,18 +61,19 @@ impl RunIdentity {
             let weights = Some(model.weights.clone());
             (model.id.as_str(), model.recipe(), model.network.as_str(), weights)
         });
-        Self::new(&record.dataset, record.shard, (&record.device, record.dtype), models.collect())
+        Self::new(&record.dataset, record.part(), (&record.device, record.dtype), models.collect())
     }
 
     fn new(
         dataset: &DatasetRecord,
-        shard: Option<Shard>,
+        part: Part,
         (device, dtype): (&str, Dtype),
         models: Vec<(&str, RecipeId, &str, Option<WeightsSource>)>,
     ) -> Self {
         let ids: Vec<String> = models.iter().map(|(id, ..)| (*id).to_owned()).collect();
         let data = format!("{} images, fingerprint {}", dataset.images, dataset.fingerprint);
-        let shard = shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string());
+        let sample = part.sample.map_or_else(|| "all images".to_owned(), Sample::identity);
+        let shard = part.shard.map_or_else(|| "all images".to_owned(), |shard| shard.to_string());
         let known = |what: &str, value: &str| Fact {
             what: what.to_owned(),
             value: Some(value.to_owned()),
@@ -84,6 +85,7 @@ impl RunIdentity {
             known("the label sets", dataset.label_set.name()),
             known("the devices", device),
             known("the types of numbers", dtype.name()),
+            known("the samples", &sample),
             known("the shards", &shard),
         ];
         for (id, recipe, network, weights) in models {

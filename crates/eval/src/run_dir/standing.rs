@@ -9,6 +9,7 @@ use crate::logs::digests;
 use crate::logs::predictions::{self, Prediction};
 use crate::plan::Plan;
 use crate::run_dir::paths;
+use crate::sample::Part;
 
 /// Whether a model is done with an image. When a run begins, only predictions are done, because errors are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +30,19 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// A standing for each model of `plan`, by the logs in the run directory `path`; all images are left unless `is_begun`.
+    /// A standing for each model of `plan`, over the images of `part`, by the logs in the run directory `path`; all images are left unless `is_begun`.
     ///
     /// # Errors
     /// [`EvalError::RunFile`], [`EvalError::DamagedRun`] when a log cannot be understood or is of other images, and
     /// [`EvalError::DigestsMissing`].
-    pub fn of_run(plan: &Plan, path: &Path, is_begun: bool) -> Result<Vec<Self>, EvalError> {
+    pub fn of_run(plan: &Plan, part: Part, path: &Path, is_begun: bool) -> Result<Vec<Self>, EvalError> {
+        let members = part.members(plan.dataset.items());
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
         let of_model = |id: &str| match is_begun {
-            true => Self::read(plan, &index_of, &paths::predictions(path, id)),
-            false => Ok(Self::nothing(plan)),
+            true => Self::read(plan, &members, &index_of, &paths::predictions(path, id)),
+            false => Ok(Self::nothing(&members)),
         };
         let standings = plan.models.iter().map(|planned| of_model(&planned.model.id));
         let standings = standings.collect::<Result<Vec<_>, _>>()?;
@@ -50,23 +52,26 @@ impl Standing {
         Ok(standings)
     }
 
-    /// Nothing is done yet. Images of other shards need nothing from this run.
-    fn nothing(plan: &Plan) -> Self {
-        let is_here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
-        let state = |index: usize| if is_here(index) { ImageState::ToDo } else { ImageState::Done };
-        let states = (0..plan.dataset.items().len()).map(state).collect();
+    /// Nothing is done yet. Images that are no `members` of the run's part need nothing from it.
+    fn nothing(members: &[bool]) -> Self {
+        let state = |&is_here: &bool| if is_here { ImageState::ToDo } else { ImageState::Done };
+        let states = members.iter().map(state).collect();
         Self { states, rows: Vec::new(), failed: HashMap::new() }
     }
 
-    fn read(plan: &Plan, index_of: &HashMap<&str, usize>, path: &Path) -> Result<Self, EvalError> {
-        let mut standing = Self::nothing(plan);
+    fn read(
+        plan: &Plan,
+        members: &[bool],
+        index_of: &HashMap<&str, usize>,
+        path: &Path,
+    ) -> Result<Self, EvalError> {
+        let mut standing = Self::nothing(members);
         let items = plan.dataset.items();
-        let is_here = |index: usize| plan.shard.is_none_or(|shard| shard.contains(index));
         for row in predictions::read_unfinished(path)? {
             let index = index_of.get(row.image.as_str()).copied();
-            let Some(index) = index.filter(|&index| is_here(index) && items[index].label == row.label) else {
+            let Some(index) = index.filter(|&index| members[index] && items[index].label == row.label) else {
                 let reason = format!(
-                    "{} with label {} is not in the data, or not in this shard",
+                    "{} with label {} is not in the data, or not in this part of it",
                     row.image, row.label
                 );
                 return Err(EvalError::DamagedRun { path: path.to_owned(), reason });

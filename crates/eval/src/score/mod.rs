@@ -4,6 +4,7 @@
 //! is what, and the five lines an image of VastModelZOO's `eval_topk.py`. Class names in a file are never looked at: they are not unique.
 
 mod columns;
+mod inputs;
 mod read;
 pub mod run;
 
@@ -11,12 +12,15 @@ use cards::{Figure, FigureName};
 pub use columns::ColumnRoles;
 use dataset::KnownLabels;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};
+pub use inputs::Inputs;
 pub use read::{Predictions, PredictionsFormat, Ranked, read};
 
 use crate::EvalError;
 use crate::definitions::Claim;
 use crate::judge::diagnosis::diagnose;
+use crate::judge::with_pixels;
 use crate::metrics::{Hits, TOP_K, percentage};
+use crate::pixels::Pixels;
 use crate::plan::check_label_set;
 use crate::record::AccuracyTolerance;
 use crate::verdict::{Judgement, Verdict, judge_accuracy};
@@ -51,23 +55,36 @@ impl Score {
         self.top5_hits.map(|hits| percentage(hits, self.images))
     }
 
-    /// The accuracies of `claim` that the predictions can be held against, judged.
-    pub fn judged(&self, claim: &Claim<'_>, tolerance: AccuracyTolerance) -> Vec<Judged> {
+    /// The accuracies of `claim` that the predictions can be held against, judged. `inputs` are what they were made from, where that is known.
+    pub fn judged(
+        &self,
+        claim: &Claim<'_>,
+        tolerance: AccuracyTolerance,
+        inputs: Option<&Inputs>,
+    ) -> Vec<Judged> {
+        let of_inputs = inputs.and_then(|inputs| inputs.obstacle(claim));
+        let obstacles: Vec<&str> =
+            [&self.obstacle, &of_inputs].into_iter().flatten().map(String::as_str).collect();
+        let obstacle = (!obstacles.is_empty()).then(|| obstacles.join("; "));
+        let pixels = inputs.map_or(&Pixels::Unverified, |inputs| &inputs.pixels);
         let row = claim.row;
         let top1 = row.top1_pct.as_ref().map(|printed| (FigureName::Top1Pct, printed, self.top1_hits));
         let top5 = row.top5_pct.as_ref().zip(self.top5_hits);
         let top5 = top5.map(|(printed, hits)| (FigureName::Top5Pct, printed, hits));
-        let judged = |(figure, printed, hits): (FigureName, &Figure, u64)| Judged {
-            figure,
-            documented: printed.clone(),
-            judgement: judge_accuracy(
+        let judged = |(figure, printed, hits): (FigureName, &Figure, u64)| {
+            let judgement = judge_accuracy(
                 printed,
                 hits,
                 self.images,
                 tolerance.of(claim, figure),
-                self.obstacle.as_deref(),
+                obstacle.as_deref(),
                 row.erratum(figure),
-            ),
+            );
+            let judgement = match obstacle {
+                None => with_pixels(judgement, pixels),
+                Some(_) => judgement,
+            };
+            Judged { figure, documented: printed.clone(), judgement }
         };
         top1.into_iter().chain(top5).map(judged).collect()
     }
@@ -283,7 +300,9 @@ mod tests {
         let definitions = crate::Definitions::built_in();
         let claims = definitions.claims_of(definitions.catalog().get("timm/xception").unwrap());
         let tolerance = AccuracyTolerance::new(None);
-        let [judged] = &comparable.judged(&claims[0], tolerance)[..] else { panic!("one class an image") };
+        let [judged] = &comparable.judged(&claims[0], tolerance, None)[..] else {
+            panic!("one class an image")
+        };
         assert_eq!(
             (judged.figure, judged.judgement.verdict),
             (FigureName::Top1Pct, crate::verdict::Verdict::NotReproduced)

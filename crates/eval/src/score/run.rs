@@ -12,12 +12,13 @@ use dataset::labels::{self, LabelSet, VAL_IMAGES};
 use models::{Dtype, Model};
 use sha2::{Digest as _, Sha256};
 
-use super::{Predictions, Ranked};
+use super::{Inputs, Predictions, Ranked};
 use crate::EvalError;
 use crate::definitions::{Definitions, shown};
 use crate::logs::digests::hex;
 use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
+use crate::pixels::Pixels;
 use crate::provenance::{Environment, Invocation};
 use crate::record::{
     AccuracyTolerance, DatasetRecord, ELSEWHERE, FigureRecord, ModelRecord, RecipeId, RunRecord, RunState,
@@ -32,6 +33,8 @@ use crate::weights::WeightsSource;
 /// How predictions are written down as a run.
 #[derive(Debug)]
 pub struct ScoreRun<'a> {
+    /// What they were made from, where that is known.
+    pub inputs: Option<&'a Inputs>,
     /// What they were scored by.
     pub known: Option<&'a KnownLabels>,
     /// The label set.
@@ -57,7 +60,7 @@ pub struct ScoreRun<'a> {
 /// # Errors
 /// Those of [`RunDir::open`]; [`EvalError::Predictions`] when two names mean one image.
 pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord, EvalError> {
-    let rows = rows(predictions, run.known)?;
+    let rows = rows(predictions, run)?;
     let own;
     let model = match run.model {
         Some(model) => model,
@@ -77,6 +80,8 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         sessions: Vec::new(),
         tolerance: run.tolerance,
         dataset: dataset(predictions, &rows, run),
+        pixels: run.inputs.map_or_else(Pixels::default, |inputs| inputs.pixels.clone()),
+        sample: None,
         shard: None,
         decoder_warnings: Vec::new(),
         cards: run.cards.to_vec(),
@@ -86,19 +91,25 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
     check_apart(&predictions.path, run.out, &model.id)?;
     let weights = WeightsSource::Elsewhere { sha256: predictions.sha256.clone() };
     let claims = run.definitions.claims_of(model);
-    let recipe = RecipeId::recorded(ELSEWHERE, None);
-    let claim = shown(&claims, run.cards, &recipe, Dtype::default().name());
-    let unjudged = unjudged(model, |figure| claim?.row.printed(figure), weights);
+    let elsewhere = RecipeId::recorded(ELSEWHERE, None);
+    let recipe = run.inputs.map_or(&elsewhere, |inputs| &inputs.recipe);
+    let claim = shown(&claims, run.cards, recipe, Dtype::default().name());
+    let unjudged = ModelRecord {
+        recipe: recipe.name.clone(),
+        recipe_in_full: recipe.in_full().map(str::to_owned),
+        ..unjudged(model, |figure| claim?.row.printed(figure), weights)
+    };
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
     record.models.push(stored.judge(&record, &unjudged, (run.definitions, model), &rows, (0.0, 0))?);
 
     let mut dir = RunDir::open_waiting(run.out, &RunIdentity::of_record(&record), run.fresh, &mut |_| false)?;
+    let names: Vec<&str> = rows.iter().map(|row| row.image.as_str()).collect();
     let finished = Finished {
         record: &record,
         rows: &[&rows],
         confidences: &[HashMap::new()],
-        // Nothing was read but what was predicted.
-        digests: None,
+        // Nothing was read but what was predicted; a manifest has what was read.
+        digests: run.inputs.map(|inputs| (names.as_slice(), &inputs.digests)),
         images: None,
     };
     dir.stage_finished(&finished)?.commit()?;
@@ -118,15 +129,17 @@ fn check_apart(predictions: &Path, out: &Path, id: &str) -> Result<(), EvalError
 }
 
 /// The rows in the order of the images' names.
-fn rows(predictions: &Predictions, known: Option<&KnownLabels>) -> Result<Vec<Prediction>, EvalError> {
+fn rows(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<Vec<Prediction>, EvalError> {
     let label = |ranked: &Ranked| {
-        let listed = known.and_then(|known| known.get(&ranked.image));
+        let listed = run.known.and_then(|known| known.get(&ranked.image));
         listed.or_else(|| labels::val_label(&ranked.image)).or(ranked.label)
     };
     let row = |ranked: &Ranked| {
         let top = (!ranked.classes.is_empty()).then(|| TopK::of_ranked(&ranked.classes));
         let outcome = top.ok_or_else(|| "no prediction in the file".to_owned());
-        Some(Prediction { image: name(&ranked.image), label: label(ranked)?, outcome })
+        // A manifest calls them as the data set does.
+        let image = if run.inputs.is_some() { ranked.image.clone() } else { name(&ranked.image) };
+        Some(Prediction { image, label: label(ranked)?, outcome })
     };
     let mut rows: Vec<Prediction> = predictions.images.iter().filter_map(row).collect();
     rows.sort_by(|a, b| a.image.cmp(&b.image));
@@ -147,6 +160,14 @@ fn name(image: &str) -> String {
 }
 
 fn dataset(predictions: &Predictions, rows: &[Prediction], run: &ScoreRun<'_>) -> DatasetRecord {
+    if let Some(inputs) = run.inputs {
+        let layout = format!(
+            "predictions made elsewhere, {}, of inputs of {}",
+            predictions.format.name(),
+            inputs.dataset.layout
+        );
+        return DatasetRecord { layout, label_set: run.label_set, ..inputs.dataset.clone() };
+    }
     let (mut fingerprint, mut names) = (Sha256::new(), Sha256::new());
     for Prediction { image, label, .. } in rows {
         // Sizes are not known.
@@ -203,6 +224,7 @@ fn unjudged<'a>(
         count: None,
         rule: None,
         interval_pct: None,
+        sampled: None,
         verdict: Verdict::NotComparable,
         reason: "predictions do not tell it".to_owned(),
     };
@@ -246,6 +268,7 @@ mod tests {
         score(&predictions, None, LabelSet::Original).unwrap();
         let definitions = Definitions::built_in();
         let run = ScoreRun {
+            inputs: None,
             known: None,
             label_set: LabelSet::Original,
             model: model.map(|id| definitions.catalog().select(id).unwrap()[0]),
@@ -330,6 +353,7 @@ mod tests {
         // As the model that wrote it, or as another.
         for id in ["timm/xception", "timm/xception41"] {
             let run = ScoreRun {
+                inputs: None,
                 known: None,
                 label_set: LabelSet::Original,
                 model: Some(definitions.catalog().select(id).unwrap()[0]),

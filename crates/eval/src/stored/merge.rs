@@ -10,11 +10,12 @@ use std::path::{Component, Path, PathBuf};
 use crate::definitions::Definitions;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
+use crate::pixels::Pixels;
 use crate::provenance::{Environment, Invocation};
 use crate::record::{RunRecord, Session};
 use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
 use crate::run_dir::{Finished, RunDir, RunIdentity};
-use crate::shard::Shard;
+use crate::sample::Shard;
 use crate::stored::merge_images;
 use crate::stored::stored_run::StoredRun;
 use crate::{EvalError, Remedy};
@@ -63,6 +64,7 @@ pub fn merge(
         command: invocation.command,
         sessions: parts.iter().flat_map(ShardRun::sessions).collect(),
         shard: None,
+        pixels: Pixels::together(parts.iter().map(|part| &part.run.record.pixels)),
         models: Vec::new(),
         decoder_warnings: parts.iter().flat_map(|part| part.run.record.decoder_warnings.clone()).collect(),
         ..first.clone()

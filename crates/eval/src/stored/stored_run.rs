@@ -50,8 +50,7 @@ impl StoredRun {
     pub fn rows(&self, id: &str) -> Result<Vec<Prediction>, EvalError> {
         let path = paths::predictions(&self.path, id);
         let rows = predictions::read(&path)?;
-        let images = self.record.dataset.images;
-        let expected = self.record.shard.map_or(images, |shard| shard.size(images));
+        let expected = self.record.images();
         if rows.len() == expected {
             return Ok(rows);
         }
@@ -136,9 +135,12 @@ impl StoredRun {
             let reason = format!("{} lacks figures", there.id);
             return Err(EvalError::DamagedStoredRun { path: paths::record(&self.path), reason });
         };
+        let ids: Vec<&str> = self.record.models.iter().map(|model| model.id.as_str()).collect();
         let conditions = Conditions {
             dataset: &record.dataset,
-            shard: record.shard,
+            part: record.part(),
+            pixels: &record.pixels,
+            ids: &ids,
             tolerance: record.tolerance,
             dtype: record.dtype,
         };

@@ -40,6 +40,9 @@ pub fn verified(run: &StoredRun, record: &RunRecord, definitions: &Definitions) 
     let name = run.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut left_out = Vec::new();
     let accuracies = match (record.dataset.path == SAMPLE, record.shard) {
+        _ if record.part().real_sample().is_some() => {
+            Err("a random sample measures no figure of the whole set")
+        }
         (true, _) => Err("the embedded sample is no validation set"),
         (_, Some(_)) => Err("it is a shard of a run; merge all of them first"),
         _ => Ok(()),

@@ -13,6 +13,7 @@ use cards::FigureName;
 use dataset::labels::LabelSet;
 use eval::logs::predictions::{self, Prediction};
 use eval::metrics::TopK;
+use eval::pixels::{Pixels, TarDigests, VAL_TAR_MD5};
 use eval::plan::{RecipeArg, Request};
 use eval::provenance::Invocation;
 use eval::record::{RunRecord, RunState};
@@ -22,7 +23,7 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::weights::WeightsSource;
 use eval::{
-    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Remedy, Shard,
+    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Remedy, Sample, Shard,
     Standing, evaluate, explain,
 };
 use models::{Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
@@ -36,6 +37,7 @@ mod phases;
 mod recipes;
 mod results;
 mod resumption;
+mod sample;
 mod shards;
 mod stored;
 mod warnings;
@@ -56,6 +58,8 @@ struct Options<'a> {
     limit: Option<usize>,
     dtype: Dtype,
     label_set: LabelSet,
+    tar_digests: Option<TarDigests>,
+    sample: Option<Sample>,
     shard: Option<Shard>,
     tolerance_pp: Option<f64>,
 }
@@ -79,8 +83,10 @@ fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Res
         weights_may_be_absent: false,
         data: options.data,
         labels: options.labels,
-        limit: Some(options.limit.unwrap_or(IMAGES)),
+        limit: options.limit.or(options.sample.is_none().then_some(IMAGES)),
         label_set: options.label_set,
+        tar_digests: options.tar_digests.clone(),
+        sample: options.sample,
         shard: options.shard,
         device: DeviceName::Flex,
         dtype: options.dtype,

@@ -168,6 +168,8 @@ fn two_models(definitions: &Definitions, data: &Path) -> Result<Plan, EvalError>
         labels: None,
         limit: None,
         label_set: LabelSet::Original,
+        tar_digests: None,
+        sample: None,
         shard: None,
         device: DeviceName::Flex,
         dtype: Dtype::F32,

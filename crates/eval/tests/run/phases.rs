@@ -50,8 +50,8 @@ fn only_models_with_images_left_are_loaded() {
 
     let counts =
         |standings: &[Standing]| [done, left].map(|at| (standings[at].predicted(), standings[at].left()));
-    assert_eq!(counts(&Standing::of_run(&both, folder.path(), true).unwrap()), [(1, 0), (0, 1)]);
-    assert_eq!(counts(&Standing::of_run(&both, folder.path(), false).unwrap()), [(0, 1), (0, 1)]);
+    assert_eq!(counts(&Standing::of_run(&both, both.part, folder.path(), true).unwrap()), [(1, 0), (0, 1)]);
+    assert_eq!(counts(&Standing::of_run(&both, both.part, folder.path(), false).unwrap()), [(0, 1), (0, 1)]);
     let mut networks = Networks::of(&both);
     run_with(&both, &mut networks, folder.path(), usize::MAX).unwrap();
     assert!(networks.get(done).is_none() && networks.get(left).is_some());
