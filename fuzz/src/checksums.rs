@@ -91,7 +91,7 @@ fn fields(bytes: &[u8]) -> Vec<(u64, std::ops::Range<usize>)> {
         None
     };
     let mut at = 0;
-    let mut next = || {
+    let next = || {
         let start = at;
         let tag = varint(&mut at)?;
         let len = match tag & 7 {
@@ -111,7 +111,7 @@ fn fields(bytes: &[u8]) -> Vec<(u64, std::ops::Range<usize>)> {
             .min(bytes.len());
         Some((tag >> 3, start..at))
     };
-    std::iter::from_fn(|| next()).collect()
+    std::iter::from_fn(next).collect()
 }
 
 /// The tag of a model's graph.

@@ -44,13 +44,16 @@ def keras(out: Path) -> None:
     x = layers.Concatenate()([layers.MaxPooling2D(3, 2, padding="same")(x), layers.AveragePooling2D(3, 2, padding="same")(x)])
     x = layers.SeparableConv2D(24, 3, padding="same", activation="elu")(x)
     x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dense(1000, activation="softmax")(x)
+    x = layers.Dense(1000)(x)
     model = tf.keras.Model(image, x)
     for layer in model.layers:
         weights = layer.get_weights()
         if isinstance(layer, layers.BatchNormalization):
             gamma, beta, mean, variance = (values(f"{layer.name}.{i}", w.shape, 96) for i, w in enumerate(weights))
             layer.set_weights([1 + gamma, beta, mean, 1 + variance])
+        elif isinstance(layer, layers.Dense):
+            # So that a logit varies from image to image.
+            layer.set_weights([values(f"{layer.name}.0", weights[0].shape, 24) * np.float32(30), values(f"{layer.name}.1", weights[1].shape, 96)])
         else:
             layer.set_weights([values(f"{layer.name}.{i}", w.shape, max(int(np.prod(w.shape[:-1])), 1) if w.ndim > 1 else 96) for i, w in enumerate(weights)])
     proto, _ = tf2onnx.convert.from_keras(model, opset=15)
