@@ -156,8 +156,8 @@ fn catalogs() -> io::Result<Vec<Vec<u8>>> {
 
 /// A file that the catalog has no hash for, in a cache that may remember it.
 fn read_first_seen(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
-    let weights = BUILT_IN.models().iter().filter_map(|model| Some((model, model.weights.as_ref()?)));
-    let Some((model, weights)) = weights.into_iter().find(|(_, weights)| !weights.has_hash()) else { return };
+    let weights = BUILT_IN.models().iter().filter_map(|model| model.weights.as_ref());
+    let Some(weights) = weights.into_iter().find(|weights| !weights.has_hash()) else { return };
     let cache = Cache::new(folder.to_owned());
     put(&cache.path(weights), b"abc");
     put(&folder.join("first-seen.json"), bytes);
