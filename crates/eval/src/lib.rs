@@ -40,7 +40,7 @@ pub mod verdict;
 pub mod weights;
 
 pub use definitions::{Claim, Definitions};
-pub use error::{Argument, EvalError, NoWeights, Remedy};
+pub use error::{Argument, EvalError, EvidenceError, NoWeights, Remedy};
 pub use plan::{Plan, PlannedModel};
 pub use run::evaluate::{Outcome, evaluate};
 pub use run::networks::{LoadedModel, Networks};

@@ -4,7 +4,6 @@
 //! `ILSVRC2012_img_val.tar` is known by its MD5, which its publishers state. The images of a folder are known by digests that were once taken
 //! from that tar: `dataset check TAR` writes them into the cache, and with `--write-digests` into a file, each row with the tar's MD5.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,9 +12,9 @@ use dataset::{Dataset, regular};
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
-use crate::EvalError;
 use crate::logs::digests::{self, Digest};
 use crate::weights::Cache;
+use crate::{EvalError, EvidenceError};
 
 /// The MD5 of `ILSVRC2012_img_val.tar`, as image-net.org and torchvision state it.
 pub const VAL_TAR_MD5: &str = "29b22e2961454d5413ddabcf34fc5622";
@@ -112,9 +111,9 @@ impl TarDigests {
     /// Reads a file that [`Self::text`] made.
     ///
     /// # Errors
-    /// [`EvalError::TarDigests`] when it cannot be read, is no such file, or lacks images.
+    /// [`EvidenceError::TarDigests`] when it cannot be read, is no such file, or lacks images.
     pub fn read(path: &Path) -> Result<Self, EvalError> {
-        let failed = |reason: String| EvalError::TarDigests { path: path.to_owned(), reason };
+        let failed = |reason| EvalError::from(EvidenceError::TarDigests { path: path.to_owned(), reason });
         let bytes = regular::read(path, MOST_BYTES).map_err(|error| failed(error.to_string()))?;
         Self::parse(&bytes, VAL_TAR_MD5).map_err(failed)
     }
@@ -123,9 +122,7 @@ impl TarDigests {
         let mut csv = csv::Reader::from_reader(bytes);
         let header = csv.headers().map_err(|error| error.to_string())?;
         if header.iter().ne(HEADER) {
-            let made =
-                "such a file is what `dataset check TAR --write-digests FILE` makes of the verified tar";
-            return Err(format!("its first line should be {}; {made}", HEADER.join(",")));
+            return Err(format!("its first line should be {}", HEADER.join(",")));
         }
         let mut found: Vec<Option<Digest>> = vec![None; VAL_IMAGES];
         for (line, row) in (2..).zip(csv.records()) {

@@ -10,7 +10,6 @@ use dataset::{Dataset, Recipe};
 use models::onnx::OnnxNetwork;
 use models::{DeviceName, Dtype, Model, Placement};
 
-use crate::EvalError;
 use crate::definitions::Definitions;
 use crate::judge::counts::{CountRecord, counts, counts_of, sizes};
 use crate::onnx::{self, OnnxModel};
@@ -19,6 +18,7 @@ use crate::provenance::{Environment, Invocation};
 use crate::record::{AccuracyTolerance, DatasetRecord, RunRecord, SAMPLE};
 use crate::sample::{Part, Sample, Shard};
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
+use crate::{EvalError, EvidenceError};
 
 /// `--recipe`: how images are prepared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -267,7 +267,8 @@ fn check_whole(dataset: &Dataset, data: &str) -> Result<(), EvalError> {
     let missing = absent.iter().filter(|&&absent| absent).count();
     let first =
         absent.iter().position(|&absent| absent).map(|index| format!("ILSVRC2012_val_{:08}", index + 1));
-    Err(EvalError::NotTheWholeSet { data: data.to_owned(), images: dataset.items().len(), missing, first })
+    let images = dataset.items().len();
+    Err(EvidenceError::NotTheWholeSet { data: data.to_owned(), images, missing, first }.into())
 }
 
 /// ReaL labels are known for the validation files, by their numbers: whether `set` has labels for images of these

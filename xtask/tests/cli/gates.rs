@@ -216,3 +216,33 @@ fn complexity_has_a_line_a_figure_and_every_rule_on_request() {
     assert!(text.contains("the source prints 9.2"), "{text}");
     xtask(&["complexity", "--all-rules", "--rule", "macs"]).assert().code(EXIT_WRONG);
 }
+
+/// What a device is given and what it makes of it belong together.
+#[test]
+fn predictions_are_held_against_what_they_were_made_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = sample_as_files(&folder.path().join("val"), 2);
+    let [out, file] = ["prepared", "predictions.csv"].map(|name| folder.path().join(name));
+    let [data, out, file] = [&data, &out, &file].map(|path| path.to_str().unwrap());
+    let recipe = "resize=short:299,filter=pil-bicubic,crop=299,mean=half,std=half";
+    printed(&mut xtask(&["prepare", "--recipe", recipe, "--data", data, "--out", out]));
+    let score = ["score", file, "--manifest", out, "--model", "timm/xception"];
+    fs::write(file, "ILSVRC2012_val_00000001.JPEG,65\nILSVRC2012_val_00000002.JPEG,1\n").unwrap();
+    let text = printed(&mut xtask(&score));
+    for expected in [
+        "labels: those of the manifest\n",
+        "  2 images, 2 tensors, 2 of them beside it, as they were prepared; unverified pixels\n",
+        "top-1: 50.000 % (1/2",
+        "instead of timm-333-bicubic",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let refused = |arguments: &[&str], expected: &str| {
+        xtask(arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
+    };
+    refused(&[&score[..], &["--data", data]].concat(), "cannot be used with");
+    refused(&["score", file, "--manifest", file], "it is not what `prepare` writes");
+    refused(&["score", file, "--manifest", data], "manifest.json");
+    fs::write(file, "ILSVRC2012_val_00000001.JPEG,65\nILSVRC2012_val_00000003.JPEG,1\n").unwrap();
+    refused(&score, "1 of 2 predictions are of images that it does not have (ILSVRC2012_val_00000003.JPEG)");
+}

@@ -47,6 +47,21 @@ fn wrong_commands_say_what_would_be_right() {
     refused(&eval(&out, &["--labels", "list.txt"]), "--labels goes with --data");
     refused(&eval(&out, &["--tolerance", "-1"]), "--tolerance");
     refused(&eval(&out, &["--tolerance", "many"]), "percentage points from 0 to 100");
+    refused(&eval(&out, &["--sample", "0"]), "a sample of no images says nothing; N is 1 to 49999");
+    refused(&eval(&out, &["--sample", "50000"]), "leave it out to evaluate all of them");
+    refused(&eval(&out, &["--sample", "1e3"]), "N or N:SEED is needed, such as 1000 or 1000:7");
+    refused(&eval(&out, &["--sample", "9:-1"]), "N or N:SEED is needed");
+    refused(&eval(&out, &["--sample", "9"]), "embedded sample has not all of them by name");
+    refused(&eval(&out, &["--sample", "9", "--limit", "3"]), "cannot be used with");
+    refused(&eval(&out, &["--until", "decided"]), "a random sample is drawn from all 50,000 images");
+    refused(&eval(&out, &["--until", "noon"]), "decided");
+    refused(&eval(&out, &["--until", "decided", "--shard", "1/2"]), "cannot be used with");
+    refused(&eval(&out, &["--until", "decided", "--precision", "-1"]), "percentage points from 0 to 100");
+    refused(&eval(&out, &["--precision", "1"]), "--until");
+    refused(
+        &eval(&out, &["--digests", "/no/such.csv"]),
+        "/no/such.csv holds no digests of ILSVRC2012_img_val.tar",
+    );
     refused(&eval(&out, &["--weights", "/no/such.pth"]), "cannot read the weights /no/such.pth");
     refused(
         &eval(&out, &["--offline", "--weights", "pretrained"]),

@@ -273,6 +273,7 @@ fn a_data_set_is_checked_before_hours_are_spent_on_it() {
         "classes      4 of 1000, 1 images each",
         "decoded      4 of 4",
         "duplicates   no two files have the same content",
+        "pixels       unverified pixels: only those of the whole validation set are known",
         "Nothing has to be mended.",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");

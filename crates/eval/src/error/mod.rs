@@ -1,6 +1,7 @@
 //! Why an evaluation cannot start or go on. Every message says what, where and what to do.
 
 mod convert;
+mod evidence;
 mod no_weights;
 mod remedy;
 
@@ -16,6 +17,8 @@ use models::{ComputeError, PlacementError, ShapeError};
 pub use no_weights::NoWeights;
 pub use remedy::{Argument, Remedy};
 use thiserror::Error;
+
+pub use evidence::EvidenceError;
 
 /// An evaluation that cannot start or go on.
 #[derive(Debug, Error)]
@@ -71,31 +74,9 @@ pub enum EvalError {
     /// The images or labels.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A random sample is wanted of images that are not the whole validation set.
-    #[error(
-        "a random sample is drawn from all 50,000 images of the validation set, and {data} has not all of them by name, or others beside \
-         them ({images} images; {missing} of the 50,000 are missing{}). Give the whole set with --data, or take a part without a \
-         promise by --limit N or --shard I/N",
-        first.as_ref().map_or_else(String::new, |first| format!(", {first} first"))
-    )]
-    NotTheWholeSet {
-        /// Where the images are.
-        data: String,
-        /// How many there are.
-        images: usize,
-        /// How many of the 50,000 are not there.
-        missing: usize,
-        /// The first of those.
-        first: Option<String>,
-    },
-    /// A file that should hold the digests of the verified tar's images does not.
-    #[error("{} holds no digests of ILSVRC2012_img_val.tar: {reason}. Make it with `dataset check TAR --write-digests FILE`", path.display())]
-    TarDigests {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A sample or digests that no verdict can rest on.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The device, its type of numbers or its threads.
     #[error(transparent)]
     Placement(#[from] PlacementError),

@@ -363,7 +363,7 @@ mod tests {
         let definitions = crate::Definitions::built_in();
         let claims = definitions.claims_of(definitions.catalog().get("timm/xception").unwrap());
         let missing = |score: &Score| {
-            let judged = score.judged(&claims[0], AccuracyTolerance::new(None));
+            let judged = score.judged(&claims[0], AccuracyTolerance::new(None), None);
             Score::not_compared(Some("timm/xception"), claims.first(), &judged).join("\n")
         };
         let whole = Score { images: 50_000, top1_hits: 39_525, ..Score::default() };

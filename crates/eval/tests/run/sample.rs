@@ -211,7 +211,7 @@ fn tar_digests(folder: &Path, is_other: impl Fn(usize) -> bool) -> TarDigests {
 fn pixels_are_verified_by_digests_of_the_tar(data: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let definitions = claimed(folder.path(), "79.050", "94.392");
-    let mut found = |name: &str, tar_digests: Option<TarDigests>| {
+    let found = |name: &str, tar_digests: Option<TarDigests>| {
         let options =
             Options { data: Some(data), sample: sampled("40:3"), tar_digests, ..Options::default() };
         let outcome = run_stubborn(&definitions, &options, &folder.path().join(name), usize::MAX).unwrap();

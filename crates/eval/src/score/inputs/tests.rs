@@ -58,9 +58,9 @@ fn predictions_are_of_the_prepared_images() {
     let tensor = fs::read_dir(out.join("tensors")).unwrap().next().unwrap().unwrap().path();
     let ending = tensor.extension().unwrap().to_string_lossy().into_owned();
     // By the image, by the tensor, with folders of another machine or without. The one that is no image counts as wrong.
-    for name in ["ILSVRC2012_val_0000000N.JPEG", "/mnt/x/tensors/ILSVRC2012_val_0000000N.JPEG.END"] {
+    for name in ["ILSVRC2012_val_0000000#.JPEG", "/mnt/x/tensors/ILSVRC2012_val_0000000#.JPEG.END"] {
         let line =
-            |number: &str, class| format!("{},{class}\n", name.replace('N', number).replace("END", &ending));
+            |number: &str, class| format!("{},{class}\n", name.replace('#', number).replace("END", &ending));
         let (inputs, predictions) = opened(folder.path(), &(line("2", 970) + &line("1", 7))).unwrap();
         assert_eq!((inputs.images, inputs.tensors, inputs.beside), (3, 2, 2));
         assert_eq!(inputs.pixels, Pixels::Unverified);
