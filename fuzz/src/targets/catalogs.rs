@@ -120,7 +120,7 @@ fn read_catalog(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
         for figure in complexity_figures(model, claims.first(), &COUNTS) {
             outcome.say(figure.verdict.name());
         }
-        for judged in claims.iter().flat_map(|claim| all.judged(claim, AccuracyTolerance::new(None))) {
+        for judged in claims.iter().flat_map(|claim| all.judged(claim, AccuracyTolerance::new(None), None)) {
             outcome.say(judged.judgement.verdict.name());
         }
     }

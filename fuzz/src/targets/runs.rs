@@ -271,7 +271,8 @@ fn read_score(folder: &Path, bytes: &[u8], outcome: &mut Outcome) {
         assert!(score.top1_hits <= score.images && score.top5_hits.is_none_or(|hits| hits <= score.images));
         assert!(score.images == 0 || (0.0..=100.0).contains(&score.top1_pct()));
         score.obstacle.iter().chain(&score.diagnosis).for_each(|words| outcome.say(words));
-        for judged in claims.iter().flat_map(|claim| score.judged(claim, AccuracyTolerance::new(None))) {
+        for judged in claims.iter().flat_map(|claim| score.judged(claim, AccuracyTolerance::new(None), None))
+        {
             outcome.say(judged.judgement.verdict.name());
         }
     }

@@ -78,7 +78,7 @@ fn a_run_without_the_digests_of_what_it_has_does_not_go_on() {
     let refused = |expected: &str| {
         let error = run(&both, folder.path()).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("digests.csv"), "{error}");
-        let error = Standing::of_run(&both, folder.path(), true).unwrap_err().to_string();
+        let error = Standing::of_run(&both, both.part, folder.path(), true).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
     fs::remove_file(&digests).unwrap();

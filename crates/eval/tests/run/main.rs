@@ -23,8 +23,8 @@ use eval::verdict::Verdict;
 use eval::weights::WeightsArg;
 use eval::weights::WeightsSource;
 use eval::{
-    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Remedy, Sample, Shard,
-    Standing, evaluate, explain,
+    Definitions, EvalError, LoadedModel, Networks, Outcome, Plan, PlannedModel, Progress, Remedy, Sample,
+    Shard, Standing, evaluate, explain,
 };
 use models::{Classifier, DeviceName, Dtype, Executable, Forward, Isa, Products};
 
