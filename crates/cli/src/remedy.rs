@@ -87,6 +87,8 @@ fn typed(remedy: &Remedy) -> String {
         Remedy::OtherFolderOrStartOver => "--out DIR; --fresh".to_owned(),
         Remedy::StartOver => "--fresh".to_owned(),
         Remedy::WaitOrOtherFolder => "eval --wait; --out DIR".to_owned(),
+        Remedy::WholeSetOrPart => "--data PATH; --limit N, --shard I/N".to_owned(),
+        Remedy::TarDigests => format!("`{}`", command("dataset check TAR --write-digests FILE")),
         Remedy::Shard => "eval --shard I/N".to_owned(),
         Remedy::NoImages => "without --data".to_owned(),
         Remedy::OnlyShared => "--shared".to_owned(),

@@ -10,8 +10,7 @@ pub enum EvidenceError {
     /// A random sample is wanted of images that are not the whole validation set.
     #[error(
         "a random sample is drawn from all 50,000 images of the validation set, and {data} has not all of them by name, or others beside \
-         them ({images} images; {missing} of the 50,000 are missing{}). Give the whole set with --data, or take a part without a \
-         promise by --limit N or --shard I/N",
+         them ({images} images; {missing} of the 50,000 are missing{}); give the whole set, or take a part that promises nothing",
         first.as_ref().map_or_else(String::new, |first| format!(", {first} first"))
     )]
     NotTheWholeSet {
@@ -26,7 +25,7 @@ pub enum EvidenceError {
     },
     /// A file that should hold the digests of the verified tar's images does not.
     #[error(
-        "{} holds no digests of ILSVRC2012_img_val.tar: {reason}. Make it with `dataset check TAR --write-digests FILE`",
+        "{} holds no digests of ILSVRC2012_img_val.tar: {reason}; make it of the verified tar",
         path.display()
     )]
     TarDigests {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{EvalError, NoWeights};
+use super::{EvalError, EvidenceError, NoWeights};
 
 /// What a person gave, where the error is about that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,10 @@ pub enum Remedy {
     StartOver,
     /// To wait, or another folder.
     WaitOrOtherFolder,
+    /// The whole validation set, or a part of the images that is no random sample.
+    WholeSetOrPart,
+    /// The digests of the verified tar's images, written to a file.
+    TarDigests,
     /// Fewer threads.
     FewerThreads,
     /// That a part of the images is evaluated.
@@ -97,6 +101,8 @@ impl EvalError {
             Self::NoSuchCard { .. } => Remedy::CardFile,
             Self::OnnxRecipe { .. } => Remedy::Recipe,
             Self::NoWeights(source) => return source.remedy(),
+            Self::Evidence(EvidenceError::NotTheWholeSet { .. }) => Remedy::WholeSetOrPart,
+            Self::Evidence(EvidenceError::TarDigests { .. }) => Remedy::TarDigests,
             Self::NoModelNamed { .. } => Remedy::ModelOrOtherRun,
             Self::NoLabel { .. } => Remedy::LabelsOrImages,
             Self::NotListed { .. } => Remedy::NoLabelsNorImages,

@@ -182,8 +182,9 @@ fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
 }
 
 /// `judged`, which says what is known of the images' bytes.
-pub(crate) fn with_pixels(judged: Judgement, pixels: &Pixels) -> Judgement {
-    Judgement { reason: format!("{}; {}", judged.reason, pixels.words()), ..judged }
+pub(crate) fn with_pixels(mut judged: Judgement, pixels: &Pixels) -> Judgement {
+    judged.reason = format!("{}; {}", judged.reason, pixels.words());
+    judged
 }
 
 /// What makes the accuracy over `images` images not comparable with the one that `claim` is about.

@@ -65,10 +65,10 @@ impl Seen<'_> {
         let tail = ERROR_RATE / self.chances();
         let of_look =
             |&(drawn, hits): &(usize, usize)| Draw { population: VAL_IMAGES, drawn }.interval(hits, tail);
-        let all = self.looks.iter().map(of_look);
+        let mut all = self.looks.iter().map(of_look);
         let [low, high] =
             all.clone().fold([0, VAL_IMAGES], |[low, high], it| [low.max(it[0]), high.min(it[1])]);
-        if low <= high { [low, high] } else { all.last().unwrap_or([0, VAL_IMAGES]) }
+        if low <= high { [low, high] } else { all.next_back().unwrap_or([0, VAL_IMAGES]) }
     }
 
     /// The interval in per cent.

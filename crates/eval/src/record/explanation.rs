@@ -133,9 +133,9 @@ impl Explanation {
         format!("{} {} ({:+.1} pp)", swap.factor, swap.swap, self.top1_change_pp(swap))
     }
 
-    /// What a person who agrees types.
+    /// What a person who agrees tries.
     fn advice(swap: &SwapRecord) -> String {
-        swap.recipe.as_ref().map(|keys| format!("; try --recipe {keys}")).unwrap_or_default()
+        swap.recipe.as_ref().map(|keys| format!("; try the recipe {keys}")).unwrap_or_default()
     }
 
     /// Which swap moves top-1 to the documented figure, `needed` percentage points away.
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(
             words,
             "the labels are likeliest with size number 0 (+4.0 pp) instead, beyond chance (p < 0.05 corrected for 4 swaps); not told \
-             apart from it: size number 2 (+3.0 pp); try --recipe resize=none,crop=224"
+             apart from it: size number 2 (+3.0 pp); try the recipe resize=none,crop=224"
         );
         found.swaps[0].factor = "crop".to_owned();
         assert!(found.conclusion().contains("this is no proof; try"), "{}", found.conclusion());
