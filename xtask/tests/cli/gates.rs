@@ -241,7 +241,7 @@ fn predictions_are_held_against_what_they_were_made_from() {
         xtask(arguments).assert().code(EXIT_WRONG).stderr(contains(expected));
     };
     refused(&[&score[..], &["--data", data]].concat(), "cannot be used with");
-    refused(&["score", file, "--manifest", file], "it is not what `prepare` writes");
+    refused(&["score", file, "--manifest", file], "it is no manifest of prepared inputs");
     refused(&["score", file, "--manifest", data], "manifest.json");
     fs::write(file, "ILSVRC2012_val_00000001.JPEG,65\nILSVRC2012_val_00000003.JPEG,1\n").unwrap();
     refused(&score, "1 of 2 predictions are of images that it does not have (ILSVRC2012_val_00000003.JPEG)");
