@@ -37,7 +37,7 @@ pub struct Sample {
 /// A sample that grows until every accuracy is decided: `--until decided`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Until {
-    /// How many images it begins with. The sizes that follow are fixed by that ([`looks::sizes`]).
+    /// How many images it begins with. The sizes that follow are fixed by that.
     pub first: usize,
     /// Differences above so many percentage points, once excluded, are enough too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
