@@ -56,6 +56,7 @@ for file in run.json results.csv claims.csv digests.csv report.md junit.xml pred
   cp -r "record/$file" "$report/$file"
 done
 cp normalisation.csv "$report/imagenet-normalisation.csv"
+sed -i "s#$work/##g" "$report"/*.*
 sed -i 's#"path": ".*/\([^/"]*\)"#"path": "\1"#' "$report/run.json"
 ! grep -rlF -e "$photos" -e "$work" -e "${HOME:-/nowhere}" "$report" || fail "these files name a path of this machine"
 
