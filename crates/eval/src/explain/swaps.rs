@@ -132,7 +132,7 @@ fn resized(base: &Recipe) -> Vec<(String, Recipe)> {
         {
             sides.push(short);
             made.push((
-                format!("short side {short} ({share} of it cropped)"),
+                format!("short side {short} (the crop is {share} of it)"),
                 to(ResizeTo::ShortTruncate(short)),
             ));
         }
@@ -199,7 +199,7 @@ mod tests {
         }
         let found = names("timm-333-bicubic", None, false);
         assert!(!found.contains(&"filter: PIL bicubic".to_owned()));
-        assert!(found.contains(&"resize: short side 341 (0.875 of it cropped)".to_owned()), "{found:?}");
+        assert!(found.contains(&"resize: short side 341 (the crop is 0.875 of it)".to_owned()), "{found:?}");
         assert!(found.contains(&"recipe: card-342-bilinear".to_owned()), "{found:?}");
         assert!(!found.iter().any(|name| name.starts_with("crop: ")), "{found:?}");
         assert!(names("timm-333-bicubic", None, true).contains(&"crop: 240 pixels".to_owned()));
