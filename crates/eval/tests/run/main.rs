@@ -34,6 +34,7 @@ mod finished;
 mod memory;
 mod mending;
 mod phases;
+mod photographs;
 mod recipes;
 mod results;
 mod resumption;
