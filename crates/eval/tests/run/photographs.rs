@@ -83,6 +83,7 @@ fn every_hit_of_the_record_is_pytorchs() {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "that it did not look is said")]
 fn photographs_give_pytorchs_answers() {
     let Some(photos) = std::env::var_os(PHOTOS).filter(|folder| !folder.is_empty()) else {
         eprintln!("not looked at: {PHOTOS} names no folder of photographs");
