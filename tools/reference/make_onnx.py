@@ -167,9 +167,11 @@ def googlenet():
         return tv.googlenet(weights=None, init_weights=False, aux_logits=False)
 
 
-@network(side=96, opset=15)
+# Narrower, with a channel or two a layer and maps of one pixel, normalisations divide by nearly nothing, and rounding grows a
+# thousandfold on the way.
+@network(side=139, opset=15)
 def inception_v3():
-    with narrow(32):
+    with narrow(16):
         return tv.inception_v3(weights=None, init_weights=False, aux_logits=False)
 
 

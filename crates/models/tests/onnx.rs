@@ -104,9 +104,7 @@ fn logits_are_those_of_onnx_runtime() {
         let most = difference(&found, logits) / spread(logits);
         let engine = classifier.engine();
         assert!(!of_convolutions(name) || !engine.contains("burn"), "{name}: {engine}");
-        // By the kernels it is 1.8e-3 off, by Burn's operations within 1e-3, and at full size 3.2e-4 by the kernels: not explained yet.
-        let tolerance = if name == "inception_v3.onnx" { 2.5e-3 } else { 1e-3 };
-        if most.is_nan() || most > tolerance || found.len() != logits.len() {
+        if most.is_nan() || most > 1e-3 || found.len() != logits.len() {
             wrong.push(format!("{name}: {most:.1e} of the logits' spread"));
         }
     }
