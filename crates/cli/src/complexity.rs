@@ -1,11 +1,12 @@
 //! `complexity`: FLOPs and parameters beside the documented ones, a line a figure, or by every counting rule.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cards::FigureName;
 use clap::builder::PossibleValuesParser;
-use eval::judge::counts::{counts, counts_of};
+use eval::judge::counts::counts_of;
 use eval::judge::{complexity_figures, counted_at};
 use eval::record::FigureRecord;
 use eval::report::Style;
@@ -51,120 +52,87 @@ fn rule_names() -> Vec<&'static str> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
-    if !args.onnx.is_empty() {
-        return of_onnx(args);
-    }
     let selected = args.select.load()?;
-    let files = selected.definitions.onnx_files(&selected.cards);
+    let files = [&args.onnx[..], &selected.definitions.onnx_files(&selected.cards)].concat();
     let selection = match &selected.cards[..] {
+        [] if !args.onnx.is_empty() => Vec::new(),
         [] => selected.models()?,
         cards => selected.definitions.select_cards(cards)?,
     };
-    let by_rules = args.all_rules || args.rule.is_some();
-    let header: &[&str] = if by_rules {
+    let header: &[&str] = if args.by_rules() {
         &["model", "rule", "input", "count", "documented", "verdict", "meaning"]
     } else {
         &["model", "figure", "documented", "counted", "verdict", "count", "why"]
     };
     let mut table = Style::Terminal.table(header);
     let mut differs = false;
-    for &model in &selection {
-        let network = model.network().build();
+    let mut add = |model: &Model, structure: Structure<'_>| -> anyhow::Result<()> {
         let claims = selected.definitions.claims_of(model);
         let is_selected =
             |claim: &&Claim<'_>| selected.cards.is_empty() || selected.cards.contains(&claim.card.name);
-        let subject = Counted { model, claim: claims.iter().find(is_selected), network: &network };
-        if !by_rules {
-            for (index, figure) in figures(args, &subject)?.iter().enumerate() {
-                differs |= figure.verdict == Verdict::NotReproduced;
-                table.add_row(figure_cells(model, index, figure));
-            }
-            continue;
-        }
-        for row in rows(args, &subject)? {
-            differs |= row.verdict == Some(Verdict::NotReproduced);
-            table.add_row([
-                model.id.clone(),
-                row.rule.to_owned(),
-                row.input_size.map_or_else(|| "-".to_owned(), |size| size.to_string()),
-                row.count.to_string(),
-                row.documented.unwrap_or_default(),
-                row.verdict.map_or_else(String::new, |verdict| verdict.to_string()),
-                row.meaning,
-            ]);
-        }
-    }
-    for path in eval::onnx::files(&files)? {
-        let (model, costs) = OnnxCounts::of(args, &path)?.into_parts(selected.definitions.catalog())?;
-        let claims = selected.definitions.claims_of(&model);
-        let claim = claims.iter().find(|claim| selected.cards.contains(&claim.card.name));
-        let counts = counts_of(&costs, Some(model.input_size));
-        let figures = complexity_figures(&model, claim, &counts);
-        for (index, figure) in figures.iter().enumerate().filter(|_| !by_rules) {
-            differs |= figure.verdict == Verdict::NotReproduced;
-            table.add_row(figure_cells(&model, index, figure));
-        }
-        let rules = FlopsRule::ALL.map(|rule| (rule.name(), rule.count(&costs), rule.meaning()));
-        let params = ParamsRule::ALL.map(|rule| (rule.name(), rule.count(&costs), rule.meaning()));
-        let wanted = |name: &str| by_rules && args.rule.as_deref().is_none_or(|rule| rule == name);
-        for (rule, count, meaning) in rules.into_iter().chain(params).filter(|row| wanted(row.0)) {
-            let size = model.input_size.to_string();
-            let cells = [&model.id, rule, &size, &count.to_string(), "", "", meaning];
+        let subject = Counted { model, claim: claims.iter().find(is_selected), structure };
+        for (verdict, cells) in lines(args, &subject)? {
+            differs |= verdict == Some(Verdict::NotReproduced);
             table.add_row(cells);
         }
+        Ok(())
+    };
+    for model in selection {
+        add(model, Structure::Network(&model.network().build()))?;
     }
-    let caveat = if files.is_empty() { "" } else { ONNX_CAVEAT };
-    let text = format!("{table}\n{caveat}{}", if files.is_empty() { "" } else { "\n" });
-    output::print(&text)?;
+    for path in eval::onnx::files(&files)? {
+        let (model, costs) = onnx(args, &path, selected.definitions.catalog())?;
+        add(&model, Structure::Onnx(&costs))?;
+    }
+    let caveat = if files.is_empty() { String::new() } else { format!("{ONNX_CAVEAT}\n") };
+    output::print(&format!("{table}\n{caveat}"))?;
     Ok(if differs { EXIT_DIFFERS } else { EXIT_HOLDS })
 }
 
-/// What an ONNX file's graph is counted as by every rule, or by the one that was asked for. Nothing is documented of it.
-fn of_onnx(args: &Args) -> anyhow::Result<u8> {
-    let mut table = Style::Terminal.table(&["model", "rule", "input", "count", "meaning"]);
-    let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
-    for path in eval::onnx::files(&args.onnx)? {
-        let OnnxCounts { id, size, costs } = OnnxCounts::of(args, &path)?;
-        let input = format!("{}x{}", size[1], size[0]);
-        let flops =
-            FlopsRule::ALL.map(|rule| (rule.name(), Some(&input), rule.count(&costs), rule.meaning()));
-        let params = ParamsRule::ALL.map(|rule| (rule.name(), None, rule.count(&costs), rule.meaning()));
-        for (rule, input, count, meaning) in flops.into_iter().chain(params).filter(|row| wanted(row.0)) {
-            let input = input.map_or("-", String::as_str);
-            table.add_row([&id, rule, input, &count.to_string(), meaning]);
-        }
+impl Args {
+    fn by_rules(&self) -> bool {
+        self.all_rules || self.rule.is_some()
     }
-    output::print(&format!("{table}\n{ONNX_CAVEAT}\n"))?;
-    Ok(EXIT_HOLDS)
 }
 
-/// What counting rules see of an ONNX file.
-struct OnnxCounts {
-    id: String,
-    /// Height and width of the images that were counted for.
-    size: [usize; 2],
-    costs: Vec<Cost>,
+/// The rows of a model, each with its verdict where there is one.
+fn lines(args: &Args, subject: &Counted<'_>) -> Result<Vec<(Option<Verdict>, [String; 7])>, EvalError> {
+    let model = subject.model;
+    if !args.by_rules() {
+        let figures = figures(args, subject)?;
+        let lines = figures.iter().enumerate();
+        return Ok(lines
+            .map(|(index, figure)| (Some(figure.verdict), figure_cells(model, index, figure)))
+            .collect());
+    }
+    let cells = |row: CountRow| {
+        let cells = [
+            model.id.clone(),
+            row.rule.to_owned(),
+            row.input_size.map_or_else(|| "-".to_owned(), |size| subject.input(size)),
+            row.count.to_string(),
+            row.documented.unwrap_or_default(),
+            row.verdict.map_or_else(String::new, |verdict| verdict.to_string()),
+            row.meaning,
+        ];
+        (row.verdict, cells)
+    };
+    Ok(rows(args, subject)?.into_iter().map(cells).collect())
 }
 
-impl OnnxCounts {
-    fn of(args: &Args, path: &Path) -> anyhow::Result<Self> {
-        let id = Model::onnx_id(path).map_err(anyhow::Error::msg)?;
-        let file = Arc::new(OnnxFile::open(path)?);
-        let declared = file.image()?.size;
-        let side = args.input_size.map_or(DEFAULT_SIDE, usize::from);
-        let size = declared.map(|declared| declared.unwrap_or(side));
-        let asked = args.input_size.map(|side| [usize::from(side); 2]);
-        let network = file.network(asked.unwrap_or(size))?;
-        Ok(Self { id, size: network.size(), costs: network.costs()? })
-    }
-
-    /// The model, as a card judges it, and the costs.
-    fn into_parts(self, catalog: &Catalog) -> anyhow::Result<(Model, Vec<Cost>)> {
-        let [height, width] = self.size;
-        // Counts need the crop alone of it.
-        let recipe = format!("resize=none,crop={width}x{height},mean=imagenet,std=imagenet");
-        Ok((Model::onnx(self.id, catalog.recipe(&recipe)?), self.costs))
-    }
+/// The model that an ONNX file is, and what counting rules see of it at the size that it takes.
+fn onnx(args: &Args, path: &Path, catalog: &Catalog) -> anyhow::Result<(Model, Vec<Cost>)> {
+    let id = Model::onnx_id(path).map_err(anyhow::Error::msg)?;
+    let file = Arc::new(OnnxFile::open(path)?);
+    let size = match args.input_size {
+        Some(side) => [usize::from(side); 2],
+        None => file.image()?.size.map(|declared| declared.unwrap_or(DEFAULT_SIDE)),
+    };
+    let costs = file.network(size)?.costs()?;
+    // Counts need the crop alone of a recipe.
+    let [height, width] = size;
+    let recipe = format!("resize=none,crop={width}x{height},mean=imagenet,std=imagenet");
+    Ok((Model::onnx(id, catalog.recipe(&recipe)?), costs))
 }
 
 /// The side of an image where neither the file nor --input-size says one, in pixels.
@@ -174,17 +142,53 @@ const DEFAULT_SIDE: usize = 224;
 const ONNX_CAVEAT: &str = "Counted of the file's operations. Exporters fold normalisations into convolutions: rules that count them \
 (thop, fvcore, paddle.flops), and parameters, are then below what the source's modules give.";
 
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Structure<'a> {
+    /// A network, at any size.
+    Network(&'a Network),
+    /// What rules see of an ONNX file, at its one size.
+    Onnx(&'a [Cost]),
+}
+
 /// A model whose operations and parameters are counted, and what is claimed of them.
 struct Counted<'a> {
     model: &'a Model,
     claim: Option<&'a Claim<'a>>,
-    network: &'a Network,
+    structure: Structure<'a>,
 }
 
 impl Counted<'_> {
+    /// The side at which the documented figures were counted; an ONNX file is counted at its own.
+    fn counted_at(&self) -> usize {
+        match self.structure {
+            Structure::Network(_) => counted_at(self.model, self.claim),
+            Structure::Onnx(_) => self.model.input_size,
+        }
+    }
+
+    fn costs(&self, size: usize) -> Result<Cow<'_, [Cost]>, EvalError> {
+        match self.structure {
+            Structure::Network(network) => {
+                network.costs(size).map(Cow::Owned).map_err(EvalError::shape(&self.model.id))
+            }
+            Structure::Onnx(costs) => Ok(Cow::Borrowed(costs)),
+        }
+    }
+
+    /// An input of `size`, for people; only a file may take one that is no square.
+    fn input(&self, size: usize) -> String {
+        match (self.structure, self.model.recipe()) {
+            (Structure::Onnx(_), Some(recipe)) if !recipe.crop.is_square() => {
+                format!("{}x{}", recipe.crop.width, recipe.crop.height)
+            }
+            _ => size.to_string(),
+        }
+    }
+
     /// FLOPs and parameters by the rules of the claim, at the size that it was counted at.
     fn figures(&self, size: usize) -> Result<[FigureRecord; 2], EvalError> {
-        let counts = counts(self.network, &[size]).map_err(EvalError::shape(&self.model.id))?;
+        let counts = counts_of(&self.costs(size)?, Some(size));
         Ok(complexity_figures(self.model, self.claim, &counts))
     }
 
@@ -198,8 +202,11 @@ impl Counted<'_> {
 
 /// FLOPs and parameters by the documented rules, judged where they are counted at the documented size.
 fn figures(args: &Args, subject: &Counted<'_>) -> Result<[FigureRecord; 2], EvalError> {
-    let (model, counted_at) = (subject.model, counted_at(subject.model, subject.claim));
-    let size = args.input_size.map_or(counted_at, usize::from);
+    let (model, counted_at) = (subject.model, subject.counted_at());
+    let size = match subject.structure {
+        Structure::Network(_) => args.input_size.map_or(counted_at, usize::from),
+        Structure::Onnx(_) => counted_at,
+    };
     if size == counted_at {
         let [mut flops, params] = subject.figures(size)?;
         flops.reason = explained(&flops, size, model);
@@ -217,7 +224,7 @@ fn figures(args: &Args, subject: &Counted<'_>) -> Result<[FigureRecord; 2], Eval
         claim.row = row;
     }
     let [mut flops, params] =
-        Counted { model: &elsewhere, claim: claim.as_ref(), network: subject.network }.figures(size)?;
+        Counted { model: &elsewhere, claim: claim.as_ref(), structure: subject.structure }.figures(size)?;
     if flops.documented.is_some() {
         flops.verdict = Verdict::NotComparable;
         flops.reason = format!("{}; documented at {counted_at}x{counted_at}", flops.rule.unwrap_or_default());
@@ -256,15 +263,15 @@ struct CountRow {
 }
 
 fn rows(args: &Args, subject: &Counted<'_>) -> Result<Vec<CountRow>, EvalError> {
-    let (model, counted_at) = (subject.model, counted_at(subject.model, subject.claim));
-    let costs = |size| subject.network.costs(size).map_err(EvalError::shape(&model.id));
+    let (model, counted_at) = (subject.model, subject.counted_at());
     let [flops, params] = subject.figures(counted_at)?;
     let (flops_rule, params_rule) = subject.rules();
     let wanted = |name: &str| args.rule.as_deref().is_none_or(|rule| rule == name);
 
-    let mut sizes = match args.input_size {
-        Some(size) => vec![usize::from(size)],
-        None => vec![224, model.input_size, counted_at],
+    let mut sizes = match (subject.structure, args.input_size) {
+        (Structure::Onnx(_), _) => vec![counted_at],
+        (Structure::Network(_), Some(size)) => vec![usize::from(size)],
+        (Structure::Network(_), None) => vec![224, model.input_size, counted_at],
     };
     sizes.sort_unstable();
     sizes.dedup();
@@ -276,13 +283,13 @@ fn rows(args: &Args, subject: &Counted<'_>) -> Result<Vec<CountRow>, EvalError> 
                 rule: rule.name(),
                 meaning: if here { explained(&flops, size, model) } else { rule.meaning().to_owned() },
                 input_size: Some(size),
-                count: rule.count(&costs(size)?),
+                count: rule.count(&subject.costs(size)?),
                 documented: printed(here, &flops.documented, flops.figure),
                 verdict: here.then_some(flops.verdict),
             });
         }
     }
-    let costs = costs(counted_at)?;
+    let costs = subject.costs(counted_at)?;
     for rule in ParamsRule::ALL.into_iter().filter(|rule| wanted(rule.name())) {
         let here = params_rule == Some(rule);
         rows.push(CountRow {

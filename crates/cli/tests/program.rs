@@ -81,6 +81,11 @@ fn a_card_may_claim_figures_of_an_onnx_file() {
         .assert()
         .code(1)
         .stdout(contains("0.077 M").and(contains("not reproduced")));
+    let by_rules = ["complexity", "--card", "cards/ours.toml", "--all-rules"];
+    program(folder.path(), &by_rules).assert().code(1).stdout(contains("not reproduced"));
+    // Of a file alone, a line a figure.
+    let alone = printed(&mut program(folder.path(), &["complexity", "--onnx", "cards/narrow.onnx"]));
+    assert_eq!(alone.matches("nothing documented").count(), 2, "{alone}");
     // No weights are published of it, and no framework's answers frozen.
     program(folder.path(), &["parity", "--card", "cards/ours.toml"]).assert().code(2);
 }
