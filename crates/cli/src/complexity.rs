@@ -95,8 +95,11 @@ impl Args {
     }
 }
 
-/// The rows of a model, each with its verdict where there is one.
-fn lines(args: &Args, subject: &Counted<'_>) -> Result<Vec<(Option<Verdict>, [String; 7])>, EvalError> {
+/// A row, with its verdict where there is one.
+type Line = (Option<Verdict>, [String; 7]);
+
+/// The rows of a model.
+fn lines(args: &Args, subject: &Counted<'_>) -> Result<Vec<Line>, EvalError> {
     let model = subject.model;
     if !args.by_rules() {
         let figures = figures(args, subject)?;
@@ -179,9 +182,7 @@ impl Counted<'_> {
     /// An input of `size`, for people; only a file may take one that is no square.
     fn input(&self, size: usize) -> String {
         match (self.structure, self.model.recipe()) {
-            (Structure::Onnx(_), Some(recipe)) if !recipe.crop.is_square() => {
-                format!("{}x{}", recipe.crop.width, recipe.crop.height)
-            }
+            (Structure::Onnx(_), Some(recipe)) => recipe.crop.to_string(),
             _ => size.to_string(),
         }
     }

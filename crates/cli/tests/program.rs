@@ -86,6 +86,11 @@ fn a_card_may_claim_figures_of_an_onnx_file() {
     // Of a file alone, a line a figure.
     let alone = printed(&mut program(folder.path(), &["complexity", "--onnx", "cards/narrow.onnx"]));
     assert_eq!(alone.matches("nothing documented").count(), 2, "{alone}");
+    // One that takes no square says so.
+    let oblong = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures/onnx/oblong.onnx");
+    fs::copy(oblong, at("oblong.onnx")).unwrap();
+    let counted = printed(&mut program(folder.path(), &["complexity", "--onnx", "oblong.onnx"]));
+    assert!(counted.contains("2 x MACs at 80x48"), "{counted}");
     // No weights are published of it, and no framework's answers frozen.
     program(folder.path(), &["parity", "--card", "cards/ours.toml"]).assert().code(2);
 }

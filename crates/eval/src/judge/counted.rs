@@ -41,7 +41,8 @@ pub(super) fn judge_counts(model: &Model, claim: Option<&Claim<'_>>, known: Know
     let flops_rule = Rule {
         figure: FigureName::FlopsG,
         name: FlopsRule::name,
-        words: |rule, size| format!("{} at {size}x{size}", FlopsRule::meaning(rule)),
+        words: |rule, input| format!("{} at {input}", FlopsRule::meaning(rule)),
+        input: input(model, size),
         otherwise: FlopsRule::Flops,
         size: Some(size),
     };
@@ -49,17 +50,28 @@ pub(super) fn judge_counts(model: &Model, claim: Option<&Claim<'_>>, known: Know
         figure: FigureName::ParamsM,
         name: ParamsRule::name,
         words: |rule, _| ParamsRule::meaning(rule).to_owned(),
+        input: String::new(),
         otherwise: ParamsRule::Trainable,
         size: None,
     };
     [flops_rule.judge(flops, claim, known, 0), params_rule.judge(params, claim, known, 1)]
 }
 
+/// An input of `size`, width and height: a square, but for an ONNX file that takes none.
+fn input(model: &Model, size: usize) -> String {
+    let crop =
+        model.recipe().map(|recipe| recipe.crop).filter(|_| model.is_onnx() && size == model.input_size);
+    let [width, height] = crop.map_or([size; 2], |crop| [crop.width, crop.height]);
+    format!("{width}x{height}")
+}
+
 /// How one of the two figures is counted.
 struct Rule<R> {
     figure: FigureName,
     name: fn(R) -> &'static str,
-    words: fn(R, usize) -> String,
+    words: fn(R, &str) -> String,
+    /// The input that was counted for, in words.
+    input: String,
     /// The rule where nothing is documented, or its source does not say by which it counted.
     otherwise: R,
     size: Option<usize>,
@@ -74,7 +86,7 @@ impl<R: CountingRule> Rule<R> {
         index: usize,
     ) -> FigureRecord {
         let rule = documented.and_then(|it| it.rule).unwrap_or(self.otherwise);
-        let words = (self.words)(rule, self.size.unwrap_or_default());
+        let words = (self.words)(rule, &self.input);
         let count = match known {
             Known::Counts(counts) => find(counts, (self.name)(rule), self.size),
             Known::Figures(figures) => {
