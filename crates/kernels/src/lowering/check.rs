@@ -102,6 +102,10 @@ impl Check<'_> {
             Operation::Convolution(convolution) => self.convolution(convolution)?,
             Operation::BatchNorm(norm) => {
                 let input = self.input()?;
+                // Its channels are the first axis.
+                if input.form == Form::Last {
+                    return self.unsupported();
+                }
                 self.expect(norm.norm.channels(), input.width)?;
                 input
             }

@@ -288,6 +288,11 @@ mod tests {
             net.pixel(x)
         });
         assert_eq!(flat, "p2: convolution has no kernel there");
+        let last = refusal(|net, x| {
+            let x = net.on.push(graph::operations::Transpose { axes: vec![1, 2, 0] }, &[x]);
+            net.norm(x)
+        });
+        assert_eq!(last, "p2: batch normalisation has no kernel there");
         let still = refusal(|net, x| net.on.max_pool(Window { stride: [0, 1], ..Window::PIXEL }, x));
         assert!(still.ends_with("slides over no map"), "{still}");
         let ceil = refusal(|net, x| {

@@ -1,5 +1,7 @@
 //! A network built twice: as a graph with its weights, for the kernels, and computed at once by plain loops.
 
+pub(crate) mod networks;
+
 use std::collections::BTreeMap;
 
 use graph::operations::{

@@ -24,36 +24,34 @@ struct Rule<'a> {
     antialias: bool,
 }
 
-fn upsample(call: &mut Call<'_>) -> Outputs {
-    let scales = match call.float_list("scales")? {
-        Some(scales) => scales.to_vec(),
-        None => call.numbers(1)?,
-    };
-    let mode = call.text("mode", "nearest")?;
-    let rule = Rule {
-        mode,
-        coordinates: "asymmetric",
-        nearest: "floor",
-        cubic: 0.0,
-        exclude_outside: false,
-        antialias: false,
-    };
-    resized(call, &scales, None, rule)
-}
-
-fn resize(call: &mut Call<'_>) -> Outputs {
-    let mode = call.text("mode", "nearest")?;
-    if call.opset < 11 {
-        let rule = Rule {
+impl<'a> Rule<'a> {
+    /// What Upsample does, and Resize did before opset 11.
+    fn first(mode: &'a str) -> Self {
+        Self {
             mode,
             coordinates: "asymmetric",
             nearest: "floor",
             cubic: 0.0,
             exclude_outside: false,
             antialias: false,
-        };
+        }
+    }
+}
+
+fn upsample(call: &mut Call<'_>) -> Outputs {
+    let scales = match call.float_list("scales")? {
+        Some(scales) => scales.to_vec(),
+        None => call.numbers(1)?,
+    };
+    let mode = call.text("mode", "nearest")?;
+    resized(call, &scales, None, Rule::first(mode))
+}
+
+fn resize(call: &mut Call<'_>) -> Outputs {
+    let mode = call.text("mode", "nearest")?;
+    if call.opset < 11 {
         let scales = call.numbers(1)?;
-        return resized(call, &scales, None, rule);
+        return resized(call, &scales, None, Rule::first(mode));
     }
     let rule = Rule {
         mode,
