@@ -16,8 +16,8 @@ use eval::record::explanation::Explanation;
 use eval::run_dir::{RunDir, RunIdentity};
 use eval::sample::FIRST_LOOK;
 use eval::weights::WeightsArg;
-use eval::{EvalError, Networks, Plan, Sample, Shard, evaluate, explain, provenance};
-use models::{DeviceName, Dtype};
+use eval::{EvalError, Networks, Plan, Recheck, Sample, Shard, evaluate, explain, provenance};
+use models::{DeviceName, Dtype, Isa};
 
 use crate::conclusion::{conclude, require_comparable};
 use crate::options::{CatalogArgs, tolerance};
@@ -97,6 +97,20 @@ pub(crate) struct Args {
     /// Accuracies move a little with the others: `compare RUN --against RUN` counts the images that flip
     #[arg(long, value_name = "TYPE", default_value_t = Dtype::F32)]
     dtype: Dtype,
+
+    /// With --dtype bf16 or f16: hits of f32 at a lower price. Images whose label lies near the first or fifth place are computed again in
+    /// f32, and so is a random part of the others, which tells how many hits may be missed (docs/recheck.md)
+    #[arg(long)]
+    recheck: bool,
+
+    /// With --recheck: how much of the other images is computed again, in per cent. A finished run goes on with a larger one
+    #[arg(long, value_name = "PCT", value_parser = audit, allow_negative_numbers = true, default_value_t = Recheck::AUDIT_PCT, requires = "recheck")]
+    audit: f64,
+
+    /// The instructions of the kernels on the CPU: avx512, avx512bf16 (for --dtype bf16), avx2, neon, portable [default: the
+    /// fastest that this CPU has]
+    #[arg(long, value_name = "NAME")]
+    isa: Option<Isa>,
 
     /// Images a batch
     #[arg(long, value_name = "N", default_value = "8", value_parser = value_parser!(u16).range(1..=1024))]
@@ -207,6 +221,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             shard: args.shard,
             device: args.device,
             dtype: args.dtype,
+            isa: args.isa,
+            recheck: args.recheck.then_some(Recheck { audit_pct: args.audit }),
             batch: args.batch.into(),
             threads: args.threads.map_or_else(processors, usize::from),
             tolerance_pp: args.tolerance,
@@ -359,6 +375,12 @@ fn introduce(plan: &Plan) {
     for warning in plan.dataset.warnings() {
         note(&format!("warning: {warning}"));
     }
+}
+
+/// A part in per cent, more than none.
+fn audit(text: &str) -> Result<f64, String> {
+    let pct = text.parse().ok().filter(|pct| *pct > 0.0 && *pct <= 100.0);
+    pct.ok_or_else(|| "a number above 0, of 100 at most, is needed: a part in per cent".to_owned())
 }
 
 /// `IMAGENET_DATA`, where an empty value is as good as none: CI systems set variables that are not.

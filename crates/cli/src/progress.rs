@@ -95,7 +95,13 @@ impl Progress for Watch<'_> {
         let (device, dtype) = (self.placement.device(), self.placement.dtype());
         let engine = loaded.map(|loaded| format!(" ({})", loaded.classifier.engine())).unwrap_or_default();
         let idle = if loaded.is_none() { "; no image is left to do, so it is not loaded" } else { "" };
-        note(&format!("{id}: recipe {recipe}, weights {label}, device {device}{engine}, {dtype}{idle}"));
+        let again = match loaded.and_then(|loaded| loaded.exact.as_ref()) {
+            Some(exact) => format!(", images near a hit again in f32 ({})", exact.engine()),
+            None => String::new(),
+        };
+        note(&format!(
+            "{id}: recipe {recipe}, weights {label}, device {device}{engine}, {dtype}{again}{idle}"
+        ));
         let Some(WeightsSource::File { evidence, .. }) = weights else { return };
         if let Evidence { name_prefix: Some(prefix), .. } = evidence {
             note(&format!("{id}: all names in its checkpoint begin with `{prefix}`, which was taken off"));

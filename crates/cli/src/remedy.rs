@@ -63,6 +63,7 @@ fn typed(remedy: &Remedy) -> String {
         }
         Remedy::Definitions => "--catalog FILE".to_owned(),
         Remedy::CardFile => "--card FILE or --catalog FILE".to_owned(),
+        Remedy::ReducedPrecision => "--dtype bf16".to_owned(),
         Remedy::Recipe => "--recipe RECIPE".to_owned(),
         Remedy::WeightsFile => "--weights FILE".to_owned(),
         Remedy::NetworkOrWeightsFile => "--weights FILE; without --offline it is downloaded".to_owned(),

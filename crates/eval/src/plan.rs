@@ -8,13 +8,14 @@ use std::sync::Arc;
 use dataset::labels::{self, LabelSet, VAL_IMAGES};
 use dataset::{Dataset, Recipe};
 use models::onnx::OnnxNetwork;
-use models::{DeviceName, Dtype, Model, Placement};
+use models::{DeviceName, Dtype, Isa, Model, Placement};
 
 use crate::definitions::Definitions;
 use crate::judge::counts::{CountRecord, counts, counts_of, sizes};
 use crate::onnx::{self, OnnxModel};
 use crate::pixels::TarDigests;
 use crate::provenance::{Environment, Invocation};
+use crate::recheck::Recheck;
 use crate::record::{AccuracyTolerance, DatasetRecord, RunRecord, SAMPLE};
 use crate::sample::{Part, Sample, Shard};
 use crate::weights::{self, Cache, ResolvedWeights, WeightsArg};
@@ -103,6 +104,8 @@ pub struct Plan {
     pub models: Vec<PlannedModel>,
     /// The device, and the threads that decode, and on the CPU compute.
     pub placement: Placement,
+    /// That images near a hit are computed again in f32, if they are.
+    pub recheck: Option<Recheck>,
     /// Images a batch.
     pub batch: usize,
     /// How far an accuracy may lie from the printed one.
@@ -151,6 +154,10 @@ pub struct Request<'a> {
     pub device: DeviceName,
     /// What it computes in.
     pub dtype: Dtype,
+    /// The instructions of the kernels; the fastest of this CPU without it.
+    pub isa: Option<Isa>,
+    /// Whether images near a hit are computed again in f32, where it computes in another type.
+    pub recheck: Option<Recheck>,
     /// Images a batch.
     pub batch: usize,
     /// Threads that decode, and on the CPU compute.
@@ -178,7 +185,13 @@ impl Plan {
         onnx::check_beside(&files, selected.iter().map(|model| model.id.as_str()))?;
         let recipes = selected.iter().map(|model| request.recipe.for_model(definitions, cards, model));
         let recipes = recipes.collect::<Result<Vec<_>, _>>()?;
-        let placement = Placement::new(request.device, request.dtype, request.threads)?;
+        if request.recheck.is_some() && request.dtype == Dtype::F32 {
+            return Err(EvalError::NothingToRecheck);
+        }
+        let mut placement = Placement::new(request.device, request.dtype, request.threads)?;
+        if let Some(isa) = request.isa {
+            placement = placement.with_isa(isa)?;
+        }
         let (mut dataset, data) = match request.data {
             Some(path) => (Dataset::open(path, request.labels)?, absolute(path)),
             None => (Dataset::sample(), SAMPLE.to_owned()),
@@ -220,6 +233,7 @@ impl Plan {
             dataset,
             models,
             placement,
+            recheck: request.recheck,
             batch: request.batch,
             tolerance: AccuracyTolerance::new(request.tolerance_pp),
             definitions: definitions.clone(),

@@ -1,6 +1,9 @@
 //! Which instructions the kernels use, chosen once at run time.
 
 use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
 
 #[cfg(target_arch = "aarch64")]
 use crate::simd::Neon;
@@ -9,7 +12,7 @@ use crate::simd::{Avx2, Avx512, Avx512Bf16};
 use crate::simd::{BLOCK, Kernel, Portable, Simd};
 
 /// An instruction set that this CPU has: there is no other way to get one than [`Isa::best`],
-/// [`Isa::best_bf16`] and [`Isa::available`].
+/// [`Isa::best_bf16`], [`Isa::available`] and by a name that is among those.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Isa(Kind);
 
@@ -140,8 +143,73 @@ impl Isa {
     }
 }
 
+/// A name that no instruction set of this CPU has.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum IsaError {
+    /// There are no kernels for it.
+    #[error("the kernels have no instruction set called `{name}`; this CPU has {}", here())]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// There are, and the CPU lacks it.
+    #[error("this CPU lacks `{name}`; it has {}", here())]
+    Lacking {
+        /// The name.
+        name: &'static str,
+    },
+}
+
+/// Those of this CPU, for people.
+fn here() -> String {
+    let names: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+    names.join(", ")
+}
+
+/// Those of all processors, whatever this program was built for.
+const NAMES: [&str; 5] = ["avx512bf16", "avx512", "avx2", "neon", "portable"];
+
+impl FromStr for Isa {
+    type Err = IsaError;
+
+    fn from_str(name: &str) -> Result<Self, IsaError> {
+        if let Some(isa) = Self::available().into_iter().find(|isa| isa.name() == name) {
+            return Ok(isa);
+        }
+        Err(match NAMES.into_iter().find(|known| *known == name) {
+            Some(name) => IsaError::Lacking { name },
+            None => IsaError::Unknown { name: name.to_owned() },
+        })
+    }
+}
+
 impl fmt::Debug for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instruction_set_of_this_cpu_is_known_by_its_name() {
+        for isa in Isa::available() {
+            assert_eq!(isa.name().parse(), Ok(isa));
+            assert!(NAMES.contains(&isa.name()));
+        }
+        let of = |name: &str| name.parse::<Isa>().map_err(|error| error.to_string());
+        assert!(
+            of("sse").is_err_and(
+                |error| error.contains("called `sse`; this CPU has") && error.contains("portable")
+            )
+        );
+        let lacking = NAMES.iter().find(|name| Isa::available().iter().all(|isa| isa.name() != **name));
+        // No CPU has both AVX2 and NEON.
+        let lacking = lacking.expect("no CPU has them all");
+        assert!(
+            of(lacking).is_err_and(|error| error.contains(&format!("this CPU lacks `{lacking}`; it has")))
+        );
     }
 }

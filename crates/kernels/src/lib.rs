@@ -31,7 +31,7 @@ mod threads;
 mod unary;
 
 pub use image::Images;
-pub use isa::Isa;
+pub use isa::{Isa, IsaError};
 pub use last_word::LastWord;
 pub use lowering::{LoadError, Lowering, Unsupported};
 pub use program::Program;

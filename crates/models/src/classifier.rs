@@ -123,7 +123,7 @@ impl Classifier {
         {
             return Err(PlacementError::NoKernels { dtype, device, source }.into());
         }
-        let Some(isa) = dtype.isa(device) else {
+        let Some(isa) = placement.isa() else {
             let network = Box::new(burn(graph, weights()?, placement)?);
             return Ok(Self::by_burn(network, placement));
         };

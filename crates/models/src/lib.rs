@@ -38,7 +38,7 @@ pub use dtype::{Dtype, DtypeError};
 pub use execute::{Executable, Forward, StageStatistics};
 pub use fused::Fused;
 pub use graph::{ShapeError, Weights, complexity};
-pub use kernels::{Images, Isa, Program, Threads, Unsupported};
+pub use kernels::{Images, Isa, IsaError, Program, Threads, Unsupported};
 pub use network::{Network, ProgramError};
 pub use placement::{Placement, PlacementError, Remedy};
 pub use products::Products;

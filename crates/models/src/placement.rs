@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor};
-use kernels::{Threads, ThreadsError, Unsupported};
+use kernels::{Isa, Threads, ThreadsError, Unsupported};
 
 use crate::device::{DeviceName, DeviceNameError};
 use crate::dtype::{Dtype, DtypeError};
@@ -15,6 +15,8 @@ pub struct Placement {
     pub(crate) device: DeviceName,
     pub(crate) burn: Device,
     pub(crate) dtype: Dtype,
+    /// The instructions that were asked for; the fastest for `dtype` without it.
+    isa: Option<Isa>,
     pub(crate) threads: Arc<Threads>,
 }
 
@@ -32,7 +34,33 @@ impl Placement {
         dtype.check(device, &burn)?;
         let started = Threads::new(threads);
         let threads = started.map_err(|source| PlacementError::Threads { count: threads, source })?;
-        Ok(Self { device, burn, dtype, threads: Arc::new(threads) })
+        Ok(Self { device, burn, dtype, isa: None, threads: Arc::new(threads) })
+    }
+
+    /// The same, where the kernels compute by the instructions of `isa`.
+    ///
+    /// # Errors
+    /// [`PlacementError::Isa`] where the device has no kernels, or `isa` computes in another type of numbers.
+    pub fn with_isa(self, isa: Isa) -> Result<Self, PlacementError> {
+        let Self { device, dtype, .. } = self;
+        let fits = device == DeviceName::Flex && isa.rounds_to_bf16() == (dtype == Dtype::Bf16);
+        if fits {
+            Ok(Self { isa: Some(isa), ..self })
+        } else {
+            Err(PlacementError::Isa { isa: isa.name(), device, dtype })
+        }
+    }
+
+    /// The same place, for networks that compute in f32.
+    #[must_use]
+    pub fn in_f32(&self) -> Self {
+        let isa = self.isa.filter(|isa| !isa.rounds_to_bf16());
+        Self { dtype: Dtype::F32, isa, ..self.clone() }
+    }
+
+    /// The instructions by which the kernels compute, where the device has kernels for the type of numbers.
+    pub(crate) fn isa(&self) -> Option<Isa> {
+        self.isa.or_else(|| self.dtype.isa(self.device))
     }
 
     /// The device.
@@ -98,6 +126,16 @@ pub enum PlacementError {
     /// The device lacks the type.
     #[error(transparent)]
     Dtype(#[from] DtypeError),
+    /// The instructions that were asked for compute otherwise.
+    #[error("the instructions {isa} are for {}, not for {dtype} on `{device}`", made_for(.isa))]
+    Isa {
+        /// The instruction set.
+        isa: &'static str,
+        /// The device.
+        device: DeviceName,
+        /// The type.
+        dtype: Dtype,
+    },
     /// The kernels lack something that the network needs, and Burn's operations lack the type.
     #[error("the network has no kernels on `{device}` and so no {dtype} ({source}); compute in f32")]
     NoKernels {
@@ -126,6 +164,13 @@ pub enum PlacementError {
         #[source]
         source: ThreadsError,
     },
+}
+
+/// What instructions compute in, and where.
+fn made_for(isa: &str) -> String {
+    let is_bf16 = isa.parse::<Isa>().is_ok_and(Isa::rounds_to_bf16);
+    let dtype = if is_bf16 { Dtype::Bf16 } else { Dtype::F32 };
+    format!("{dtype} on `{}`", DeviceName::Flex)
 }
 
 /// What a person can give for a network to be placed. How that is typed, only the program knows.

@@ -57,6 +57,10 @@ pub(super) fn text(
         ("device", format!("{}, {}", placement.device(), placement.dtype())),
         ("batch", format!("{} images, {threads} threads", plan.batch)),
     ];
+    if let Some(recheck) = plan.recheck {
+        let which = format!("images near a hit, and {} % of the others, again in f32", recheck.audit_pct);
+        lines.push(("recheck", which));
+    }
     if let Some(images) = explain {
         let which = "whose accuracy is not reproduced or not comparable";
         lines.push(("explain", format!("{images} images of each model {which}")));

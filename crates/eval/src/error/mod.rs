@@ -54,6 +54,11 @@ pub enum EvalError {
         /// Models that are here and resemble it.
         nearest: Vec<String>,
     },
+    /// Images near a hit are to be computed again in f32, and all are.
+    #[error(
+        "everything is computed in f32, so that nothing can be computed again in f32; compute in another type of numbers"
+    )]
+    NothingToRecheck,
     /// The recipe of the card is asked for, and it is not known which that is.
     #[error("{reason}; name the recipe, or take each model's own")]
     CardRecipe {

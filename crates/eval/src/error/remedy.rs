@@ -66,6 +66,8 @@ pub enum Remedy {
     TarDigests,
     /// Fewer threads.
     FewerThreads,
+    /// Another type of numbers than f32.
+    ReducedPrecision,
     /// That a part of the images is evaluated.
     Shard,
     /// No images.
@@ -100,6 +102,7 @@ impl EvalError {
             }
             Self::NoSuchCard { .. } => Remedy::CardFile,
             Self::OnnxRecipe { .. } => Remedy::Recipe,
+            Self::NothingToRecheck => Remedy::ReducedPrecision,
             Self::NoWeights(source) => return source.remedy(),
             Self::Evidence(EvidenceError::NotTheWholeSet { .. }) => Remedy::WholeSetOrPart,
             Self::Evidence(EvidenceError::TarDigests { .. }) => Remedy::TarDigests,

@@ -9,6 +9,7 @@ use super::sampled::{Seen, judge_sample};
 use crate::definitions::{Claim, own_recipe};
 use crate::metrics::{Hits, percentage, wilson_interval_pct};
 use crate::pixels::Pixels;
+use crate::recheck::RecheckRecord;
 use crate::record::{
     AccuracyTolerance, ClaimRecord, DatasetRecord, ELSEWHERE, FigureRecord, RecipeId, SAMPLE,
 };
@@ -54,6 +55,15 @@ pub(super) struct Predicted {
     pub(super) lacks_classes: bool,
     /// Hits at each look at a random sample.
     pub(super) looks: Vec<Hits>,
+    /// Which images were computed again in f32, and what that showed.
+    pub(super) recheck: Option<RecheckRecord>,
+}
+
+impl Predicted {
+    /// The type of numbers that the hits are those of, where the device computes in `dtype`.
+    pub(super) fn dtype_of_hits(&self, dtype: Dtype) -> Dtype {
+        if self.recheck.is_some() { Dtype::F32 } else { dtype }
+    }
 }
 
 /// How many accuracies `card` claims of the models `ids`, each once.
@@ -74,7 +84,10 @@ pub(super) fn figures(
     predicted: &Predicted,
 ) -> Vec<FigureRecord> {
     let hits = &predicted.hits;
-    let obstacle = obstacle(conditions, subject, claim, hits.images + hits.unlabelled);
+    let dtype_of_hits = predicted.dtype_of_hits(conditions.dtype);
+    let missed = predicted.recheck.map_or(0, |recheck| recheck.missed());
+    let seen_images = hits.images + hits.unlabelled;
+    let obstacle = obstacle(conditions, subject, claim, seen_images, dtype_of_hits);
     // A sample that is one of other things than the claim says is judged as little as any part.
     let sample = conditions.part.real_sample().filter(|_| obstacle.is_none());
     let accuracy = |figure, hits_of: fn(&Hits) -> u64| {
@@ -84,7 +97,7 @@ pub(super) fn figures(
             predicted.looks.iter().map(|look| (look.images as usize, hits_of(look) as usize)).collect();
         let seen = sample.map(|sample| {
             let figures = claim.map_or(1, |claim| figures_of(claim.card, conditions.ids));
-            Seen { sample, looks: &looks, figures }
+            Seen { sample, looks: &looks, figures, missed: missed as usize }
         });
         let mut sampled = None;
         let judgement = match printed {
@@ -97,9 +110,22 @@ pub(super) fn figures(
                         sampled = Some(found);
                         judged
                     }
-                    None => judge_accuracy(printed, count, hits.images, tolerance_pp, against, erratum),
+                    None => {
+                        let judge = |count| {
+                            judge_accuracy(printed, count, hits.images, tolerance_pp, against, erratum)
+                        };
+                        surely(judge, count, hits.images, missed, tolerance_pp)
+                    }
                 };
-                let judged = in_type(judged, conditions.dtype);
+                let judged = match &predicted.recheck {
+                    // What stands in the way says nothing of how hits were computed.
+                    Some(recheck) if obstacle.is_none() => {
+                        let words = recheck.words(conditions.dtype, hits.images);
+                        Judgement { reason: format!("{}; {words}", judged.reason), ..judged }
+                    }
+                    Some(_) => judged,
+                    None => in_type(judged, conditions.dtype),
+                };
                 match &obstacle {
                     None => with_pixels(judged, conditions.pixels),
                     Some(_) => judged,
@@ -173,6 +199,36 @@ fn not_known(top5: &mut FigureRecord) {
     "fewer than five classes an image are known".clone_into(&mut top5.reason);
 }
 
+/// What `judge` says of `count` hits of `images`, of which up to `missed` may be more or fewer: a verdict only where all of these have it.
+fn surely(
+    judge: impl Fn(u64) -> Judgement,
+    count: u64,
+    images: u64,
+    missed: u64,
+    tolerance_pp: f64,
+) -> Judgement {
+    let judged = judge(count);
+    if missed == 0 || judged.verdict == Verdict::NotComparable {
+        return judged;
+    }
+    let (fewest, most) = (count.saturating_sub(missed), count.saturating_add(missed).min(images));
+    // The hits that reproduce a figure are neighbours, and so are those that reproduce an erratum's.
+    let is_sure = (fewest..=most).all(|count| judge(count).verdict == judged.verdict);
+    if is_sure {
+        return judged;
+    }
+    let pp = percentage(missed, images);
+    let larger = match RecheckRecord::audit_for(images, tolerance_pp) {
+        Some(pct) => format!("an audit of {pct} % or more may tell"),
+        None => "hits that are all computed in f32 tell".to_owned(),
+    };
+    let reason = format!(
+        "{}, undecided, because up to {missed} hits ({pp:.3} pp) may be missed by computing only some images again: {larger}",
+        judged.reason
+    );
+    Judgement { verdict: Verdict::NotComparable, reason }
+}
+
 /// `judged`, which says the type of numbers where it is not the usual one.
 fn in_type(judged: Judgement, dtype: Dtype) -> Judgement {
     if dtype == Dtype::default() || judged.verdict == Verdict::NotComparable {
@@ -193,6 +249,7 @@ fn obstacle(
     subject: &Subject<'_>,
     claim: Option<&Claim<'_>>,
     images: u64,
+    dtype_of_hits: Dtype,
 ) -> Option<String> {
     let mut obstacles = Vec::new();
     let dataset = conditions.dataset;
@@ -242,8 +299,9 @@ fn obstacle(
     }
     if !is_elsewhere {
         let precision = claim.map(|claim| claim.row.precision).unwrap_or_default();
-        if conditions.dtype.name() != precision.name() {
-            obstacles.push(format!("computed in {} instead of {precision}", conditions.dtype));
+        if dtype_of_hits.name() != precision.name() {
+            let again = if dtype_of_hits == conditions.dtype { "" } else { " again" };
+            obstacles.push(format!("computed{again} in {dtype_of_hits} instead of {precision}"));
         }
     }
     if obstacles.is_empty() {
@@ -306,7 +364,7 @@ mod tests {
     fn an_entry_without_a_published_file_documents_the_file_that_is_given() {
         let (dataset, weights, (mut model, _)) = (whole_set(), own_file(), xception(Precision::F32));
         let found = |model: &Model| {
-            obstacle(conditions(&dataset, Dtype::F32), &subject(model, &weights), None, 50_000)
+            obstacle(conditions(&dataset, Dtype::F32), &subject(model, &weights), None, 50_000, Dtype::F32)
         };
         assert_eq!(found(&model).as_deref(), Some("weights other than the published file"));
         model.weights = None;
@@ -324,7 +382,7 @@ mod tests {
             let recipe = RecipeId::recorded("elsewhere", None);
             let subject = Subject { recipe, ..subject(&model, &weights) };
             let claims = definitions.claims_of(&model);
-            obstacle(conditions(&dataset, Dtype::F32), &subject, claims.last(), images)
+            obstacle(conditions(&dataset, Dtype::F32), &subject, claims.last(), images, Dtype::F32)
         };
         assert_eq!(found(Precision::F32, 50_000), None);
         assert_eq!(found(Precision::Bf16, 50_000), None);
@@ -359,5 +417,35 @@ mod tests {
         // A card may claim what this program does not compute in.
         let other = said(Verdict::NotComparable, "computed in f32 instead of int8");
         assert_eq!(judged(Precision::Int8, Dtype::F32), other);
+    }
+
+    /// Hits that may be missed are part of a verdict: it stands only where it would with any of them.
+    #[test]
+    fn a_recheck_has_a_verdict_only_where_missed_hits_cannot_change_it() {
+        let (dataset, weights) = (whole_set(), own_file());
+        let (mut model, definitions) = xception(Precision::F32);
+        model.weights = None;
+        let judged = |top1, audit_pct, again| {
+            let hits = Hits { images: 50_000, top1, top5: 47_196, ..Hits::default() };
+            let recheck = RecheckRecord { audit_pct, images: 50_000, again, ..RecheckRecord::default() };
+            let predicted = Predicted { hits, recheck: Some(recheck), ..Predicted::default() };
+            let claims = definitions.claims_of(&model);
+            let conditions = conditions(&dataset, Dtype::Bf16);
+            let figures = figures(conditions, &subject(&model, &weights), claims.last(), &predicted);
+            (figures[0].verdict, figures[0].reason.clone())
+        };
+        // 79.05 % are 39,525 hits, and 25 more or fewer reproduce it.
+        let (verdict, reason) = judged(39_525, 12.0, 12_000);
+        assert_eq!(verdict, Verdict::Reproduced, "{reason}");
+        assert!(reason.contains("in bf16, 24.0 % of the images again in f32"), "{reason}");
+        assert!(reason.contains("at most 0.046 points are missed (95 %)"), "{reason}");
+        for (top1, audit_pct) in [(39_525, 2.0), (39_530, 12.0), (39_560, 12.0), (39_700, 0.5)] {
+            let (verdict, reason) = judged(top1, audit_pct, 12_000);
+            assert_eq!(verdict, Verdict::NotComparable, "{top1} {audit_pct}: {reason}");
+            assert!(reason.contains("undecided, because up to "), "{reason}");
+        }
+        assert!(judged(39_525, 2.0, 12_000).1.contains("an audit of 11 % or more may tell"));
+        assert_eq!(judged(40_000, 2.0, 12_000).0, Verdict::NotReproduced);
+        assert_eq!(judged(39_550, 2.0, 50_000).0, Verdict::Reproduced);
     }
 }

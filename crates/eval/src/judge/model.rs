@@ -11,6 +11,7 @@ use crate::logs::predictions::Prediction;
 use crate::metrics::Hits;
 use crate::pixels::Pixels;
 use crate::plan::{Plan, PlannedModel};
+use crate::recheck::RecheckRecord;
 use crate::record::{FigureRecord, ImageError, ModelRecord};
 use crate::sample::Part;
 use crate::verdict::Verdict;
@@ -25,7 +26,7 @@ impl ModelRecord {
         (plan, part, pixels): (&Plan, Part, &Pixels),
         planned: &PlannedModel,
         weights: &WeightsSource,
-        rows: &[Prediction],
+        (rows, recheck): (&[Prediction], Option<RecheckRecord>),
         (seconds, timed_images): (f64, u64),
     ) -> Self {
         let ids: Vec<&str> = plan.models.iter().map(|planned| planned.model.id.as_str()).collect();
@@ -45,16 +46,15 @@ impl ModelRecord {
             claims: plan.definitions.claims_of(&planned.model),
             selected: &plan.cards,
         };
-        let record = Self::new(conditions, &subject, rows, seconds, timed_images);
+        let record = Self::new(conditions, &subject, (rows, recheck), (seconds, timed_images));
         Self { counts: planned.counts.clone(), ..record }
     }
 
     pub(crate) fn new(
         conditions: Conditions<'_>,
         subject: &Subject<'_>,
-        rows: &[Prediction],
-        seconds: f64,
-        timed_images: u64,
+        (rows, recheck): (&[Prediction], Option<RecheckRecord>),
+        (seconds, timed_images): (f64, u64),
     ) -> Self {
         let mut hits = Hits::default();
         let label_set = conditions.dataset.label_set;
@@ -68,8 +68,10 @@ impl ModelRecord {
             learned.then(|| diagnose(&rows.iter().filter_map(best).collect::<Vec<_>>())).flatten();
         let looks = looks(conditions, rows);
         let lacks_classes = |row: &Prediction| row.outcome.as_ref().is_ok_and(|top| !top.has_all_classes());
-        let predicted = Predicted { hits, diagnosis, lacks_classes: rows.iter().any(lacks_classes), looks };
-        let claim = shown(&subject.claims, subject.selected, &subject.recipe, conditions.dtype.name());
+        let lacks_classes = rows.iter().any(lacks_classes);
+        let predicted = Predicted { hits, diagnosis, lacks_classes, looks, recheck };
+        let dtype = predicted.dtype_of_hits(conditions.dtype);
+        let claim = shown(&subject.claims, subject.selected, &subject.recipe, dtype.name());
         let figures = figures(conditions, subject, claim, &predicted);
         let claims = subject.claims.iter().flat_map(|claim| claimed(conditions, subject, claim, &predicted));
         let claims = claims.collect();
@@ -97,6 +99,7 @@ impl ModelRecord {
             errors: hits.errors,
             top1_hits: hits.top1,
             top5_hits: hits.top5,
+            recheck,
             // In whole microseconds: a number of so few digits is the same again when the record is read.
             seconds: (seconds * 1e6).round() / 1e6,
             timed_images,

@@ -51,6 +51,8 @@ pub(super) struct Seen<'a> {
     pub(super) looks: &'a [(usize, usize)],
     /// How many accuracies share the error rate.
     pub(super) figures: usize,
+    /// How many hits may be others, of images that were not computed again in f32.
+    pub(super) missed: usize,
 }
 
 impl Seen<'_> {
@@ -63,12 +65,20 @@ impl Seen<'_> {
     /// those of the last.
     fn interval(self) -> [usize; 2] {
         let tail = ERROR_RATE / self.chances();
-        let of_look =
-            |&(drawn, hits): &(usize, usize)| Draw { population: VAL_IMAGES, drawn }.interval(hits, tail);
+        let of_look = |&(drawn, hits): &(usize, usize)| {
+            let draw = Draw { population: VAL_IMAGES, drawn };
+            let [fewest, most] = self.may_be(drawn, hits);
+            [draw.interval(fewest, tail)[0], draw.interval(most, tail)[1]]
+        };
         let mut all = self.looks.iter().map(of_look);
         let [low, high] =
             all.clone().fold([0, VAL_IMAGES], |[low, high], it| [low.max(it[0]), high.min(it[1])]);
         if low <= high { [low, high] } else { all.next_back().unwrap_or([0, VAL_IMAGES]) }
+    }
+
+    /// The fewest and the most hits that a look may have.
+    fn may_be(self, drawn: usize, hits: usize) -> [usize; 2] {
+        [hits.saturating_sub(self.missed), hits.saturating_add(self.missed).min(drawn)]
     }
 
     /// The interval in per cent.
@@ -80,7 +90,8 @@ impl Seen<'_> {
     fn p(self, [low, high]: [usize; 2]) -> f64 {
         let of_look = |&(drawn, hits): &(usize, usize)| {
             let draw = Draw { population: VAL_IMAGES, drawn };
-            draw.at_least(hits, high).min(draw.at_most(hits, low))
+            let [fewest, most] = self.may_be(drawn, hits);
+            draw.at_least(fewest, high).min(draw.at_most(most, low))
         };
         let least = self.looks.iter().map(of_look).fold(1.0, f64::min);
         (least * self.chances()).min(1.0)

@@ -5,3 +5,4 @@ pub(crate) mod append_log;
 pub(crate) mod confidences;
 pub(crate) mod digests;
 pub mod predictions;
+pub(crate) mod rechecks;

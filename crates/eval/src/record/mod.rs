@@ -20,6 +20,7 @@ use crate::judge::counts::CountRecord;
 use crate::logs::digests;
 use crate::pixels::Pixels;
 use crate::provenance::Environment;
+use crate::recheck::{Recheck, RecheckRecord};
 use crate::record::explanation::Explanation;
 pub(crate) use crate::record::recipe_id::RecipeId;
 use crate::record::warned::WarnedImage;
@@ -64,6 +65,9 @@ pub struct RunRecord {
     /// What the device computed in. Runs before there was a choice computed in f32.
     #[serde(default)]
     pub dtype: Dtype,
+    /// That images near a hit were computed again in f32, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<Recheck>,
     /// Every process that computed a part of it, in order: the first started the run.
     pub sessions: Vec<Session>,
     /// How far an accuracy may lie from the printed one.
@@ -97,6 +101,22 @@ impl RunRecord {
     /// The part of the images that this run is about.
     pub fn part(&self) -> Part {
         Part { sample: self.sample, shard: self.shard }
+    }
+
+    /// The type of numbers that hits are those of, and the one that the device computed in where it is another.
+    pub(crate) fn numbers(&self) -> String {
+        match self.recheck {
+            Some(recheck) => format!(
+                "{} (again in f32: images near a hit, and {} % of the others)",
+                self.dtype, recheck.audit_pct
+            ),
+            None => self.dtype.to_string(),
+        }
+    }
+
+    /// The type of numbers that hits are those of.
+    pub(crate) fn dtype_of_hits(&self) -> Dtype {
+        if self.recheck.is_some() { Dtype::F32 } else { self.dtype }
     }
 
     /// How many images this run is about.
@@ -314,6 +334,9 @@ pub struct ModelRecord {
     pub top1_hits: u64,
     /// Hits among the five best classes.
     pub top5_hits: u64,
+    /// Which images were computed again in f32, and what that showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<RecheckRecord>,
     /// Time that the device spent on the images of `timed_images`, in seconds.
     pub seconds: f64,
     /// Images that `seconds` covers: less than `images` when a process was killed before it could

@@ -56,7 +56,7 @@ fn device(record: &RunRecord, code: fn(&str) -> String) -> String {
     if record.device == ELSEWHERE {
         return "not known, predictions made elsewhere".to_owned();
     }
-    format!("{}, {}", code(&record.device), record.dtype)
+    format!("{}, {}", code(&record.device), record.numbers())
 }
 
 fn tolerance(record: &RunRecord) -> String {
@@ -93,6 +93,11 @@ fn written(session: &Session, text: fn(&str) -> String) -> Session {
         *field = text(field);
     }
     written
+}
+
+/// Which images of a model were computed again in f32, and what that showed.
+pub(super) fn recheck(record: &RunRecord, model: &ModelRecord) -> Option<String> {
+    model.recheck.map(|recheck| recheck.words(record.dtype, model.images))
 }
 
 /// A model's recipe in full, where its name does not say it.

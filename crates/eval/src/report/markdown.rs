@@ -56,6 +56,7 @@ pub fn markdown(record: &RunRecord) -> String {
     }
     text += &table.to_string();
     text += &recipes(record);
+    text += &rechecks(record);
     text += "\n\n## Provenance\n\n";
     for (name, fact) in facts::of_run(record, MARKDOWN) {
         let _ = writeln!(text, "- {name}: {fact}");
@@ -78,6 +79,17 @@ fn recipes(record: &RunRecord) -> String {
     }
     let begin = if lines.is_empty() { "" } else { "\n\nRecipes in full:\n" };
     format!("{begin}{}", lines.concat())
+}
+
+/// Which images were computed again in f32, a line a model.
+fn rechecks(record: &RunRecord) -> String {
+    let line = |model: &crate::record::ModelRecord| {
+        let words = facts::recheck(record, model)?;
+        Some(format!("\n- {}: {words}", markdown_text(&model.id)))
+    };
+    let lines: String = record.models.iter().filter_map(line).collect();
+    let begin = if lines.is_empty() { "" } else { "\n\nHits:\n" };
+    format!("{begin}{lines}")
 }
 
 /// With a capital at its beginning.

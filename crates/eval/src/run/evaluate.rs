@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 use dataset::Layout;
+use models::Classifier;
 
 use crate::EvalError;
 use crate::judge::SampledFigure;
@@ -15,6 +16,7 @@ use crate::logs::predictions::Prediction;
 use crate::pixels::{Pixels, VAL_TAR_MD5, archive_md5};
 use crate::plan::{Plan, PlannedModel};
 use crate::provenance::utc_now;
+use crate::recheck::Rechecking;
 use crate::record::{ModelRecord, RunRecord, RunState, SCHEMA_VERSION, Session, SmallerBatch};
 use crate::run::memory::images_at_once;
 use crate::run::model_run::ModelRun;
@@ -131,6 +133,15 @@ pub fn evaluate(
             ImagePass::new(plan, &mut runs, &mut digests, warnings, progress).go(&source, stop)
         });
         progress.finish();
+        if matches!(finished, Ok(true)) {
+            let mut is_any_left = false;
+            for run in &mut runs {
+                is_any_left |= run.take_back()?;
+            }
+            if is_any_left {
+                continue;
+            }
+        }
 
         // What is known is written even after an error.
         if matches!(finished, Ok(true)) {
@@ -140,7 +151,8 @@ pub fn evaluate(
         }
         let judge = |run: &ModelRun<'_>| {
             let times = (run.seconds, run.timed_images);
-            ModelRecord::of_plan((plan, part, &record.pixels), run.planned, &run.weights, &run.rows, times)
+            let seen = (run.rows.as_slice(), run.recheck());
+            ModelRecord::of_plan((plan, part, &record.pixels), run.planned, &run.weights, seen, times)
         };
         record.models = runs.iter().map(judge).collect();
         let grown = part.sample.filter(|sample| is_open(*sample, &record.models)).and_then(Sample::grown);
@@ -189,11 +201,13 @@ pub fn evaluate(
     let rows: Vec<&[Prediction]> = runs.iter().map(|run| run.rows.as_slice()).collect();
     let confidences: Vec<HashMap<String, f32>> =
         rows.iter().zip(&record.models).map(|(rows, model)| dir.confidences_of(&model.id, rows)).collect();
+    let rechecks: Vec<_> = runs.iter().filter_map(ModelRun::known).collect();
     let names: Vec<&str> = plan.dataset.items().iter().map(|item| item.name.as_str()).collect();
     let finished = Finished {
         record: &record,
         rows: &rows,
         confidences: &confidences,
+        rechecks: &rechecks,
         digests: Some((&names, digests.known())),
         images: Some(&plan.dataset),
     };
@@ -261,7 +275,9 @@ fn growth_is_open(plan: &Plan, part: Part, standings: &[Standing], dir: &RunDir)
             Some(before) => known.with_what_loading_told(&before.weights),
             None => known,
         };
-        Ok(ModelRecord::of_plan((plan, part, pixels), planned, &weights, &standing.rows, (0.0, 0)))
+        let recheck = standing.rechecking.as_ref().map(Rechecking::record);
+        let seen = (standing.rows.as_slice(), recheck);
+        Ok(ModelRecord::of_plan((plan, part, pixels), planned, &weights, seen, (0.0, 0)))
     };
     let models = plan.models.iter().zip(standings).map(judge).collect::<Result<Vec<_>, EvalError>>()?;
     Ok(is_open(sample, &models))
@@ -278,6 +294,7 @@ fn first_record<'a>(
         let mut record = before.clone();
         record.state = RunState::Running;
         record.tolerance = plan.tolerance;
+        record.recheck = plan.recheck;
         record.sample = part.sample;
         record.cards.clone_from(&plan.cards);
         record.not_measured = plan.definitions.not_measured(&plan.cards);
@@ -291,7 +308,7 @@ fn first_record<'a>(
             Some(loaded) => loaded.weights.clone(),
             None => planned.weights.known(&planned.model)?,
         };
-        Ok(ModelRecord::of_plan((plan, part, &Pixels::Unverified), planned, &weights, &[], (0.0, 0)))
+        Ok(ModelRecord::of_plan((plan, part, &Pixels::Unverified), planned, &weights, (&[], None), (0.0, 0)))
     };
     Ok(RunRecord {
         schema_version: SCHEMA_VERSION,
@@ -300,6 +317,7 @@ fn first_record<'a>(
         environment: plan.environment.clone(),
         device: plan.placement.device().name().to_owned(),
         dtype: plan.placement.dtype(),
+        recheck: plan.recheck,
         sessions: Vec::new(),
         tolerance: plan.tolerance,
         dataset: plan.dataset_record.clone(),
@@ -331,7 +349,9 @@ fn session(plan: &Plan, networks: &Networks<'_>, images_before: usize) -> Sessio
 /// What computes, as the record names it: one name where all models have the same.
 fn engine(plan: &Plan, networks: &Networks<'_>) -> String {
     let loaded = (0..plan.models.len()).filter_map(|index| networks.get(index));
-    let mut engines: Vec<String> = loaded.map(|loaded| loaded.classifier.engine()).collect();
+    let networks = loaded.flat_map(|loaded| [Some(&loaded.classifier), loaded.exact.as_ref()]);
+    let mut engines: Vec<String> = networks.flatten().map(Classifier::engine).collect();
+    engines.sort();
     engines.dedup();
     engines.join(", ")
 }

@@ -35,8 +35,9 @@ const THREAD_LEAST_BYTES: u64 = 4 << 20;
 pub(crate) fn images_at_once(plan: &Plan) -> Result<usize, EvalError> {
     let bytes = |crop: Size| (crop.pixels() * 3) as u64;
     let crops: u64 = plan.recipes().iter().map(|recipe| bytes(recipe.crop)).sum();
-    // Every model keeps the bytes of its batch.
-    let batches: u64 = plan.models.iter().map(|planned| bytes(planned.recipe.crop)).sum();
+    // Every model keeps the bytes of its batch, and of one that is computed again.
+    let kept = if plan.recheck.is_some() { 3 } else { 1 };
+    let batches: u64 = plan.models.iter().map(|planned| kept * bytes(planned.recipe.crop)).sum();
     let threads = threads(plan);
     // As many read, and one collects.
     most_that_fit(plan.batch, crops + batches + FILE_BYTES, 2 + 2 * threads as u64)

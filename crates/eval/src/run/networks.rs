@@ -1,7 +1,7 @@
 //! The networks of a plan, loaded where images are left for them: the last step before the first image, after the plan was
 //! resolved and its run directory opened. A run that is finished and given again loads none.
 
-use models::Classifier;
+use models::{Classifier, Placement};
 
 use crate::EvalError;
 use crate::plan::{Plan, PlannedModel};
@@ -11,6 +11,8 @@ use crate::weights::{Cache, WeightsSource};
 pub struct LoadedModel {
     /// The network.
     pub classifier: Classifier,
+    /// The same in f32, where images are computed again.
+    pub exact: Option<Classifier>,
     /// What a run records of the weights: what the plan knew, and what loading told.
     pub weights: WeightsSource,
 }
@@ -19,21 +21,26 @@ impl LoadedModel {
     /// Loads the network of `planned`, strictly: every tensor once, every shape equal, nothing left over.
     fn new(plan: &Plan, planned: &PlannedModel) -> Result<Self, EvalError> {
         let PlannedModel { model, weights, .. } = planned;
+        let exact = plan.recheck.map(|_| plan.placement.in_f32());
+        let failed = EvalError::classifier;
         let load = || {
             if let Some(network) = &planned.onnx {
-                let classifier = Classifier::load_onnx(network, &plan.placement);
-                return Ok((classifier.map_err(EvalError::classifier(&model.id))?, None));
+                let place = |placement: &Placement| {
+                    Classifier::load_onnx(network, placement).map_err(failed(&model.id))
+                };
+                return Ok((place(&plan.placement)?, exact.as_ref().map(place).transpose()?, None));
             }
             let network = model.network().build();
             let checkpoint = weights.checkpoint(model, &network)?;
             let name_prefix = checkpoint.prefix().map(str::to_owned);
-            let classifier = Classifier::load(&network, &checkpoint, &plan.placement)
-                .map_err(EvalError::classifier(&model.id))?;
-            Ok((classifier, name_prefix))
+            let place = |placement: &Placement| {
+                Classifier::load(&network, &checkpoint, placement).map_err(failed(&model.id))
+            };
+            Ok((place(&plan.placement)?, exact.as_ref().map(place).transpose()?, name_prefix))
         };
-        let (classifier, name_prefix) = load().map_err(|error| weights.not_loaded(model, error))?;
+        let (classifier, exact, name_prefix) = load().map_err(|error| weights.not_loaded(model, error))?;
         let weights = weights.record(&Cache::from_environment(), model, name_prefix)?;
-        Ok(Self { classifier, weights })
+        Ok(Self { classifier, exact, weights })
     }
 }
 

@@ -61,7 +61,8 @@ impl<'a, 'p> ImagePass<'a, 'p> {
         // What a device has begun is kept; what waits for a full batch is left to the next run if this one is stopped.
         if !stop.load(Ordering::Relaxed) {
             for model in 0..self.runs.len() {
-                self.launch(model, ahead)?;
+                // What comes of the last batch may have to be computed again.
+                while self.launch(model, true, 0)? {}
             }
         }
         self.collect_down_to(0)?;
@@ -95,19 +96,20 @@ impl<'a, 'p> ImagePass<'a, 'p> {
                 if !was_done && run.is_done(image.index) {
                     self.tell(image.index);
                 }
-                if is_full {
-                    self.launch(model, ahead)?;
-                }
+                while is_full && self.launch(model, false, ahead)? {}
             }
         }
         Ok(())
     }
 
-    /// Hands a model's batch over, and then takes the results of those before but for `ahead`: a device that works ahead always
-    /// has something to do.
-    fn launch(&mut self, model: usize, ahead: usize) -> Result<(), EvalError> {
-        self.in_flight.extend(self.runs[model].launch().map(|batch| (model, batch)));
-        self.collect_down_to(ahead)
+    /// Hands a model's batch over, a complete one unless it is to be `all` that there is, and then takes the results of those before but for
+    /// `ahead`: a device that works ahead always has something to do. Whether there was such a batch.
+    fn launch(&mut self, model: usize, all: bool, ahead: usize) -> Result<bool, EvalError> {
+        let batch = self.runs[model].launch(all);
+        let is_any = batch.is_some();
+        self.in_flight.extend(batch.map(|batch| (model, batch)));
+        self.collect_down_to(ahead)?;
+        Ok(is_any)
     }
 
     /// Takes the results of the oldest batches, until the device has no more than `left`.

@@ -15,6 +15,8 @@ use crate::EvalError;
 use crate::logs::confidences;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::{self, Prediction};
+use crate::logs::rechecks;
+use crate::recheck::Known;
 use crate::record::{ModelRecord, RunRecord, RunState};
 use crate::report;
 
@@ -44,7 +46,7 @@ impl RunDir {
     /// # Errors
     /// [`EvalError::RunFile`], and [`EvalError::DataLost`] where there is no memory for the report's pictures.
     pub(crate) fn stage_finished(&self, finished: &Finished<'_>) -> Result<Whole, EvalError> {
-        let Finished { record, rows, confidences, digests, images } = *finished;
+        let Finished { record, rows, confidences, rechecks, digests, images } = *finished;
         let mut whole = Whole::default();
         // The record must not say `finished` before all files are in place.
         self.stage_record(&mut whole, &RunRecord { state: RunState::Running, ..record.clone() })?;
@@ -56,6 +58,10 @@ impl RunDir {
             let names = || rows.iter().map(|row| row.image.as_str());
             stage(paths::predictions(&self.path, &model.id), predictions::whole(rows))?;
             stage(paths::confidences(&self.path, &model.id), confidences::whole(names(), known))?;
+        }
+        for ((model, rows), known) in record.models.iter().zip(rows).zip(rechecks) {
+            let names = rows.iter().map(|row| row.image.as_str());
+            stage(paths::rechecks(&self.path, &model.id), rechecks::whole(names, known))?;
         }
         if let Some((names, known)) = digests {
             stage(self.digests(), digests::whole(names.iter().copied(), known))?;
@@ -106,6 +112,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) rows: &'a [&'a [Prediction]],
     /// The probabilities of each model's best classes, by image.
     pub(crate) confidences: &'a [HashMap<String, f32>],
+    /// What is known of each model's images before and after they were computed again, by image; empty of a run that computed none again.
+    pub(crate) rechecks: &'a [HashMap<String, Known>],
     /// The images in their order, and the digests that are known of them; a run of predictions made elsewhere has read none.
     pub(crate) digests: Option<(&'a [&'a str], &'a HashMap<String, Digest>)>,
     /// The data, where they are at hand.

@@ -50,7 +50,7 @@ impl RunIdentity {
                 weights.source(model),
             )
         });
-        let device = (plan.placement.device().name(), plan.placement.dtype());
+        let device = (plan.placement.device().name(), plan.placement.dtype(), plan.recheck.is_some());
         let identity = Self::new(&plan.dataset_record, plan.part, device, models.collect());
         Self { dataset: Some(plan.dataset.clone()), ..identity }
     }
@@ -61,13 +61,14 @@ impl RunIdentity {
             let weights = Some(model.weights.clone());
             (model.id.as_str(), model.recipe(), model.network.as_str(), weights)
         });
-        Self::new(&record.dataset, record.part(), (&record.device, record.dtype), models.collect())
+        let device = (record.device.as_str(), record.dtype, record.recheck.is_some());
+        Self::new(&record.dataset, record.part(), device, models.collect())
     }
 
     fn new(
         dataset: &DatasetRecord,
         part: Part,
-        (device, dtype): (&str, Dtype),
+        (device, dtype, rechecks): (&str, Dtype, bool),
         models: Vec<(&str, RecipeId, &str, Option<WeightsSource>)>,
     ) -> Self {
         let ids: Vec<String> = models.iter().map(|(id, ..)| (*id).to_owned()).collect();
@@ -85,6 +86,7 @@ impl RunIdentity {
             known("the label sets", dataset.label_set.name()),
             known("the devices", device),
             known("the types of numbers", dtype.name()),
+            known("the rechecks", if rechecks { "in f32" } else { "none" }),
             known("the samples", &sample),
             known("the shards", &shard),
         ];

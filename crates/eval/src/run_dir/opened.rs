@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::identity::RunIdentity;
 use super::lock::{DirLock, NotLocked};
 use super::own::{check_the_way, failed, files_of, own_record, read_record};
-use super::paths::{self, CONFIDENCES, DIGESTS, LOCK, PREDICTIONS};
+use super::paths::{self, DIGESTS, FOLDERS, LOCK};
 use super::whole::left_behind;
 use super::writable::check_writable;
 use crate::EvalError;
@@ -157,7 +157,7 @@ impl RunDir {
                 _ => {}
             }
         }
-        for folder in [PREDICTIONS, CONFIDENCES] {
+        for folder in FOLDERS {
             // A folder that holds something else stays, because this fails.
             if is_any {
                 let _ = fs::remove_dir(self.path.join(folder));
@@ -217,6 +217,11 @@ impl RunDir {
     /// The file with the probabilities of that model's best classes; its folder is made if need be.
     pub(crate) fn confidences(&self, id: &str) -> Result<PathBuf, EvalError> {
         in_its_folder(paths::confidences(&self.path, id))
+    }
+
+    /// The log of what that model computes again; its folder is made if need be.
+    pub(crate) fn rechecks(&self, id: &str) -> Result<PathBuf, EvalError> {
+        in_its_folder(paths::rechecks(&self.path, id))
     }
 
     /// The probabilities of the best classes of the model with this `id`, as far as `rows` have predictions of those images.

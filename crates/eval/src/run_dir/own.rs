@@ -8,7 +8,7 @@ use dataset::regular;
 
 use super::identity::RunIdentity;
 use super::lock;
-use super::paths::{self, CONFIDENCES, LOCK, PREDICTIONS};
+use super::paths::{self, FOLDERS, LOCK};
 use crate::EvalError;
 use crate::record::{RunRecord, SCHEMA_VERSION};
 
@@ -66,7 +66,7 @@ pub(super) fn check_the_way(
     if !lock::is_own(&path.join(LOCK)) {
         return Err(EvalError::InTheWay { path: path.to_owned(), strange: path.join(LOCK) });
     }
-    for folder in [PREDICTIONS, CONFIDENCES] {
+    for folder in FOLDERS {
         // A link may lead to the files of another run, which have the same names.
         let folder = path.join(folder);
         if fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {

@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::EvalError;
 use crate::logs::digests;
 use crate::logs::predictions::{self, Prediction};
+use crate::logs::rechecks;
 use crate::plan::Plan;
+use crate::recheck::{Known, Rechecking};
 use crate::run_dir::paths;
 use crate::sample::Part;
 
@@ -25,6 +27,10 @@ pub struct Standing {
     pub(crate) states: Vec<ImageState>,
     /// The rows of the images that have a prediction.
     pub(crate) rows: Vec<Prediction>,
+    /// Whether the log has rows that are left out here, because their images are computed again.
+    pub(crate) is_outdated: bool,
+    /// Which images are computed again, of a run that does.
+    pub(crate) rechecking: Option<Rechecking>,
     /// Images that have none, which are tried again, and why they have none.
     pub(crate) failed: HashMap<usize, String>,
 }
@@ -41,8 +47,11 @@ impl Standing {
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
         let of_model = |id: &str| match is_begun {
-            true => Self::read(plan, &members, &index_of, &paths::predictions(path, id)),
-            false => Ok(Self::nothing(&members)),
+            true => {
+                let standing = Self::read(plan, &members, &index_of, &paths::predictions(path, id))?;
+                standing.recheck(plan, &members, &index_of, &paths::rechecks(path, id))
+            }
+            false => Self::nothing(&members).recheck(plan, &members, &index_of, Path::new("")),
         };
         let standings = plan.models.iter().map(|planned| of_model(&planned.model.id));
         let standings = standings.collect::<Result<Vec<_>, _>>()?;
@@ -56,7 +65,47 @@ impl Standing {
     fn nothing(members: &[bool]) -> Self {
         let state = |&is_here: &bool| if is_here { ImageState::ToDo } else { ImageState::Done };
         let states = members.iter().map(state).collect();
-        Self { states, rows: Vec::new(), failed: HashMap::new() }
+        let (rows, failed) = (Vec::new(), HashMap::new());
+        Self { states, rows, is_outdated: false, rechecking: None, failed }
+    }
+
+    /// This standing of a run that computes images again, as far as its log at `path` tells: an image is left to do whose prediction is
+    /// not in f32 and has to be, or of which the log has no row.
+    fn recheck(
+        mut self,
+        plan: &Plan,
+        members: &[bool],
+        index_of: &HashMap<&str, usize>,
+        path: &Path,
+    ) -> Result<Self, EvalError> {
+        let Some(recheck) = plan.recheck else { return Ok(self) };
+        let log = if path.as_os_str().is_empty() { HashMap::new() } else { rechecks::read(path)? };
+        let items = plan.dataset.items();
+        let names = items.iter().map(|item| item.name.as_str());
+        let mut rechecking = Rechecking::new(recheck, names, &first_labelled(plan, members));
+        let mut again: Vec<usize> = Vec::new();
+        for row in &self.rows {
+            let Some(&index) = index_of.get(row.image.as_str()) else { continue };
+            match log.get(row.image.as_str()) {
+                Some(&known) => rechecking.note(index, known),
+                None => again.push(index),
+            }
+        }
+        for image in self.failed.keys() {
+            rechecking.note(*image, Known::default());
+        }
+        // The audit is judged when every image was computed: until then the threshold may still grow.
+        let is_complete = again.is_empty() && !self.states.contains(&ImageState::ToDo);
+        again.extend(if is_complete { rechecking.left() } else { rechecking.wanted() });
+        if !again.is_empty() {
+            self.is_outdated = true;
+            again.iter().for_each(|&index| self.states[index] = ImageState::ToDo);
+            let Self { states, rows, .. } = &mut self;
+            rows.retain(|row| {
+                index_of.get(row.image.as_str()).is_none_or(|&index| states[index] == ImageState::Done)
+            });
+        }
+        Ok(Self { rechecking: Some(rechecking), ..self })
     }
 
     fn read(
@@ -102,6 +151,18 @@ impl Standing {
     pub fn left(&self) -> usize {
         self.states.iter().filter(|&&state| state == ImageState::ToDo).count()
     }
+}
+
+/// The images of `members` that have a label, in the order in which they are read.
+pub(crate) fn first_labelled(plan: &Plan, members: &[bool]) -> Vec<usize> {
+    let label_set = plan.dataset_record.label_set;
+    let items = plan.dataset.items();
+    let is_labelled = |&index: &usize| {
+        members[index] && !label_set.truth(&items[index].name, &items[index].label).is_empty()
+    };
+    let mut labelled: Vec<usize> = (0..items.len()).filter(is_labelled).collect();
+    labelled.sort_by_cached_key(|&index| plan.dataset.stored_at(index));
+    labelled
 }
 
 /// That the digest of every image with a prediction is known: without it nobody can show that the image is read as the same

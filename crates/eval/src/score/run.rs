@@ -77,6 +77,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         environment: Environment::of(&run.invocation.git_revision),
         device: ELSEWHERE.to_owned(),
         dtype: Dtype::default(),
+        recheck: None,
         sessions: Vec::new(),
         tolerance: run.tolerance,
         dataset: dataset(predictions, &rows, run),
@@ -100,7 +101,13 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         ..unjudged(model, |figure| claim?.row.printed(figure), weights)
     };
     let stored = StoredRun { path: run.out.to_owned(), record: record.clone() };
-    record.models.push(stored.judge(&record, &unjudged, (run.definitions, model), &rows, (0.0, 0))?);
+    record.models.push(stored.judge(
+        &record,
+        &unjudged,
+        (run.definitions, model),
+        (&rows, None),
+        (0.0, 0),
+    )?);
 
     let mut dir = RunDir::open_waiting(run.out, &RunIdentity::of_record(&record), run.fresh, &mut |_| false)?;
     let names: Vec<&str> = rows.iter().map(|row| row.image.as_str()).collect();
@@ -108,6 +115,7 @@ pub fn write(predictions: &Predictions, run: &ScoreRun<'_>) -> Result<RunRecord,
         record: &record,
         rows: &[&rows],
         confidences: &[HashMap::new()],
+        rechecks: &[],
         // Nothing was read but what was predicted; a manifest has what was read.
         digests: run.inputs.map(|inputs| (names.as_slice(), &inputs.digests)),
         images: None,
@@ -240,6 +248,7 @@ fn unjudged<'a>(
         errors: 0,
         top1_hits: 0,
         top5_hits: 0,
+        recheck: None,
         seconds: 0.0,
         timed_images: 0,
         card: None,

@@ -187,8 +187,8 @@ pub fn compare(run: &StoredRun, against: &StoredRun, over: Over) -> Result<Compa
     if here.device != there.device {
         notes.push(format!("Devices differ: {} and {}.", here.device, there.device));
     }
-    if here.dtype != there.dtype {
-        notes.push(format!("Types of numbers differ: {} and {}.", here.dtype, there.dtype));
+    if here.numbers() != there.numbers() {
+        notes.push(format!("Types of numbers differ: {} and {}.", here.numbers(), there.numbers()));
     }
     let read_then = [digests::read(&run.path.join(DIGESTS))?, digests::read(&against.path.join(DIGESTS))?];
     let mut models = Vec::new();

@@ -10,10 +10,12 @@ use std::path::{Component, Path, PathBuf};
 use crate::definitions::Definitions;
 use crate::logs::digests::{self, Digest};
 use crate::logs::predictions::Prediction;
+use crate::logs::rechecks;
 use crate::pixels::Pixels;
 use crate::provenance::{Environment, Invocation};
+use crate::recheck::RecheckRecord;
 use crate::record::{RunRecord, Session};
-use crate::run_dir::paths::{CONFIDENCES, DIGESTS, PREDICTIONS};
+use crate::run_dir::paths::{self, DIGESTS, FOLDERS};
 use crate::run_dir::{Finished, RunDir, RunIdentity};
 use crate::sample::Shard;
 use crate::stored::merge_images;
@@ -73,17 +75,27 @@ pub fn merge(
     parts[0].run.select_cards(&mut record, definitions, cards)?;
     let mut rows = Vec::new();
     let mut confidences = Vec::new();
+    let mut of_rechecks = Vec::new();
     for (index, model) in first.models.iter().enumerate() {
         let entry = parts[0].run.catalogued(definitions, model)?;
         let of_model = rows_of(&parts, &model.id)?;
         let of_parts = || parts.iter().map(|part| &part.run.record.models[index]);
         let timed = of_parts().fold(0_u64, |sum, it| sum.saturating_add(it.timed_images));
         let times = (of_parts().map(|it| it.seconds).sum(), timed);
-        let judged = parts[0].run.judge(&record, model, (definitions, &entry), &of_model, times)?;
+        let recheck = RecheckRecord::together(of_parts().filter_map(|it| it.recheck.as_ref()));
+        let seen = (of_model.as_slice(), recheck);
+        let judged = parts[0].run.judge(&record, model, (definitions, &entry), seen, times)?;
         record.models.push(judged);
         let mut of_images: HashMap<String, f32> = HashMap::new();
         parts.iter().for_each(|part| of_images.extend(part.run.confidences(&model.id)));
         let predicted = of_model.iter().filter(|row| row.outcome.is_ok());
+        if recheck.is_some() {
+            let mut known = HashMap::new();
+            for part in &parts {
+                known.extend(rechecks::read(&paths::rechecks(&part.run.path, &model.id))?);
+            }
+            of_rechecks.push(known);
+        }
         confidences.push(predicted.filter_map(|row| of_images.remove_entry(&row.image)).collect());
         rows.push(of_model);
     }
@@ -96,6 +108,7 @@ pub fn merge(
         record: &record,
         rows: &rows,
         confidences: &confidences,
+        rechecks: &of_rechecks,
         digests: known.as_ref().map(|known| (images.as_slice(), known)),
         images: shown.as_ref(),
     };
@@ -126,7 +139,7 @@ fn check_apart(runs: &[PathBuf], out: &Path) -> Result<(), EvalError> {
     let existing = |path: &Path| path.ancestors().find_map(|folder| fs::canonicalize(folder).ok());
     let places = [existing(&absolute), existing(&straight)];
     // Links below it may lead into a run as well.
-    let below = [PREDICTIONS, CONFIDENCES].map(|name| fs::canonicalize(out.join(name)).ok());
+    let below = FOLDERS.map(|name| fs::canonicalize(out.join(name)).ok());
     for place in places.into_iter().chain(below).flatten() {
         if let Some(run) = runs.iter().find(|run| place.ancestors().any(|folder| is(run, folder))) {
             let reason = format!(

@@ -12,6 +12,7 @@ use crate::definitions::Definitions;
 use crate::judge::{Conditions, Known, Subject};
 use crate::logs::confidences;
 use crate::logs::predictions::{self, Prediction};
+use crate::recheck::RecheckRecord;
 use crate::record::{AccuracyTolerance, ModelRecord, RunRecord, RunState};
 use crate::run_dir::paths;
 use crate::run_dir::read_record;
@@ -95,7 +96,8 @@ impl StoredRun {
         let models = self.record.models.iter().map(|there| {
             let model = self.catalogued(definitions, there)?;
             let times = (there.seconds, there.timed_images);
-            self.judge(&record, there, (definitions, &model), &self.rows(&there.id)?, times)
+            let rows = self.rows(&there.id)?;
+            self.judge(&record, there, (definitions, &model), (&rows, there.recheck), times)
         });
         record.models = models.collect::<Result<_, _>>()?;
         Ok(record)
@@ -128,8 +130,8 @@ impl StoredRun {
         record: &RunRecord,
         there: &ModelRecord,
         (definitions, model): (&Definitions, &Model),
-        rows: &[Prediction],
-        (seconds, timed_images): (f64, u64),
+        (rows, recheck): (&[Prediction], Option<RecheckRecord>),
+        times: (f64, u64),
     ) -> Result<ModelRecord, EvalError> {
         let [.., flops, params] = &there.figures[..] else {
             let reason = format!("{} lacks figures", there.id);
@@ -156,7 +158,7 @@ impl StoredRun {
             claims: definitions.claims_of(model),
             selected: &record.cards,
         };
-        let judged = ModelRecord::new(conditions, &subject, rows, seconds, timed_images);
+        let judged = ModelRecord::new(conditions, &subject, (rows, recheck), times);
         Ok(ModelRecord { counts: there.counts.clone(), ..judged })
     }
 

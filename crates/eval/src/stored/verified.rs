@@ -51,6 +51,9 @@ pub fn verified(run: &StoredRun, record: &RunRecord, definitions: &Definitions) 
     for model in &record.models {
         let of_model = match (&model.weights, accuracies) {
             (WeightsSource::Seeded, _) => Err("seeded weights have learned nothing"),
+            (_, Ok(())) if model.recheck.is_some_and(|recheck| recheck.missed() > 0) => {
+                Err("hits may be missed, because only some images were computed in f32")
+            }
             (_, accuracies) => accuracies,
         };
         rows.push(row(record, model, definitions, of_model, &mut left_out));
@@ -92,7 +95,7 @@ fn row(
 ) -> Row {
     let entry = definitions.catalog().get(&model.id);
     let claims = entry.map(|entry| definitions.claims_of(entry)).unwrap_or_default();
-    let claim = shown(&claims, &record.cards, &model.recipe(), record.dtype.name());
+    let claim = shown(&claims, &record.cards, &model.recipe(), record.dtype_of_hits().name());
     let claimed = claim.map(|claim| claim.row);
     let mut leave_out =
         |name: FigureName, reason: &str| left_out.push(format!("{} {}: {reason}", model.id, name.name()));
@@ -174,7 +177,10 @@ fn provenance(record: &RunRecord) -> Vec<String> {
     let started = record.sessions.first().map_or("elsewhere", |session| session.started_utc.as_str());
     let mut lines = vec![format!(
         "Measured by imagenet-eval {}, revision {}, {started}, on {} in {}.",
-        environment.version, environment.git_revision, record.device, record.dtype
+        environment.version,
+        environment.git_revision,
+        record.device,
+        record.numbers()
     )];
     let dataset = &record.dataset;
     lines.push(format!(

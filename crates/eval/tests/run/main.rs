@@ -35,6 +35,7 @@ mod memory;
 mod mending;
 mod phases;
 mod photographs;
+mod recheck;
 mod recipes;
 mod results;
 mod resumption;
@@ -91,6 +92,8 @@ fn plan_of(definitions: &Definitions, model: &str, options: &Options<'_>) -> Res
         shard: options.shard,
         device: DeviceName::Flex,
         dtype: options.dtype,
+        isa: None,
+        recheck: None,
         batch: options.batch.unwrap_or(2),
         threads: 2,
         tolerance_pp: options.tolerance_pp,

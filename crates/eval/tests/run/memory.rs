@@ -31,7 +31,7 @@ fn run_cramped(most: usize, words: &'static str, path: &Path) -> Result<Outcome,
     let inner = Executable::load(&graph, &mut weights, device, dtype, Products::AsModules).unwrap();
     let classifier = Classifier::by_burn(Box::new(Cramped { inner, most, words }), &plan.placement);
     let mut networks = Networks::of(&plan);
-    networks.insert(0, LoadedModel { classifier, weights: WeightsSource::Seeded });
+    networks.insert(0, LoadedModel { classifier, exact: None, weights: WeightsSource::Seeded });
     run_with(&plan, &mut networks, path, usize::MAX)
 }
 

@@ -173,6 +173,8 @@ fn two_models(definitions: &Definitions, data: &Path) -> Result<Plan, EvalError>
         shard: None,
         device: DeviceName::Flex,
         dtype: Dtype::F32,
+        isa: None,
+        recheck: None,
         batch: 2,
         threads: 2,
         tolerance_pp: None,

@@ -58,7 +58,7 @@ fn run_stubborn(
     let classifier = Classifier::by_burn(Box::new(Stubborn(65)), &plan.placement);
     let weights = plan.models[0].weights.source(&plan.models[0].model).unwrap();
     let mut networks = Networks::of(&plan);
-    networks.insert(0, LoadedModel { classifier, weights });
+    networks.insert(0, LoadedModel { classifier, exact: None, weights });
     run_with(&plan, &mut networks, path, images)
 }
 

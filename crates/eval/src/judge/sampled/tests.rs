@@ -53,7 +53,7 @@ fn refuted_at(runs: usize, all: usize, printed: &str, most: usize) -> Vec<usize>
         let looks = drawn(&mut random, &sizes, all);
         for seen in 1..=looks.len() {
             sample.images = looks[seen - 1].0;
-            let seen = Seen { sample, looks: &looks[..seen], figures: 2 };
+            let seen = Seen { sample, looks: &looks[..seen], figures: 2, missed: 0 };
             if seen.p(allowed(printed.value(), 0.05)) <= ERROR_RATE {
                 return sample.images;
             }
@@ -135,7 +135,8 @@ fn verdicts_say_what_the_sample_excludes() {
             corrected: figure(corrected),
             reason: "digits transposed".to_owned(),
         });
-        let seen = Seen { sample: Sample::new(1000, 7).unwrap(), looks: &[(1000, hits)], figures: 2 };
+        let seen =
+            Seen { sample: Sample::new(1000, 7).unwrap(), looks: &[(1000, hits)], figures: 2, missed: 0 };
         judge_sample(&figure("79.000"), seen, 0.05, erratum.as_ref())
     };
     let (judged, found) = judge(790, None);
@@ -152,7 +153,8 @@ fn verdicts_say_what_the_sample_excludes() {
     // Refuted exactly where the interval excludes the figure and its tolerance.
     let mut last = true;
     for hits in 740..=790 {
-        let seen = Seen { sample: Sample::new(1000, 7).unwrap(), looks: &[(1000, hits)], figures: 2 };
+        let seen =
+            Seen { sample: Sample::new(1000, 7).unwrap(), looks: &[(1000, hits)], figures: 2, missed: 0 };
         let is_excluded = seen.interval()[1] < allowed(79.0, 0.05)[0];
         assert_eq!(judge(hits, None).1.is_refuted(), is_excluded, "{hits}");
         assert!(last || !is_excluded);

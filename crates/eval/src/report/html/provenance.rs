@@ -21,6 +21,9 @@ pub(super) fn provenance(page: &mut String, record: &RunRecord) {
         let in_full = facts::recipe_in_full(model).map(|keys| format!(" ({})", escaped(keys)));
         let recipe = escaped(&model.recipe) + &in_full.unwrap_or_default();
         fact(&model.id, &format!("recipe {recipe}; weights {weights}"));
+        if let Some(words) = facts::recheck(record, model) {
+            fact("", &escaped(&words));
+        }
     }
     for (index, session) in record.sessions.iter().enumerate() {
         fact(&format!("session {}", index + 1), &escaped(&shell_command(&session.command)));
