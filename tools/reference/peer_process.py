@@ -2,14 +2,16 @@
 a process a measurement.
 
     ort                   ONNX Runtime, CPU provider, every graph optimisation    WORK/<source>-<arch>.onnx
+    openvino              OpenVINO's CPU plugin, one stream, f32 unless --dtype says bf16
+                                                                                  WORK/<source>-<arch>.onnx
     torch                 PyTorch, eager, NCHW                                    WORK/timm-<arch>.pth
     torch-channels-last   the same, weights and images channels last
     torch-tf32            the same, f32 rounded to TF32 where a GPU multiplies
     tf                    TensorFlow, Keras's network in a tf.function, NHWC      WORK/keras-xception.h5
 
 IMAGES.npy holds the images cropped and normalised, f32, in the layout that the file takes. One batch is
-run beforehand (its seconds are `warm_up_s`), then all images, whose seconds are `seconds`. PyTorch alone knows
---device cuda, where batches are handed over without waiting for the last one's logits, and --dtype, which weights and
+run beforehand (its seconds are `warm_up_s`), then all images, whose seconds are `seconds`. OpenVINO knows --dtype bf16, PyTorch
+also f16 and --device cuda, where batches are handed over without waiting for the last one's logits, and --dtype, which weights and
 images are rounded to. `top1` and
 `logit1` are every image's best class and its logit, so that whoever compares speeds can see that the
 same was computed. `versions` says of what.
@@ -41,6 +43,23 @@ def ort(file, images, args):
         return session.run(None, {name: images[first:last]})[0]
 
     return run, np.concatenate, {"onnxruntime": onnxruntime.__version__}
+
+
+def openvino(file, images, args):
+    import openvino
+
+    core = openvino.Core()
+    # By itself it computes in bf16 where the CPU has it.
+    settings = {"INFERENCE_NUM_THREADS": args.threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": args.dtype}
+    model = core.read_model(str(file))
+    model.reshape([args.batch, *images.shape[1:]])
+    network = core.compile_model(model, "CPU", settings)
+    request = network.create_infer_request()
+
+    def run(first, last):
+        return request.infer([images[first:last]])[network.output(0)].copy()
+
+    return run, np.concatenate, {"openvino": openvino.__version__.split("-")[0]}
 
 
 def torch(file, images, args, channels_last=False, tf32=False):
@@ -87,6 +106,7 @@ def tf(file, images, args):
 
 RUNTIMES = {
     "ort": ort,
+    "openvino": openvino,
     "torch": torch,
     "torch-channels-last": lambda *a: torch(*a, channels_last=True),
     "torch-tf32": lambda *a: torch(*a, channels_last=True, tf32=True),
@@ -104,8 +124,10 @@ def main():
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("f32", "f16", "bf16"), default="f32")
     args = parser.parse_args()
-    if not args.runtime.startswith("torch") and (args.device, args.dtype) != ("cpu", "f32"):
-        parser.error(f"{args.runtime} runs on the CPU and in f32 here")
+    known = {"torch": ("cpu cuda", "f32 f16 bf16"), "openvino": ("cpu", "f32 bf16")}
+    devices, dtypes = known.get(args.runtime.split("-")[0], ("cpu", "f32"))
+    if args.device not in devices.split() or args.dtype not in dtypes.split():
+        parser.error(f"{args.runtime} runs on {devices} and in {dtypes} here")
     images = np.load(args.images)[:args.limit]
     run, logits_of, versions = RUNTIMES[args.runtime](args.file, images, args)
     start = perf_counter()

@@ -19,11 +19,15 @@ processors is measured again, twice at most.
 a GPU also with TF32 (off otherwise). It is for GPUs, where the other sections have nothing to compare, but the CPU's
 types can be measured by it as well.
 
+`--onnx FOLDER` measures the ONNX files of a folder, each with its recipe in `<stem>.toml` beside it: ours, ONNX Runtime and OpenVINO in turn, and
+says how ours is to the better of both. `--isa avx2` holds ours, and OpenVINO, to those instructions.
+
 usage: python peers.py prepare [--images N]
+       python peers.py measure --onnx FOLDER [--network GLOB]... [--batch N]... [--isa NAME] [--rounds N]
        python peers.py measure [--only networks|scaling|device]... [--network GLOB]... [--batch N]... [--rounds N]
                                [--device NAME] [--dtype TYPE]...
        python peers.py report
-needs: requirements-peers.txt says what, a runtime an environment; WORK/venv/{ort,torch,tf}/bin/python are
+needs: requirements-peers.txt says what, a runtime an environment; WORK/venv/{ort,openvino,torch,tf}/bin/python are
        looked for unless --python says otherwise; peers that are not found are left out, but for ort.
        tools/peers for tract and rten: cargo build --release --manifest-path tools/peers/Cargo.toml
 """
@@ -42,7 +46,7 @@ from pathlib import Path
 
 import peers_report
 from layout import REPOSITORY
-from peers_bench import PYTHON_PEERS, RUST_PEERS, TORCH_DEVICE, Bench, crops_file
+from peers_bench import ONNX_PEERS, PYTHON_PEERS, RUST_PEERS, TORCH_DEVICE, Bench, crops_file
 from reference_models import IDS, TABLE
 
 # Runtimes that read no ONNX.
@@ -77,6 +81,13 @@ def cells(args, bench):
             scaling += [cell("pass", [model], 16, recipe=recipe) for model in IN_ONE_PASS]
             scaling += [cell("pass", IN_ONE_PASS[:many], 16, recipe=recipe) for many in (2, 4, 6)]
         wanted += [(["ours"], c) for c in scaling]
+    if "onnx" in args.only:
+        for file in sorted(args.onnx.glob("*.onnx")):
+            model = f"onnx/{file.stem}"
+            if any(fnmatch.fnmatch(model, g) or fnmatch.fnmatch(file.stem, g) for g in args.network):
+                runtimes = ["ours"] + [r for r in ONNX_PEERS if r in found and r in {*args.peers, "ort"}]
+                more = {"isa": args.isa} if args.isa else {}
+                wanted += [(runtimes, cell("onnx", [model], batch, **more)) for batch in args.batch]
     if "device" in args.only:
         on_gpu = TORCH_DEVICE.get(args.device, "cuda") == "cuda"
         for model in IDS:
@@ -140,7 +151,7 @@ def identity(args):
 
 def measure(args):
     bench, who = Bench(args), identity(args)
-    if "networks" in args.only and "ort" not in bench.runtimes():
+    if {"networks", "onnx"} & {*args.only} and "ort" not in bench.runtimes():
         raise SystemExit(f"no {bench.pythons['ort']}, without which nothing is compared: see requirements-peers.txt")
     for size in {*args.batch, *args.scaling_batch} if "scaling" in args.only else args.batch:
         if args.images % size:
@@ -209,10 +220,12 @@ def main():
                            help="default: target/release/xtask")
     measuring.add_argument("--rust-peers", type=Path, default=REPOSITORY / "tools/peers/target/release/peers",
                            metavar="FILE", help="default: tools/peers/target/release/peers")
-    measuring.add_argument("--python", action="append", default=[], metavar="ort|torch|tf=FILE",
+    measuring.add_argument("--python", action="append", default=[], metavar="ort|openvino|torch|tf=FILE",
                            help="the interpreter of an environment")
-    measuring.add_argument("--only", action="append", choices=("networks", "scaling", "device"),
-                           help="default: networks and scaling")
+    measuring.add_argument("--only", action="append", choices=("networks", "scaling", "device", "onnx"),
+                           help="default: networks and scaling; with --onnx, onnx")
+    measuring.add_argument("--onnx", type=Path, metavar="FOLDER", help="of --only onnx: ONNX files with their recipes")
+    measuring.add_argument("--isa", choices=("avx2",), help="of --only onnx: hold runtimes to these instructions")
     measuring.add_argument("--network", action="append", metavar="GLOB", help="default: the twelve of the table")
     measuring.add_argument("--batch", action="append", type=int, metavar="N", help="default: 1 and 16")
     measuring.add_argument("--threads", type=int, default=2, metavar="N", help="default: %(default)s")
@@ -230,8 +243,10 @@ def main():
                            help="of --only device; default: f32")
     measuring.add_argument("--fresh", action="store_true", help="forget earlier figures")
     args = parser.parse_args()
-    args.only = args.only or ["networks", "scaling"]
-    args.network = args.network or TABLE
+    args.only = args.only or (["onnx"] if args.onnx else ["networks", "scaling"])
+    if "onnx" in args.only and not (args.onnx and sorted(args.onnx.glob("*.onnx"))):
+        parser.error("--only onnx needs --onnx FOLDER, with ONNX files")
+    args.network = args.network or (["*"] if args.onnx else TABLE)
     args.batch = args.batch or [1, 16]
     args.dtype = args.dtype or ["f32"]
     args.peers = args.peers or other_peers

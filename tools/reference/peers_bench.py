@@ -4,6 +4,7 @@ A module, not a script.
 """
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -13,14 +14,17 @@ import tomllib
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from layout import REPOSITORY
 from reference_models import RECIPE
 
 HERE = Path(__file__).resolve().parent
 ENDINGS = {"timm": ".pth", "torchvision": ".pth", "keras": ".h5", "ppcls": ".pdparams"}
-PYTHON_PEERS = {"ort": "ort", "torch": "torch", "torch-channels-last": "torch", "torch-tf32": "torch",
+PYTHON_PEERS = {"ort": "ort", "openvino": "openvino", "torch": "torch", "torch-channels-last": "torch", "torch-tf32": "torch",
                 "tf": "tf"}  # runtime: environment
 RUST_PEERS = ("tract", "rten")
+ONNX_PEERS = ("ort", "openvino")
 TORCH_DEVICE = {"flex": "cpu", "ndarray": "cpu"}  # by ours; of others PyTorch has CUDA
 BUSY = 0.05  # of the processors, by others
 
@@ -53,9 +57,13 @@ with open(sys.argv[1], "w") as handle:
 """
 
 
-def run(command, accept=(0,)):
-    """Runs one process to its end: what it printed, and what it took."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("IMAGENET_") and k != "PYTHONPATH"}
+# What holds a peer to fewer instructions than the CPU has, as far as it allows that: OpenVINO's oneDNN. ONNX Runtime has no such switch.
+HELD_TO = {"avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}
+
+
+def run(command, accept=(0,), environment=()):
+    """Runs one process to its end, with these variables besides: what it printed, and what it took."""
+    environment = dict(environment) | {k: v for k, v in os.environ.items() if not k.startswith("IMAGENET_") and k != "PYTHONPATH"}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, \
             tempfile.NamedTemporaryFile("r") as took:
         busy, start = busy_s(), perf_counter()
@@ -83,7 +91,7 @@ class Bench:
     """Where everything lies, and how one runtime measures one cell."""
 
     def __init__(self, args):
-        self.work, self.ours, self.rust = args.work, args.ours, args.rust_peers
+        self.work, self.ours, self.rust, self.onnx = args.work, args.ours, args.rust_peers, args.onnx
         self.count, self.rounds, self.lock = args.images, args.rounds, args.lock
         self.pythons = {name: args.work / "venv" / name / "bin/python" for name in set(PYTHON_PEERS.values())}
         self.pythons |= {name: Path(path) for name, path in (p.split("=", 1) for p in args.python)}
@@ -100,7 +108,12 @@ class Bench:
                        "--threads", cell["threads"], "--limit", self.count, "--out", out, "--fresh", "--offline",
                        "--recipe", cell.get("recipe", "source"), "--device", cell.get("device", "flex"),
                        "--dtype", cell.get("dtype", "f32")]
+            if "isa" in cell:
+                command += ["--isa", cell["isa"]]
             for model in cell["models"]:
+                if model.startswith("onnx/"):
+                    command += ["--onnx", self.file(model, ".onnx")]
+                    continue
                 command += ["--model", model]
                 command += ["--weights", f"{model}={self.file(model, ENDINGS[model.split('/')[0]])}"]
             _, took = run(command, accept=(0, 1))
@@ -119,23 +132,44 @@ class Bench:
     def measure_peer(self, runtime, cell):
         (model,) = cell["models"]
         source = model.split("/")[0]
-        ending = ".onnx" if runtime in (*RUST_PEERS, "ort") else ENDINGS[source]
-        tail = [self.file(model, ending), crops_file(self.work, model), "--batch", cell["batch"],
+        ending = ".onnx" if runtime in (*RUST_PEERS, *ONNX_PEERS) else ENDINGS[source]
+        crops = self.crops_of(model) if source == "onnx" else crops_file(self.work, model)
+        tail = [self.file(model, ending), crops, "--batch", cell["batch"],
                 "--threads", cell["threads"], "--limit", self.count]
         if runtime in RUST_PEERS:
             command = [self.rust, runtime, *tail]
         else:
             command = [self.pythons[PYTHON_PEERS[runtime]], HERE / "peer_process.py", runtime, *tail]
             if "device" in cell:
-                command += ["--device", TORCH_DEVICE.get(cell["device"], "cuda"), "--dtype", cell["dtype"]]
-        printed, took = run(command)
+                command += ["--device", TORCH_DEVICE.get(cell["device"], "cuda")]
+            if "dtype" in cell:
+                command += ["--dtype", cell["dtype"]]
+        printed, took = run(command, environment=HELD_TO.get(cell.get("isa"), {}))
         said = json.loads(printed.strip().splitlines()[-1])
         self.versions[runtime] = said.get("versions") or rust_version(runtime)
         took |= {k: said[k] for k in ("images", "seconds", "warm_up_s")}
         return took, said["top1"], said["logit1"]
 
     def file(self, model, ending):
+        if model.startswith("onnx/"):
+            return self.onnx / (model.removeprefix("onnx/") + ending)
         return self.work / (model.replace("/", "-") + ending)
+
+    def crops_of(self, model):
+        """Where the images lie that an ONNX file takes: made by our own `prepare`, from the recipe beside the file."""
+        recipe = tomllib.loads(self.file(model, ".toml").read_text())["recipe"]
+        if not isinstance(recipe, str):
+            raise SystemExit(f"{self.file(model, '.toml')}: `recipe` has to be a text of keys here")
+        name = hashlib.sha256(f"{recipe} {self.count}".encode()).hexdigest()[:16]
+        crops = self.work / "crops" / f"onnx-{name}.npy"
+        if not crops.exists():
+            with tempfile.TemporaryDirectory() as out:
+                run([self.ours, "prepare", "--recipe", recipe, "--data", self.work / "images", "--limit", self.count,
+                     "--out", out])
+                files = sorted((Path(out) / "tensors").iterdir())
+                crops.parent.mkdir(exist_ok=True)
+                np.save(crops, np.concatenate([np.load(file)["input"] for file in files]))
+        return crops
 
     def group(self, runtimes, cell):
         """One turn of every runtime: a record each."""
@@ -148,11 +182,11 @@ class Bench:
                 else:
                     took, top1, logit1 = self.measure_peer(runtime, cell)
             except ChildProcessError as error:
-                if runtime in ("ours", "ort"):
+                if runtime in ("ours", "ort") and cell["section"] != "onnx":
                     raise SystemExit(f"{runtime}, {cell}: {error}") from error
                 records.append(dict(runtime=runtime, error=str(error).splitlines()[-1]))
                 continue
-            if runtime != "ours":
+            if runtime != "ours" and ours:
                 took["same_top1"] = sum(a == b for a, b in zip(top1, ours[0], strict=True))
                 took["logit_difference"] = max(abs(a - b) for a, b in zip(logit1, ours[1], strict=True))
             took = {k: round(v, 5) if isinstance(v, float) else v for k, v in took.items()}

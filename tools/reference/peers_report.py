@@ -7,7 +7,7 @@ from math import exp, log
 from statistics import median
 
 NAMES = {
-    "ort": "ONNX Runtime", "torch": "PyTorch", "torch-channels-last": "PyTorch, channels last",
+    "ort": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch", "torch-channels-last": "PyTorch, channels last",
     "torch-tf32": "PyTorch, channels last, TF32",
     "tf": "TensorFlow", "tract": "tract", "rten": "rten",
 }
@@ -29,7 +29,7 @@ class Cells:
         for record in data["records"]:
             cell = record["cell"]
             if cell["section"] == section:
-                variant = cell.get("recipe") or (cell.get("device"), cell.get("dtype"))
+                variant = cell.get("recipe") or (cell.get("device"), cell.get("dtype"), cell.get("isa"))
                 key = (tuple(cell["models"]), cell["batch"], cell["threads"], variant)
                 self.rows.setdefault(key, {}).setdefault(record["runtime"], {})[record["round"]] = record
 
@@ -93,6 +93,39 @@ Geometric mean of the ratios (least to greatest):
 """
 
 
+def onnx(data):
+    """ONNX files, ours to the better of the peers, the slowest ratio first."""
+    tables = {}
+    for (models, batch, threads, (_, _, isa)), by in Cells(data, "onnx"):
+        fine = {name: {n: r for n, r in records.items() if "error" not in r} for name, records in by.items()}
+        name = models[0].removeprefix("onnx/")
+        cells = {runtime: f"{rate(fine[runtime], steady):.1f}" if fine.get(runtime) else "does not run"
+                 for runtime in ("ours", "ort", "openvino") if runtime in by}
+        peers = [fine[p] for p in ("ort", "openvino") if fine.get(p)]
+        if not (fine.get("ours") and peers):
+            tables.setdefault((batch, threads, isa), []).append((0, name, cells, "", "", ""))
+            continue
+        better = max(peers, key=lambda records: rate(records, steady))
+        same = min(r["same_top1"] for p in peers for r in p.values())
+        count = next(iter(fine["ours"].values()))["images"]
+        found = ratio(fine["ours"], better, steady)
+        memory = f"{peak(fine['ours'])} / {peak(fine['ort']) if fine.get('ort') else ''}"
+        tables.setdefault((batch, threads, isa), []).append((found, name, cells, f"**{found:.2f}**", memory, f"{same}/{count}"))
+    parts = []
+    for (batch, threads, isa), rows in tables.items():
+        rows.sort(key=lambda row: row[:2])
+        ratios = [row[0] for row in rows if row[0]]
+        said = f"Geometric mean {mean(ratios):.2f}, least {min(ratios):.2f}, of {len(ratios)} networks." if ratios else ""
+        held = f", held to {isa} (ours and OpenVINO; ONNX Runtime has no such switch)" if isa else ""
+        head = ("network", "ours", "ORT", "OpenVINO", "to the better", "ours / ORT, peak MiB", "same top-1")
+        body = [(name, cells.get("ours", ""), cells.get("ort", ""), cells.get("openvino", ""), found, memory, same)
+                for _, name, cells, found, memory, same in rows]
+        parts.append(f"### Batch {batch}, {threads} threads{held}\n\n{said}\n\n{table(head, body)}\n")
+    if not parts:
+        return ""
+    return "## ONNX files, beside ONNX Runtime and OpenVINO\n\nImages a second of the network alone, f32.\n\n" + "\n".join(parts)
+
+
 def beside(first, by):
     """Rows of one cell: ours, then every other runtime; they begin with the columns `first`."""
     ours = by["ours"]
@@ -130,7 +163,7 @@ Images a second, and ours to theirs.
 
 def devices(data):
     rows = []
-    for (models, batch, _, (device, dtype)), by in Cells(data, "device"):
+    for (models, batch, _, (device, dtype, _)), by in Cells(data, "device"):
         rows += beside((models[0], device, dtype, batch), by)
     if not rows:
         return ""
@@ -233,5 +266,5 @@ the others without that batch.
 ```sh
 {commands}
 ```
-""", networks(data), others(data), devices(data), scaling(data)]
+""", networks(data), onnx(data), others(data), devices(data), scaling(data)]
     return "\n".join(p for p in parts if p)

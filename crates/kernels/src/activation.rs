@@ -7,17 +7,21 @@ use crate::simd::Simd;
 /// What `activation` makes of a vector. What is not a number stays so, as in every framework.
 #[inline(always)]
 pub(crate) fn activate<S: Simd>(simd: S, activation: Activation, x: S::V) -> S::V {
-    // `max` and `min` give their second operand where one is not a number.
-    let clamp = |x, most| simd.min(simd.splat(most), simd.max(simd.splat(0.0), x));
     match activation {
         Activation::Relu => simd.max(simd.splat(0.0), x),
-        Activation::Relu6 => clamp(x, 6.0),
+        Activation::Relu6 => clamp(simd, x, 6.0),
         Activation::HardSwish => {
-            let gate = clamp(simd.add(x, simd.splat(3.0)), 6.0);
+            let gate = clamp(simd, simd.add(x, simd.splat(3.0)), 6.0);
             let product = simd.mul_add(x, gate, simd.splat(0.0));
             simd.mul_add(product, simd.splat(1.0 / 6.0), simd.splat(0.0))
         }
     }
+}
+
+/// `x`, at least 0 and at most `most`. `max` and `min` give their second operand where one is not a number.
+#[inline(always)]
+fn clamp<S: Simd>(simd: S, x: S::V, most: f32) -> S::V {
+    simd.min(simd.splat(most), simd.max(simd.splat(0.0), x))
 }
 
 /// What is applied to what a step reads: only what costs next to nothing there, because a window reads an element many times.

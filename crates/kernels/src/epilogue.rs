@@ -54,6 +54,16 @@ impl<'a> Epilogue<'a> {
         self.operations.iter().map_while(|&operation| operation)
     }
 
+    /// The operations before the first [`Finish::Unary`], and those from it on.
+    pub(crate) fn before_unary(&self) -> (Self, Self) {
+        let is_unary = |operation: &Option<Finish<'_>>| matches!(operation, Some(Finish::Unary(_)));
+        let first = self.operations.iter().position(is_unary).unwrap_or(MOST);
+        let (mut before, mut from) = (Self::default(), Self::default());
+        before.operations[..first].copy_from_slice(&self.operations[..first]);
+        from.operations[..MOST - first].copy_from_slice(&self.operations[first..]);
+        (before, from)
+    }
+
     /// Asserts that what is there has `channels` channels, and each residual `elements` elements.
     #[inline]
     pub(crate) fn check(&self, channels: usize, elements: usize) {

@@ -51,8 +51,12 @@ fn sum(x: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0_f32; BLOCK];
     let mut blocks = x.chunks_exact(BLOCK);
     for block in &mut blocks {
-        sums.iter_mut().zip(block).for_each(|(sum, &x)| *sum += of(x));
+        for (sum, &x) in sums.iter_mut().zip(block) {
+            *sum += of(x);
+        }
     }
-    blocks.remainder().iter().zip(&mut sums).for_each(|(&x, sum)| *sum += of(x));
+    for (&x, sum) in blocks.remainder().iter().zip(&mut sums) {
+        *sum += of(x);
+    }
     sums.iter().sum()
 }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use crate::activation::OnRead;
-use crate::epilogue::Epilogue;
+use crate::epilogue::{Epilogue, Finish};
 use crate::map::{MapView, Output};
 use crate::simd::{BLOCK, Simd};
+use crate::unary;
 
 /// What is made of the pixels under a window.
 pub(crate) trait Pooling {
@@ -211,14 +212,26 @@ pub(crate) fn finish_there<S: Simd>(
 ) {
     output.check(&pixels, epilogue);
     let channels = output.channels();
-    for pixel in pixels {
-        let begin = pixel * channels;
-        for channel in (0..channels).step_by(S::LANES) {
-            // SAFETY: the output has this pixel, which is the caller's, says `Output::new`, and the epilogue was checked for it;
-            // `LANES` divides the number of channels.
-            unsafe {
-                let at = output.as_mut_ptr().add(begin + channel);
-                simd.store(at, epilogue.finish(simd, simd.load(at), begin, channel));
+    for operation in epilogue.operations() {
+        if let Finish::Unary(function) = operation {
+            let len = pixels.len() * channels;
+            // SAFETY: the output has these pixels, which are the caller's, says `Output::new`.
+            let values = unsafe {
+                std::slice::from_raw_parts_mut(output.as_mut_ptr().add(pixels.start * channels), len)
+            };
+            unary::apply(simd, function, values);
+            continue;
+        }
+        let one = Epilogue::of([operation]);
+        for pixel in pixels.clone() {
+            let begin = pixel * channels;
+            for channel in (0..channels).step_by(S::LANES) {
+                // SAFETY: the output has this pixel, which is the caller's, says `Output::new`, and the epilogue was checked for it;
+                // `LANES` divides the number of channels.
+                unsafe {
+                    let at = output.as_mut_ptr().add(begin + channel);
+                    simd.store(at, one.finish(simd, simd.load(at), begin, channel));
+                }
             }
         }
     }
@@ -240,16 +253,18 @@ pub(crate) fn finish<S: Simd>(
     assert_eq!(output.channels(), channels, "an epilogue keeps the channels");
     output.check(&pixels, epilogue);
     assert!(pixels.end * channels <= map.pixels().len(), "{} pixels of {channels}", pixels.end);
-    for pixel in pixels {
+    let (before, then) = epilogue.before_unary();
+    for pixel in pixels.clone() {
         let begin = pixel * channels;
         for channel in (0..channels).step_by(S::LANES) {
             // SAFETY: the map and the output have this pixel, which is the caller's, says `Output::new`, and the epilogue was
             // checked for it; `LANES` divides the number of channels.
             unsafe {
                 let x = simd.load(map.pixels().as_ptr().add(begin + channel));
-                let x = epilogue.finish(simd, x, begin, channel);
+                let x = before.finish(simd, x, begin, channel);
                 simd.store(output.as_mut_ptr().add(begin + channel), x);
             }
         }
     }
+    finish_there(simd, &then, pixels, output);
 }

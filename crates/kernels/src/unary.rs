@@ -131,8 +131,9 @@ fn exp(x: f32) -> f32 {
     let power = shifted - ROUND;
     let rest = (x - power * LN_2[0]) - power * LN_2[1];
     // Its Taylor series, of which the next term is below 1e-8 for |rest| < 0.35.
+    const SERIES: [f32; 7] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
     let mut sum = 1.0 / 5040.0;
-    for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+    for factor in &SERIES {
         sum = sum * rest + factor;
     }
     let scale = f32::from_bits(shifted.to_bits().wrapping_shl(23).wrapping_add(1.0_f32.to_bits()));

@@ -1,3 +1,5 @@
+//! Margins and errors that are drawn at random: which images are computed again, and whether no more hits are missed than is said.
+
 use super::*;
 
 /// Numbers from 0 to 1 (D. E. Knuth's constants for a linear congruential generator).

@@ -226,7 +226,9 @@ impl Multiply<'_> {
                     for v in 0..NV {
                         // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
                         let bias = unsafe { simd.load(bias.as_ptr().add(to.channel + v * S::LANES)) };
-                        sums.iter_mut().for_each(|sums| sums[v] = simd.add(sums[v], bias));
+                        for sums in &mut sums {
+                            sums[v] = simd.add(sums[v], bias);
+                        }
                     }
                 }
                 Finish::Residual(residual) => {
@@ -259,7 +261,9 @@ impl Multiply<'_> {
                         // SAFETY: the epilogue was checked for `NV` vectors from this channel on.
                         let gate = unsafe { simd.load(gate.as_ptr().add(to.channel + v * S::LANES)) };
                         let zero = simd.splat(0.0);
-                        sums.iter_mut().for_each(|sums| sums[v] = simd.mul_add(sums[v], gate, zero));
+                        for sums in &mut sums {
+                            sums[v] = simd.mul_add(sums[v], gate, zero);
+                        }
                     }
                 }
                 Finish::Unary(function) => {
@@ -276,15 +280,17 @@ impl Multiply<'_> {
                             let at = to.channel + v * S::LANES;
                             (simd.load(scale.as_ptr().add(at)), simd.load(shift.as_ptr().add(at)))
                         };
-                        sums.iter_mut().for_each(|sums| sums[v] = simd.mul_add(sums[v], scale, shift));
+                        for sums in &mut sums {
+                            sums[v] = simd.mul_add(sums[v], scale, shift);
+                        }
                     }
                 }
                 // Which one it is is asked once a tile and not once a vector.
                 Finish::Activation(Activation::Relu) => {
-                    sums.iter_mut().flatten().for_each(|sum| *sum = activate(simd, Activation::Relu, *sum));
+                    activate_all(simd, Activation::Relu, &mut sums);
                 }
                 Finish::Activation(activation) => {
-                    sums.iter_mut().flatten().for_each(|sum| *sum = activate(simd, activation, *sum));
+                    activate_all(simd, activation, &mut sums);
                 }
             }
         }
@@ -298,6 +304,21 @@ impl Multiply<'_> {
                     unsafe { simd.store(output.add(row * to.stride + v * S::LANES), sum) };
                 }
             }
+        }
+    }
+}
+
+/// Makes of each vector what `activation` makes of it. Loops, since what iterators such as `flatten` call is a function of its own without the
+/// instructions, in which each of them is a call.
+#[inline(always)]
+fn activate_all<S: Simd, const NV: usize, const MR: usize>(
+    simd: S,
+    activation: Activation,
+    sums: &mut [[S::V; NV]; MR],
+) {
+    for sums in sums {
+        for sum in sums {
+            *sum = activate(simd, activation, *sum);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::buffer::Buffer;
 use crate::epilogue::{Epilogue, Finish};
 use crate::map::{MapView, Output};
 use crate::matmul::Tiles;
+use crate::pool;
 use crate::simd::{BLOCK, Simd};
 
 /// A depthwise convolution's weights: a row of channels for each tap.
@@ -140,7 +141,9 @@ pub(crate) fn depthwise_map<S: Simd>(
     convolution.check(&map);
     assert_eq!(output.channels(), channels, "a depthwise convolution keeps the channels");
     output.check(&pixels, epilogue);
-    for run in runs(pixels, map.geometry().output[1]) {
+    // A function is called once for all pixels, and not once a vector.
+    let (epilogue, then) = epilogue.before_unary();
+    for run in runs(pixels.clone(), map.geometry().output[1]) {
         let begin = run.start * channels;
         let to = Destination {
             // SAFETY: the output has all of `pixels`, of which this is one.
@@ -153,8 +156,9 @@ pub(crate) fn depthwise_map<S: Simd>(
         };
         // SAFETY: the convolution was checked, and the epilogue for all pixels. Pixel `pixel` of the run begins `pixel * channels`
         // behind the first, its blocks one after another: these pixels are the caller's, says `Output::new`.
-        unsafe { run_of::<S, false>(simd, map, convolution, epilogue, begin, run, to) };
+        unsafe { run_of::<S, false>(simd, map, convolution, &epilogue, begin, run, to) };
     }
+    pool::finish_there(simd, &then, pixels, output);
 }
 
 /// The output pixels `run`, which lie in one row, of a depthwise convolution. The first one's channels begin at element `begin` of the output, for the
@@ -185,40 +189,57 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
         }
         return;
     }
-    // Any other window: where the taps of a pixel lie is found out once for all channels.
+    // Any other window: where the taps of some pixels lie is found out once for all channels. Their sums do not wait for each other, and
+    // share the weights that are loaded.
     let floor = simd.splat(convolution.before.floor());
     let [kernel_height, kernel_width] = geometry.kernel;
     let channels = map.channels();
-    for pixel in 0..count {
-        let tap_at = |tap: usize| map.tap(oy, ox + pixel, tap / kernel_width, tap % kernel_width);
-        let mut listed = [std::ptr::null(); LISTED_TAPS];
+    for first in (0..count).step_by(PIXELS) {
+        let there = PIXELS.min(count - first);
+        // Where there are fewer pixels, the last stands for those that are not.
+        let taps_at = |tap: usize| -> [*const f32; PIXELS] {
+            std::array::from_fn(|at| {
+                map.tap(oy, ox + first + at.min(there - 1), tap / kernel_width, tap % kernel_width)
+            })
+        };
+        let mut listed = [[std::ptr::null(); PIXELS]; LISTED_TAPS];
         for (tap, from) in listed.iter_mut().enumerate().take(kernel_height * kernel_width) {
-            *from = tap_at(tap);
+            *from = taps_at(tap);
         }
         for channel in (0..channels).step_by(S::LANES) {
-            let mut sum = simd.splat(0.0);
+            let mut sums = [simd.splat(0.0); PIXELS];
             for tap in 0..kernel_height * kernel_width {
-                let from = listed.get(tap).copied().unwrap_or_else(|| tap_at(tap));
-                // SAFETY: a tap is valid for all channels, and there are weights for each of them and each tap, says the
-                // caller. `LANES` divides the number of channels.
-                let (x, weights) = unsafe {
-                    let weights = convolution.weights.taps.as_slice().as_ptr();
-                    (simd.load(from.add(channel)), simd.load(weights.add(tap * channels + channel)))
+                let from = if tap < LISTED_TAPS { listed[tap] } else { taps_at(tap) };
+                // SAFETY: there are weights for each channel and each tap, says the caller. `LANES` divides the number of channels.
+                let weights = unsafe {
+                    simd.load(convolution.weights.taps.as_slice().as_ptr().add(tap * channels + channel))
                 };
-                sum = simd.mul_add(simd.max(floor, x), weights, sum);
+                for at in 0..PIXELS {
+                    // SAFETY: a tap is valid for all channels.
+                    let x = unsafe { simd.load(from[at].add(channel)) };
+                    sums[at] = simd.mul_add(simd.max(floor, x), weights, sums[at]);
+                }
             }
-            // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
-            unsafe {
-                let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
-                let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
-                put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
+            for (at, &sum) in sums.iter().enumerate() {
+                if at < there {
+                    let pixel = first + at;
+                    // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
+                    unsafe {
+                        let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
+                        let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                        put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
+                    }
+                }
             }
         }
     }
 }
 
-/// Taps of a window whose places are kept; those of a larger one are looked up again and again.
-const LISTED_TAPS: usize = 9;
+/// Pixels whose sums are computed together.
+const PIXELS: usize = 4;
+
+/// Taps of a window whose places are kept, as many as 7x7 has; those of a larger one are looked up again and again.
+const LISTED_TAPS: usize = 49;
 
 /// Stores the vector at lane `lane` of a block that begins at `to`.
 ///
