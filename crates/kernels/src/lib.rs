@@ -2,6 +2,7 @@
 //!
 //! * [`Lowering`]: the steps of a [`graph::Graph`], the fewest passes over memory, made into
 //! * [`Program`]: those steps with their weights packed;
+//! * [`Elsewhere`]: who computes what of a network they lack;
 //! * [`Isa`]: the instruction set, chosen at run time; [`Threads`]: who computes;
 //! * [`mod@reference`]: the same operations as plain loops, against which all is tested.
 
@@ -11,6 +12,7 @@
 
 mod activation;
 mod buffer;
+mod elsewhere;
 mod epilogue;
 mod image;
 mod isa;
@@ -30,10 +32,11 @@ mod step;
 mod threads;
 mod unary;
 
+pub use elsewhere::Elsewhere;
 pub use image::Images;
 pub use isa::Isa;
 pub use last_word::LastWord;
-pub use lowering::{LoadError, Lowering, Unsupported};
+pub use lowering::{LoadError, Lowering, Shares, Unsupported};
 pub use program::Program;
 pub use shape::SizeError;
 pub use threads::{Threads, ThreadsError};

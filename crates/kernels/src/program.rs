@@ -13,6 +13,7 @@ use memory::NoMemory;
 
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, Shared, padded};
+use crate::elsewhere::Call;
 use crate::epilogue::{Epilogue, Finish};
 use crate::image::Images;
 use crate::isa::Isa;
@@ -147,8 +148,8 @@ impl Program {
         // All threads take whole images as long as there is one for each; what remains they share.
         let alone = count - count % threads.count();
         self.make_room(state, &mut scratch, count, threads.count())?;
-        self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
-        self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
+        self.pass(state, &mut scratch, images, 0..alone, threads, threads.count())?;
+        self.pass(state, &mut scratch, images, alone..count, threads, count - alone)?;
         if let End::Head(head) = &self.end {
             self.logits(head, state, &mut scratch, count, threads);
         }
@@ -198,6 +199,9 @@ impl Program {
     }
 
     /// Takes `images` to their features with `teams` teams of threads.
+    ///
+    /// # Errors
+    /// [`SizeError::Elsewhere`] where what computes a part gave up.
     fn pass(
         &self,
         state: &mut State,
@@ -206,9 +210,9 @@ impl Program {
         range: Range<usize>,
         threads: &Threads,
         teams: usize,
-    ) {
+    ) -> Result<(), SizeError> {
         if range.is_empty() {
-            return;
+            return Ok(());
         }
         // Thread t is in team t * teams / threads, which makes the teams as even as can be.
         let team_of = |thread: usize| thread * teams / threads.count();
@@ -223,10 +227,12 @@ impl Program {
         };
         let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
+        let failure = Mutex::new(None);
         threads.run(|thread| {
             let team = &crew[team_of(thread)];
             let _member = team.join();
-            let at = At { layout, zeros, arena: arenas[team_of(thread)], block: blocks[thread] };
+            let arena = arenas[team_of(thread)];
+            let at = At { layout, zeros, arena, block: blocks[thread], failure: &failure };
             loop {
                 let image = team.meet_and(|| next.fetch_add(1, Ordering::Relaxed));
                 if image >= range.end {
@@ -235,6 +241,10 @@ impl Program {
                 self.image(images, image, team, &at, left);
             }
         });
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(reason) => Err(SizeError::Elsewhere { reason }),
+            None => Ok(()),
+        }
     }
 
     /// One thread's part of one image.
@@ -286,6 +296,9 @@ impl Program {
         // SAFETY: as for the input.
         let read = |value| unsafe { at.value(value).as_slice() };
         let epilogue = Epilogue::of(step.epilogue.iter().map(|finish| finish.with(read)));
+        if let StepKind::Call(call) = &step.kind {
+            return self.call(call, index + 1, team, at);
+        }
         if let StepKind::Average(on_read) = step.kind {
             let left = at.value(index + 1).part(0..step.channels);
             return self.average(team, at, (step.input, on_read), (1.0, epilogue), left);
@@ -310,6 +323,21 @@ impl Program {
             }
             let part = Part { map, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
             self.isa.run(Item { kind: &step.kind, part });
+        }
+    }
+
+    /// The call of a part, which puts out `value`: one thread's work, for which the others wait. Where the part gives up, the image goes
+    /// on with whatever is there, so that the team stays together, and its logits are not given.
+    fn call(&self, call: &Call, value: usize, team: &Team, at: &At<'_>) {
+        for _ in team.items(1) {
+            // SAFETY: as for the input of a step, and for its output: the only item is taken once.
+            let (read, to) = unsafe {
+                let read = |value| (at.value(value).as_slice(), self.channels_of(value));
+                (read, at.value(value).as_mut_slice())
+            };
+            if let Err(reason) = call.run(read, to) {
+                at.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+            }
         }
     }
 
@@ -395,6 +423,8 @@ struct At<'a> {
     arena: Shared<'a>,
     /// This thread's alone.
     block: Shared<'a>,
+    /// Why a part that is computed elsewhere was not, of any image.
+    failure: &'a Mutex<Option<String>>,
 }
 
 impl<'a> At<'a> {

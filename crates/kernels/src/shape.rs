@@ -50,6 +50,12 @@ pub enum SizeError {
         /// Its channels.
         channels: usize,
     },
+    /// What computes a part of the network gave up.
+    #[error("{reason}")]
+    Elsewhere {
+        /// In its words.
+        reason: String,
+    },
     /// The system has no memory for so many images at once.
     #[error("out of memory: {bytes} bytes more were asked for")]
     OutOfMemory {

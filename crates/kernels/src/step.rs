@@ -2,6 +2,7 @@
 
 use crate::activation::OnRead;
 use crate::buffer::Buffer;
+use crate::elsewhere::Call;
 use crate::epilogue::Finish;
 use crate::matmul::Packed;
 use crate::moves::Move;
@@ -92,6 +93,8 @@ pub(crate) enum StepKind {
     },
     /// The epilogue alone.
     Epilogue,
+    /// A part that is computed elsewhere.
+    Call(Call),
 }
 
 /// A step. Its result is the program's value of its index plus 1; value 0 is the image.
@@ -119,6 +122,15 @@ impl Step {
         of_epilogue.chain(moved.into_iter().flatten())
     }
 
+    /// What it reads beside its input that has a size of its own: values, and their pixels.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (usize, [usize; 2])> + '_ {
+        let reads = match &self.kind {
+            StepKind::Call(call) => &call.reads[..],
+            _ => &[],
+        };
+        reads.iter().map(|&(value, held)| (value, held.size))
+    }
+
     /// The values of one pixel that its epilogue reads.
     pub(crate) fn gates(&self) -> impl Iterator<Item = usize> + '_ {
         self.epilogue.iter().filter_map(|finish| match *finish {
@@ -142,6 +154,7 @@ impl Step {
                 self.window.on(input).map(|geometry| Geometry { output, ..geometry })
             }
             StepKind::Move(ref moved) => moved.geometry(input),
+            StepKind::Call(ref call) => Some(call.geometry(input)),
             _ => self.window.on(input),
         }
     }

@@ -1,7 +1,7 @@
 //! What of a graph has no kernel, told from its structure before anything is planned.
 
 use graph::operations::{Binary, Convolution, PadWith};
-use graph::{Graph, Operation, Padding, Value, Window};
+use graph::{Graph, Operation, Padding, Shape, Value, Window};
 
 use super::{Unsupported, groups};
 
@@ -23,8 +23,12 @@ pub(super) enum Form {
     Pixel,
     /// Height, width and channels: as a map is held anyway.
     Last,
+    /// Height, width and channels, of which the first two are 1: held as a vector is.
+    LastPixel,
     /// Channels alone.
     Vector,
+    /// Any other axes, of which the last are the channels of pixels.
+    Rows,
     /// All elements of a map of so many pixels in a row, channel after channel. It is held as the map is.
     Flat { pixels: usize },
     /// Numbers that are the same for every image, which only a step that takes them in knows.
@@ -41,11 +45,34 @@ pub(super) fn is_depthwise(convolution: &Convolution) -> bool {
 pub(super) fn check(graph: &Graph) -> Result<Vec<Held>, Unsupported> {
     let mut held: Vec<Held> = Vec::with_capacity(graph.nodes().len());
     for index in 0..graph.nodes().len() {
-        held.push(Check { graph, held: &held, index }.held()?);
+        held.push(Check { graph, held: &held, index, shapes: None }.held()?);
     }
     match held[graph.output().index()].form {
         Form::Vector | Form::Pixel => Ok(held),
         _ => Err(Unsupported::NoLogits),
+    }
+}
+
+/// Which operations of the graph have no kernel, and why, where its values have these shapes.
+pub(super) fn check_each(graph: &Graph, shapes: &[Shape]) -> Vec<Option<Unsupported>> {
+    let mut held: Vec<Held> = Vec::with_capacity(graph.nodes().len());
+    let mut lacking = Vec::with_capacity(graph.nodes().len());
+    for (index, shape) in shapes.iter().enumerate() {
+        let found = Check { graph, held: &held, index, shapes: Some(shapes) }.held();
+        held.push(found.clone().unwrap_or_else(|_| of_shape(shape)));
+        lacking.push(found.err());
+    }
+    lacking
+}
+
+/// How a value of `shape` that comes from elsewhere is held.
+fn of_shape(shape: &Shape) -> Held {
+    match *shape.axes() {
+        [width, 1, 1] => Held { width, form: Form::Pixel },
+        [width, _, _] => Held { width, form: Form::Map },
+        [width] => Held { width, form: Form::Vector },
+        [.., width] => Held { width, form: Form::Rows },
+        [] => Held { width: 1, form: Form::Rows },
     }
 }
 
@@ -54,6 +81,8 @@ struct Check<'a> {
     graph: &'a Graph,
     held: &'a [Held],
     index: usize,
+    /// Of all values, where they are known.
+    shapes: Option<&'a [Shape]>,
 }
 
 impl Check<'_> {
@@ -103,7 +132,7 @@ impl Check<'_> {
             Operation::BatchNorm(norm) => {
                 let input = self.input()?;
                 // Its channels are the first axis.
-                if input.form == Form::Last {
+                if matches!(input.form, Form::Last | Form::LastPixel) {
                     return self.unsupported();
                 }
                 self.expect(norm.norm.channels(), input.width)?;
@@ -146,33 +175,40 @@ impl Check<'_> {
                 let [from, to] = linear.widths();
                 let input = self.input()?;
                 match input.form {
-                    Form::Vector | Form::Last => self.expect(from, input.width)?,
+                    Form::Vector | Form::Last | Form::LastPixel => self.expect(from, input.width)?,
                     Form::Flat { pixels } => self.expect(from, input.width * pixels)?,
                     _ => return self.unsupported(),
                 }
                 if to == 0 {
                     return Err(Unsupported::Channels { at: self.at(), expected: 1, found: 0 });
                 }
-                let form = if input.form == Form::Last { Form::Last } else { Form::Vector };
+                let form = match input.form {
+                    Form::Last | Form::LastPixel => input.form,
+                    _ => Form::Vector,
+                };
                 Held { width: to, form }
             }
             Operation::Reshape(reshape) => self.reshape(reshape.shape.axes())?,
             Operation::Transpose(transpose) => {
                 let input = self.input()?;
                 let form = match (input.form, &transpose.axes[..]) {
-                    (Form::Map | Form::Pixel, [1, 2, 0]) => Form::Last,
+                    (Form::Map, [1, 2, 0]) => Form::Last,
                     (Form::Last, [2, 0, 1]) => Form::Map,
+                    (Form::Pixel, [1, 2, 0]) => Form::LastPixel,
+                    (Form::LastPixel, [2, 0, 1]) => Form::Pixel,
                     _ => return self.unsupported(),
                 };
                 Held { form, ..input }
             }
             Operation::LayerNorm(norm) => {
                 let input = self.input()?;
-                if norm.axes != 1 || !matches!(input.form, Form::Last | Form::Vector) || input.width == 0 {
+                let is_of_channels = matches!(input.form, Form::Last | Form::LastPixel | Form::Vector);
+                if norm.axes != 1 || !is_of_channels || input.width == 0 {
                     return self.unsupported();
                 }
                 input
             }
+            Operation::Given(given) => of_shape(&given.shape),
             Operation::Concat(concat) => self.concat(concat.axis)?,
             Operation::Slice(slice) => self.chosen(slice.axis, slice.len)?,
             Operation::Gather(gather) => self.chosen(gather.axis, gather.places.len())?,
@@ -207,6 +243,14 @@ impl Check<'_> {
         }
     }
 
+    /// Whether what is read has one shape, as far as that is known.
+    fn are_alike(&self) -> bool {
+        let inputs = &self.graph.nodes()[self.index].inputs;
+        self.shapes.is_none_or(|shapes| {
+            inputs.iter().all(|input| shapes[input.index()] == shapes[inputs[0].index()])
+        })
+    }
+
     /// Of a value and numbers that are known, one for all or one a channel; of two alike; or of a map and a factor or a summand a
     /// channel that is computed.
     fn binary(&self, function: Binary) -> Result<Held, Unsupported> {
@@ -226,7 +270,7 @@ impl Check<'_> {
                 if has_kernel && self.is_a_channel(value, constant) { Ok(value) } else { self.unsupported() }
             }
             _ if !matches!(function, Binary::Add | Binary::Mul) || a.width != b.width => self.unsupported(),
-            (a_form, b_form) if a_form == b_form => Ok(a),
+            (a_form, b_form) if a_form == b_form && self.are_alike() => Ok(a),
             (Form::Map, Form::Pixel) => Ok(a),
             (Form::Pixel, Form::Map) => Ok(b),
             _ => self.unsupported(),
@@ -239,9 +283,9 @@ impl Check<'_> {
         let axes = &constant.parameter.shape[..];
         match (value.form, axes) {
             (_, axes) if axes.iter().all(|&size| size == 1) => true,
-            (Form::Map | Form::Pixel, &[channels, 1, 1]) | (Form::Vector | Form::Last, &[channels]) => {
-                channels == value.width
-            }
+            (Form::Map | Form::Pixel, &[channels, 1, 1])
+            | (Form::Vector | Form::Last | Form::LastPixel, &[channels])
+            | (Form::Last | Form::LastPixel, &[1, 1, channels]) => channels == value.width,
             _ => false,
         }
     }
@@ -251,13 +295,13 @@ impl Check<'_> {
         let Held { width, form } = self.input()?;
         let is_vector =
             |axes: &[usize], len: usize| axes.iter().filter(|&&size| size != 1).eq([&len]) || len == 1;
+        let is_one_pixel = matches!(form, Form::Vector | Form::Pixel | Form::LastPixel);
         Ok(match (form, axes) {
-            (Form::Vector | Form::Pixel, &[channels, 1, 1]) if channels == width => {
-                Held { width, form: Form::Pixel }
+            (_, &[channels, 1, 1]) if is_one_pixel && channels == width => Held { width, form: Form::Pixel },
+            (_, &[1, 1, channels]) if is_one_pixel && channels == width => {
+                Held { width, form: Form::LastPixel }
             }
-            (Form::Vector | Form::Pixel, &[channels]) if channels == width => {
-                Held { width, form: Form::Vector }
-            }
+            (_, &[channels]) if is_one_pixel && channels == width => Held { width, form: Form::Vector },
             (Form::Flat { pixels }, axes) if is_vector(axes, width * pixels) && axes.len() == 1 => {
                 Held { width, form }
             }

@@ -2,9 +2,10 @@
 //! one layer only.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use graph::operations::{Binary, Convolution, ConvolutionWeights};
-use graph::{Graph, Operation, Parameter, Value, Weights};
+use graph::{Graph, Operation, Parameter, Part, Shape, Value, Weights};
 use memory::NoMemory;
 use thiserror::Error;
 
@@ -12,6 +13,7 @@ use super::head::Head as PlannedHead;
 use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source};
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, padded};
+use crate::elsewhere::{Call, Elsewhere};
 use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::program::{End, Head, Program};
@@ -53,8 +55,29 @@ impl Lowering {
     ///
     /// # Errors
     /// [`LoadError`].
+    ///
+    /// # Panics
+    /// Where parts of the network are cut out (a programmer's mistake): see [`Lowering::load_in_parts`].
     pub fn load<W: Weights>(&self, weights: &mut W, isa: Isa) -> Result<Program, LoadError<W::Error>> {
-        let mut loader = Loader { graph: &self.graph, weights: Checked(weights), isa };
+        self.load_in_parts(weights, isa, |_, _| panic!("nobody computes the parts of the network"))
+    }
+
+    /// [`Lowering::load`], where `elsewhere` gives what computes each of the [`Lowering::parts`].
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load_in_parts<W: Weights>(
+        &self,
+        weights: &mut W,
+        isa: Isa,
+        mut elsewhere: impl FnMut(&Part, &mut W) -> Result<Arc<dyn Elsewhere>, W::Error>,
+    ) -> Result<Program, LoadError<W::Error>> {
+        let parts = self.parts.iter().map(|part| {
+            let lengths = part.shapes.iter().flat_map(Shape::elements).map(|len| len as usize).collect();
+            Ok((elsewhere(part, weights).map_err(LoadError::Weights)?, lengths))
+        });
+        let parts = parts.collect::<Result<_, LoadError<W::Error>>>()?;
+        let mut loader = Loader { graph: &self.graph, weights: Checked(weights), isa, parts };
         let steps = self.steps.iter().map(|step| loader.step(step)).collect::<Result<_, _>>()?;
         let end = match self.end {
             PlannedEnd::Head { head, features } => End::Head(loader.head(head, features)?),
@@ -85,6 +108,8 @@ struct Loader<'a, W> {
     graph: &'a Graph,
     weights: Checked<'a, W>,
     isa: Isa,
+    /// What computes each part, and elements of what it puts out.
+    parts: Vec<(Arc<dyn Elsewhere>, Vec<usize>)>,
 }
 
 impl<'a, W: Weights> Loader<'a, W> {
@@ -132,6 +157,10 @@ impl<'a, W: Weights> Loader<'a, W> {
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
             PlannedKind::Epilogue => (StepKind::Epilogue, None),
+            PlannedKind::Call { part, ref reads } => {
+                let (part, lengths) = self.parts[part].clone();
+                (StepKind::Call(Call { part, reads: reads.clone(), lengths }), None)
+            }
         };
         let mut epilogue: Vec<StoredFinish> = bias.map(StoredFinish::Bias).into_iter().collect();
         for &finish in &planned.epilogue {

@@ -9,6 +9,8 @@
 //! * [`frame`]: zeros around a map are read by the max-pool after them as it pools;
 //! * [`groups`]: a convolution of groups becomes convolutions of some of them at a time;
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
+//!
+//! What has no kernel is cut out before, where that is asked for ([`parts`]).
 
 mod chain;
 mod check;
@@ -18,12 +20,13 @@ mod groups;
 mod head;
 mod load;
 mod on_read;
+mod parts;
 mod planner;
 mod separable;
 
 use std::ops::Range;
 
-use graph::{Activation, Graph, Value, Window};
+use graph::{Activation, Graph, Part, Value, Window};
 use thiserror::Error;
 
 use check::{Form, check};
@@ -32,8 +35,10 @@ use head::Head;
 use planner::Planner;
 
 use crate::activation::OnRead;
+use crate::elsewhere::Held;
 use crate::moves::Move;
 pub use load::LoadError;
+pub use parts::Shares;
 
 /// What of a network these kernels lack; Burn's own operations have it.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -112,6 +117,8 @@ pub enum Unsupported {
 pub struct Lowering {
     /// Normalisations are folded in it.
     graph: Graph,
+    /// What is cut out of it.
+    parts: Vec<Part>,
     steps: Vec<PlannedStep>,
     end: PlannedEnd,
 }
@@ -161,6 +168,8 @@ enum PlannedKind {
     LayerNorm { epsilon: f64 },
     /// The epilogue alone.
     Epilogue,
+    /// A part that is computed elsewhere, of these values of the program.
+    Call { part: usize, reads: Vec<(usize, Held)> },
 }
 
 /// What a step or the head reads.
@@ -178,11 +187,15 @@ impl Lowering {
     /// # Errors
     /// [`Unsupported`] where the kernels lack something.
     pub fn of(graph: &Graph) -> Result<Self, Unsupported> {
-        let graph = graph.fold_norms();
+        Self::plan(graph.fold_norms(), Vec::new())
+    }
+
+    /// The steps of a graph whose normalisations are folded, and of which `parts` are cut out.
+    fn plan(graph: Graph, parts: Vec<Part>) -> Result<Self, Unsupported> {
         let held = check(&graph)?;
         let output = graph.output();
         let head = head::find(&graph).filter(|head| held[head.pool.index()].form == Form::Vector);
-        let mut planner = Planner::new(&graph, &held);
+        let mut planner = Planner::new(&graph, &held, &parts);
         for value in graph.values().take_while(|&value| head.is_none_or(|head| value != head.pool)) {
             planner.emit(value)?;
         }
@@ -191,7 +204,7 @@ impl Lowering {
             None => PlannedEnd::Value { value: planner.value(output), classes: held[output.index()].width },
         };
         let steps = planner.into_steps();
-        Ok(Self { graph, steps, end })
+        Ok(Self { graph, parts, steps, end })
     }
 
     /// The steps in words, a line each, for tests and for people.

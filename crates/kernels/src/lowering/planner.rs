@@ -1,20 +1,26 @@
 //! The steps of a graph, decided an operation after the other by the rules of fusion.
 
-use graph::operations::{Gather, Pad, Slice};
-use graph::{Graph, Operation, Value, Window};
+use graph::operations::{Gather, Given, Pad, Slice};
+use graph::{Graph, Operation, Part, Shape, Value, Window};
 
 use super::chain::Chain;
 use super::check::{Form, Held, is_depthwise};
 use super::epilogue::{self, Known, PlannedFinish};
+use super::parts::as_pixels;
 use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, groups, on_read, separable};
 use crate::activation::OnRead;
 use crate::moves::{Along, Move, Piece, Run, runs};
+use crate::simd::BLOCK;
 
 /// The steps so far.
 pub(super) struct Planner<'a> {
     chain: Chain<'a>,
     /// What every value of the graph is.
     held: &'a [Held],
+    /// What is cut out.
+    parts: &'a [Part],
+    /// The value of the program that a part's call puts out, once it was called.
+    called: Vec<Option<usize>>,
     /// The value of the program that holds a value of the graph, once a step has computed it.
     stored: Vec<Option<usize>>,
     steps: Vec<PlannedStep>,
@@ -36,10 +42,11 @@ impl Begun {
 
 impl<'a> Planner<'a> {
     /// Of a graph and what its values are, of which only the image is there.
-    pub(super) fn new(graph: &'a Graph, held: &'a [Held]) -> Self {
+    pub(super) fn new(graph: &'a Graph, held: &'a [Held], parts: &'a [Part]) -> Self {
         let mut stored = vec![None; graph.nodes().len()];
         stored[Value::IMAGE.index()] = Some(0);
-        let mut planner = Self { chain: Chain::of(graph), held, stored, steps: Vec::new() };
+        let called = vec![None; parts.len()];
+        let mut planner = Self { chain: Chain::of(graph), held, parts, called, stored, steps: Vec::new() };
         let windows_its_rows = |&reader: &Value| {
             planner.chain.convolution(reader).is_some_and(|convolution| convolution.groups == 1)
         };
@@ -165,6 +172,14 @@ impl<'a> Planner<'a> {
                 let kind = PlannedKind::LayerNorm { epsilon: norm.epsilon };
                 Begun::new(kind, Window::PIXEL, as_stored(self, node.inputs[0]))
             }
+            Operation::Given(given) => {
+                let called = self.call(given, &node.inputs);
+                let held = as_pixels(self.held[value.index()].form, &given.shape);
+                let before = &self.parts[given.part].shapes[..given.place];
+                let begin = before.iter().flat_map(Shape::elements).sum::<u64>() as usize;
+                let source = Source { value: called, on_read: OnRead::AsStored };
+                Begun::new(PlannedKind::Move(Move::Unpacked { begin, held }), Window::PIXEL, source)
+            }
             Operation::Concat(_) => {
                 let piece = |&input: &Value| Piece {
                     value: self.value(input),
@@ -197,6 +212,28 @@ impl<'a> Planner<'a> {
                 }
             }
         })
+    }
+
+    /// The value that the call of a part puts out, which is made where it was not yet.
+    fn call(&mut self, given: &Given, inputs: &[Value]) -> usize {
+        if let Some(called) = self.called[given.part] {
+            return called;
+        }
+        let part = &self.parts[given.part];
+        let shapes = part.graph.nodes().iter().filter_map(|node| match &node.operation {
+            Operation::Given(given) => Some(&given.shape),
+            _ => None,
+        });
+        let read = |(&input, shape): (&Value, &Shape)| {
+            (self.value(input), as_pixels(self.held[input.index()].form, shape))
+        };
+        let reads: Vec<_> = inputs.iter().zip(shapes).map(read).collect();
+        let first = reads.first().map_or(0, |&(value, _)| value);
+        let kind = PlannedKind::Call { part: given.part, reads };
+        let source = Source { value: first, on_read: OnRead::AsStored };
+        self.push(Begun::new(kind, Window::PIXEL, source), Vec::new(), BLOCK);
+        self.called[given.part] = Some(self.steps.len());
+        self.steps.len()
     }
 
     /// The steps of a convolution of groups, of which the last puts their channels together.

@@ -46,6 +46,12 @@ impl ArenaLayout {
             if let Some(residual) = step.residuals().find(|&residual| sizes[residual] != geometry.output) {
                 return Err(SizeError::Unequal { a: geometry.output, b: sizes[residual] });
             }
+            let pixels = |[height, width]: [usize; 2]| height * width;
+            if let Some((read, size)) =
+                step.others().find(|&(read, size)| pixels(sizes[read]) != pixels(size))
+            {
+                return Err(SizeError::Unequal { a: size, b: sizes[read] });
+            }
             if let Some(gate) = step.gates().find(|&gate| sizes[gate] != [1; 2]) {
                 return Err(SizeError::Unequal { a: [1; 2], b: sizes[gate] });
             }
@@ -55,7 +61,8 @@ impl ArenaLayout {
         let mut until = vec![0; sizes.len()];
         for (index, step) in steps.iter().enumerate() {
             until[step.input] = index;
-            step.residuals().chain(step.gates()).for_each(|read| until[read] = index);
+            let others = step.others().map(|(read, _)| read);
+            step.residuals().chain(step.gates()).chain(others).for_each(|read| until[read] = index);
         }
         until[last] = steps.len();
 
@@ -84,7 +91,8 @@ impl ArenaLayout {
         }
         for (index, step) in steps.iter().enumerate() {
             let written = &places[index + 1];
-            for read in step.residuals().chain(step.gates()).chain([step.input]) {
+            let others = step.others().map(|(read, _)| read);
+            for read in step.residuals().chain(step.gates()).chain(others).chain([step.input]) {
                 let read = &places[read];
                 let apart = written.end <= read.start || read.end <= written.start;
                 assert!(apart, "step {index} writes {written:?} and reads {read:?}");

@@ -104,6 +104,7 @@ impl Kernel for Item<'_> {
                 pool::finish_there(simd, &epilogue, pixels, output);
             }
             StepKind::Average(_) => unreachable!("a mean is cut into channels: see `Average`"),
+            StepKind::Call(_) => unreachable!("a part that is computed elsewhere is no item"),
             StepKind::Epilogue => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 pool::finish(simd, map, &epilogue, pixels, output);

@@ -194,6 +194,37 @@ impl Twice {
         (self.on.push(Reshape { shape }, &[value]), map)
     }
 
+    /// The end of ConvNeXt before its classes: the mean over all pixels, whose channels come last, normalised; called so by a
+    /// transposition of one pixel's map, or by a reshape.
+    pub(crate) fn normalised_mean(&mut self, by_transposition: bool, x: &Pair) -> Pair {
+        let channels = x.1.shape[0];
+        let y = if by_transposition {
+            let x = self.pooled(x);
+            (self.on.push(Transpose { axes: vec![1, 2, 0] }, &[x.0]), x.1)
+        } else {
+            let x = self.mean(1.0, x);
+            (self.on.push(Reshape { shape: Shape::new([1, 1, channels]) }, &[x.0]), x.1)
+        };
+        let mut y =
+            (self.on.push(LayerNorm { axes: 1, epsilon: 1e-6 }, &[y.0]), reference::layer_norm(1e-6, &y.1));
+        y = self.of_each_channel(Binary::Mul, &y);
+        y = self.of_each_channel(Binary::Add, &y);
+        if by_transposition {
+            y.0 = self.on.push(Transpose { axes: vec![2, 0, 1] }, &[y.0]);
+        }
+        (self.on.push(Reshape { shape: Shape::vector(channels) }, &[y.0]), y.1)
+    }
+
+    /// `function` of a value whose channels come last and of a number a channel.
+    fn of_each_channel(&mut self, function: Binary, (value, map): &Pair) -> Pair {
+        let channels = map.shape[0];
+        let numbers = self.numbers.take(channels);
+        let parameter = self.parameter(Role::Constant, &[channels], &numbers);
+        let constant = self.on.push(Constant { parameter }, &[]);
+        let numbers = Map { shape: [channels, 1, 1], values: numbers.into_iter().map(f64::from).collect() };
+        (self.on.push(function, &[*value, constant]), reference::binary(function, map, &numbers))
+    }
+
     /// A block of ConvNeXt, whose channels come last: layer normalisation, two fully connected layers of each pixel, a factor a channel,
     /// the sum with what came in.
     pub(crate) fn channels_last(&mut self, hidden: usize, x: &Pair) -> Pair {
@@ -201,14 +232,8 @@ impl Twice {
         let last = self.on.push(Transpose { axes: vec![1, 2, 0] }, &[x.0]);
         let normalised = self.on.push(LayerNorm { axes: 1, epsilon: 1e-6 }, &[last]);
         let mut y = (normalised, reference::layer_norm(1e-6, &x.1));
-        for function in [Binary::Mul, Binary::Add] {
-            let numbers = self.numbers.take(channels);
-            let parameter = self.parameter(Role::Constant, &[channels], &numbers);
-            let constant = self.on.push(Constant { parameter }, &[]);
-            let map =
-                Map { shape: [channels, 1, 1], values: numbers.iter().map(|&x| f64::from(x)).collect() };
-            y = (self.on.push(function, &[y.0, constant]), reference::binary(function, &y.1, &map));
-        }
+        y = self.of_each_channel(Binary::Mul, &y);
+        y = self.of_each_channel(Binary::Add, &y);
         y = self.linear_of_pixels(hidden, &y);
         y = self.unary(Unary::Gelu, &y);
         y = self.linear_of_pixels(channels, &y);
