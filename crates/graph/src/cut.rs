@@ -12,6 +12,8 @@ pub struct Cut {
     pub graph: Graph,
     /// In the order of execution.
     pub parts: Vec<Part>,
+    /// Which value of the whole each value of `graph` is.
+    pub of: Vec<Value>,
 }
 
 /// A region of a graph that is computed elsewhere.
@@ -50,7 +52,7 @@ impl Graph {
         let turns = self.turns(is_cut);
         let last = turns.iter().copied().max().unwrap_or(0);
         let readers = self.readers_by_value();
-        let mut left = Left { nodes: Vec::new(), moved: vec![None; self.nodes.len()] };
+        let mut left = Left { nodes: Vec::new(), of: Vec::new(), moved: vec![None; self.nodes.len()] };
         let mut parts = Vec::new();
         for turn in 0..=last {
             let at_turn = |value: &Value| turns[value.0] == turn;
@@ -78,8 +80,7 @@ impl Graph {
         });
         let stages = stages.collect();
         let output = left.moved[self.output.0].unwrap_or(Value::IMAGE);
-        let graph = Self { nodes: left.nodes, output, stages }.pruned();
-        Cut { graph, parts }
+        Cut { graph: Self { nodes: left.nodes, output, stages }, parts, of: left.of }
     }
 
     /// When each value is computed: what is left and what is cut out take turns, and in a turn what is left comes first. As many values
@@ -140,6 +141,7 @@ impl Graph {
 /// The graph that is left, in the making.
 struct Left {
     nodes: Vec<Node>,
+    of: Vec<Value>,
     /// Where each value is in it.
     moved: Vec<Option<Value>>,
 }
@@ -149,6 +151,7 @@ impl Left {
         // What is left reads what is left and what parts put out, all of which has an earlier turn or place.
         let inputs = inputs.iter().filter_map(|input| self.moved[input.0]).collect();
         self.nodes.push(Node { operation, inputs });
+        self.of.push(value);
         self.moved[value.0] = Some(Value(self.nodes.len() - 1));
     }
 }
@@ -179,14 +182,16 @@ mod tests {
         let b = on.push(MatMul, &[a, constant]);
         let c = on.push(Softmax { axis: 0, log: true }, &[y]);
         let sum = on.add(b, c);
-        let Cut { graph, parts } = cut_of(on, sum, &["softmax", "log-softmax", "product of matrices"]);
+        let Cut { graph, parts, of } = cut_of(on, sum, &["softmax", "log-softmax", "product of matrices"]);
         assert_eq!(parts.len(), 1, "{parts:#?}");
         assert_eq!(parts[0].operations().count(), 3);
         assert_eq!(parts[0].shapes, vec![Shape::map(3, [4, 4]); 2]);
         let names: Vec<&str> = graph.nodes().iter().map(|node| node.operation.name()).collect();
         let given = "a value from elsewhere";
-        assert_eq!(names[2..], [given, given, "sum"], "{graph}");
-        assert_eq!(graph.shapes(&Shape::map(3, [4, 4])).unwrap()[4], Shape::map(3, [4, 4]));
+        // A constant that only a part reads stays, and nobody reads it.
+        assert_eq!(names[2..], ["constant", given, given, "sum"], "{graph}");
+        assert_eq!(of[3..].iter().map(|value| value.index()).collect::<Vec<_>>(), [4, 5, 6]);
+        assert_eq!(graph.shapes(&Shape::map(3, [4, 4])).unwrap()[5], Shape::map(3, [4, 4]));
     }
 
     #[test]
@@ -195,7 +200,7 @@ mod tests {
         let a = on.push(Softmax { axis: 0, log: false }, &[x]);
         let left = on.relu(a);
         let b = on.push(MatMul, &[a, left]);
-        let Cut { graph, parts } = cut_of(on, b, &["softmax", "product of matrices"]);
+        let Cut { graph, parts, .. } = cut_of(on, b, &["softmax", "product of matrices"]);
         assert_eq!(parts.len(), 2, "{parts:#?}");
         let read: Vec<usize> = parts.iter().map(|part| part.graph.nodes().len() - 1).collect();
         assert_eq!(read, [1, 2]);
@@ -209,6 +214,7 @@ mod tests {
         let y = on.relu(x);
         let graph = on.finish(y);
         let shapes = graph.shapes(&Shape::map(3, [4, 4])).unwrap();
-        assert_eq!(graph.cut(&shapes, &[false; 2]), Cut { graph: graph.clone(), parts: Vec::new() });
+        let of = graph.values().collect();
+        assert_eq!(graph.cut(&shapes, &[false; 2]), Cut { graph: graph.clone(), parts: Vec::new(), of });
     }
 }

@@ -82,12 +82,12 @@ impl Held {
             beyond.fill(0.0);
         }
     }
+}
 
-    /// What puts the value there.
-    pub(crate) fn geometry(&self, input: [usize; 2]) -> Geometry {
-        let one = [1; 2];
-        Geometry { input, output: self.size, kernel: one, stride: one, dilation: one, pad: [0; 2] }
-    }
+/// What makes a map of `output` pixels of one of `input`, in an order of its own.
+pub(crate) fn to_size(input: [usize; 2], output: [usize; 2]) -> Geometry {
+    let one = [1; 2];
+    Geometry { input, output, kernel: one, stride: one, dilation: one, pad: [0; 2] }
 }
 
 /// The call of a part. Its result is the elements of all values that the part puts out, one after the other, in pixels of a block each.
@@ -104,8 +104,7 @@ impl Call {
     /// Its result in pixels of a block.
     pub(crate) fn geometry(&self, input: [usize; 2]) -> Geometry {
         let blocks = self.lengths.iter().sum::<usize>().div_ceil(BLOCK);
-        let held = Held { size: [1, blocks], width: BLOCK, channels: Channels::Last };
-        held.geometry(input)
+        to_size(input, [1, blocks])
     }
 
     /// Computes the part; `read` gives the elements of a value and how many a pixel of it has.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use graph::Geometry;
 use graph::operations::PadWith;
 
-use crate::elsewhere::Held;
+use crate::elsewhere::{Held, to_size};
 
 /// Where the elements of a step that computes nothing come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +100,7 @@ impl Move {
     /// What it makes of a map of `input` pixels; `None` where the map has not what is asked for.
     pub(crate) fn geometry(&self, input: [usize; 2]) -> Option<Geometry> {
         let output = match self {
-            Self::Unpacked { held, .. } => held.size,
+            Self::Unpacked { held, .. } => return Some(to_size(input, held.size)),
             Self::Concat(_) | Self::Channels(_) => input,
             Self::Pixels([rows, columns]) => [rows.len(input[0])?, columns.len(input[1])?],
         };

@@ -73,6 +73,8 @@ pub(crate) struct Head {
 pub struct Program {
     isa: Isa,
     image_channels: usize,
+    /// Height and width of the only images that it takes.
+    image_size: Option<[usize; 2]>,
     steps: Vec<Step>,
     end: End,
     /// What the last call needed, for the next one.
@@ -93,8 +95,14 @@ fn shared(buffers: &mut [Buffer]) -> Vec<Shared<'_>> {
 }
 
 impl Program {
-    pub(crate) fn new(isa: Isa, image_channels: usize, steps: Vec<Step>, end: End) -> Self {
-        Self { isa, image_channels, steps, end, state: Mutex::new(None) }
+    /// For images of so many channels and, where it has one, of this size only.
+    pub(crate) fn new(
+        isa: Isa,
+        (image_channels, image_size): (usize, Option<[usize; 2]>),
+        steps: Vec<Step>,
+        end: End,
+    ) -> Self {
+        Self { isa, image_channels, image_size, steps, end, state: Mutex::new(None) }
     }
 
     /// The instruction set its weights are packed for.
@@ -134,6 +142,10 @@ impl Program {
         let (expected, found) = (self.image_channels, images.channels());
         if expected != found {
             return Err(SizeError::Channels { expected, found });
+        }
+        let [height, width] = images.size();
+        if let Some(expected) = self.image_size.filter(|&expected| expected != [height, width]) {
+            return Err(SizeError::OtherSize { expected, found: [height, width] });
         }
         let count = images.count()?;
         if count == 0 {
@@ -251,6 +263,9 @@ impl Program {
     fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, left: Shared<'_>) {
         self.write_pixels(images, image, team, at);
         for index in 0..self.steps.len() {
+            if matches!(self.steps[index].kind, StepKind::Renamed(_)) {
+                continue;
+            }
             team.meet();
             self.step(index, team, at);
         }
@@ -306,22 +321,32 @@ impl Program {
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
         let output = unsafe { Output::new(at.value(index + 1), step.channels) };
+        let other = match step.kind {
+            StepKind::Product { other: (value, _), .. } => read(value),
+            _ => &[],
+        };
         for item in team.items(share.items()) {
             let (pixels, units) = share.item(item);
             let next = item + team.members();
             let next = if next < share.items() { share.item(next).0 } else { 0..0 };
             // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
             let block = unsafe { at.block.as_mut_slice() };
-            if let StepKind::Move(moved) = &step.kind {
+            if let StepKind::Move(_) | StepKind::Gathered(_) | StepKind::Known { .. } = step.kind {
                 let channels = step.channels;
-                let to = at.value(index + 1).part(pixels.start * channels..pixels.end * channels);
-                // SAFETY: as for the input and for the output: of two items, the pixels are others.
-                let (read, to) = unsafe {
-                    (|value| (at.value(value).as_slice(), self.channels_of(value)), to.as_mut_slice())
-                };
-                moved.copy(step.input, read, &geometry, pixels.clone(), (channels, to));
+                let elements = pixels.start * channels..pixels.end * channels;
+                // SAFETY: as for the output: of two items, the pixels are others.
+                let to = unsafe { at.value(index + 1).part(elements.clone()).as_mut_slice() };
+                match &step.kind {
+                    StepKind::Gathered(gathered) => gathered.copy(read, pixels.clone(), (channels, to)),
+                    StepKind::Known { values, .. } => to.copy_from_slice(&values.as_slice()[elements]),
+                    StepKind::Move(moved) => {
+                        let read = |value| (read(value), self.channels_of(value));
+                        moved.copy(step.input, read, &geometry, pixels.clone(), (channels, to));
+                    }
+                    _ => {}
+                }
             }
-            let part = Part { map, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
+            let part = Part { map, other, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
             self.isa.run(Item { kind: &step.kind, part });
         }
     }
@@ -404,7 +429,8 @@ impl Program {
                 let (pixels, units) = share.item(item);
                 // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
                 let block = unsafe { blocks[thread].as_mut_slice() };
-                let part = Part { map, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
+                let other = &[][..];
+                let part = Part { map, other, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
                 self.isa.run(Linear { linear: &head.linear, part });
             }
         });

@@ -3,7 +3,7 @@
 
 use graph::{Cut, Graph, Operation, Part, Shape, Value};
 
-use super::check::{Form, check_each};
+use super::check::{Form, Sized, check_each};
 use super::{Lowering, Unsupported};
 use crate::elsewhere::{Channels, Held};
 
@@ -26,13 +26,15 @@ impl Lowering {
     /// [`Unsupported`] where so much is lacking that nothing of weight is left, and of networks of integers, which are not cut.
     pub fn in_parts(graph: &Graph, image: [usize; 2]) -> Result<Self, Unsupported> {
         let graph = graph.fold_norms();
+        let is_empty = |shape: &Shape| shape.axes().contains(&0);
         let shapes = match graph.shapes(&Shape::map(graph.image_channels(), image)) {
-            Ok(shapes) => shapes,
+            Ok(shapes) if !shapes.iter().any(is_empty) => shapes,
             // Nothing can be cut; that such an image does not fit is said where it is given.
-            Err(_) => return Self::plan(graph, Vec::new()),
+            _ => return Self::plan(graph, Vec::new(), None),
         };
-        let (lacking, reason) = lacking(&graph, &shapes);
-        let Some(reason) = reason else { return Self::plan(graph, Vec::new()) };
+        let sized = Sized::of(&graph, image, shapes);
+        let (lacking, reason) = lacking(&graph, &sized);
+        let Some(reason) = reason else { return Self::plan(graph, Vec::new(), Some(sized)) };
         let is_weighty =
             |operation: &Operation| matches!(operation, Operation::Convolution(_) | Operation::Linear(_));
         let is_integer = |operation: &Operation| matches!(operation, Operation::IntegerProduct(_));
@@ -42,8 +44,14 @@ impl Lowering {
         {
             return Err(reason);
         }
-        let Cut { graph, parts } = graph.cut(&shapes, &lacking);
-        Self::plan(graph, parts)
+        let Sized { shapes, comes_last, .. } = &sized;
+        let Cut { graph, parts, of } = graph.cut(shapes, &lacking);
+        let sized = Sized {
+            image,
+            shapes: of.iter().map(|value| shapes[value.index()].clone()).collect(),
+            comes_last: of.iter().map(|value| comes_last[value.index()]).collect(),
+        };
+        Self::plan(graph, parts, Some(sized))
     }
 
     /// The parts that are computed elsewhere, in the order in which they are.
@@ -76,8 +84,8 @@ impl Lowering {
 
 /// Which operations are computed elsewhere: those that have no kernel, and what stands between two of these alone and is no
 /// multiplication of matrices, since a value that crosses the border costs more than it. And the first that has no kernel.
-fn lacking(graph: &Graph, shapes: &[Shape]) -> (Vec<bool>, Option<Unsupported>) {
-    let found = check_each(graph, shapes);
+fn lacking(graph: &Graph, sized: &Sized) -> (Vec<bool>, Option<Unsupported>) {
+    let found = check_each(graph, sized);
     let mut lacking: Vec<bool> = found.iter().map(Option::is_some).collect();
     let first = found.into_iter().flatten().next();
     let nodes = graph.nodes();

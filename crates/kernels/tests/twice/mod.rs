@@ -1,5 +1,6 @@
 //! A network built twice: as a graph with its weights, for the kernels, and computed at once by plain loops.
 
+mod attention;
 pub(crate) mod networks;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub(crate) struct Twice {
     numbers: Numbers,
     pub(crate) on: Builder,
     pub(crate) weights: BTreeMap<String, Vec<f32>>,
+    /// Of the image.
+    size: [usize; 2],
 }
 
 pub(crate) type Pair = (Value, Map);
@@ -50,7 +53,9 @@ impl Twice {
     /// After an image.
     pub(crate) fn new(image: &Map) -> (Self, Pair) {
         let (on, value) = Builder::new(image.shape[0]);
-        (Self { numbers: Numbers(7), on, weights: BTreeMap::new() }, (value, image.clone()))
+        let [_, height, width] = image.shape;
+        let size = [height, width];
+        (Self { numbers: Numbers(7), on, weights: BTreeMap::new(), size }, (value, image.clone()))
     }
 
     /// A parameter with these values.
@@ -243,7 +248,7 @@ impl Twice {
     }
 
     /// A fully connected layer of each pixel, whose channels come last.
-    fn linear_of_pixels(&mut self, to: usize, (value, map): &Pair) -> Pair {
+    pub(crate) fn linear_of_pixels(&mut self, to: usize, (value, map): &Pair) -> Pair {
         let [from, height, width] = map.shape;
         let weights: Vec<f32> =
             self.numbers.take(from * to).iter().map(|w| w / (from as f32).sqrt()).collect();
@@ -337,7 +342,8 @@ impl Twice {
 
     /// The program that puts out `logits`, and what plain loops make of them.
     pub(crate) fn end(mut self, isa: Isa, (value, map): Pair) -> (Program, Vec<f64>) {
-        let lowering = Lowering::of(&self.on.finish(value)).unwrap();
+        let lowering = Lowering::in_parts(&self.on.finish(value), self.size).unwrap();
+        assert_eq!(lowering.shares(), None, "what has no kernel");
         (lowering.load(&mut self.weights, isa).unwrap(), map.values)
     }
 }
