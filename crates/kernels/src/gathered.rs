@@ -111,7 +111,7 @@ mod tests {
             pieces: vec![
                 Piece {
                     value: 1,
-                    pixels: vec![0..2],
+                    pixels: vec![Range { start: 0, end: 2 }],
                     channel: 0,
                     offset: 1,
                     distances: vec![vec![0, 1]],
@@ -119,7 +119,7 @@ mod tests {
                 },
                 Piece {
                     value: 2,
-                    pixels: vec![2..3],
+                    pixels: vec![Range { start: 2, end: 3 }],
                     channel: 0,
                     offset: 0,
                     distances: vec![vec![0]],

@@ -50,11 +50,10 @@ pub(crate) fn product<S: Simd>(
     while first < pixels.end {
         let pair = first / rows;
         let end = pixels.end.min((pair + 1) * rows);
-        // SAFETY: rows `first` to `end` are of the pair, whose second matrix is among those that `other` was seen to hold.
         let tile = Tile {
-            a: unsafe { map.pixels().as_ptr().add(first * stride) },
+            a: map.pixels()[first * stride..].as_ptr(),
             stride,
-            b: unsafe { other.as_ptr().add(pair * depth * channels) },
+            b: other[pair * depth * channels..].as_ptr(),
             depth,
             first,
         };
@@ -64,7 +63,8 @@ pub(crate) fn product<S: Simd>(
             left if left >= 2 => 2,
             _ => 1,
         };
-        // SAFETY: the tile's matrices and the output have these rows, all of `depth` and of `channels` columns.
+        // SAFETY: rows `first` to `end` are of one pair, whose matrices `map` and `other` were seen to hold whole; the output was checked for
+        // these rows.
         unsafe {
             match count {
                 ROWS => tile.run::<S, ROWS>(simd, epilogue, output),

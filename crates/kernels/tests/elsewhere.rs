@@ -92,7 +92,7 @@ fn expected(image: &[f32]) -> Vec<f64> {
     let (_, weights) = network(true);
     let pixels = SIZE[0] * SIZE[1];
     let weight = |key: &str, at: usize| f64::from(weights[key][at]);
-    let mut sums = vec![0.0; 10];
+    let mut sums = [0.0; 10];
     for pixel in 0..pixels {
         let x: Vec<f64> = (0..21)
             .map(|to| (0..3).map(|c| f64::from(image[c * pixels + pixel]) * weight("p0", to * 3 + c)).sum())

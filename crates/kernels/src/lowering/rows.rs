@@ -14,6 +14,15 @@ use crate::activation::OnRead;
 use crate::gathered::{Gathered, Piece};
 use crate::product::Matrices;
 
+/// A value of the program as a part of another.
+struct Rearranged {
+    value: usize,
+    /// Which of its elements.
+    view: View,
+    /// Which part of which axis they are, where they are not all.
+    part: Option<(usize, Range<usize>)>,
+}
+
 impl Planner<'_> {
     /// Sees to it that `value` lies in memory, or what it is computed of on the way.
     pub(super) fn need(&mut self, value: Value) -> Result<(), Unsupported> {
@@ -32,7 +41,8 @@ impl Planner<'_> {
         let is_there =
             view.is_held_as(form, shape) && (base.width, base.elements()) == (held.width, held.elements());
         if !is_there {
-            let gathered = self.gathered(form, shape, vec![(source.value, view.clone(), None)]);
+            let piece = Rearranged { value: source.value, view: view.clone(), part: None };
+            let gathered = self.gathered(form, shape, vec![piece]);
             self.follow(value, Begun::new(PlannedKind::Gathered(gathered), Window::PIXEL, source));
             return Ok(());
         }
@@ -105,25 +115,19 @@ impl Planner<'_> {
             let shape = self.shape(input)?;
             let view = View::of(input, held, shape);
             let end = begin + shape.axes()[axis];
-            pieces.push((laid_out, view, Some((axis, begin..end))));
+            pieces.push(Rearranged { value: laid_out, view, part: Some((axis, begin..end)) });
             begin = end;
         }
-        let source = Source { value: pieces[0].0, on_read: OnRead::AsStored };
+        let source = Source { value: pieces[0].value, on_read: OnRead::AsStored };
         let gathered = self.gathered(form, self.shape(value)?, pieces);
         Ok(Begun::new(PlannedKind::Gathered(gathered), Window::PIXEL, source))
     }
 
-    /// What makes a value of `shape`, held in `form`, of these: a value of the program, which of its elements, and which part of an axis
-    /// they are where they are not all.
-    fn gathered(
-        &self,
-        form: Form,
-        shape: &Shape,
-        pieces: Vec<(usize, View, Option<(usize, Range<usize>)>)>,
-    ) -> Gathered {
+    /// What makes a value of `shape`, held in `form`, of these.
+    fn gathered(&self, form: Form, shape: &Shape, pieces: Vec<Rearranged>) -> Gathered {
         let axes = shape.axes();
         let of_channels = if matches!(form, Form::Map | Form::Pixel) { 0 } else { axes.len() - 1 };
-        let pieces = pieces.into_iter().map(|(value, view, part)| {
+        let pieces = pieces.into_iter().map(|Rearranged { value, view, part }| {
             let mut parts: Vec<Range<usize>> = axes.iter().map(|&size| 0..size).collect();
             if let Some((axis, part)) = part {
                 parts[axis] = part;
