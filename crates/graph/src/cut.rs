@@ -1,6 +1,8 @@
 //! A graph cut into parts: what one program lacks is computed by another, and joined. Cut out are whole regions, as large as they can be
 //! without reading what is computed of them, so that values cross the border as rarely as can be.
 
+use std::collections::BTreeMap;
+
 use crate::graph::{Graph, Node, Value};
 use crate::operations::{Given, Operation};
 use crate::shape::Shape;
@@ -50,16 +52,15 @@ impl Graph {
                 && !matches!(self.nodes[value.0].operation, Operation::Image(_) | Operation::Constant(_))
         };
         let turns = self.turns(is_cut);
-        let last = turns.iter().copied().max().unwrap_or(0);
+        let mut at_turn = vec![[Vec::new(), Vec::new()]; turns.iter().max().map_or(0, |last| last + 1)];
+        self.values().for_each(|value| at_turn[turns[value.0]][usize::from(is_cut(value))].push(value));
         let readers = self.readers_by_value();
         let mut left = Left { nodes: Vec::new(), of: Vec::new(), moved: vec![None; self.nodes.len()] };
         let mut parts = Vec::new();
-        for turn in 0..=last {
-            let at_turn = |value: &Value| turns[value.0] == turn;
-            for value in self.values().filter(|&value| !is_cut(value)).filter(at_turn) {
+        for (turn, [stay, members]) in at_turn.into_iter().enumerate() {
+            for value in stay {
                 left.push(value, self.nodes[value.0].operation.clone(), &self.nodes[value.0].inputs);
             }
-            let members: Vec<Value> = self.values().filter(|&value| is_cut(value)).filter(at_turn).collect();
             if members.is_empty() {
                 continue;
             }
@@ -104,12 +105,12 @@ impl Graph {
 
     /// The part of `members`, and what of this graph it reads.
     fn part(&self, shapes: &[Shape], members: &[Value], outputs: &[Value]) -> (Part, Vec<Value>) {
-        let mut here: Vec<Option<Value>> = vec![None; self.nodes.len()];
-        members.iter().for_each(|member| here[member.0] = Some(Value::IMAGE));
+        // Members have their places once all that they read has.
+        let mut here: BTreeMap<Value, Value> = members.iter().map(|&member| (member, Value::IMAGE)).collect();
         let mut reads: Vec<Value> = Vec::new();
         let mut nodes: Vec<Node> = Vec::new();
         for &input in members.iter().flat_map(|member| &self.nodes[member.0].inputs) {
-            if here[input.0].is_some() {
+            if here.contains_key(&input) {
                 continue;
             }
             let node = &self.nodes[input.0];
@@ -121,16 +122,16 @@ impl Graph {
                 }
             };
             nodes.push(Node { operation, inputs: Vec::new() });
-            here[input.0] = Some(Value(nodes.len() - 1));
+            here.insert(input, Value(nodes.len() - 1));
         }
         for &member in members {
             let node = &self.nodes[member.0];
             // What a member reads is there: a value of before the part, or a member before it.
-            let inputs = node.inputs.iter().filter_map(|input| here[input.0]).collect();
+            let inputs = node.inputs.iter().filter_map(|input| here.get(input).copied()).collect();
             nodes.push(Node { operation: node.operation.clone(), inputs });
-            here[member.0] = Some(Value(nodes.len() - 1));
+            here.insert(member, Value(nodes.len() - 1));
         }
-        let put_out: Vec<Value> = outputs.iter().filter_map(|output| here[output.0]).collect();
+        let put_out: Vec<Value> = outputs.iter().filter_map(|output| here.get(output).copied()).collect();
         let output = put_out.last().copied().unwrap_or(Value::IMAGE);
         let graph = Self { nodes, output, stages: Vec::new() };
         let shapes = outputs.iter().map(|output| shapes[output.0].clone()).collect();

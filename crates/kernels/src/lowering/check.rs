@@ -53,11 +53,11 @@ fn is_of_rows(form: Form) -> bool {
     matches!(form, Form::Vector | Form::Last | Form::LastPixel | Form::Rows)
 }
 
-/// Elements of an axis of a value that is rearranged, at most: each has its place written down.
+/// Places of elements that are written down for all values that are rearranged, one for each element of an axis, at most.
 const MOST_PLACES: usize = 1 << 22;
 
-/// Elements of numbers that are known, repeated to be as many as a value has, at most: they are kept so.
-const MOST_KNOWN: u64 = 1 << 24;
+/// Elements of all numbers that are known, repeated to be as many as a value has, at most: they are kept so.
+const MOST_KNOWN: u64 = 1 << 26;
 
 /// A convolution of one channel each.
 pub(super) fn is_depthwise(convolution: &Convolution) -> bool {
@@ -71,15 +71,41 @@ pub(super) struct Checked {
     pub(super) held: Vec<Held>,
     /// Of values that are others' elements rearranged, which these are.
     pub(super) views: Vec<Option<View>>,
+    /// Places of elements that are written down for these.
+    places: usize,
+    /// Elements of numbers that are known, repeated.
+    known: u64,
+}
+
+impl Checked {
+    fn new() -> Self {
+        Self { held: Vec::new(), views: Vec::new(), places: 0, known: 0 }
+    }
+
+    /// Takes in what the next value is.
+    fn push(&mut self, next: Next) {
+        self.held.push(next.held);
+        self.views.push(next.view);
+        self.places += next.places;
+        self.known += next.known;
+    }
+}
+
+/// What a value is.
+#[derive(Debug)]
+struct Next {
+    held: Held,
+    view: Option<View>,
+    places: usize,
+    known: u64,
 }
 
 /// What every value of the graph is, or what of it has no kernel: whatever the size of the image, or for values of these shapes.
 pub(super) fn check(graph: &Graph, sized: Option<&Sized>) -> Result<Checked, Unsupported> {
-    let mut checked = Checked { held: Vec::new(), views: Vec::new() };
+    let mut checked = Checked::new();
     for index in 0..graph.nodes().len() {
-        let (held, view) = Check { graph, checked: &checked, index, sized }.held_or_view()?;
-        checked.held.push(held);
-        checked.views.push(view);
+        let next = Check { graph, checked: &checked, index, sized }.next()?;
+        checked.push(next);
     }
     match checked.held[graph.output().index()].form {
         Form::Vector | Form::Pixel => Ok(checked),
@@ -127,14 +153,13 @@ fn comes_last(graph: &Graph, shapes: &[Shape]) -> Vec<bool> {
 
 /// Which operations of the graph have no kernel, and why, where its values have these shapes.
 pub(super) fn check_each(graph: &Graph, sized: &Sized) -> Vec<Option<Unsupported>> {
-    let mut checked = Checked { held: Vec::new(), views: Vec::new() };
+    let mut checked = Checked::new();
     let mut lacking = Vec::with_capacity(graph.nodes().len());
     for (index, shape) in sized.shapes.iter().enumerate() {
-        let found = Check { graph, checked: &checked, index, sized: Some(sized) }.held_or_view();
+        let found = Check { graph, checked: &checked, index, sized: Some(sized) }.next();
         lacking.push(found.as_ref().err().cloned());
-        let (held, view) = found.unwrap_or_else(|_| (of_shape(shape, sized.comes_last[index]), None));
-        checked.held.push(held);
-        checked.views.push(view);
+        let held = of_shape(shape, sized.comes_last[index]);
+        checked.push(found.unwrap_or(Next { held, view: None, places: 0, known: 0 }));
     }
     lacking
 }
@@ -184,20 +209,40 @@ impl Check<'_> {
     /// As a value of the shape that it has, where that is known.
     fn by_shape(&self, comes_last: bool) -> Option<Held> {
         let (shape, _) = self.shapes()?;
-        let few = |&size: &usize| size > 0 && size <= MOST_PLACES;
-        shape.axes().iter().all(few).then(|| of_shape(shape, comes_last))
+        let places: usize = shape.axes().iter().sum();
+        let is_sound = !shape.axes().is_empty() && !shape.axes().contains(&0);
+        (is_sound && self.checked.places + places <= MOST_PLACES).then(|| of_shape(shape, comes_last))
     }
 
     /// What the value is, and whose elements rearranged where no step computes it.
-    fn held_or_view(&self) -> Result<(Held, Option<View>), Unsupported> {
+    fn next(&self) -> Result<Next, Unsupported> {
+        let places = self.shapes().map_or(0, |(shape, _)| shape.axes().iter().sum());
         let refused = match self.held() {
-            Ok(held) => return Ok((held, None)),
+            Ok(held) => {
+                let is_together = matches!(self.graph.nodes()[self.index].operation, Operation::Concat(_));
+                let places = if is_together { places } else { 0 };
+                return Ok(Next { held, view: None, places, known: self.repeated(held) });
+            }
             Err(refused) => refused,
         };
-        let rearranged = self
-            .view()
-            .and_then(|view| Some((self.by_shape(self.sized?.comes_last[self.index])?, Some(view))));
+        let rearranged = self.view().and_then(|view| {
+            let held = self.by_shape(self.sized?.comes_last[self.index])?;
+            Some(Next { held, view: Some(view), places, known: 0 })
+        });
         rearranged.ok_or(refused)
+    }
+
+    /// Elements of numbers that are known, where they are repeated to be as many as the value has.
+    fn repeated(&self, held: Held) -> u64 {
+        let node = &self.graph.nodes()[self.index];
+        let is_of_two = matches!(node.operation, Operation::Binary(_) | Operation::Add(_));
+        let is_known = |input: &&Value| self.checked.held[input.index()].form == Form::Constant;
+        let known = node.inputs.iter().find(is_known).filter(|_| is_of_two);
+        let elements = self.shapes().and_then(|(shape, _)| shape.elements().ok());
+        match known {
+            Some(&known) if !self.is_a_channel(held, known) => elements.unwrap_or(0),
+            _ => 0,
+        }
     }
 
     /// The value as elements of one that lies in memory.
@@ -344,7 +389,7 @@ impl Check<'_> {
             },
             Operation::Softmax(softmax) => {
                 let input = self.input()?;
-                let last = self.shapes().map(|(shape, _)| shape.axes().len() - 1);
+                let last = self.shapes().and_then(|(shape, _)| shape.axes().len().checked_sub(1));
                 let has_kernel = is_of_rows(input.form) && last == Some(softmax.axis) && !softmax.log;
                 if !has_kernel || input.width == 0 {
                     return self.unsupported();
@@ -353,11 +398,11 @@ impl Check<'_> {
             }
             Operation::Reduce(reduce) => {
                 let input = self.input()?;
-                let all_but_last =
-                    self.shapes().map(|(shape, _)| (0..shape.axes().len() - 1).collect::<Vec<_>>());
+                let all_but_last = self.shapes().map_or(0, |(shape, _)| shape.axes().len().saturating_sub(1));
                 let has_kernel = reduce.to == Reduction::Mean
                     && matches!(input.form, Form::Last | Form::Rows)
-                    && all_but_last.as_ref() == Some(&reduce.axes);
+                    && all_but_last > 0
+                    && reduce.axes.iter().copied().eq(0..all_but_last);
                 match self.by_shape(true) {
                     Some(held) if has_kernel => held,
                     _ => return self.unsupported(),
@@ -439,7 +484,8 @@ impl Check<'_> {
         let is_held = matches!(value.form, Form::Map | Form::Last | Form::Rows);
         let Some((shape, inputs)) = self.shapes() else { return false };
         let of_value = inputs[usize::from(is_first)];
-        let few = shape.elements().is_ok_and(|elements| elements <= MOST_KNOWN);
+        let few =
+            shape.elements().is_ok_and(|elements| self.checked.known.saturating_add(elements) <= MOST_KNOWN);
         is_held && few && of_value == shape && !(function == Binary::Sub && is_first)
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Planner<'a> {
     pub(super) shapes: Option<&'a [Shape]>,
     /// What is cut out.
     parts: &'a [Part],
+    /// The first element of each value that a part puts out, among those of all.
+    begins: Vec<Vec<usize>>,
     /// The value of the program that a part's call puts out, once it was called.
     called: Vec<Option<usize>>,
     /// The value of the program that holds a value of the graph, once a step has computed it.
@@ -53,12 +55,19 @@ impl<'a> Planner<'a> {
         shapes: Option<&'a [Shape]>,
         parts: &'a [Part],
     ) -> Self {
-        let Checked { held, views } = checked;
+        let Checked { held, views, .. } = checked;
         let mut stored = vec![None; graph.nodes().len()];
         stored[Value::IMAGE.index()] = Some(0);
         let called = vec![None; parts.len()];
+        let begins = parts.iter().map(|part| {
+            let lengths = part.shapes.iter().flat_map(Shape::elements);
+            let begin = |at: &mut usize, len: u64| Some(std::mem::replace(at, *at + len as usize));
+            lengths.scan(0, begin).collect()
+        });
+        let begins = begins.collect();
         let chain = Chain::of(graph);
-        let mut planner = Self { chain, held, views, shapes, parts, called, stored, steps: Vec::new() };
+        let mut planner =
+            Self { chain, held, views, shapes, parts, begins, called, stored, steps: Vec::new() };
         let windows_its_rows = |&reader: &Value| {
             planner.chain.convolution(reader).is_some_and(|convolution| convolution.groups == 1)
         };
@@ -92,8 +101,14 @@ impl<'a> Planner<'a> {
 
     /// Adds the step of `value`, unless another step does its work.
     pub(super) fn emit(&mut self, value: Value) -> Result<(), Unsupported> {
+        if let Some(view) = &self.views[value.index()] {
+            // One that rearranges another needs that in memory; now, so that no chain of them is as deep as a stack.
+            return match self.views[view.base.index()] {
+                Some(_) => self.need(view.base),
+                None => Ok(()),
+            };
+        }
         if self.stored[value.index()].is_some()
-            || self.views[value.index()].is_some()
             || separable::is_on_the_way(&self.chain, value)
             || on_read::is_applied_on_read(&self.chain, &self.stored, value)
             || frame::is_the_pools(&self.chain, value)
@@ -200,8 +215,7 @@ impl<'a> Planner<'a> {
             Operation::Given(given) => {
                 let called = self.call(given, &node.inputs);
                 let held = as_pixels(self.held[value.index()].form, &given.shape);
-                let before = &self.parts[given.part].shapes[..given.place];
-                let begin = before.iter().flat_map(Shape::elements).sum::<u64>() as usize;
+                let begin = self.begins[given.part][given.place];
                 let source = Source { value: called, on_read: OnRead::AsStored };
                 Begun::new(PlannedKind::Move(Move::Unpacked { begin, held }), Window::PIXEL, source)
             }
