@@ -290,6 +290,26 @@ def alexnet():
     return Alexnet()
 
 
+class ResponseNorm(nn.Module):
+    """Responses normalised over channels, which PyTorch's exporter writes out as a pool of three axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 12, 7, 2), nn.ReLU(), nn.LocalResponseNorm(5, alpha=0.5, k=2.0), nn.MaxPool2d(3, 2),
+            nn.Conv2d(12, 24, 3, 2), nn.ReLU(), nn.LocalResponseNorm(4, alpha=0.5),
+        )
+        self.classifier = nn.Linear(24, 1000)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+@network(opset=18, dynamo=True)
+def response_norm():
+    return ResponseNorm()
+
+
 class Functions(nn.Module):
     """A network of the operations that the others have not."""
 

@@ -65,6 +65,9 @@ def paddle(out: Path) -> None:
     import paddle2onnx
     from paddle import nn
 
+    # Paddle compiles forward passes anew, where names are the module's.
+    globals().update(nn=nn, paddle=paddle)
+
     class Block(nn.Layer):
         def __init__(self, width: int, stride: int):
             super().__init__()
@@ -102,6 +105,8 @@ def paddle(out: Path) -> None:
     for name, tensor in model.state_dict().items():
         shape = tuple(tensor.shape)
         made = values(name, shape, max(int(np.prod(shape[1:])), 1) if len(shape) == 4 else shape[0] if len(shape) == 2 else 96)
+        if name == "head.weight":
+            made = made * np.float32(4)  # So that a logit varies from image to image.
         tensor.set_value(1 + made if name.endswith(("norm.weight", "_variance")) else made)
     model.eval()
     with tempfile.TemporaryDirectory() as folder:

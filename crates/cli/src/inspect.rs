@@ -8,7 +8,7 @@ use std::sync::Arc;
 use eval::report::Style;
 use models::complexity::ParamsRule;
 use models::onnx::{OnnxError, OnnxFile, OnnxNetwork};
-use models::{Checkpoint, Classifier};
+use models::{Checkpoint, Classifier, ComputedBy, Shares};
 
 use crate::{EXIT_DIFFERS, EXIT_HOLDS, output};
 
@@ -96,8 +96,12 @@ fn counts(file: &OnnxFile) -> String {
 }
 
 fn of_network(file: &OnnxFile, network: &OnnxNetwork) -> anyhow::Result<String> {
-    let lacking = Classifier::kernels_lack(network.graph());
-    let engine = if lacking.is_none() { "kernels" } else { "Burn" };
+    let computed_by = Classifier::computed_by(network);
+    let engine = match computed_by {
+        ComputedBy::Kernels => "kernels",
+        ComputedBy::Both(_) => "both",
+        ComputedBy::Burn(_) => "Burn",
+    };
     let mut table = Style::Terminal.table(&["operation", "nodes", "folded", engine, "not needed"]);
     let all: BTreeMap<&str, usize> = file.operations();
     for (operation, nodes) in all {
@@ -115,11 +119,18 @@ fn of_network(file: &OnnxFile, network: &OnnxNetwork) -> anyhow::Result<String> 
     let [height, width] = network.size();
     let mut text = format!("image     {width}x{height} pixels\n{table}\n");
     let computed = network.graph().nodes().len();
-    match lacking {
-        None => {
+    match computed_by {
+        ComputedBy::Kernels => {
             let _ = writeln!(text, "{computed} operations are left, computed by the kernels");
         }
-        Some(reason) => {
+        ComputedBy::Both(Shares { operations, elsewhere, names }) => {
+            let _ = writeln!(
+                text,
+                "{operations} operations are left, {elsewhere} of them computed by Burn's operations, since the kernels lack them or compute nothing between them: {}",
+                names.join(", ")
+            );
+        }
+        ComputedBy::Burn(reason) => {
             let _ = writeln!(
                 text,
                 "{computed} operations are left, computed by Burn's operations, since the kernels lack something: {reason}"

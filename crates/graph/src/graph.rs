@@ -82,8 +82,8 @@ impl Graph {
     pub fn constants(&self) -> Vec<bool> {
         let mut constants: Vec<bool> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let is_image = matches!(node.operation, Operation::Image(_));
-            constants.push(!is_image && node.inputs.iter().all(|input| constants[input.0]));
+            let is_from_outside = matches!(node.operation, Operation::Image(_) | Operation::Given(_));
+            constants.push(!is_from_outside && node.inputs.iter().all(|input| constants[input.0]));
         }
         constants
     }

@@ -3,7 +3,7 @@
 //!
 //! * [`Builder`] makes a graph, [`operations`] are what it is made of: each states its shape rule, its cost and how it folds;
 //! * passes over a graph: [`Graph::shapes`], [`Graph::costs`] with the counting rules of [`complexity`],
-//!   [`Graph::fold_norms`], [`Graph::pruned`], and [`Graph`]'s `Display`, which describes it a line an operation.
+//!   [`Graph::fold_norms`], [`Graph::pruned`], [`Graph::cut`], and [`Graph`]'s `Display`, which describes it a line an operation.
 //!
 //! ```
 //! use graph::{Builder, Parameter, Role, Shape, Window};
@@ -26,6 +26,7 @@
 
 mod build;
 pub mod complexity;
+mod cut;
 mod describe;
 mod fold;
 mod graph;
@@ -36,6 +37,7 @@ mod shape;
 mod window;
 
 pub use build::Builder;
+pub use cut::{Cut, Part};
 pub use graph::{Graph, Node, Stage, Value};
 pub use operations::{Activation, Normalisation, Operation};
 pub use parameter::{Parameter, Role, UnknownParameter, Weights};

@@ -2,6 +2,7 @@
 //!
 //! * [`Lowering`]: the steps of a [`graph::Graph`], the fewest passes over memory, made into
 //! * [`Program`]: those steps with their weights packed;
+//! * [`Elsewhere`]: who computes what of a network they lack;
 //! * [`Isa`]: the instruction set, chosen at run time; [`Threads`]: who computes;
 //! * [`mod@reference`]: the same operations as plain loops, against which all is tested.
 
@@ -11,7 +12,9 @@
 
 mod activation;
 mod buffer;
+mod elsewhere;
 mod epilogue;
+mod gathered;
 mod image;
 mod isa;
 mod last_word;
@@ -21,19 +24,22 @@ mod matmul;
 mod moves;
 mod norm;
 mod pool;
+mod product;
 mod program;
 pub mod reference;
 mod rows;
 mod shape;
 mod simd;
+mod softmax;
 mod step;
 mod threads;
 mod unary;
 
+pub use elsewhere::Elsewhere;
 pub use image::Images;
 pub use isa::{Isa, IsaError};
 pub use last_word::LastWord;
-pub use lowering::{LoadError, Lowering, Unsupported};
+pub use lowering::{LoadError, Lowering, Shares, Unsupported};
 pub use program::Program;
 pub use shape::SizeError;
 pub use threads::{Threads, ThreadsError};

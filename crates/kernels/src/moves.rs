@@ -5,6 +5,8 @@ use std::ops::Range;
 use graph::Geometry;
 use graph::operations::PadWith;
 
+use crate::elsewhere::{Held, to_size};
+
 /// Where the elements of a step that computes nothing come from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Move {
@@ -14,6 +16,8 @@ pub(crate) enum Move {
     Channels(Vec<Run>),
     /// Pixels of a map: of which row and of which column.
     Pixels([Along; 2]),
+    /// A value of which the elements lie one after the other in the order of its axes, from element `begin` on.
+    Unpacked { begin: usize, held: Held },
 }
 
 /// A map that is put beside others.
@@ -96,6 +100,7 @@ impl Move {
     /// What it makes of a map of `input` pixels; `None` where the map has not what is asked for.
     pub(crate) fn geometry(&self, input: [usize; 2]) -> Option<Geometry> {
         let output = match self {
+            Self::Unpacked { held, .. } => return Some(to_size(input, held.size)),
             Self::Concat(_) | Self::Channels(_) => input,
             Self::Pixels([rows, columns]) => [rows.len(input[0])?, columns.len(input[1])?],
         };
@@ -127,6 +132,10 @@ impl Move {
     ) {
         assert_eq!(pixels.len() * channels, to.len(), "elements of {pixels:?}");
         match self {
+            Self::Unpacked { begin, held } => {
+                let (from, _) = read(input);
+                held.copy(&from[*begin..begin + held.elements()], pixels, (channels, to));
+            }
             Self::Concat(pieces) => {
                 let mut begin = 0;
                 for &Piece { value, width } in pieces {

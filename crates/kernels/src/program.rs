@@ -13,6 +13,7 @@ use memory::NoMemory;
 
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, Shared, padded};
+use crate::elsewhere::Call;
 use crate::epilogue::{Epilogue, Finish};
 use crate::image::Images;
 use crate::isa::Isa;
@@ -72,6 +73,8 @@ pub(crate) struct Head {
 pub struct Program {
     isa: Isa,
     image_channels: usize,
+    /// Height and width of the only images that it takes.
+    image_size: Option<[usize; 2]>,
     steps: Vec<Step>,
     end: End,
     /// What the last call needed, for the next one.
@@ -92,8 +95,14 @@ fn shared(buffers: &mut [Buffer]) -> Vec<Shared<'_>> {
 }
 
 impl Program {
-    pub(crate) fn new(isa: Isa, image_channels: usize, steps: Vec<Step>, end: End) -> Self {
-        Self { isa, image_channels, steps, end, state: Mutex::new(None) }
+    /// For images of so many channels and, where it has one, of this size only.
+    pub(crate) fn new(
+        isa: Isa,
+        (image_channels, image_size): (usize, Option<[usize; 2]>),
+        steps: Vec<Step>,
+        end: End,
+    ) -> Self {
+        Self { isa, image_channels, image_size, steps, end, state: Mutex::new(None) }
     }
 
     /// The instruction set its weights are packed for.
@@ -134,6 +143,10 @@ impl Program {
         if expected != found {
             return Err(SizeError::Channels { expected, found });
         }
+        let [height, width] = images.size();
+        if let Some(expected) = self.image_size.filter(|&expected| expected != [height, width]) {
+            return Err(SizeError::OtherSize { expected, found: [height, width] });
+        }
         let count = images.count()?;
         if count == 0 {
             return Ok(Vec::new());
@@ -147,8 +160,8 @@ impl Program {
         // All threads take whole images as long as there is one for each; what remains they share.
         let alone = count - count % threads.count();
         self.make_room(state, &mut scratch, count, threads.count())?;
-        self.pass(state, &mut scratch, images, 0..alone, threads, threads.count());
-        self.pass(state, &mut scratch, images, alone..count, threads, count - alone);
+        self.pass(state, &mut scratch, images, 0..alone, threads, threads.count())?;
+        self.pass(state, &mut scratch, images, alone..count, threads, count - alone)?;
         if let End::Head(head) = &self.end {
             self.logits(head, state, &mut scratch, count, threads);
         }
@@ -198,6 +211,9 @@ impl Program {
     }
 
     /// Takes `images` to their features with `teams` teams of threads.
+    ///
+    /// # Errors
+    /// [`SizeError::Elsewhere`] where what computes a part gave up.
     fn pass(
         &self,
         state: &mut State,
@@ -206,9 +222,9 @@ impl Program {
         range: Range<usize>,
         threads: &Threads,
         teams: usize,
-    ) {
+    ) -> Result<(), SizeError> {
         if range.is_empty() {
-            return;
+            return Ok(());
         }
         // Thread t is in team t * teams / threads, which makes the teams as even as can be.
         let team_of = |thread: usize| thread * teams / threads.count();
@@ -223,10 +239,12 @@ impl Program {
         };
         let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
+        let failure = Mutex::new(None);
         threads.run(|thread| {
             let team = &crew[team_of(thread)];
             let _member = team.join();
-            let at = At { layout, zeros, arena: arenas[team_of(thread)], block: blocks[thread] };
+            let arena = arenas[team_of(thread)];
+            let at = At { layout, zeros, arena, block: blocks[thread], failure: &failure };
             loop {
                 let image = team.meet_and(|| next.fetch_add(1, Ordering::Relaxed));
                 if image >= range.end {
@@ -235,12 +253,19 @@ impl Program {
                 self.image(images, image, team, &at, left);
             }
         });
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(reason) => Err(SizeError::Elsewhere { reason }),
+            None => Ok(()),
+        }
     }
 
     /// One thread's part of one image.
     fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, left: Shared<'_>) {
         self.write_pixels(images, image, team, at);
         for index in 0..self.steps.len() {
+            if matches!(self.steps[index].kind, StepKind::Renamed(_)) {
+                continue;
+            }
             team.meet();
             self.step(index, team, at);
         }
@@ -286,6 +311,9 @@ impl Program {
         // SAFETY: as for the input.
         let read = |value| unsafe { at.value(value).as_slice() };
         let epilogue = Epilogue::of(step.epilogue.iter().map(|finish| finish.with(read)));
+        if let StepKind::Call(call) = &step.kind {
+            return self.call(call, index + 1, team, at);
+        }
         if let StepKind::Average(on_read) = step.kind {
             let left = at.value(index + 1).part(0..step.channels);
             return self.average(team, at, (step.input, on_read), (1.0, epilogue), left);
@@ -293,23 +321,48 @@ impl Program {
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
         let output = unsafe { Output::new(at.value(index + 1), step.channels) };
+        let other = match step.kind {
+            StepKind::Product { other: (value, _), .. } => read(value),
+            _ => &[],
+        };
         for item in team.items(share.items()) {
             let (pixels, units) = share.item(item);
             let next = item + team.members();
             let next = if next < share.items() { share.item(next).0 } else { 0..0 };
             // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
             let block = unsafe { at.block.as_mut_slice() };
-            if let StepKind::Move(moved) = &step.kind {
+            if let StepKind::Move(_) | StepKind::Gathered(_) | StepKind::Known { .. } = step.kind {
                 let channels = step.channels;
-                let to = at.value(index + 1).part(pixels.start * channels..pixels.end * channels);
-                // SAFETY: as for the input and for the output: of two items, the pixels are others.
-                let (read, to) = unsafe {
-                    (|value| (at.value(value).as_slice(), self.channels_of(value)), to.as_mut_slice())
-                };
-                moved.copy(step.input, read, &geometry, pixels.clone(), (channels, to));
+                let elements = pixels.start * channels..pixels.end * channels;
+                // SAFETY: as for the output: of two items, the pixels are others.
+                let to = unsafe { at.value(index + 1).part(elements.clone()).as_mut_slice() };
+                match &step.kind {
+                    StepKind::Gathered(gathered) => gathered.copy(read, pixels.clone(), (channels, to)),
+                    StepKind::Known { values, .. } => to.copy_from_slice(&values.as_slice()[elements]),
+                    StepKind::Move(moved) => {
+                        let read = |value| (read(value), self.channels_of(value));
+                        moved.copy(step.input, read, &geometry, pixels.clone(), (channels, to));
+                    }
+                    _ => {}
+                }
             }
-            let part = Part { map, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
+            let part = Part { map, other, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
             self.isa.run(Item { kind: &step.kind, part });
+        }
+    }
+
+    /// The call of a part, which puts out `value`: one thread's work, for which the others wait. Where the part gives up, the image goes
+    /// on with whatever is there, so that the team stays together, and its logits are not given.
+    fn call(&self, call: &Call, value: usize, team: &Team, at: &At<'_>) {
+        for _ in team.items(1) {
+            // SAFETY: as for the input of a step, and for its output: the only item is taken once.
+            let (read, to) = unsafe {
+                let read = |value| (at.value(value).as_slice(), self.channels_of(value));
+                (read, at.value(value).as_mut_slice())
+            };
+            if let Err(reason) = call.run(read, to) {
+                at.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+            }
         }
     }
 
@@ -376,7 +429,8 @@ impl Program {
                 let (pixels, units) = share.item(item);
                 // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
                 let block = unsafe { blocks[thread].as_mut_slice() };
-                let part = Part { map, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
+                let other = &[][..];
+                let part = Part { map, other, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
                 self.isa.run(Linear { linear: &head.linear, part });
             }
         });
@@ -395,6 +449,8 @@ struct At<'a> {
     arena: Shared<'a>,
     /// This thread's alone.
     block: Shared<'a>,
+    /// Why a part that is computed elsewhere was not, of any image.
+    failure: &'a Mutex<Option<String>>,
 }
 
 impl<'a> At<'a> {

@@ -149,6 +149,14 @@ pub fn layer_norm(epsilon: f64, x: &Map) -> Map {
     })
 }
 
+/// Exponentials over their sum.
+pub fn softmax(x: &[f64]) -> Vec<f64> {
+    let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let exponentials: Vec<f64> = x.iter().map(|x| (x - most).exp()).collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.iter().map(|x| x / sum).collect()
+}
+
 /// The channels of several maps, one map after the other.
 pub fn concat(maps: &[&Map]) -> Map {
     let [_, height, width] = maps[0].shape;

@@ -14,6 +14,14 @@ pub enum SizeError {
         /// Their columns.
         width: usize,
     },
+    /// The network's shapes were computed for images of another size.
+    #[error("images of {found:?} pixels were given to a network that was made for {expected:?}")]
+    OtherSize {
+        /// Height and width that it was made for.
+        expected: [usize; 2],
+        /// Those that were given.
+        found: [usize; 2],
+    },
     /// Maps that are added have different heights or widths.
     #[error("maps of {a:?} and {b:?} pixels cannot be added")]
     Unequal {
@@ -49,6 +57,12 @@ pub enum SizeError {
         width: usize,
         /// Its channels.
         channels: usize,
+    },
+    /// What computes a part of the network gave up.
+    #[error("{reason}")]
+    Elsewhere {
+        /// In its words.
+        reason: String,
     },
     /// The system has no memory for so many images at once.
     #[error("out of memory: {bytes} bytes more were asked for")]

@@ -2,9 +2,12 @@
 
 use crate::activation::OnRead;
 use crate::buffer::Buffer;
+use crate::elsewhere::{Call, Held, to_size};
 use crate::epilogue::Finish;
+use crate::gathered::Gathered;
 use crate::matmul::Packed;
 use crate::moves::Move;
+use crate::product::Matrices;
 use crate::rows::DepthwiseWeights;
 use graph::operations::Unary;
 use graph::{Activation, Geometry, Window};
@@ -16,6 +19,9 @@ pub(crate) enum StoredFinish {
     /// A value of the program, as the next two.
     Residual(usize),
     Product(usize),
+    /// As those two, of numbers that are known.
+    KnownResidual(Buffer),
+    KnownProduct(Buffer),
     /// A map of one pixel.
     Gate(usize),
     /// As [`StoredFinish::Gate`], but added.
@@ -32,6 +38,8 @@ impl StoredFinish {
             Self::Bias(ref bias) => Finish::Bias(bias.as_slice()),
             Self::Residual(value) => Finish::Residual(read(value)),
             Self::Product(value) => Finish::Product(read(value)),
+            Self::KnownResidual(ref values) => Finish::Residual(values.as_slice()),
+            Self::KnownProduct(ref values) => Finish::Product(values.as_slice()),
             // A value of one pixel has an element a channel.
             Self::Gate(value) => Finish::Gate(read(value)),
             Self::Shift(value) => Finish::Bias(read(value)),
@@ -92,6 +100,29 @@ pub(crate) enum StepKind {
     },
     /// The epilogue alone.
     Epilogue,
+    /// Products of matrices: those of the input times those of another value.
+    Product {
+        other: (usize, Held),
+        matrices: Matrices,
+        /// Height and width of the result.
+        size: [usize; 2],
+    },
+    /// Of each pixel's channels the exponentials over their sum.
+    Softmax {
+        /// Channels that there are.
+        width: usize,
+    },
+    /// Elements of values in another order.
+    Gathered(Gathered),
+    /// Numbers that are known, as a map of this height and width.
+    Known {
+        values: Buffer,
+        size: [usize; 2],
+    },
+    /// Nothing: the same elements are a map of another height and width.
+    Renamed([usize; 2]),
+    /// A part that is computed elsewhere.
+    Call(Call),
 }
 
 /// A step. Its result is the program's value of its index plus 1; value 0 is the image.
@@ -119,6 +150,36 @@ impl Step {
         of_epilogue.chain(moved.into_iter().flatten())
     }
 
+    /// What it reads beside its input that has a size of its own: values, and their pixels.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (usize, [usize; 2])> + '_ {
+        let reads = match &self.kind {
+            StepKind::Call(call) => &call.reads[..],
+            StepKind::Product { other, .. } => std::slice::from_ref(other),
+            _ => &[],
+        };
+        reads.iter().map(|&(value, held)| (value, held.size))
+    }
+
+    /// What it reads beside its input, and sees to itself that it has all that is read.
+    pub(crate) fn gathered(&self) -> impl Iterator<Item = usize> + '_ {
+        let pieces = match &self.kind {
+            StepKind::Gathered(gathered) => &gathered.pieces[..],
+            _ => &[],
+        };
+        pieces.iter().map(|piece| piece.value)
+    }
+
+    /// Everything that it reads.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = usize> + '_ {
+        let others = self.others().map(|(value, _)| value);
+        [self.input]
+            .into_iter()
+            .chain(self.residuals())
+            .chain(self.gates())
+            .chain(others)
+            .chain(self.gathered())
+    }
+
     /// The values of one pixel that its epilogue reads.
     pub(crate) fn gates(&self) -> impl Iterator<Item = usize> + '_ {
         self.epilogue.iter().filter_map(|finish| match *finish {
@@ -142,6 +203,11 @@ impl Step {
                 self.window.on(input).map(|geometry| Geometry { output, ..geometry })
             }
             StepKind::Move(ref moved) => moved.geometry(input),
+            StepKind::Call(ref call) => Some(call.geometry(input)),
+            StepKind::Gathered(Gathered { size, .. })
+            | StepKind::Product { size, .. }
+            | StepKind::Known { size, .. }
+            | StepKind::Renamed(size) => Some(to_size(input, size)),
             _ => self.window.on(input),
         }
     }

@@ -119,7 +119,7 @@ fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
 
 /// `e^x`, to 1e-7 of it, from e^-87 to e^88; what lies beyond is taken for these.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     // ln 2 in two parts, the first of few digits, so that its multiples are exact (Cody and Waite).
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];

@@ -37,6 +37,21 @@ const ENDS: &[(&str, Body)] = &[
         let z = on.affine(&z);
         on.add(&z, &y)
     }),
+    ("a mean normalised, called a map of one pixel on the way", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 37, 1, &x);
+        let x = on.normalised_mean(true, &x);
+        on.linear(21, &x)
+    }),
+    ("a mean normalised, called otherwise", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 37, 1, &x);
+        let x = on.normalised_mean(false, &x);
+        on.linear(21, &x)
+    }),
+    ("the mean of what attention puts out", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 37, 1, &x);
+        let x = on.mean_of_attention([2, 16], &x);
+        on.linear(21, &x)
+    }),
     ("means of two maps", |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 21, 1, &x);
         let y = on.depthwise(window(3, 2, 1, 1), &x);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use dataset::guard::{guarded, guarded_or};
-use graph::{Graph, Operation};
-use kernels::{Images, Lowering, Program, Unsupported};
+use graph::{Graph, Operation, Part};
+use kernels::{Elsewhere, Images, Lowering, Program, Shares, Unsupported};
 
 use crate::compute_error::ComputeError;
 use crate::device::DeviceName;
 use crate::dtype::Dtype;
-use crate::execute::{Executable, Forward};
+use crate::execute::{ByBurn, Executable, Forward};
 use crate::fused::Fused;
 use crate::network::{Network, ProgramError, program};
 use crate::onnx::OnnxNetwork;
@@ -50,8 +50,8 @@ pub struct Classifier {
 
 /// What computes.
 enum Engine {
-    /// The kernels, which hold the weights in a layout of their own.
-    Fused(Fused),
+    /// The kernels, which hold the weights in a layout of their own, and what of the network Burn's operations compute between them.
+    Fused { fused: Fused, shares: Option<Shares> },
     /// Burn's operations, and why the kernels don't, where they might have.
     Burn { network: Box<dyn Forward>, reason: Option<Unsupported> },
 }
@@ -96,7 +96,7 @@ impl Classifier {
         checkpoint: &Checkpoint,
         placement: &Placement,
     ) -> Result<Self, ClassifierError> {
-        Self::of_graph(network.graph(), || network.weights(checkpoint), placement)
+        Self::of_graph(network.graph(), None, || network.weights(checkpoint), placement)
     }
 
     /// [`Classifier::load`] of an ONNX file's network, whose weights are the file's.
@@ -104,16 +104,19 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::load`].
     pub fn load_onnx(network: &OnnxNetwork, placement: &Placement) -> Result<Self, ClassifierError> {
-        Self::of_graph(network.graph(), || Ok(network.weights().clone()), placement)
+        let size = Some(network.size());
+        Self::of_graph(network.graph(), size, || Ok(network.weights().clone()), placement)
     }
 
-    /// `graph` with the weights that `weights` gives, twice where the kernels lack something.
+    /// `graph` with the weights that `weights` gives, twice where the kernels lack so much that they compute nothing. Where images have
+    /// one `size`, what they lack is cut out.
     fn of_graph<W: ReadOnce>(
         graph: &Graph,
+        size: Option<[usize; 2]>,
         weights: impl Fn() -> Result<W, WeightsError>,
         placement: &Placement,
     ) -> Result<Self, ClassifierError> {
-        let Placement { device, dtype, ref threads, .. } = *placement;
+        let Placement { device, dtype, ref threads, burn: ref burn_device } = *placement;
         // Integers are none in a type of 16 bits, which a GPU has.
         let has_integers =
             graph.nodes().iter().any(|node| matches!(node.operation, Operation::IntegerProduct(_)));
@@ -127,10 +130,22 @@ impl Classifier {
             let network = Box::new(burn(graph, weights()?, placement)?);
             return Ok(Self::by_burn(network, placement));
         };
-        let reason = match program(graph, weights()?, isa) {
-            Ok(program) => {
+        // Burn's operations on the CPU have no other type of numbers.
+        let lowering = match size.filter(|_| dtype == Dtype::F32) {
+            Some(size) => Lowering::in_parts(graph, size),
+            None => Lowering::of(graph),
+        };
+        let elsewhere = |part: &Part, weights: &mut W| {
+            let part = ByBurn::load(part, weights, burn_device, dtype.products(device))?;
+            Ok(Arc::new(part) as Arc<dyn Elsewhere>)
+        };
+        let loaded = lowering
+            .map_err(ProgramError::Unsupported)
+            .and_then(|lowering| Ok((program(&lowering, weights()?, isa, elsewhere)?, lowering.shares())));
+        let reason = match loaded {
+            Ok((program, shares)) => {
                 let fused = Fused { program: Arc::new(program), threads: Arc::clone(threads) };
-                return Ok(Self::on(placement, Engine::Fused(fused)));
+                return Ok(Self::on(placement, Engine::Fused { fused, shares }));
             }
             Err(ProgramError::Unsupported(reason)) => reason,
             Err(ProgramError::Weights(error)) => return Err(error.into()),
@@ -144,7 +159,15 @@ impl Classifier {
         Ok(Self::on(placement, Engine::Burn { network, reason: Some(reason) }))
     }
 
-    /// What of `graph` the kernels lack, if they lack something; Burn's operations compute it then.
+    /// What computes `network` on a CPU in f32.
+    pub fn computed_by(network: &OnnxNetwork) -> ComputedBy {
+        match Lowering::in_parts(network.graph(), network.size()) {
+            Ok(lowering) => lowering.shares().map_or(ComputedBy::Kernels, ComputedBy::Both),
+            Err(reason) => ComputedBy::Burn(reason),
+        }
+    }
+
+    /// What of `graph` the kernels lack, if they lack something.
     pub fn kernels_lack(graph: &Graph) -> Option<Unsupported> {
         Lowering::of(graph).err()
     }
@@ -173,10 +196,15 @@ impl Classifier {
         Self { device: burn.clone(), device_name, dtype, engine }
     }
 
-    /// What computes, for the record: `avx512` for those kernels, `burn` for Burn's operations.
+    /// What computes, for the record: `avx512` for those kernels, `burn` for Burn's operations; `avx512, 12 of 90 operations by burn
+    /// (softmax)` where both do.
     pub fn engine(&self) -> String {
         match &self.engine {
-            Engine::Fused(fused) => fused.program.isa().name().to_owned(),
+            Engine::Fused { fused, shares: None } => fused.program.isa().name().to_owned(),
+            Engine::Fused { fused, shares: Some(Shares { operations, elsewhere, names }) } => {
+                let isa = fused.program.isa().name();
+                format!("{isa}, {elsewhere} of {operations} operations by burn ({})", few(names))
+            }
             Engine::Burn { reason: None, .. } => "burn".to_owned(),
             Engine::Burn { reason: Some(reason), .. } => format!("burn ({reason})"),
         }
@@ -185,7 +213,7 @@ impl Classifier {
     /// The program of the fused kernels, where they compute.
     pub fn program(&self) -> Option<&Program> {
         match &self.engine {
-            Engine::Fused(fused) => Some(&fused.program),
+            Engine::Fused { fused, .. } => Some(&fused.program),
             Engine::Burn { .. } => None,
         }
     }
@@ -207,7 +235,7 @@ impl Classifier {
     pub fn start(&self, images: &Images<'_>) -> Result<Pending, ComputeError> {
         let count = images.count()?;
         let logits = match &self.engine {
-            Engine::Fused(fused) => Logits::Here(fused.program.run(images, &fused.threads)?),
+            Engine::Fused { fused, .. } => Logits::Here(fused.program.run(images, &fused.threads)?),
             Engine::Burn { network, .. } => {
                 let forward = || {
                     let input = self.tensor(images, count)?;
@@ -235,6 +263,24 @@ impl Classifier {
             }
         })
     }
+}
+
+/// The first of `names`, for a line.
+fn few(names: &[&str]) -> String {
+    let shown = names.len().min(4);
+    let more = if names.len() > shown { " and others" } else { "" };
+    names[..shown].join(", ") + more
+}
+
+/// What computes a network on a CPU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComputedBy {
+    /// The kernels.
+    Kernels,
+    /// The kernels, and what they lack Burn's operations.
+    Both(Shares),
+    /// Burn's operations, and why.
+    Burn(Unsupported),
 }
 
 /// `graph` with its weights on the device of `placement`.

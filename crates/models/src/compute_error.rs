@@ -57,6 +57,8 @@ impl From<SizeError> for ComputeError {
         let reason = error.to_string();
         match error {
             SizeError::OutOfMemory { .. } => Self::OutOfMemory { reason },
+            // A device's words, as where it computes all.
+            SizeError::Elsewhere { .. } => Self::of_panic(reason),
             _ => Self::Failed { reason },
         }
     }

@@ -31,14 +31,14 @@ pub mod weights;
 mod window;
 
 pub use catalog::{Catalog, CatalogError, Model};
-pub use classifier::{Classifier, ClassifierError, Pending};
+pub use classifier::{Classifier, ClassifierError, ComputedBy, Pending};
 pub use compute_error::ComputeError;
 pub use device::{DeviceName, DeviceNameError};
 pub use dtype::{Dtype, DtypeError};
 pub use execute::{Executable, Forward, StageStatistics};
 pub use fused::Fused;
 pub use graph::{ShapeError, Weights, complexity};
-pub use kernels::{Images, Isa, IsaError, Program, Threads, Unsupported};
+pub use kernels::{Images, Isa, IsaError, Program, Shares, Threads, Unsupported};
 pub use network::{Network, ProgramError};
 pub use placement::{Placement, PlacementError, Remedy};
 pub use products::Products;

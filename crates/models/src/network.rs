@@ -1,9 +1,11 @@
 //! A network of any family: its graph, and what its checkpoints call the tensors.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use graph::complexity::Cost;
-use graph::{Graph, Shape, ShapeError, Value};
-use kernels::{Isa, LoadError, Lowering, Program, Unsupported};
+use graph::{Graph, Part, Shape, ShapeError, Value};
+use kernels::{Elsewhere, Isa, LoadError, Lowering, Program, Unsupported};
 use thiserror::Error;
 
 use crate::build::{IMAGE_CHANNELS, Walk, graph_of};
@@ -100,17 +102,23 @@ impl Network {
     /// # Errors
     /// [`ProgramError`]; where the kernels lack something, nothing is read.
     pub fn program(&self, checkpoint: &Checkpoint, isa: Isa) -> Result<Program, ProgramError> {
-        program(&self.graph, self.weights(checkpoint)?, isa)
+        program(&Lowering::of(&self.graph)?, self.weights(checkpoint)?, isa, |_, _| {
+            unreachable!("it has no parts")
+        })
     }
 }
 
-/// `graph` for the fused CPU kernels, its `weights` packed for `isa`.
+/// The steps `lowering` with their `weights` packed for `isa`; `elsewhere` gives what computes each of its parts.
 ///
 /// # Errors
-/// [`ProgramError`]; where the kernels lack something, nothing is read.
-pub(crate) fn program(graph: &Graph, mut weights: impl ReadOnce, isa: Isa) -> Result<Program, ProgramError> {
-    let lowering = Lowering::of(graph)?;
-    let program = lowering.load(&mut weights, isa).map_err(|error| match error {
+/// [`ProgramError`].
+pub(crate) fn program<W: ReadOnce>(
+    lowering: &Lowering,
+    mut weights: W,
+    isa: Isa,
+    elsewhere: impl FnMut(&Part, &mut W) -> Result<Arc<dyn Elsewhere>, WeightsError>,
+) -> Result<Program, ProgramError> {
+    let program = lowering.load_in_parts(&mut weights, isa, elsewhere).map_err(|error| match error {
         LoadError::Weights(WeightsError::OutOfMemory { bytes, .. }) | LoadError::OutOfMemory { bytes } => {
             ProgramError::OutOfMemory { bytes }
         }

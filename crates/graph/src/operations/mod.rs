@@ -12,6 +12,7 @@ mod constant;
 mod convolution;
 mod expand;
 mod gather;
+mod given;
 mod image;
 mod integer_product;
 mod interpolate;
@@ -40,6 +41,7 @@ pub use constant::Constant;
 pub use convolution::{Convolution, ConvolutionWeights};
 pub use expand::Expand;
 pub use gather::Gather;
+pub use given::Given;
 pub use image::Image;
 pub use integer_product::{IntegerProduct, Product};
 pub use interpolate::Interpolate;
@@ -142,6 +144,7 @@ operations![
     Pad,
     Interpolate,
     IntegerProduct,
+    Given,
 ];
 
 impl Operation {

@@ -5,7 +5,8 @@ use graph::operations::{Binary, Unary};
 use graph::{Activation, Operation, Value};
 
 use super::chain::Chain;
-use super::check::{Form, Held};
+use super::check::{Form, Held, is_a_channel};
+use super::view::View;
 use crate::epilogue::MOST;
 
 /// Something done to a result before it is stored.
@@ -25,6 +26,8 @@ pub(super) enum PlannedFinish {
     Scale(f32),
     /// What this function makes of the result and of numbers that are known, which stand before it or after it.
     Constant { function: Binary, constant: Value, is_first: bool },
+    /// The same of as many numbers that are known as this value of the graph has elements.
+    ConstantMap { function: Binary, constant: Value, like: Value },
     /// A function of each element.
     Activation(Activation),
     /// Another one.
@@ -44,6 +47,7 @@ pub(super) fn is_a_name(operation: &Operation) -> bool {
 pub(super) struct Known<'a> {
     pub(super) chain: &'a Chain<'a>,
     pub(super) held: &'a [Held],
+    pub(super) views: &'a [Option<View>],
     pub(super) stored: &'a [Option<usize>],
 }
 
@@ -62,8 +66,19 @@ impl Known<'_> {
         let is_first = node.inputs[0] != base;
         let other = if is_first { node.inputs[0] } else { node.inputs[1] };
         let (base, held) = (self.held[base.index()], self.held[other.index()]);
-        if let (&Operation::Binary(function), Form::Constant) = (&node.operation, held.form) {
-            return Some(PlannedFinish::Constant { function, constant: other, is_first });
+        if held.form == Form::Constant {
+            let function = match node.operation {
+                Operation::Binary(function) => function,
+                _ => Binary::Add,
+            };
+            let of_channels = match &self.chain.graph().node(other).operation {
+                Operation::Constant(constant) => is_a_channel(base, &constant.parameter.shape),
+                _ => false,
+            };
+            return Some(match of_channels {
+                true => PlannedFinish::Constant { function, constant: other, is_first },
+                false => PlannedFinish::ConstantMap { function, constant: other, like: reader },
+            });
         }
         let value = self.stored[other.index()]?;
         let product = matches!(node.operation, Operation::Binary(Binary::Mul));
@@ -85,6 +100,9 @@ impl Known<'_> {
         while epilogue.len() < MOST_PLANNED
             && let Some(reader) = self.chain.only_reader(last)
         {
+            if self.views[reader.index()].is_some() {
+                break;
+            }
             if !is_a_name(&self.chain.graph().node(reader).operation) {
                 let Some(finish) = self.finish(reader, last) else { break };
                 epilogue.push(finish);

@@ -1,17 +1,22 @@
 //! The second pass: weights read, a layer at a time, and packed as the kernels want them, so that they are in memory twice for
 //! one layer only.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use graph::operations::{Binary, Convolution, ConvolutionWeights};
-use graph::{Graph, Operation, Parameter, Value, Weights};
+use graph::{Graph, Operation, Parameter, Part, Shape, Value, Weights};
 use memory::NoMemory;
 use thiserror::Error;
 
+use super::check::Form;
 use super::head::Head as PlannedHead;
+use super::parts::as_pixels;
 use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source};
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, padded};
+use crate::elsewhere::{Call, Elsewhere};
 use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::program::{End, Head, Program};
@@ -53,14 +58,36 @@ impl Lowering {
     ///
     /// # Errors
     /// [`LoadError`].
+    ///
+    /// # Panics
+    /// Where parts of the network are cut out (a programmer's mistake): see [`Lowering::load_in_parts`].
     pub fn load<W: Weights>(&self, weights: &mut W, isa: Isa) -> Result<Program, LoadError<W::Error>> {
-        let mut loader = Loader { graph: &self.graph, weights: Checked(weights), isa };
+        self.load_in_parts(weights, isa, |_, _| panic!("nobody computes the parts of the network"))
+    }
+
+    /// [`Lowering::load`], where `elsewhere` gives what computes each of the [`Lowering::parts`].
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load_in_parts<W: Weights>(
+        &self,
+        weights: &mut W,
+        isa: Isa,
+        mut elsewhere: impl FnMut(&Part, &mut W) -> Result<Arc<dyn Elsewhere>, W::Error>,
+    ) -> Result<Program, LoadError<W::Error>> {
+        let parts = self.parts.iter().map(|part| {
+            let lengths = part.shapes.iter().flat_map(Shape::elements).map(|len| len as usize).collect();
+            Ok((elsewhere(part, weights).map_err(LoadError::Weights)?, lengths))
+        });
+        let parts = parts.collect::<Result<_, LoadError<W::Error>>>()?;
+        let maps = self.maps.clone();
+        let mut loader = Loader { graph: &self.graph, weights: Checked(weights), isa, parts, maps };
         let steps = self.steps.iter().map(|step| loader.step(step)).collect::<Result<_, _>>()?;
         let end = match self.end {
             PlannedEnd::Head { head, features } => End::Head(loader.head(head, features)?),
             PlannedEnd::Value { value, classes } => End::Value { value, classes },
         };
-        Ok(Program::new(isa, self.graph.image_channels(), steps, end))
+        Ok(Program::new(isa, (self.graph.image_channels(), self.image), steps, end))
     }
 }
 
@@ -85,6 +112,10 @@ struct Loader<'a, W> {
     graph: &'a Graph,
     weights: Checked<'a, W>,
     isa: Isa,
+    /// What computes each part, and elements of what it puts out.
+    parts: Vec<(Arc<dyn Elsewhere>, Vec<usize>)>,
+    /// Shapes and forms of values to which numbers that are known are repeated.
+    maps: BTreeMap<Value, (Shape, Form)>,
 }
 
 impl<'a, W: Weights> Loader<'a, W> {
@@ -132,6 +163,23 @@ impl<'a, W: Weights> Loader<'a, W> {
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
             PlannedKind::Epilogue => (StepKind::Epilogue, None),
+            PlannedKind::Product { other, matrices, size } => {
+                (StepKind::Product { other, matrices, size }, None)
+            }
+            PlannedKind::Softmax => (StepKind::Softmax { width: planned.width }, None),
+            PlannedKind::Gathered(ref gathered) => (StepKind::Gathered(gathered.clone()), None),
+            PlannedKind::Renamed(size) => (StepKind::Renamed(size), None),
+            PlannedKind::Known { constant, held } => {
+                let values = self.known(constant)?;
+                let mut buffer = Buffer::zeroed(held.size[0] * held.size[1] * padded(held.width))?;
+                let channels = padded(held.width);
+                held.copy(&values, 0..held.size[0] * held.size[1], (channels, buffer.as_mut_slice()));
+                (StepKind::Known { values: buffer, size: held.size }, None)
+            }
+            PlannedKind::Call { part, ref reads } => {
+                let (part, lengths) = self.parts[part].clone();
+                (StepKind::Call(Call { part, reads: reads.clone(), lengths }), None)
+            }
         };
         let mut epilogue: Vec<StoredFinish> = bias.map(StoredFinish::Bias).into_iter().collect();
         for &finish in &planned.epilogue {
@@ -142,6 +190,13 @@ impl<'a, W: Weights> Loader<'a, W> {
                 PlannedFinish::Shift(value) => StoredFinish::Shift(value),
                 PlannedFinish::Constant { function, constant, is_first } => {
                     StoredFinish::Affine(self.constant(function, constant, is_first, planned.width)?)
+                }
+                PlannedFinish::ConstantMap { function, constant, like } => {
+                    let values = self.constant_map(function, constant, like)?;
+                    match function {
+                        Binary::Add | Binary::Sub => StoredFinish::KnownResidual(values),
+                        _ => StoredFinish::KnownProduct(values),
+                    }
                 }
                 PlannedFinish::Unary(function) => StoredFinish::Unary(function),
                 PlannedFinish::Affine(norm) => StoredFinish::Affine(self.affine(norm, planned.width)?),
@@ -252,6 +307,45 @@ impl<'a, W: Weights> Loader<'a, W> {
         })
     }
 
+    /// Numbers that are known.
+    fn known(&mut self, value: Value) -> Result<Vec<f32>, LoadError<W::Error>> {
+        let Operation::Constant(constant) = &self.graph.node(value).operation else {
+            unreachable!("only constants are known");
+        };
+        self.weights.read(&constant.parameter)
+    }
+
+    /// The numbers, as many as the value `like` has elements and as that is held, that `function` adds or multiplies by.
+    fn constant_map(
+        &mut self,
+        function: Binary,
+        constant: Value,
+        like: Value,
+    ) -> Result<Buffer, LoadError<W::Error>> {
+        let values = self.known(constant)?;
+        let Operation::Constant(of) = &self.graph.node(constant).operation else {
+            unreachable!("only constants are known");
+        };
+        let (shape, form) = &self.maps[&like];
+        let repeated = repeated(&values, &of.parameter.shape, shape.axes())?;
+        let held = as_pixels(*form, shape);
+        let pixels = held.size[0] * held.size[1];
+        let mut buffer = Buffer::zeroed(pixels * padded(held.width))?;
+        held.copy(&repeated, 0..pixels, (padded(held.width), buffer.as_mut_slice()));
+        let each = |of: fn(f32) -> f32, buffer: &mut Buffer| {
+            // What is beyond the channels stays 0.
+            for pixel in buffer.as_mut_slice().chunks_exact_mut(padded(held.width)) {
+                pixel[..held.width].iter_mut().for_each(|value| *value = of(*value));
+            }
+        };
+        match function {
+            Binary::Sub => each(|value| -value, &mut buffer),
+            Binary::Div => each(|value| 1.0 / value, &mut buffer),
+            _ => {}
+        }
+        Ok(buffer)
+    }
+
     /// The weights of a fully connected layer, of a map of so many pixels: its inputs are channels, and of each its pixels. Its rows are
     /// images or the pixels of small maps, which have nothing to do with each other, so that Strassen's algorithm never applies.
     fn linear(
@@ -289,6 +383,28 @@ impl<'a, W: Weights> Loader<'a, W> {
             classes,
         })
     }
+}
+
+/// `values` of `axes`, repeated to be a value of the axes `to`.
+fn repeated(values: &[f32], axes: &[usize], to: &[usize]) -> Result<Vec<f32>, NoMemory> {
+    let mut strides = vec![0; to.len()];
+    let mut stride = 1;
+    for (place, &size) in axes.iter().enumerate().rev() {
+        // Axes are compared from the last on.
+        strides[to.len() - axes.len() + place] = if size == 1 { 0 } else { stride };
+        stride *= size;
+    }
+    let count = to.iter().product();
+    let mut repeated = memory::room(count)?;
+    for mut index in 0..count {
+        let mut at = 0;
+        for (&size, stride) in to.iter().zip(&strides).rev() {
+            at += index % size * stride;
+            index /= size;
+        }
+        repeated.push(values[at]);
+    }
+    Ok(repeated)
 }
 
 /// A convolution with its weights.

@@ -9,6 +9,9 @@
 //! * [`frame`]: zeros around a map are read by the max-pool after them as it pools;
 //! * [`groups`]: a convolution of groups becomes convolutions of some of them at a time;
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
+//! * [`view`]: reshapes, transpositions and slices after one another are one rearrangement of elements.
+//!
+//! What has no kernel is cut out before, where that is asked for ([`parts`]).
 
 mod chain;
 mod check;
@@ -18,22 +21,30 @@ mod groups;
 mod head;
 mod load;
 mod on_read;
+mod parts;
 mod planner;
+mod rows;
 mod separable;
+mod view;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use graph::{Activation, Graph, Value, Window};
+use graph::{Activation, Graph, Part, Shape, Value, Window};
 use thiserror::Error;
 
-use check::{Form, check};
+use check::{Checked, Form, Sized, check};
 use epilogue::PlannedFinish;
 use head::Head;
 use planner::Planner;
 
 use crate::activation::OnRead;
+use crate::elsewhere::Held;
+use crate::gathered::Gathered;
 use crate::moves::Move;
+use crate::product::Matrices;
 pub use load::LoadError;
+pub use parts::Shares;
 
 /// What of a network these kernels lack; Burn's own operations have it.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -112,6 +123,12 @@ pub enum Unsupported {
 pub struct Lowering {
     /// Normalisations are folded in it.
     graph: Graph,
+    /// What is cut out of it.
+    parts: Vec<Part>,
+    /// Shapes and forms of values to which numbers that are known are repeated.
+    maps: BTreeMap<Value, (Shape, Form)>,
+    /// Height and width of the only images that the steps can be run on, where they are not for all.
+    image: Option<[usize; 2]>,
     steps: Vec<PlannedStep>,
     end: PlannedEnd,
 }
@@ -134,6 +151,20 @@ struct PlannedStep {
     epilogue: Vec<PlannedFinish>,
     /// Channels of the result.
     width: usize,
+}
+
+impl PlannedStep {
+    /// Whether its result has one size, whatever the image's.
+    fn has_a_size(&self) -> bool {
+        matches!(
+            self.kind,
+            PlannedKind::Product { .. }
+                | PlannedKind::Gathered(_)
+                | PlannedKind::Known { .. }
+                | PlannedKind::Renamed(_)
+                | PlannedKind::Call { .. }
+        ) || self.epilogue.iter().any(|finish| matches!(finish, PlannedFinish::ConstantMap { .. }))
+    }
 }
 
 /// What a step computes.
@@ -161,6 +192,18 @@ enum PlannedKind {
     LayerNorm { epsilon: f64 },
     /// The epilogue alone.
     Epilogue,
+    /// Products of matrices: those of the input times those of another value of the program.
+    Product { other: (usize, Held), matrices: Matrices, size: [usize; 2] },
+    /// Of each pixel's channels the exponentials over their sum.
+    Softmax,
+    /// Elements of values in another order.
+    Gathered(Gathered),
+    /// Numbers that are known, as a value of the program.
+    Known { constant: Value, held: Held },
+    /// Nothing: the same elements are another number of pixels high and wide.
+    Renamed([usize; 2]),
+    /// A part that is computed elsewhere, of these values of the program.
+    Call { part: usize, reads: Vec<(usize, Held)> },
 }
 
 /// What a step or the head reads.
@@ -178,20 +221,37 @@ impl Lowering {
     /// # Errors
     /// [`Unsupported`] where the kernels lack something.
     pub fn of(graph: &Graph) -> Result<Self, Unsupported> {
-        let graph = graph.fold_norms();
-        let held = check(&graph)?;
+        Self::plan(graph.fold_norms(), Vec::new(), None)
+    }
+
+    /// The steps of a graph whose normalisations are folded, of which `parts` are cut out, and of whose values this is known.
+    fn plan(graph: Graph, parts: Vec<Part>, sized: Option<Sized>) -> Result<Self, Unsupported> {
+        let checked = check(&graph, sized.as_ref())?;
+        let image = sized.as_ref().map(|sized| sized.image);
+        let shapes = sized.map(|sized| sized.shapes);
+        let Checked { held, .. } = &checked;
         let output = graph.output();
         let head = head::find(&graph).filter(|head| held[head.pool.index()].form == Form::Vector);
-        let mut planner = Planner::new(&graph, &held);
+        let mut planner = Planner::new(&graph, &checked, shapes.as_deref(), &parts);
         for value in graph.values().take_while(|&value| head.is_none_or(|head| value != head.pool)) {
             planner.emit(value)?;
         }
+        planner.need(head.map_or(output, |head| head.features))?;
         let end = match head {
             Some(head) => PlannedEnd::Head { head, features: planner.source(head.features) },
             None => PlannedEnd::Value { value: planner.value(output), classes: held[output.index()].width },
         };
         let steps = planner.into_steps();
-        Ok(Self { graph, steps, end })
+        let like = steps.iter().flat_map(|step| &step.epilogue).filter_map(|finish| match *finish {
+            PlannedFinish::ConstantMap { like, .. } => Some(like),
+            _ => None,
+        });
+        let of = |value: Value| {
+            Some((value, (shapes.as_ref()?[value.index()].clone(), checked.held[value.index()].form)))
+        };
+        let maps = like.filter_map(of).collect();
+        let image = image.filter(|_| steps.iter().any(PlannedStep::has_a_size));
+        Ok(Self { graph, parts, maps, image, steps, end })
     }
 
     /// The steps in words, a line each, for tests and for people.

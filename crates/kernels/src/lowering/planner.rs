@@ -1,27 +1,40 @@
 //! The steps of a graph, decided an operation after the other by the rules of fusion.
 
-use graph::operations::{Gather, Pad, Slice};
-use graph::{Graph, Operation, Value, Window};
+use graph::operations::{Gather, Given, Pad, Slice};
+use graph::{Graph, Operation, Part, Shape, Value, Window};
 
 use super::chain::Chain;
-use super::check::{Form, Held, is_depthwise};
+use super::check::{Checked, Form, Held, is_depthwise};
 use super::epilogue::{self, Known, PlannedFinish};
+use super::parts::as_pixels;
+use super::view::View;
 use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, groups, on_read, separable};
 use crate::activation::OnRead;
 use crate::moves::{Along, Move, Piece, Run, runs};
+use crate::simd::BLOCK;
 
 /// The steps so far.
 pub(super) struct Planner<'a> {
-    chain: Chain<'a>,
+    pub(super) chain: Chain<'a>,
     /// What every value of the graph is.
-    held: &'a [Held],
+    pub(super) held: &'a [Held],
+    /// Of values that are others' elements rearranged, which these are.
+    pub(super) views: &'a [Option<View>],
+    /// Of all values, where they are known.
+    pub(super) shapes: Option<&'a [Shape]>,
+    /// What is cut out.
+    parts: &'a [Part],
+    /// The first element of each value that a part puts out, among those of all.
+    begins: Vec<Vec<usize>>,
+    /// The value of the program that a part's call puts out, once it was called.
+    called: Vec<Option<usize>>,
     /// The value of the program that holds a value of the graph, once a step has computed it.
-    stored: Vec<Option<usize>>,
-    steps: Vec<PlannedStep>,
+    pub(super) stored: Vec<Option<usize>>,
+    pub(super) steps: Vec<PlannedStep>,
 }
 
 /// A step, but for what is done to its result.
-struct Begun {
+pub(super) struct Begun {
     kind: PlannedKind,
     window: Window,
     input: Source,
@@ -29,17 +42,32 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(kind: PlannedKind, window: Window, input: Source) -> Self {
+    pub(super) fn new(kind: PlannedKind, window: Window, input: Source) -> Self {
         Self { kind, window, input, first: None }
     }
 }
 
 impl<'a> Planner<'a> {
     /// Of a graph and what its values are, of which only the image is there.
-    pub(super) fn new(graph: &'a Graph, held: &'a [Held]) -> Self {
+    pub(super) fn new(
+        graph: &'a Graph,
+        checked: &'a Checked,
+        shapes: Option<&'a [Shape]>,
+        parts: &'a [Part],
+    ) -> Self {
+        let Checked { held, views, .. } = checked;
         let mut stored = vec![None; graph.nodes().len()];
         stored[Value::IMAGE.index()] = Some(0);
-        let mut planner = Self { chain: Chain::of(graph), held, stored, steps: Vec::new() };
+        let called = vec![None; parts.len()];
+        let begins = parts.iter().map(|part| {
+            let lengths = part.shapes.iter().flat_map(Shape::elements);
+            let begin = |at: &mut usize, len: u64| Some(std::mem::replace(at, *at + len as usize));
+            lengths.scan(0, begin).collect()
+        });
+        let begins = begins.collect();
+        let chain = Chain::of(graph);
+        let mut planner =
+            Self { chain, held, views, shapes, parts, begins, called, stored, steps: Vec::new() };
         let windows_its_rows = |&reader: &Value| {
             planner.chain.convolution(reader).is_some_and(|convolution| convolution.groups == 1)
         };
@@ -62,17 +90,24 @@ impl<'a> Planner<'a> {
         self.steps
     }
 
-    fn push(&mut self, begun: Begun, epilogue: Vec<PlannedFinish>, width: usize) {
+    pub(super) fn push(&mut self, begun: Begun, epilogue: Vec<PlannedFinish>, width: usize) {
         let Begun { kind, window, input, .. } = begun;
         self.steps.push(PlannedStep { kind, window, input, epilogue, width });
     }
 
     fn known(&self) -> Known<'_> {
-        Known { chain: &self.chain, held: self.held, stored: &self.stored }
+        Known { chain: &self.chain, held: self.held, views: self.views, stored: &self.stored }
     }
 
     /// Adds the step of `value`, unless another step does its work.
     pub(super) fn emit(&mut self, value: Value) -> Result<(), Unsupported> {
+        if let Some(view) = &self.views[value.index()] {
+            // One that rearranges another needs that in memory; now, so that no chain of them is as deep as a stack.
+            return match self.views[view.base.index()] {
+                Some(_) => self.need(view.base),
+                None => Ok(()),
+            };
+        }
         if self.stored[value.index()].is_some()
             || separable::is_on_the_way(&self.chain, value)
             || on_read::is_applied_on_read(&self.chain, &self.stored, value)
@@ -81,6 +116,13 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let node = self.chain.graph().node(value);
+        for &input in &node.inputs {
+            self.need(input)?;
+        }
+        // What it reads may have been put in order, and it computed before that was stored.
+        if self.stored[value.index()].is_some() {
+            return Ok(());
+        }
         let begun = match node.operation {
             Operation::Image(_) | Operation::Constant(_) => return Ok(()),
             _ if epilogue::is_a_name(&node.operation) => {
@@ -89,12 +131,17 @@ impl<'a> Planner<'a> {
             }
             _ => self.begin(value)?,
         };
+        self.follow(value, begun);
+        Ok(())
+    }
+
+    /// Adds the step of `value` that is begun, with what can be done before its result is stored.
+    pub(super) fn follow(&mut self, value: Value, begun: Begun) {
         let mut epilogue: Vec<PlannedFinish> = begun.first.into_iter().collect();
         let done = self.known().follow(value, &mut epilogue);
         self.push(begun, epilogue, self.held[value.index()].width);
         // Nobody reads what is within the chain, so all of it may be called stored.
         done.into_iter().for_each(|value| self.stored[value.index()] = Some(self.steps.len()));
-        Ok(())
     }
 
     /// The step of `value`, after those that it needs.
@@ -165,6 +212,21 @@ impl<'a> Planner<'a> {
                 let kind = PlannedKind::LayerNorm { epsilon: norm.epsilon };
                 Begun::new(kind, Window::PIXEL, as_stored(self, node.inputs[0]))
             }
+            Operation::Given(given) => {
+                let called = self.call(given, &node.inputs);
+                let held = as_pixels(self.held[value.index()].form, &given.shape);
+                let begin = self.begins[given.part][given.place];
+                let source = Source { value: called, on_read: OnRead::AsStored };
+                Begun::new(PlannedKind::Move(Move::Unpacked { begin, held }), Window::PIXEL, source)
+            }
+            Operation::MatMul(_) => self.product(value)?,
+            Operation::Softmax(_) => {
+                Begun::new(PlannedKind::Softmax, Window::PIXEL, as_stored(self, node.inputs[0]))
+            }
+            Operation::Reduce(_) => {
+                Begun::new(PlannedKind::Average, Window::PIXEL, as_stored(self, node.inputs[0]))
+            }
+            Operation::Concat(concat) if !self.is_of_channels(value) => self.together(value, concat.axis)?,
             Operation::Concat(_) => {
                 let piece = |&input: &Value| Piece {
                     value: self.value(input),
@@ -197,6 +259,28 @@ impl<'a> Planner<'a> {
                 }
             }
         })
+    }
+
+    /// The value that the call of a part puts out, which is made where it was not yet.
+    fn call(&mut self, given: &Given, inputs: &[Value]) -> usize {
+        if let Some(called) = self.called[given.part] {
+            return called;
+        }
+        let part = &self.parts[given.part];
+        let shapes = part.graph.nodes().iter().filter_map(|node| match &node.operation {
+            Operation::Given(given) => Some(&given.shape),
+            _ => None,
+        });
+        let read = |(&input, shape): (&Value, &Shape)| {
+            (self.value(input), as_pixels(self.held[input.index()].form, shape))
+        };
+        let reads: Vec<_> = inputs.iter().zip(shapes).map(read).collect();
+        let first = reads.first().map_or(0, |&(value, _)| value);
+        let kind = PlannedKind::Call { part: given.part, reads };
+        let source = Source { value: first, on_read: OnRead::AsStored };
+        self.push(Begun::new(kind, Window::PIXEL, source), Vec::new(), BLOCK);
+        self.called[given.part] = Some(self.steps.len());
+        self.steps.len()
     }
 
     /// The steps of a convolution of groups, of which the last puts their channels together.

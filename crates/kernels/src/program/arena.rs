@@ -7,7 +7,7 @@ use graph::Geometry;
 
 use crate::shape::{SizeError, elements};
 use crate::simd::BLOCK;
-use crate::step::Step;
+use crate::step::{Step, StepKind};
 
 /// The places of a program's values for images of one size.
 #[derive(Debug)]
@@ -46,6 +46,12 @@ impl ArenaLayout {
             if let Some(residual) = step.residuals().find(|&residual| sizes[residual] != geometry.output) {
                 return Err(SizeError::Unequal { a: geometry.output, b: sizes[residual] });
             }
+            let pixels = |[height, width]: [usize; 2]| height * width;
+            if let Some((read, size)) =
+                step.others().find(|&(read, size)| pixels(sizes[read]) != pixels(size))
+            {
+                return Err(SizeError::Unequal { a: size, b: sizes[read] });
+            }
             if let Some(gate) = step.gates().find(|&gate| sizes[gate] != [1; 2]) {
                 return Err(SizeError::Unequal { a: [1; 2], b: sizes[gate] });
             }
@@ -54,10 +60,19 @@ impl ArenaLayout {
         }
         let mut until = vec![0; sizes.len()];
         for (index, step) in steps.iter().enumerate() {
-            until[step.input] = index;
-            step.residuals().chain(step.gates()).for_each(|read| until[read] = index);
+            step.reads().for_each(|read| until[read] = index);
         }
         until[last] = steps.len();
+        // What is only called otherwise lies where it lay, as long as either is read.
+        let renamed = |value: usize| match value.checked_sub(1).map(|step| &steps[step]) {
+            Some(Step { kind: StepKind::Renamed(_), input, .. }) => Some(*input),
+            _ => None,
+        };
+        for value in (0..sizes.len()).rev() {
+            if let Some(before) = renamed(value) {
+                until[before] = until[before].max(until[value]);
+            }
+        }
 
         let mut taken: Vec<Taken> = Vec::new();
         let mut places: Vec<Range<usize>> = Vec::with_capacity(sizes.len());
@@ -66,6 +81,14 @@ impl ArenaLayout {
             let channels = value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
             // Every access to a map is within this product, so it must not wrap.
             let len = elements([height, width], channels).ok_or_else(too_large)?.next_multiple_of(BLOCK);
+            if let Some(before) = renamed(value) {
+                let place: Range<usize> = places[before].clone();
+                if place.len() != len {
+                    return Err(SizeError::Unequal { a: [height, width], b: sizes[before] });
+                }
+                places.push(place);
+                continue;
+            }
             // The value is written by step `value - 1`; what that step still reads is not given away.
             taken.retain(|place| place.until + 1 >= value);
             taken.sort_by_key(|place| place.offset);
@@ -84,7 +107,7 @@ impl ArenaLayout {
         }
         for (index, step) in steps.iter().enumerate() {
             let written = &places[index + 1];
-            for read in step.residuals().chain(step.gates()).chain([step.input]) {
+            for read in step.reads().filter(|_| renamed(index + 1).is_none()) {
                 let read = &places[read];
                 let apart = written.end <= read.start || read.end <= written.start;
                 assert!(apart, "step {index} writes {written:?} and reads {read:?}");

@@ -9,13 +9,17 @@ use crate::map::{Ahead, MapView, Output};
 use crate::matmul::{self, RowBlock, Tiles};
 use crate::norm;
 use crate::pool;
+use crate::product;
 use crate::rows::{self, Depthwise};
 use crate::simd::{BLOCK, Kernel, Simd};
+use crate::softmax;
 use crate::step::{Multiplication, Rows, StepKind};
 
 /// A part of a step's work: some pixels, and of a multiplication some units of the weights.
 pub(crate) struct Part<'a> {
     pub(crate) map: MapView<'a>,
+    /// The second of the values that are multiplied.
+    pub(crate) other: &'a [f32],
     pub(crate) epilogue: Epilogue<'a>,
     pub(crate) pixels: Range<usize>,
     pub(crate) units: Range<usize>,
@@ -41,7 +45,7 @@ impl Multiplication {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, part: Part<'_>) {
         let Self { rows, weights } = self;
-        let Part { map, ref epilogue, pixels, units, output, block, ahead } = part;
+        let Part { map, ref epilogue, pixels, units, output, block, ahead, .. } = part;
         assert_eq!(self.row_blocks(&map), weights.depth_blocks, "blocks of a row and of its weights");
         let first_row = pixels.start;
         let tiles = Tiles::new(pixels.len(), S::MR, together(weights));
@@ -99,11 +103,20 @@ impl Kernel for Item<'_> {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 norm::layer_norm(simd, map, (*width, *epsilon), &epilogue, pixels, output);
             }
-            StepKind::Move(_) => {
+            StepKind::Softmax { width } => {
+                let Part { map, epilogue, pixels, output, .. } = part;
+                softmax::softmax(simd, map, *width, &epilogue, pixels, output);
+            }
+            StepKind::Product { matrices, .. } => {
+                let Part { map, other, epilogue, pixels, output, .. } = part;
+                product::product(simd, (map, other, *matrices), &epilogue, pixels, output);
+            }
+            StepKind::Move(_) | StepKind::Gathered(_) | StepKind::Known { .. } => {
                 let Part { epilogue, pixels, output, .. } = part;
                 pool::finish_there(simd, &epilogue, pixels, output);
             }
             StepKind::Average(_) => unreachable!("a mean is cut into channels: see `Average`"),
+            StepKind::Call(_) | StepKind::Renamed(_) => unreachable!("it is not cut into items"),
             StepKind::Epilogue => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 pool::finish(simd, map, &epilogue, pixels, output);

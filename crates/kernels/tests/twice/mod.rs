@@ -1,5 +1,6 @@
 //! A network built twice: as a graph with its weights, for the kernels, and computed at once by plain loops.
 
+mod attention;
 pub(crate) mod networks;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub(crate) struct Twice {
     numbers: Numbers,
     pub(crate) on: Builder,
     pub(crate) weights: BTreeMap<String, Vec<f32>>,
+    /// Of the image.
+    size: [usize; 2],
 }
 
 pub(crate) type Pair = (Value, Map);
@@ -50,7 +53,9 @@ impl Twice {
     /// After an image.
     pub(crate) fn new(image: &Map) -> (Self, Pair) {
         let (on, value) = Builder::new(image.shape[0]);
-        (Self { numbers: Numbers(7), on, weights: BTreeMap::new() }, (value, image.clone()))
+        let [_, height, width] = image.shape;
+        let size = [height, width];
+        (Self { numbers: Numbers(7), on, weights: BTreeMap::new(), size }, (value, image.clone()))
     }
 
     /// A parameter with these values.
@@ -194,6 +199,37 @@ impl Twice {
         (self.on.push(Reshape { shape }, &[value]), map)
     }
 
+    /// The end of ConvNeXt before its classes: the mean over all pixels, whose channels come last, normalised; called so by a
+    /// transposition of one pixel's map, or by a reshape.
+    pub(crate) fn normalised_mean(&mut self, by_transposition: bool, x: &Pair) -> Pair {
+        let channels = x.1.shape[0];
+        let y = if by_transposition {
+            let x = self.pooled(x);
+            (self.on.push(Transpose { axes: vec![1, 2, 0] }, &[x.0]), x.1)
+        } else {
+            let x = self.mean(1.0, x);
+            (self.on.push(Reshape { shape: Shape::new([1, 1, channels]) }, &[x.0]), x.1)
+        };
+        let mut y =
+            (self.on.push(LayerNorm { axes: 1, epsilon: 1e-6 }, &[y.0]), reference::layer_norm(1e-6, &y.1));
+        y = self.of_each_channel(Binary::Mul, &y);
+        y = self.of_each_channel(Binary::Add, &y);
+        if by_transposition {
+            y.0 = self.on.push(Transpose { axes: vec![2, 0, 1] }, &[y.0]);
+        }
+        (self.on.push(Reshape { shape: Shape::vector(channels) }, &[y.0]), y.1)
+    }
+
+    /// `function` of a value whose channels come last and of a number a channel.
+    fn of_each_channel(&mut self, function: Binary, (value, map): &Pair) -> Pair {
+        let channels = map.shape[0];
+        let numbers = self.numbers.take(channels);
+        let parameter = self.parameter(Role::Constant, &[channels], &numbers);
+        let constant = self.on.push(Constant { parameter }, &[]);
+        let numbers = Map { shape: [channels, 1, 1], values: numbers.into_iter().map(f64::from).collect() };
+        (self.on.push(function, &[*value, constant]), reference::binary(function, map, &numbers))
+    }
+
     /// A block of ConvNeXt, whose channels come last: layer normalisation, two fully connected layers of each pixel, a factor a channel,
     /// the sum with what came in.
     pub(crate) fn channels_last(&mut self, hidden: usize, x: &Pair) -> Pair {
@@ -201,14 +237,8 @@ impl Twice {
         let last = self.on.push(Transpose { axes: vec![1, 2, 0] }, &[x.0]);
         let normalised = self.on.push(LayerNorm { axes: 1, epsilon: 1e-6 }, &[last]);
         let mut y = (normalised, reference::layer_norm(1e-6, &x.1));
-        for function in [Binary::Mul, Binary::Add] {
-            let numbers = self.numbers.take(channels);
-            let parameter = self.parameter(Role::Constant, &[channels], &numbers);
-            let constant = self.on.push(Constant { parameter }, &[]);
-            let map =
-                Map { shape: [channels, 1, 1], values: numbers.iter().map(|&x| f64::from(x)).collect() };
-            y = (self.on.push(function, &[y.0, constant]), reference::binary(function, &y.1, &map));
-        }
+        y = self.of_each_channel(Binary::Mul, &y);
+        y = self.of_each_channel(Binary::Add, &y);
         y = self.linear_of_pixels(hidden, &y);
         y = self.unary(Unary::Gelu, &y);
         y = self.linear_of_pixels(channels, &y);
@@ -218,7 +248,7 @@ impl Twice {
     }
 
     /// A fully connected layer of each pixel, whose channels come last.
-    fn linear_of_pixels(&mut self, to: usize, (value, map): &Pair) -> Pair {
+    pub(crate) fn linear_of_pixels(&mut self, to: usize, (value, map): &Pair) -> Pair {
         let [from, height, width] = map.shape;
         let weights: Vec<f32> =
             self.numbers.take(from * to).iter().map(|w| w / (from as f32).sqrt()).collect();
@@ -312,7 +342,8 @@ impl Twice {
 
     /// The program that puts out `logits`, and what plain loops make of them.
     pub(crate) fn end(mut self, isa: Isa, (value, map): Pair) -> (Program, Vec<f64>) {
-        let lowering = Lowering::of(&self.on.finish(value)).unwrap();
+        let lowering = Lowering::in_parts(&self.on.finish(value), self.size).unwrap();
+        assert_eq!(lowering.shares(), None, "what has no kernel");
         (lowering.load(&mut self.weights, isa).unwrap(), map.values)
     }
 }

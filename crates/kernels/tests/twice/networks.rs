@@ -26,6 +26,17 @@ pub(crate) const NETWORKS: &[(&str, Body)] = &[
         let x = on.relu(&x);
         on.conv(window(3, 1, 1, 0), 33, 1, &x)
     }),
+    ("attention between convolutions, of heads of an odd depth", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 21, 1, &x);
+        let x = on.attention([3, 5], &x);
+        on.conv(window(3, 1, 1, 1), 33, 1, &x)
+    }),
+    ("attention after attention", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 33, 1, &x);
+        let x = on.attention([1, 32], &x);
+        let x = on.relu(&x);
+        on.attention([2, 20], &x)
+    }),
     ("separable, ReLU before and after", |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 17, 1, &x);
         let shortcut = on.conv(window(1, 2, 1, 0), 35, 1, &x);

@@ -6,6 +6,7 @@ mod evaluate;
 mod flow;
 mod integers;
 mod operations;
+mod part;
 
 use burn::tensor::{Device, Tensor};
 use graph::{Graph, Operation, Value, Weights};
@@ -15,6 +16,7 @@ use crate::products::Products;
 pub(crate) use evaluate::evaluate;
 use flow::Flow;
 use operations::Place;
+pub(crate) use part::ByBurn;
 
 /// What computes an operation of its inputs.
 type Compute = Box<dyn Fn(Vec<Flow>) -> Flow + Send>;
@@ -72,16 +74,29 @@ impl Executable {
         (logits, stages)
     }
 
-    /// Computes every operation in turn, and shows `see` each result. A value is let go once nobody reads it any more.
-    fn run(&self, images: Tensor<4>, mut see: impl FnMut(Value, &Flow)) -> Tensor<2> {
-        let mut images = Some(images);
+    /// The logits of `images`; shows `see` every value.
+    fn run(&self, images: Tensor<4>, see: impl FnMut(Value, &Flow)) -> Tensor<2> {
+        let mut logits = self.compute(vec![Flow::Map(images)], &[self.graph.output()], see);
+        logits.pop().expect("as many come out as were asked for").into_vector()
+    }
+
+    /// Computes every operation in turn, and shows `see` each result; `given` are the image, or what a part of a network reads, by place. A
+    /// value is let go once nobody reads it any more. What comes out are the values `outputs`.
+    fn compute(&self, given: Vec<Flow>, outputs: &[Value], mut see: impl FnMut(Value, &Flow)) -> Vec<Flow> {
+        let mut given: Vec<Option<Flow>> = given.into_iter().map(Some).collect();
         let mut unread = self.graph.readers();
+        outputs.iter().for_each(|output| unread[output.index()] += 1);
         let mut flows: Vec<Option<Flow>> = vec![None; unread.len()];
         for (value, compute) in self.graph.values().zip(&self.computes) {
             let node = self.graph.node(value);
-            let inputs = match node.operation {
-                Operation::Image(_) => vec![Flow::Map(images.take().expect("a graph has one image"))],
-                _ => node
+            let place = match &node.operation {
+                Operation::Image(_) => Some(0),
+                Operation::Given(given) => Some(given.place),
+                _ => None,
+            };
+            let inputs = match place {
+                Some(place) => vec![given[place].take().expect("what is given has a place of its own")],
+                None => node
                     .inputs
                     .iter()
                     .map(|input| {
@@ -96,8 +111,9 @@ impl Executable {
             see(value, &flow);
             flows[value.index()] = Some(flow);
         }
-        let logits = flows[self.graph.output().index()].take().expect("the output is a value of the graph");
-        logits.into_vector()
+        let output =
+            |output: &Value| flows[output.index()].clone().expect("an output is a value of the graph");
+        outputs.iter().map(output).collect()
     }
 }
 

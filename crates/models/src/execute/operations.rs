@@ -25,7 +25,7 @@ pub(super) fn load<W: Weights>(
     on: &Place<'_>,
 ) -> Result<Compute, W::Error> {
     Ok(match operation {
-        Operation::Image(_) => Box::new(Flow::only),
+        Operation::Image(_) | Operation::Given(_) => Box::new(Flow::only),
         Operation::Convolution(convolution) => self::convolution(convolution, weights, on)?,
         Operation::BatchNorm(norm) => batch_norm(norm, weights, on)?,
         &Operation::Activation(activation) => self::activation(activation),

@@ -8,6 +8,7 @@ use super::super::emitter::Emitter;
 use super::super::known::{Floats, Ints, Known, check_count, indices, place_repeated};
 use super::super::trouble::Trouble;
 use super::Entry;
+use super::recognised::{self, single};
 
 pub(super) const OPERATIONS: &[Entry] = &[
     ("Add", |call| pairwise(call, Binary::Add)),
@@ -126,6 +127,14 @@ pub(super) fn of_floats(
 
 /// The operation that is exported as this function of `a` and `b`.
 fn recognised(on: &mut Emitter, function: Binary, a: Value, b: Value) -> Result<Option<Value>, Trouble> {
+    let written_out = match function {
+        Binary::Mul => recognised::gelu(on, a, b)?,
+        Binary::Div => recognised::layer_norm(on, a, b)?,
+        _ => None,
+    };
+    if let Some((operation, of)) = written_out {
+        return on.push(operation, &[of]).map(Some);
+    }
     match function {
         Binary::Mul => match (product(on, a, b)?, product(on, b, a)?) {
             (Some((operation, of)), _) | (None, Some((operation, of))) => on.push(operation, &[of]).map(Some),
@@ -197,14 +206,6 @@ fn shifted_relu6(on: &Emitter, value: Value) -> Result<Option<Value>, Trouble> {
         }
     }
     Ok(None)
-}
-
-/// The number of a constant that has one.
-fn single(on: &Emitter, value: Value) -> Result<Option<f32>, Trouble> {
-    if on.constant(value).is_none_or(|parameter| parameter.len() != 1) {
-        return Ok(None);
-    }
-    Ok(on.numbers(value)?.and_then(|numbers| numbers.first().copied()))
 }
 
 /// The sum of a product with a weight and a constant, an element a column each, is a fully connected layer with a bias.

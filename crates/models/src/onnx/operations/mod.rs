@@ -18,6 +18,7 @@ mod pad;
 mod pool;
 mod qlinear;
 mod quantise;
+mod recognised;
 mod reduce;
 mod reshape;
 mod resize;

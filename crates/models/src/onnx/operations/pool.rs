@@ -1,7 +1,7 @@
 //! Pooling.
 
 use graph::operations::{AveragePool, GlobalAveragePool, MaxPool, Operation, Reduce, Reduction};
-use graph::{Padding, Window};
+use graph::{Padding, Shape, Window};
 
 use super::super::call::{Call, Outputs, one};
 use super::super::known::Floats;
@@ -51,8 +51,47 @@ fn average_pool(call: &mut Call<'_>) -> Outputs {
     one(average(call, &x)?)
 }
 
+/// The means of windows that slide along one axis of three: over channels, as PyTorch exports its LocalResponseNorm. All axes behind it
+/// are a map's columns.
+fn average_along(call: &mut Call<'_>, x: &Floats) -> Result<Floats, Trouble> {
+    let &[1, before, size, height, width] = &x.axes[..] else {
+        return Err(format!("the input is {:?}; only [1, ..] of three more axes is supported", x.axes).into());
+    };
+    let list =
+        |name, default: i64| call.list(name).map(|list| list.map_or(vec![default; 3], <[i64]>::to_vec));
+    let (kernel, strides) = (list("kernel_shape", 0)?, list("strides", 1)?);
+    let pads = call.list("pads")?.map_or(vec![0; 6], <[i64]>::to_vec);
+    let others = [&kernel[1..], &strides[1..]].concat();
+    let is_along = kernel.len() == 3 && strides.len() == 3 && pads.len() == 6;
+    let rest = [1, 2, 4, 5].map(|place| pads.get(place).copied());
+    let plain = call.text("auto_pad", "NOTSET")? == "NOTSET" && !call.flag("ceil_mode", false)?;
+    if !is_along || others != [1; 4] || rest != [Some(0); 4] || !plain || call.has_attribute("dilations") {
+        return Err("its window has three axes; only one along the first of them is supported".into());
+    }
+    let number = |value: i64| usize::try_from(value).ok().filter(|&value| value <= 0xffff);
+    let numbers = [kernel[0], strides[0], pads[0], pads[3]].map(number);
+    let [Some(taps), Some(stride), Some(first), Some(last)] = numbers else {
+        return Err(
+            format!("its window is {kernel:?}, with strides of {strides:?} and pads of {pads:?}").into()
+        );
+    };
+    let padding = Padding::Explicit([first, 0, last, 0]);
+    let window = Window { kernel: [taps, 1], stride: [stride, 1], dilation: [1; 2], padding };
+    if !window.is_sound() {
+        return Err("its window has no size".into());
+    }
+    let count_padding = call.flag("count_include_pad", false)?;
+    let map = call.on.reshape(x.value, Shape::map(before, [size, height * width]));
+    let means = call.on.push(AveragePool { window, ceil_mode: false, count_padding }, &[map])?;
+    let along = call.on.shape(means).axis(1)?;
+    Ok(call.on.floats(means, [1, before, along, height, width]))
+}
+
 /// The means of a node's windows of `x`.
 pub(super) fn average(call: &mut Call<'_>, x: &Floats) -> Result<Floats, Trouble> {
+    if x.axes.len() == 5 {
+        return average_along(call, x);
+    }
     let [channels, height, width] = window::map_of(x)?;
     let window = window::window(call, kernel(call)?, [height, width])?;
     let ceil_mode = call.flag("ceil_mode", false)? && !is_exact(&window, [height, width]);
