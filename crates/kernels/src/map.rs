@@ -9,11 +9,13 @@ use graph::Geometry;
 
 /// An image's feature map that a window slides over: pixels of `channels` (padded) elements.
 ///
-/// `pixels` holds every pixel of `geometry.input`, and `zeros` one, so that whatever a tap reads is there.
+/// `pixels` holds every pixel of `geometry.input`, `stride` elements apart, and `zeros` one, so that whatever a tap reads is there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MapView<'a> {
     pixels: &'a [f32],
     channels: usize,
+    /// Elements from one pixel to the next.
+    stride: usize,
     geometry: Geometry,
     zeros: &'a [f32],
 }
@@ -30,7 +32,22 @@ impl<'a> MapView<'a> {
         let found = pixels.len();
         assert!(len.is_some_and(|len| len <= found), "{found} elements of {height}x{width}x{channels}");
         assert!(channels <= zeros.len(), "{} zeros for {channels} channels", zeros.len());
-        Self { pixels, channels, geometry, zeros }
+        Self { pixels, channels, stride: channels, geometry, zeros }
+    }
+
+    /// Some of its channels, from `first` on.
+    ///
+    /// # Panics
+    /// Where it has not so many, or is itself a part of another.
+    pub(crate) fn some_channels(&self, first: usize, channels: usize) -> Self {
+        assert!(self.stride == self.channels, "channels of a whole map");
+        assert!(
+            first + channels <= self.channels,
+            "{channels} channels from {first} on of {}",
+            self.channels
+        );
+        // Of a map without pixels nothing is read.
+        Self { pixels: self.pixels.get(first..).unwrap_or(&[]), channels, ..*self }
     }
 
     pub(crate) fn channels(&self) -> usize {
@@ -42,7 +59,11 @@ impl<'a> MapView<'a> {
     }
 
     /// All elements, pixel after pixel.
+    ///
+    /// # Panics
+    /// Where it is a part of another's channels.
     pub(crate) fn pixels(&self) -> &'a [f32] {
+        assert!(self.stride == self.channels, "a whole map");
         self.pixels
     }
 
@@ -54,7 +75,7 @@ impl<'a> MapView<'a> {
         }
         let first = (pixels.start / output[1] * stride[0]).saturating_sub(pad[0]);
         let last = (pixels.end - 1) / output[1] * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
-        let row = width * self.channels;
+        let row = width * self.stride;
         Ahead(&self.pixels[first.min(height) * row..last.saturating_sub(pad[0]).min(height) * row])
     }
 
@@ -63,8 +84,9 @@ impl<'a> MapView<'a> {
     #[inline(always)]
     pub(crate) fn pixel(&self, oy: usize, ox: usize, ky: usize, kx: usize) -> Option<*const f32> {
         let pixel = self.geometry.input_pixel(oy, ox, ky, kx)?;
-        // SAFETY: `input_pixel` gives none beyond the last of `geometry.input`, all of which `pixels` holds, as `new` has seen.
-        Some(unsafe { self.pixels.as_ptr().add(pixel * self.channels) })
+        // SAFETY: `input_pixel` gives none beyond the last of `geometry.input`, all of which `pixels` holds, as `new` has seen; of some
+        // channels `pixels` begins with the first of these, and their number is what is left of a pixel at most.
+        Some(unsafe { self.pixels.as_ptr().add(pixel * self.stride) })
     }
 
     /// [`MapView::pixel`], or the pixel of zeros in the padding.

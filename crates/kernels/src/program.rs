@@ -122,15 +122,16 @@ impl Program {
 
     /// The packed matrices.
     fn packed(&self) -> impl Iterator<Item = &Packed> {
-        let of_steps = self.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::Multiply(multiplication) => Some(multiplication),
-            _ => None,
+        let of_steps = self.steps.iter().flat_map(|step| match &step.kind {
+            StepKind::Multiply(multiplication) => std::slice::from_ref(&multiplication.weights),
+            StepKind::Grouped(grouped) => &grouped.sets,
+            _ => &[],
         });
         let of_head = match &self.end {
-            End::Head(head) => Some(&head.linear),
+            End::Head(head) => Some(&head.linear.weights),
             End::Value { .. } => None,
         };
-        of_steps.chain(of_head).map(|multiplication| &multiplication.weights)
+        of_steps.chain(of_head)
     }
 
     /// Logits of `images`, `[images, classes]`.

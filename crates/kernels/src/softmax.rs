@@ -32,7 +32,9 @@ pub(crate) fn softmax<S: Simd>(
         let to = unsafe { std::slice::from_raw_parts_mut(output.as_mut_ptr().add(begin), channels) };
         let most = largest(x);
         let (within, beyond) = to.split_at_mut(width);
-        within.iter_mut().zip(x).for_each(|(to, &x)| *to = exp(x - most));
+        for (to, &x) in within.iter_mut().zip(x) {
+            *to = exp(x - most);
+        }
         beyond.fill(0.0);
         let factor = simd.splat(1.0 / sum(within));
         for channel in (0..channels).step_by(S::LANES) {
@@ -56,9 +58,13 @@ fn largest(x: &[f32]) -> f32 {
     let larger = |most: &mut f32, &x: &f32| *most = if x > *most { x } else { *most };
     let mut blocks = x.chunks_exact(SIDE);
     for block in &mut blocks {
-        most.iter_mut().zip(block).for_each(|(most, x)| larger(most, x));
+        for (most, x) in most.iter_mut().zip(block) {
+            larger(most, x);
+        }
     }
-    most.iter_mut().zip(blocks.remainder()).for_each(|(most, x)| larger(most, x));
+    for (most, x) in most.iter_mut().zip(blocks.remainder()) {
+        larger(most, x);
+    }
     most.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
@@ -67,8 +73,12 @@ fn sum(x: &[f32]) -> f32 {
     let mut sums = [0.0_f32; SIDE];
     let mut blocks = x.chunks_exact(SIDE);
     for block in &mut blocks {
-        sums.iter_mut().zip(block).for_each(|(sum, x)| *sum += x);
+        for (sum, x) in sums.iter_mut().zip(block) {
+            *sum += x;
+        }
     }
-    sums.iter_mut().zip(blocks.remainder()).for_each(|(sum, x)| *sum += x);
+    for (sum, x) in sums.iter_mut().zip(blocks.remainder()) {
+        *sum += x;
+    }
     sums.iter().sum()
 }

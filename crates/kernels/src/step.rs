@@ -70,10 +70,22 @@ pub(crate) struct Multiplication {
     pub(crate) weights: Packed,
 }
 
+/// A convolution of groups, in sets of groups whose channels are whole blocks: each reads some channels of the map and writes some of the
+/// result.
+#[derive(Debug)]
+pub(crate) struct Grouped {
+    pub(crate) on_read: OnRead,
+    /// Channels that a set reads; the last may read fewer.
+    pub(crate) channels: usize,
+    /// The weights of each set.
+    pub(crate) sets: Vec<Packed>,
+}
+
 /// What a step computes.
 #[derive(Debug)]
 pub(crate) enum StepKind {
     Multiply(Multiplication),
+    Grouped(Grouped),
     Depthwise {
         weights: DepthwiseWeights,
         before: OnRead,

@@ -116,7 +116,7 @@ impl Classifier {
         weights: impl Fn() -> Result<W, WeightsError>,
         placement: &Placement,
     ) -> Result<Self, ClassifierError> {
-        let Placement { device, dtype, ref threads, burn: ref burn_device } = *placement;
+        let Placement { device, dtype, ref threads, burn: ref burn_device, .. } = *placement;
         // Integers are none in a type of 16 bits, which a GPU has.
         let has_integers =
             graph.nodes().iter().any(|node| matches!(node.operation, Operation::IntegerProduct(_)));

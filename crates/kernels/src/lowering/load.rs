@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::check::Form;
 use super::head::Head as PlannedHead;
 use super::parts::as_pixels;
-use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source};
+use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source, groups};
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, padded};
 use crate::elsewhere::{Call, Elsewhere};
@@ -21,7 +21,7 @@ use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::program::{End, Head, Program};
 use crate::rows::DepthwiseWeights;
-use crate::step::{Multiplication, Rows, Step, StepKind, StoredFinish};
+use crate::step::{Grouped, Multiplication, Rows, Step, StepKind, StoredFinish};
 
 /// Why a network's weights are not in the kernels.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
@@ -132,6 +132,10 @@ impl<'a, W: Weights> Loader<'a, W> {
                 let (weights, bias) = self.dense(convolution, false, Some(groups.clone()))?;
                 (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
             }
+            PlannedKind::Grouped { convolution } => {
+                let (grouped, bias) = self.grouped(convolution, before)?;
+                (StepKind::Grouped(grouped), bias)
+            }
             PlannedKind::Depthwise { convolution } => {
                 let (weights, bias) = self.depthwise(convolution)?;
                 (StepKind::Depthwise { weights, before }, bias)
@@ -228,16 +232,47 @@ impl<'a, W: Weights> Loader<'a, W> {
         image: bool,
         groups: Option<Range<usize>>,
     ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
-        let isa = self.isa;
-        let Loaded { convolution, kernel, bias } = self.read(value)?;
+        let loaded = self.read(value)?;
         let groups = groups.unwrap_or(0..1);
+        let packed = self.packed(&loaded, image, &groups)?;
+        let to_group = loaded.convolution.channels()[1] / loaded.convolution.groups;
+        let (first, to) = (groups.start * to_group, to_group * groups.len());
+        let bias = loaded.bias.map(|bias| Buffer::of_channels(&bias[first..first + to], to));
+        Ok((packed, bias.transpose()?))
+    }
+
+    /// A convolution of groups, whose sets are whole blocks of channels.
+    fn grouped(
+        &mut self,
+        value: Value,
+        on_read: OnRead,
+    ) -> Result<(Grouped, Option<Buffer>), LoadError<W::Error>> {
+        let loaded = self.read(value)?;
+        let Loaded { convolution, ref bias, .. } = loaded;
+        let of_group = convolution.channels()[0] / convolution.groups;
+        let sets = groups::sets(convolution);
+        let channels = sets.first().map_or(0, |groups| groups.len() * of_group);
+        let bias = bias.as_ref().map(|bias| Buffer::of_channels(bias, bias.len())).transpose()?;
+        let sets = sets.iter().map(|groups| self.packed(&loaded, false, groups));
+        Ok((Grouped { on_read, channels, sets: sets.collect::<Result<_, _>>()? }, bias))
+    }
+
+    /// The weights of some groups of a convolution, where those between groups are zero.
+    fn packed(
+        &self,
+        loaded: &Loaded<'_>,
+        image: bool,
+        groups: &Range<usize>,
+    ) -> Result<Packed, LoadError<W::Error>> {
+        let isa = self.isa;
+        let Loaded { convolution, kernel, .. } = loaded;
         let [of_group, to_group] = convolution.channels().map(|channels| channels / convolution.groups);
         let (from, to) = (of_group * groups.len(), to_group * groups.len());
         let first = groups.start * to_group;
         let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
         // Between taps, channels are padded as they are in memory; those of an image are not.
         let stride = if image || taps == 1 { from } else { padded(from) };
-        let packed = Packed::new(isa, taps * stride, to, |input, output| {
+        Ok(Packed::new(isa, taps * stride, to, |input, output| {
             let (tap, channel) = (input / stride, input % stride);
             let within = channel % of_group.max(1);
             if channel < from && channel / of_group == output / to_group {
@@ -245,9 +280,7 @@ impl<'a, W: Weights> Loader<'a, W> {
             } else {
                 0.0
             }
-        })?;
-        let bias = bias.map(|bias| Buffer::of_channels(&bias[first..first + to], to));
-        Ok((packed, bias.transpose()?))
+        })?)
     }
 
     /// The weights of a convolution of one channel each, with the bias among them, and the bias again.

@@ -176,6 +176,8 @@ enum PlannedKind {
     Depthwise { convolution: Value },
     /// Some groups of a convolution, of their channels alone.
     Groups { convolution: Value, groups: Range<usize> },
+    /// A convolution of groups whose sets are whole blocks of channels.
+    Grouped { convolution: Value },
     /// A depthwise convolution and the 1x1 convolution after it, with what is between them.
     Separable { depthwise: Value, between: Option<Activation>, pointwise: Value },
     /// Max-pooling; `of_zeros_too` where padding is zeros that take part.

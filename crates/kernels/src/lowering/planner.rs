@@ -290,6 +290,9 @@ impl<'a> Planner<'a> {
             return Err(Unsupported::Groups { at: graph.place(value.index()), groups: 0, channels: 0 });
         };
         let input = self.source(graph.node(value).inputs[0]);
+        if groups::are_whole_blocks(convolution) {
+            return Ok(Begun::new(PlannedKind::Grouped { convolution: value }, convolution.window, input));
+        }
         let [from, to] = convolution.channels().map(|channels| channels / convolution.groups);
         let mut pieces = Vec::new();
         for groups in groups::sets(convolution) {

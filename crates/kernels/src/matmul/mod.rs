@@ -36,6 +36,8 @@ pub(crate) struct RowBlock<'a> {
     pub(crate) output: Output<'a>,
     /// The output pixel that the first row is of.
     pub(crate) first_row: usize,
+    /// The output channel that the weights' first one is.
+    pub(crate) first_channel: usize,
     pub(crate) ahead: Ahead<'a>,
 }
 
@@ -45,8 +47,9 @@ pub(crate) struct RowBlock<'a> {
 /// Where rows, room, output or epilogue are smaller than the weights ask for. [`Multiply`] asserts it for each tile.
 #[inline(always)]
 pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, units: Range<usize>) {
-    let RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead } = rows;
-    assert_eq!(output.channels(), weights.channels, "the weights' channels are the output's");
+    let RowBlock { multiplicands, tiles, room, epilogue, output, first_row, first_channel, ahead } = rows;
+    let channels = first_channel + weights.channels;
+    assert!(channels <= output.channels(), "{channels} channels of {}", output.channels());
     let places = weights.room(tiles.rows);
     let (sums, results) = room.split_at_mut(places.sums());
     if weights.has_pairs() {
@@ -63,6 +66,7 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, u
     for unit in units {
         match weights.unit(unit) {
             Unit::Panel { channel, width, depth, weights: b } => {
+                let channel = first_channel + channel;
                 for index in 0..tiles.count() {
                     prefetch();
                     let tile = tiles.tile(index);
@@ -106,7 +110,7 @@ pub(crate) fn multiply<S: Simd>(simd: S, rows: RowBlock<'_>, weights: &Packed, u
                         let finished = plan.finished.map_or(0, |to| to.quadrant);
                         let (odd, second) = (finished / 2, finished % 2);
                         let height = (tile.rows - odd).div_ceil(2);
-                        let channel = channel + second * width;
+                        let channel = first_channel + channel + second * width;
                         simd.vectorize(&mut Multiply {
                             height: half_rows,
                             vectors: width / S::LANES,
@@ -161,6 +165,7 @@ mod tests {
                 // SAFETY: nobody else has it.
                 output: unsafe { Output::new(Shared::new(&mut output), self.weights.channels) },
                 first_row: 0,
+                first_channel: 0,
                 ahead: Ahead::NOTHING,
             };
             multiply(simd, rows, self.weights, 0..self.weights.units());

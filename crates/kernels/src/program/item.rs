@@ -13,7 +13,7 @@ use crate::product;
 use crate::rows::{self, Depthwise};
 use crate::simd::{BLOCK, Kernel, Simd};
 use crate::softmax;
-use crate::step::{Multiplication, Rows, StepKind};
+use crate::step::{Grouped, Multiplication, Rows, StepKind};
 
 /// A part of a step's work: some pixels, and of a multiplication some units of the weights.
 pub(crate) struct Part<'a> {
@@ -61,8 +61,41 @@ impl Multiplication {
                 rows::depthwise(simd, map, convolution, after, first_row, tiles, multiplicands);
             }
         }
-        let rows = RowBlock { multiplicands, tiles, room, epilogue, output, first_row, ahead };
+        let first_channel = 0;
+        let rows = RowBlock { multiplicands, tiles, room, epilogue, output, first_row, first_channel, ahead };
         matmul::multiply(simd, rows, weights, units);
+    }
+}
+
+impl Grouped {
+    /// Lays out the rows of the sets `part.units`, one set after the other, and multiplies them.
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, part: Part<'_>) {
+        let Part { map, ref epilogue, pixels, units, output, block, .. } = part;
+        let [height, width] = map.geometry().kernel;
+        // Every set but the last has as many channels.
+        let of_set = self.sets.first().map_or(0, |weights| weights.channels);
+        for set in units {
+            let weights = &self.sets[set];
+            let channels = self.channels.min(map.channels() - set * self.channels);
+            let map = map.some_channels(set * self.channels, channels);
+            assert_eq!((height * width * channels).div_ceil(BLOCK), weights.depth_blocks, "blocks of a row");
+            let tiles = Tiles::new(pixels.len(), S::MR, together(weights));
+            let words = tiles.slots() * weights.depth_blocks * S::WORDS;
+            let (multiplicands, room) = block.split_at_mut(words);
+            rows::window(simd, map, self.on_read, pixels.start, tiles, multiplicands);
+            let rows = RowBlock {
+                multiplicands,
+                tiles,
+                room,
+                epilogue,
+                output,
+                first_row: pixels.start,
+                first_channel: set * of_set,
+                ahead: Ahead::NOTHING,
+            };
+            matmul::multiply(simd, rows, weights, 0..weights.units());
+        }
     }
 }
 
@@ -78,6 +111,7 @@ impl Kernel for Item<'_> {
         let Self { kind, part } = self;
         match kind {
             StepKind::Multiply(multiplication) => multiplication.run(simd, part),
+            StepKind::Grouped(grouped) => grouped.run(simd, part),
             StepKind::Depthwise { weights, before } => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 let convolution = Depthwise { weights, before: *before };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::isa::{Facts, Isa};
 use crate::matmul::{BLOCK_WORDS, Packed};
 use crate::simd::BLOCK;
-use crate::step::{Multiplication, Step, StepKind};
+use crate::step::{Grouped, Multiplication, Step, StepKind};
 
 /// Tiles a block has at most, so that there are enough blocks to share.
 const BLOCK_TILES: usize = 16;
@@ -47,6 +47,12 @@ impl Share {
         let (most, units, together) = match &step.kind {
             StepKind::Multiply(Multiplication { weights, .. }) => {
                 (most_rows(weights, isa), weights.units(), together(weights))
+            }
+            StepKind::Grouped(Grouped { sets, .. }) => {
+                let most = sets.iter().map(|weights| most_rows(weights, isa)).min().unwrap_or(1);
+                // Rows are taken two by two where a set asks for it.
+                let together = sets.iter().map(together).max().unwrap_or(1);
+                ((most / together).max(1) * together, sets.len(), together)
             }
             _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1, 1),
         };

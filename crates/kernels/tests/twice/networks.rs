@@ -206,6 +206,21 @@ pub(crate) const NETWORKS: &[(&str, Body)] = &[
             on.conv(window(3, 1, 1, 1), 120, 40, &x)
         },
     ),
+    (
+        "convolutions of groups that are whole blocks of channels together: the last set smaller, of one group each, of pixels",
+        |on, x| {
+            let x = on.conv(window(3, 2, 1, 1), 40, 1, &x);
+            let y = on.relu(&x);
+            let y = on.conv(window(3, 1, 1, 1), 40, 20, &y);
+            let x = on.add(&x, &y);
+            let x = on.relu(&x);
+            let x = on.conv(window(1, 1, 1, 0), 48, 1, &x);
+            let x = on.conv(window(3, 1, 2, 2), 96, 3, &x);
+            let x = on.affine(&x);
+            let x = on.relu(&x);
+            on.conv(window(1, 1, 1, 0), 96, 24, &x)
+        },
+    ),
     ("channels put together, cut apart and shuffled", |on, x| {
         let x = on.conv(window(3, 2, 1, 1), 21, 1, &x);
         let x = on.relu(&x);
