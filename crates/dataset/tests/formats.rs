@@ -104,7 +104,7 @@ fn folder() -> PathBuf {
 }
 
 fn read(name: &str) -> Vec<u8> {
-    std::fs::read(folder().join(name)).unwrap()
+    std::fs::read(folder().join(name)).expect("a file of the fixtures")
 }
 
 #[test]

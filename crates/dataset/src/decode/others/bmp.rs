@@ -124,7 +124,12 @@ fn check_palette(bytes: &[u8], header: &Header) -> Result<(), DecodeError> {
         let level = if colours == 2 { 255 * index } else { index };
         colour[..3].iter().all(|&channel| usize::from(channel) == level)
     });
-    if is_grey && (header.bits == 1) != (colours == 2) || is_grey && header.bits == 4 {
+    let is_misread = match header.bits {
+        1 => colours != 2,
+        8 => colours == 2,
+        _ => true,
+    };
+    if is_grey && is_misread {
         return Err(not_read(FORMAT, "a palette that is grey by its numbers"));
     }
     if colours == most {

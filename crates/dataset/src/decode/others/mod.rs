@@ -57,9 +57,7 @@ impl Samples {
         let mut pixels = memory::room(width * height * 3)?;
         match channels {
             1 => pixels.extend(samples.iter().flat_map(|&grey| [grey; 3])),
-            _ => {
-                pixels.extend(samples.chunks_exact(channels).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]))
-            }
+            _ => pixels.extend(samples.chunks_exact(channels).flat_map(|pixel| &pixel[..3])),
         }
         Ok(RgbImage { width, height, pixels })
     }
