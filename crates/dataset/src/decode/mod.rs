@@ -243,7 +243,9 @@ impl Decoded {
     pub fn by_zune_jpeg(&self, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (pixels, opencv) = match (self.format, &self.pixels) {
             (Format::Jpeg, Pixels::Rgb(_)) => {
-                (Pixels::Rgb(zune::decode(bytes, self.colour)?), OpenCvView::Same)
+                let decode = || zune::decode(bytes, self.colour);
+                let corrupt = |reason| DecodeError::Corrupt { format: Format::Jpeg, reason };
+                (Pixels::Rgb(guarded_or(decode, corrupt)?), OpenCvView::Same)
             }
             _ => (self.pixels.copy()?, self.opencv.copy()?),
         };

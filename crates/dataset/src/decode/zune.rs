@@ -59,4 +59,14 @@ mod tests {
         }
         assert!(differ > 5, "{differ}");
     }
+
+    /// A file that trips one of zune-jpeg's assertions, found by the fuzz target `images`.
+    #[test]
+    fn its_panics_are_errors() {
+        let bytes: &[u8] = include_bytes!("../../tests/fixtures/zune-assertion.jpg");
+        // Where assertions are not compiled in, it may be a picture.
+        if let Err(error) = Decoded::from_bytes(bytes).unwrap().by_zune_jpeg(bytes) {
+            assert!(error.to_string().starts_with("corrupt JPEG file"), "{error}");
+        }
+    }
 }
