@@ -5,8 +5,8 @@ use std::path::Path;
 
 use dataset::{Dataset, Decoded, Decoder, RECIPES, thumbnail_jpeg};
 use mozjpeg::{ColorSpace, Compress, Marker};
-use png::{BitDepth, ColorType, Encoder};
 
+use super::fixtures;
 use crate::{Outcome, Target, checksums};
 
 /// Pillow's limit of pixels, three times: a file of few bytes may ask for that much, and recipes work on it.
@@ -14,7 +14,7 @@ const MEMORY_BYTES: usize = 3 * 3 * 178_956_970;
 
 pub(super) const IMAGES: Target = Target {
     name: "images",
-    about: "JPEG and PNG files through every recipe, zune-jpeg and thumbnails",
+    about: "JPEG, PNG, WebP, BMP, GIF and TIFF files through every recipe, zune-jpeg and thumbnails",
     seeds,
     words: &[
         b"\xff\xd8",
@@ -53,6 +53,23 @@ pub(super) const IMAGES: Target = Target {
         b"sBIT",
         b"zTXt",
         b"iTXt",
+        b"RIFF",
+        b"WEBPVP8 ",
+        b"VP8L",
+        b"VP8X\x0a\x00\x00\x00",
+        b"ALPH",
+        b"ANIM",
+        b"ANMF",
+        b"\x9d\x01\x2a",
+        b"GIF89a",
+        b"\x21\xf9\x04",
+        b"\x2c\x00\x00\x00\x00",
+        b"BM",
+        b"\x28\x00\x00\x00",
+        b"II*\x00\x08\x00\x00\x00",
+        b"MM\x00*\x00\x00\x00\x08",
+        b"\x03\x01\x03\x00\x01\x00\x00\x00\x05\x00\x00\x00",
+        b"\x42\x01\x03\x00\x01\x00\x00\x00",
     ],
     mend: Some(checksums::png),
     memory_bytes: MEMORY_BYTES,
@@ -80,13 +97,55 @@ fn read(_: &Path, bytes: &[u8], outcome: &mut Outcome) {
     }
 }
 
+/// Every depth and kind of colour.
+const PNGS: [&str; 9] = [
+    "grey-1.png",
+    "grey-2-interlaced.png",
+    "grey-4.png",
+    "grey-alpha-interlaced.png",
+    "palette-1-interlaced.png",
+    "palette-2.png",
+    "palette-short.png",
+    "rgb-16.png",
+    "rgb-alpha.png",
+];
+
+/// A form each that is read, by every part of the decoders.
+const OTHERS: [&str; 24] = [
+    "lossless-alpha.webp",
+    "lossless-few-colours.webp",
+    "lossy-50.webp",
+    "lossy-alpha.webp",
+    "animated.webp",
+    "1.bmp",
+    "4-few-colours.bmp",
+    "8-rle.bmp",
+    "4-rle.bmp",
+    "8-os2.bmp",
+    "24-top-down.bmp",
+    "32-v4-alpha.bmp",
+    "animated.gif",
+    "interlaced.gif",
+    "part-transparent.gif",
+    "short-palette-unused.gif",
+    "rgb-tiff_lzw.tif",
+    "grey-packbits.tif",
+    "grey-white-zero.tif",
+    "predictor.tif",
+    "rgb-big.tif",
+    "rgba-unassociated.tif",
+    "strips.tif",
+    "tiles-deflate.tif",
+];
+
 /// The sample, and small files of every kind, which are quick.
 fn seeds() -> io::Result<Vec<Vec<u8>>> {
     let sample = Dataset::sample();
     let read = |index| sample.read(index).map(std::borrow::Cow::into_owned).map_err(io::Error::other);
     let mut seeds = (0..sample.items().len()).map(read).collect::<io::Result<Vec<_>>>()?;
     seeds.extend(jpegs()?);
-    seeds.extend(pngs()?);
+    seeds.extend(fixtures("crates/dataset/tests/fixtures/damaged", &PNGS)?);
+    seeds.extend(fixtures("crates/dataset/tests/fixtures/formats", &OTHERS)?);
     Ok(seeds)
 }
 
@@ -132,44 +191,6 @@ fn jpegs() -> io::Result<Vec<Vec<u8>>> {
                 files.push(started.finish()?);
             }
         }
-    }
-    Ok(files)
-}
-
-fn pngs() -> io::Result<Vec<Vec<u8>>> {
-    use BitDepth::{Eight, Four, One, Sixteen, Two};
-    use ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
-    let mut files = Vec::new();
-    for (colour, depth) in [
-        (Grayscale, One),
-        (Grayscale, Two),
-        (Grayscale, Four),
-        (Grayscale, Eight),
-        (Grayscale, Sixteen),
-        (GrayscaleAlpha, Eight),
-        (Rgb, Eight),
-        (Rgb, Sixteen),
-        (Rgba, Eight),
-        (Indexed, One),
-        (Indexed, Four),
-        (Indexed, Eight),
-    ] {
-        let mut file = Vec::new();
-        let mut encoder = Encoder::new(&mut file, WIDTH as u32, HEIGHT as u32);
-        encoder.set_color(colour);
-        encoder.set_depth(depth);
-        let row = (WIDTH * colour.samples() * depth as usize).div_ceil(8);
-        let mut pixels = samples(row * HEIGHT);
-        if colour == Indexed {
-            let colours = 1 << (depth as usize).min(5);
-            encoder.set_palette(samples(3 * colours));
-            encoder.set_trns(samples(colours.min(7)));
-            pixels.iter_mut().filter(|_| depth == Eight).for_each(|pixel| *pixel &= 0x1f);
-        }
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&pixels)?;
-        writer.finish()?;
-        files.push(file);
     }
     Ok(files)
 }

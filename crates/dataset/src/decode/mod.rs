@@ -9,6 +9,7 @@
 mod cmyk;
 mod exif;
 mod jpeg;
+mod others;
 mod png;
 mod sniff;
 mod warnings;
@@ -45,6 +46,14 @@ pub enum Format {
     Jpeg,
     /// PNG of at most 8 bits a channel.
     Png,
+    /// Lossy or lossless WebP; of an animation the first frame.
+    WebP,
+    /// BMP, but for 16 bits a pixel.
+    Bmp,
+    /// GIF; of an animation the first frame.
+    Gif,
+    /// TIFF of 8 bits a channel; of several pages the first.
+    Tiff,
 }
 
 /// How a file stores colour, before any conversion.
@@ -56,7 +65,7 @@ pub enum Colour {
     Rgb,
     /// Four channels, CMYK or YCCK.
     Cmyk,
-    /// PNG with a palette.
+    /// Colours by number: a palette.
     Palette,
 }
 
@@ -65,6 +74,10 @@ impl fmt::Display for Format {
         f.write_str(match self {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
+            Self::WebP => "WebP",
+            Self::Bmp => "BMP",
+            Self::Gif => "GIF",
+            Self::Tiff => "TIFF",
         })
     }
 }
@@ -94,9 +107,9 @@ pub enum DecodeError {
         begins_with: String,
     },
     /// An image, but of a kind that is not read.
-    #[error("a {format} file; only JPEG and PNG are read")]
+    #[error("a {format} file; JPEG, PNG, WebP, BMP, GIF and TIFF are read")]
     OtherFormat {
-        /// For people, for example `WebP`.
+        /// For people, for example `PDF`.
         format: &'static str,
     },
     /// The data end before the last row of pixels. PIL raises "image file is truncated".
@@ -134,6 +147,14 @@ pub enum DecodeError {
         /// The variant.
         feature: String,
     },
+    /// OpenCV's view of a file that it refuses, or shows in a way of its own.
+    #[error("{format} file that has no view by OpenCV here: {reason}")]
+    NoOpenCvView {
+        /// What the file is.
+        format: Format,
+        /// What OpenCV does.
+        reason: &'static str,
+    },
     /// More pixels than Pillow allows.
     #[error("{width}x{height} pixels: more than the limit of {} (a decompression bomb?)", MAX_PIXELS)]
     TooLarge {
@@ -151,12 +172,32 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct Decoded {
     pixels: Pixels,
-    /// What OpenCV makes of a damaged file, where it is not what PIL makes of it.
-    opencv: Option<Pixels>,
+    opencv: OpenCvView,
     format: Format,
     colour: Colour,
     orientation: u8,
     warnings: Warnings,
+}
+
+/// What OpenCV makes of a file.
+#[derive(Debug, Clone)]
+enum OpenCvView {
+    /// What PIL makes of it.
+    Same,
+    /// Something else, of a damaged one.
+    Other(Pixels),
+    /// Nothing, or nothing that is computed here: what it does instead.
+    Refused(&'static str),
+}
+
+impl OpenCvView {
+    fn copy(&self) -> Result<Self, NoMemory> {
+        Ok(match self {
+            Self::Same => Self::Same,
+            Self::Other(pixels) => Self::Other(pixels.copy()?),
+            Self::Refused(reason) => Self::Refused(reason),
+        })
+    }
 }
 
 /// Four-channel files stay as they were stored, because the two views convert them differently.
@@ -187,18 +228,26 @@ impl Decoded {
         match sniff::sniff(bytes)? {
             Format::Jpeg => jpeg::decode(bytes),
             Format::Png => png::decode(bytes),
+            Format::WebP => others::webp::decode(bytes),
+            Format::Bmp => others::bmp::decode(bytes),
+            Format::Gif => others::gif::decode(bytes),
+            Format::Tiff => others::tiff::decode(bytes),
         }
     }
 
-    /// The same file by another decoder, zune-jpeg, whose pixels differ by a level here and there. PNG and
-    /// four-channel JPEG stay as they are. `bytes` are those that `self` was decoded from.
+    /// The same file by another decoder, zune-jpeg, whose pixels differ by a level here and there. Four-channel
+    /// JPEG and all other formats stay as they are. `bytes` are those that `self` was decoded from.
     ///
     /// # Errors
     /// [`DecodeError::Corrupt`] in that decoder's words; [`DecodeError::NoMemory`].
     pub fn by_zune_jpeg(&self, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (pixels, opencv) = match (self.format, &self.pixels) {
-            (Format::Jpeg, Pixels::Rgb(_)) => (Pixels::Rgb(zune::decode(bytes, self.colour)?), None),
-            _ => (self.pixels.copy()?, self.opencv.as_ref().map(Pixels::copy).transpose()?),
+            (Format::Jpeg, Pixels::Rgb(_)) => {
+                let decode = || zune::decode(bytes, self.colour);
+                let corrupt = |reason| DecodeError::Corrupt { format: Format::Jpeg, reason };
+                (Pixels::Rgb(guarded_or(decode, corrupt)?), OpenCvView::Same)
+            }
+            _ => (self.pixels.copy()?, self.opencv.copy()?),
         };
         Ok(Self { pixels, opencv, warnings: self.warnings.clone(), ..*self })
     }
@@ -206,11 +255,14 @@ impl Decoded {
     /// The pixels as `decoder` shows them, RGB. Borrowed where no conversion is needed.
     ///
     /// # Errors
-    /// [`NoMemory`] for the pixels of a conversion.
-    pub fn view(&self, decoder: Decoder) -> Result<Cow<'_, RgbImage>, NoMemory> {
+    /// [`DecodeError::NoOpenCvView`]; [`DecodeError::NoMemory`] for the pixels of a conversion.
+    pub fn view(&self, decoder: Decoder) -> Result<Cow<'_, RgbImage>, DecodeError> {
         let pixels = match (decoder, &self.opencv) {
-            (Decoder::OpenCv, Some(pixels)) => pixels,
-            _ => &self.pixels,
+            (Decoder::Pil, _) | (Decoder::OpenCv, OpenCvView::Same) => &self.pixels,
+            (Decoder::OpenCv, OpenCvView::Other(pixels)) => pixels,
+            (Decoder::OpenCv, &OpenCvView::Refused(reason)) => {
+                return Err(DecodeError::NoOpenCvView { format: self.format, reason });
+            }
         };
         let upright = match pixels {
             Pixels::Rgb(image) => Cow::Borrowed(image),
@@ -249,7 +301,7 @@ impl Decoded {
         self.colour
     }
 
-    /// What libjpeg warns of as it decodes the file, in its words: damage that it read on over. None for PNG.
+    /// What libjpeg warns of as it decodes the file, in its words: damage that it read on over. None for other formats.
     #[must_use]
     pub fn warnings(&self) -> &Warnings {
         &self.warnings

@@ -3,11 +3,7 @@
 
 use super::{DecodeError, Format};
 
-const OTHERS: [(&[u8], &str); 9] = [
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
+const OTHERS: [(&[u8], &str); 5] = [
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x0a", "JPEG XL"),
     (b"\x1f\x8b", "gzip"),
@@ -26,13 +22,22 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, DecodeError> {
         return Ok(Format::Png);
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        return Err(DecodeError::OtherFormat { format: "WebP" });
+        return Ok(Format::WebP);
     }
     if bytes.get(4..8) == Some(b"ftyp") {
         return Err(DecodeError::OtherFormat { format: "HEIF, AVIF or MP4" });
     }
-    // A text that happens to begin with "BM" is more likely a text.
+    if bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*") {
+        return Ok(Format::Tiff);
+    }
+    // A text that happens to begin with "BM" or "GIF8" is more likely a text.
     if !is_text(bytes) {
+        if bytes.starts_with(b"BM") {
+            return Ok(Format::Bmp);
+        }
+        if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+            return Ok(Format::Gif);
+        }
         if let Some((_, format)) = OTHERS.iter().find(|(magic, _)| bytes.starts_with(magic)) {
             return Err(DecodeError::OtherFormat { format });
         }
@@ -71,6 +76,11 @@ mod tests {
     fn formats() {
         assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Ok(Format::Jpeg));
         assert_eq!(sniff(b"\x89PNG\r\n\x1a\n...."), Ok(Format::Png));
+        assert_eq!(sniff(b"RIFF\x10\0\0\0WEBPVP8 "), Ok(Format::WebP));
+        assert_eq!(sniff(b"GIF89a\x01\0\x01\0"), Ok(Format::Gif));
+        assert_eq!(sniff(b"BM\x46\0\0\0"), Ok(Format::Bmp));
+        assert_eq!(sniff(b"II*\0\x08\0\0\0"), Ok(Format::Tiff));
+        assert_eq!(sniff(b"MM\0*\0\0\0\x08"), Ok(Format::Tiff));
     }
 
     #[test]
@@ -78,9 +88,7 @@ mod tests {
         assert_eq!(message(b""), "zero-byte file");
         assert_eq!(message(b"<html><body>404"), "not an image: begins with text \"<html><body>404\"");
         assert_eq!(message(b"BMW is a car"), "not an image: begins with text \"BMW is a car\"");
-        assert_eq!(message(b"RIFF\x10\0\0\0WEBPVP8 "), "a WebP file; only JPEG and PNG are read");
-        assert_eq!(message(b"GIF89a\x01\0\x01\0"), "a GIF file; only JPEG and PNG are read");
-        assert_eq!(message(b"BM\x46\0\0\0"), "a BMP file; only JPEG and PNG are read");
+        assert_eq!(message(b"PK\x03\x04\x14\0"), "a ZIP file; JPEG, PNG, WebP, BMP, GIF and TIFF are read");
         assert_eq!(message(&[0; 100]), "not an image: begins with 32 zero bytes");
         assert_eq!(message(b"\x01\x02\xfe"), "not an image: begins with the bytes 01 02 fe");
         assert_eq!(message(b"\xff"), "not an image: begins with the bytes ff");

@@ -1,35 +1,36 @@
-//! JPEG by another decoder, zune-jpeg, which the `image` crate and so most Rust programs use. It is no recipe's:
-//! it shows what another decoder's inverse transform and upsampling would change.
+//! JPEG by another decoder, zune-jpeg, by which the `image` crate and so most Rust programs read JPEG. It is no recipe's: it
+//! shows what another decoder's inverse transform and upsampling would change.
 
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegDecoder;
+use image::{ColorType, ImageDecoder};
 
 use super::{Colour, DecodeError, Format};
 use crate::RgbImage;
 
 /// The RGB pixels of a grey or three-channel JPEG.
 pub(super) fn decode(bytes: &[u8], colour: Colour) -> Result<RgbImage, DecodeError> {
-    let wanted = if colour == Colour::Grey { ColorSpace::Luma } else { ColorSpace::RGB };
-    let options = DecoderOptions::default().jpeg_set_out_colorspace(wanted).set_strict_mode(false);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let corrupt = |reason: String| DecodeError::Corrupt { format: Format::Jpeg, reason };
-    let pixels = decoder.decode().map_err(|error| corrupt(error.to_string()))?;
-    let info = decoder.info().ok_or_else(|| corrupt("it has no header".to_owned()))?;
-    let (width, height) = (usize::from(info.width), usize::from(info.height));
-    let pixels = match wanted {
-        ColorSpace::Luma => {
-            let mut rgb = memory::room(pixels.len() * 3)?;
-            rgb.extend(pixels.iter().flat_map(|&grey| [grey; 3]));
+    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| corrupt(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (width as usize, height as usize);
+    let channels = match (decoder.color_type(), colour) {
+        (ColorType::L8, Colour::Grey) => 1,
+        (ColorType::Rgb8, _) => 3,
+        (other, _) => return Err(corrupt(format!("samples of the form {other:?}"))),
+    };
+    let mut samples = memory::filled(0, width * height * channels)?;
+    decoder.read_image(&mut samples).map_err(|error| corrupt(error.to_string()))?;
+    let pixels = match channels {
+        1 => {
+            let mut rgb = memory::room(samples.len() * 3)?;
+            rgb.extend(samples.iter().flat_map(|&grey| [grey; 3]));
             rgb
         }
-        _ => pixels,
+        _ => samples,
     };
-    match pixels.len() == width * height * 3 {
-        true => Ok(RgbImage { width, height, pixels }),
-        false => Err(corrupt(format!("{} bytes of pixels for {width}x{height}", pixels.len()))),
-    }
+    Ok(RgbImage { width, height, pixels })
 }
 
 #[cfg(test)]
@@ -57,5 +58,15 @@ mod tests {
             differ += usize::from(sum > 0);
         }
         assert!(differ > 5, "{differ}");
+    }
+
+    /// A file that trips one of zune-jpeg's assertions, found by the fuzz target `images`.
+    #[test]
+    fn its_panics_are_errors() {
+        let bytes: &[u8] = include_bytes!("../../tests/fixtures/zune-assertion.jpg");
+        // Where assertions are not compiled in, it may be a picture.
+        if let Err(error) = Decoded::from_bytes(bytes).unwrap().by_zune_jpeg(bytes) {
+            assert!(error.to_string().starts_with("corrupt JPEG file"), "{error}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use memory::NoMemory;
 
 use super::{KEYS, Size, nearest};
+use crate::DecodeError;
 
 /// What is wrong with the text of a recipe: what, where, and what is possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +101,19 @@ pub enum RecipeError {
         /// Rows of the decoded image.
         height: usize,
     },
+    /// The recipe's decoder has no view of the file.
+    #[error(transparent)]
+    View(DecodeError),
     /// Nothing is wrong with the image: this process has no memory for its crop.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
+}
+
+impl From<DecodeError> for RecipeError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::NoMemory(cause) => Self::NoMemory(cause),
+            error => Self::View(error),
+        }
+    }
 }

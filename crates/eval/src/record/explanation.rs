@@ -179,35 +179,66 @@ impl Explanation {
             self.is_beyond_chance(p) && gain(swap) > 0.0
         };
         let better: Vec<&SwapRecord> = self.swaps.iter().filter(is_better).collect();
-        let Some(best) = better.iter().copied().max_by(|a, b| gain(a).total_cmp(&gain(b))) else {
+        let best_of = |is_meant: &dyn Fn(&SwapRecord) -> bool| {
+            let meant = better.iter().copied().filter(|swap| is_meant(swap));
+            meant.max_by(|a, b| gain(a).total_cmp(&gain(b)))
+        };
+        let Some(best) = best_of(&|_| true) else {
             return format!(
-                "not distinguishable from chance: no swap makes the labels likelier on {} images ({}); if an accuracy is off, look \
-                 at the weights, the labels and the images",
+                "not distinguishable from chance: no swap makes the labels likelier on {} images ({}), so that a mistake among these \
+                 factors, if there is one, costs little; more images show smaller effects; if an accuracy is off by much, look at the \
+                 weights, the labels and the images",
                 self.images,
                 self.corrected()
             );
         };
+        // A size that helps is no proof, so that another factor that helps comes before it.
+        let told = match best.is_of_size() {
+            true => best_of(&|swap| !swap.is_of_size()).unwrap_or(best),
+            false => best,
+        };
+        // One that loses hits is no candidate, however likely it makes some labels.
         let is_alike = |swap: &&&SwapRecord| {
             !std::ptr::eq(**swap, best)
+                && self.top1_change_pp(swap) >= 0.0
                 && swap.label.as_ref().is_none_or(|label| !self.is_beyond_chance(label.p_to_best))
         };
-        let alike: Vec<String> = better.iter().filter(is_alike).map(|swap| self.name(swap)).collect();
-        let alike = match &alike[..] {
-            [] => String::new(),
-            alike => format!("; not told apart from it: {}", alike.join(", ")),
-        };
-        // A network is often better at more pixels than it was trained with.
-        let caveat = if ["crop", "resize"].contains(&best.factor.as_str()) {
-            "; more pixels often help where nothing is wrong, so that this is no proof"
+        let finding = if std::ptr::eq(told, best) {
+            let alike: Vec<String> = better.iter().filter(is_alike).map(|swap| self.name(swap)).collect();
+            let alike = match &alike[..] {
+                [] => String::new(),
+                alike => format!("; not told apart from it: {}", alike.join(", ")),
+            };
+            let (told, corrected) = (self.name(told), self.corrected());
+            format!("the labels are likeliest with {told} instead, beyond chance ({corrected}){alike}")
         } else {
-            ""
+            format!(
+                "the labels are likelier with {} instead, beyond chance ({}); they are likeliest with {}, but more pixels often help \
+                 where nothing is wrong",
+                self.name(told),
+                self.corrected(),
+                self.name(best)
+            )
         };
-        format!(
-            "the labels are likeliest with {} instead, beyond chance ({}){alike}{caveat}{}",
-            self.name(best),
-            self.corrected(),
-            Self::advice(best)
-        )
+        // A recipe changes several factors: which of them matters.
+        let single = best_of(&|swap| told.factor == RECIPE && swap.factor != RECIPE)
+            .map(|swap| format!("; of the factors alone, {} does most", self.name(swap)));
+        // A network is often better at more pixels than it was trained with.
+        let caveat = match told.is_of_size() {
+            true => "; more pixels often help where nothing is wrong, so that this is no proof",
+            false => "",
+        };
+        format!("{finding}{}{caveat}{}", single.unwrap_or_default(), Self::advice(told))
+    }
+}
+
+/// The factor of swaps that are whole recipes.
+const RECIPE: &str = "recipe";
+
+impl SwapRecord {
+    /// Whether it changes how much of the image, and at how many pixels, the network is given.
+    fn is_of_size(&self) -> bool {
+        ["crop", "resize"].contains(&self.factor.as_str())
     }
 }
 
@@ -315,14 +346,38 @@ mod tests {
             "the labels are likeliest with size number 0 (+4.0 pp) instead, beyond chance (p < 0.05 corrected for 4 swaps); not told \
              apart from it: size number 2 (+3.0 pp); try the recipe resize=none,crop=224"
         );
+        // One that loses hits is not named beside it.
+        let before = std::mem::replace(&mut found.swaps[1].label, label(0.29, 1e-9, 0.5));
+        assert_eq!(found.conclusion(), words);
+        found.swaps[1].label = before;
         found.swaps[0].factor = "crop".to_owned();
+        let other = std::mem::take(&mut found.swaps[2].label);
+        found.swaps[2].mcnemar_p = 1.0;
+        found.swaps[3].label = None;
         assert!(found.conclusion().contains("this is no proof; try"), "{}", found.conclusion());
+        found.swaps[2].label = other;
+        // A factor that is no size comes before a size, which may help where nothing is wrong.
+        found.swaps[2].recipe = Some("resize=none,crop=192".to_owned());
+        assert_eq!(
+            found.conclusion(),
+            "the labels are likelier with size number 2 (+3.0 pp) instead, beyond chance (p < 0.05 corrected for 4 swaps); they are \
+             likeliest with crop number 0 (+4.0 pp), but more pixels often help where nothing is wrong; try the recipe \
+             resize=none,crop=192"
+        );
+        // Of a recipe it is said which of its factors matters.
+        found.swaps[0].factor = "recipe".to_owned();
+        found.swaps[2].label = label(0.28, 1e-8, 1e-9);
+        assert_eq!(
+            found.conclusion(),
+            "the labels are likeliest with recipe number 0 (+4.0 pp) instead, beyond chance (p < 0.05 corrected for 4 swaps); of the \
+             factors alone, size number 2 (+3.0 pp) does most; try the recipe resize=none,crop=224"
+        );
         found.swaps.iter_mut().for_each(|swap| swap.label = label(0.3, 0.02, 1.0));
         assert!(found.conclusion().starts_with("not distinguishable from chance"), "{}", found.conclusion());
 
         found.swaps[2].label = label(0.28, 1e-8, 0.4);
         let words = Explanation { needed_pp: Some(3.5), ..found.clone() }.conclusion();
-        assert!(words.ends_with("size number 2 (+3.0 pp) comes nearest"), "{words}");
+        assert!(words.contains("size number 2 (+3.0 pp) comes nearest; try"), "{words}");
         let words = Explanation { needed_pp: Some(-3.5), ..found }.conclusion();
         assert!(words.contains("no single swap moves it there"), "{words}");
     }

@@ -19,7 +19,7 @@ mod ycbcr;
 use header::{Header, Stop};
 use stream::{Stream, corrupt};
 
-use super::{Colour, DecodeError, Decoded, Format, Pixels, decode_guarded, exif};
+use super::{Colour, DecodeError, Decoded, Format, OpenCvView, Pixels, decode_guarded, exif};
 use crate::RgbImage;
 
 const FORMAT: Format = Format::Jpeg;
@@ -84,7 +84,8 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         Colour::Cmyk => Pixels::Cmyk { width, height, cmyk: data },
         _ => Pixels::Rgb(RgbImage { width, height, pixels: data }),
     };
-    let (pixels, opencv) = (pixels(pil), opencv.map(pixels));
+    let opencv = opencv.map_or(OpenCvView::Same, |damaged| OpenCvView::Other(pixels(damaged)));
+    let pixels = pixels(pil);
     Ok(Decoded { pixels, opencv, format: FORMAT, colour, orientation, warnings: stream.warnings })
 }
 

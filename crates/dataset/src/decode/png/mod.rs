@@ -10,7 +10,9 @@ mod pixels;
 
 use memory::NoMemory;
 
-use super::{Colour, DecodeError, Decoded, Format, Pixels, Warnings, check_size, decode_guarded, exif};
+use super::{
+    Colour, DecodeError, Decoded, Format, OpenCvView, Pixels, Warnings, check_size, decode_guarded, exif,
+};
 use crate::RgbImage;
 
 const FORMAT: Format = Format::Png;
@@ -31,7 +33,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let samples = storage.samples(&chunks.pixels)?;
 
     let image = |pixels| Pixels::Rgb(RgbImage { width, height, pixels });
-    let mut opencv = None;
+    let mut opencv = OpenCvView::Same;
     let (pixels, colour) = match chunks.colour {
         chunks::ColourType::Rgb if storage.channels == 3 => (samples, Colour::Rgb),
         chunks::ColourType::Rgb => {
@@ -49,7 +51,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         chunks::ColourType::Palette => {
             let colours = chunks.palette.len() / 3;
             if samples.iter().any(|&index| usize::from(index) >= colours) {
-                opencv = Some(image(looked_up(&samples, chunks.palette, |_| 0)?));
+                opencv = OpenCvView::Other(image(looked_up(&samples, chunks.palette, |_| 0)?));
             }
             (looked_up(&samples, chunks.palette, |index| index)?, Colour::Palette)
         }
