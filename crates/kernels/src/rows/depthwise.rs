@@ -209,7 +209,10 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
         for channel in (0..channels).step_by(S::LANES) {
             let mut sums = [simd.splat(0.0); PIXELS];
             for tap in 0..kernel_height * kernel_width {
-                let from = if tap < LISTED_TAPS { listed[tap] } else { taps_at(tap) };
+                let from = match listed.get(tap) {
+                    Some(listed) => *listed,
+                    None => taps_at(tap),
+                };
                 // SAFETY: there are weights for each channel and each tap, says the caller. `LANES` divides the number of channels.
                 let weights = unsafe {
                     simd.load(convolution.weights.taps.as_slice().as_ptr().add(tap * channels + channel))
