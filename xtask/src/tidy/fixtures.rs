@@ -23,7 +23,7 @@ struct Family {
     names_in: Option<&'static str>,
 }
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     Family {
         files: "datasets/sample/sample_*.JPEG",
         read_by: ("crates/dataset/src/open/sample.rs", "datasets/sample/sample_\", $number, \".JPEG\""),
@@ -47,6 +47,11 @@ const FAMILIES: [Family; 7] = [
     Family {
         files: "crates/models/tests/fixtures/onnx/*.onnx",
         read_by: ("crates/models/tests/onnx.rs", "\"tests/fixtures/onnx\""),
+        names_in: None,
+    },
+    Family {
+        files: "crates/dataset/tests/fixtures/formats/*",
+        read_by: ("crates/dataset/tests/formats.rs", "\"tests/fixtures/formats\""),
         names_in: None,
     },
     Family {

@@ -5,7 +5,7 @@ use graph::operations::{Binary, Unary};
 use graph::{Activation, Operation, Value};
 
 use super::chain::Chain;
-use super::check::{Form, Held, is_a_channel};
+use super::held::{Form, Held, is_a_channel};
 use super::view::View;
 use crate::epilogue::MOST;
 

@@ -10,8 +10,8 @@ use graph::{Graph, Operation, Parameter, Part, Shape, Value, Weights};
 use memory::NoMemory;
 use thiserror::Error;
 
-use super::check::Form;
 use super::head::Head as PlannedHead;
+use super::held::Form;
 use super::parts::as_pixels;
 use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source, groups};
 use crate::activation::OnRead;

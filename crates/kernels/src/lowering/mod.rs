@@ -19,6 +19,7 @@ mod epilogue;
 mod frame;
 mod groups;
 mod head;
+mod held;
 mod load;
 mod on_read;
 mod parts;
@@ -33,9 +34,10 @@ use std::ops::Range;
 use graph::{Activation, Graph, Part, Shape, Value, Window};
 use thiserror::Error;
 
-use check::{Checked, Form, Sized, check};
+use check::{Checked, check};
 use epilogue::PlannedFinish;
 use head::Head;
+use held::{Form, Sized};
 use planner::Planner;
 
 use crate::activation::OnRead;

@@ -3,7 +3,8 @@
 
 use graph::{Cut, Graph, Operation, Part, Shape, Value};
 
-use super::check::{Form, Sized, check_each};
+use super::check::check_each;
+use super::held::{Form, Sized};
 use super::{Lowering, Unsupported};
 use crate::elsewhere::{Channels, Held};
 

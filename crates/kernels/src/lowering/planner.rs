@@ -4,8 +4,9 @@ use graph::operations::{Gather, Given, Pad, Slice};
 use graph::{Graph, Operation, Part, Shape, Value, Window};
 
 use super::chain::Chain;
-use super::check::{Checked, Form, Held, is_depthwise};
+use super::check::{Checked, is_depthwise};
 use super::epilogue::{self, Known, PlannedFinish};
+use super::held::{Form, Held};
 use super::parts::as_pixels;
 use super::view::View;
 use super::{PlannedKind, PlannedStep, Source, Unsupported, frame, groups, on_read, separable};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use graph::{Operation, Shape, Value, Window};
 
-use super::check::{Form, of_shape};
+use super::held::{Form, of_shape};
 use super::parts::as_pixels;
 use super::planner::{Begun, Planner};
 use super::view::View;

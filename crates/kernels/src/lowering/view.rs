@@ -5,7 +5,7 @@
 use graph::operations::Slice;
 use graph::{Operation, Shape, Value};
 
-use super::check::Form;
+use super::held::Form;
 use crate::buffer::padded;
 
 /// So many elements, so far apart in memory.
