@@ -202,7 +202,7 @@ def write(file, text):
 
 
 def report(args):
-    write(args.report, peers_report.markdown(json.loads(args.json.read_text())))
+    write(args.report, peers_report.markdown(json.loads(args.json.read_text()), args.json.name))
     print(f"written: {args.report}")
 
 

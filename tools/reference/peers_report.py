@@ -123,7 +123,7 @@ def onnx(data):
         parts.append(f"### Batch {batch}, {threads} threads{held}\n\n{said}\n\n{table(head, body)}\n")
     if not parts:
         return ""
-    return "## ONNX files, beside ONNX Runtime and OpenVINO\n\nImages a second of the network alone, f32.\n\n" + "\n".join(parts)
+    return "## ONNX files, beside ONNX Runtime and OpenVINO\n\nImages a second of the network alone, f32. Ours decodes an image, or a batch of them, before each batch.\n\n" + "\n".join(parts)
 
 
 def beside(first, by):
@@ -245,17 +245,18 @@ def machine(data):
     return "\n".join(lines)
 
 
-def markdown(data):
+def markdown(data, file):
+    """The report of `data`, which is kept in `file`."""
     commands = "\n".join(data["commands"])
     parts = [f"""# Performance
 
 How fast imagenet-eval is, side by side with other runtimes on one machine. `tools/reference/peers.py` wrote this
-from [performance.json](performance.json), which has every process's figures.
+from [{file}]({file}), which has every process's figures.
 
 Each measurement is a process of its own, and the runtimes take turns. "ours" is `xtask eval` on JPEG files: it reads,
 decodes and crops them while the network runs. The others are given an array of images that are cropped and
-normalised already, so that their whole process does less. Networks hold the seeded weights; every ONNX file
-answered as the source's own framework did before it was measured.
+normalised already, so that their whole process does less. Networks of the catalog hold the seeded weights, and their ONNX files
+answered as the source's own framework did before they were measured.
 
 Rates without another word are images over the seconds of the network alone (ours: the column `images_per_s`; the
 others: after a batch to warm up). "Whole" is images over the time from the start of the process to its end, for
