@@ -414,7 +414,7 @@ def quantise(name: str, to: Path) -> Path:
 
 
 # Small files of many operations, in the standard's own text: what damaged files are made of (fuzz/). Their weights are made by
-# the file itself, so that damage meets its structure.
+# the file itself, so that damage meets its structure. And what no exported file has: groups normalised as opset 21 has it, tiles, space made depth.
 TEXTS = {
     "text_convolutions": (32, """<ir_version: 8, opset_import: ["" : 13]>
 text_convolutions (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
@@ -439,6 +439,51 @@ text_convolutions (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
     pooled = GlobalAveragePool(n)
     flat = Flatten(pooled)
     base = ConstantOfShape<value = float[1] {0.5}>(classes)
+    start = Constant<value_float = 0.0>()
+    limit = Constant<value_float = 1000.0>()
+    one = Constant<value_float = 1.0>()
+    numbers = Range(start, limit, one)
+    waves = Sin(numbers)
+    column_axis = Constant<value_ints = [1]>()
+    column = Unsqueeze(waves, column_axis)
+    weights = Mul(base, column)
+    logits = Gemm<transB = 1>(flat, weights, waves)
+}"""),
+    "text_tiles_19": (32, """<ir_version: 9, opset_import: ["" : 19]>
+text_tiles_19 (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
+<float[4, 3, 1, 1] w = {0.5, -0.25, 1, 0.75, 0.5, -1, -0.5, 0.25, 0.1, 1, 0.3, -0.2},
+ int64[4] twice = {1, 2, 1, 1}, int64[2] classes = {1000, 32}>
+{
+    a = Conv<kernel_shape = [1, 1]>(x, w)
+    b = SpaceToDepth<blocksize = 2>(a)
+    d = Mish(b)
+    e = Tile(d, twice)
+    f = GlobalMaxPool(e)
+    flat = Flatten(f)
+    base = ConstantOfShape<value = float[1] {0.25}>(classes)
+    start = Constant<value_float = 0.0>()
+    limit = Constant<value_float = 1000.0>()
+    one = Constant<value_float = 1.0>()
+    numbers = Range(start, limit, one)
+    waves = Sin(numbers)
+    column_axis = Constant<value_ints = [1]>()
+    column = Unsqueeze(waves, column_axis)
+    weights = Mul(base, column)
+    logits = Gemm<transB = 1>(flat, weights, waves)
+}"""),
+    "text_groups_21": (32, """<ir_version: 10, opset_import: ["" : 21]>
+text_groups_21 (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
+<float[4, 3, 1, 1] w = {0.5, -0.25, 1, 0.75, 0.5, -1, -0.5, 0.25, 0.1, 1, 0.3, -0.2}, float[16] scale = {0.5, 1.75, 1.25, 0.75, 2, 1.5, 1, 0.5, 1.75, 1.25, 0.75, 2, 1.5, 1, 0.5, 1.75},
+ float[16] shift = {-0.6, 0.3, -0.3, 0.6, 0.0, -0.6, 0.3, -0.3, 0.6, 0.0, -0.6, 0.3, -0.3, 0.6, 0.0, -0.6}, int64[4] twice = {1, 2, 1, 1}, int64[2] classes = {1000, 32}>
+{
+    a = Conv<kernel_shape = [1, 1]>(x, w)
+    b = SpaceToDepth<blocksize = 2>(a)
+    c = GroupNormalization<num_groups = 4, epsilon = 0.001>(b, scale, shift)
+    d = Mish(c)
+    e = Tile(d, twice)
+    f = GlobalMaxPool(e)
+    flat = Flatten(f)
+    base = ConstantOfShape<value = float[1] {0.25}>(classes)
     start = Constant<value_float = 0.0>()
     limit = Constant<value_float = 1000.0>()
     one = Constant<value_float = 1.0>()

@@ -87,7 +87,9 @@ const NOT_BY_KERNELS: &[&str] = &[
     "response_norm.onnx",
     "swin_v2.onnx",
     "text_beside.onnx",
+    "text_groups_21.onnx",
     "text_quantised.onnx",
+    "text_tiles_19.onnx",
 ];
 
 #[test]
