@@ -76,6 +76,17 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// The whole lines of a log that may go on, none if there is no such file.
+///
+/// # Errors
+/// [`EvalError::RunFile`] when it is no regular file or cannot be read.
+pub(crate) fn whole_lines(path: &Path) -> Result<Vec<u8>, EvalError> {
+    let failed = |source| EvalError::RunFile { action: "read", path: path.to_owned(), source };
+    let mut lines = read(path).map_err(failed)?;
+    cut_torn_line(&mut lines);
+    Ok(lines)
+}
+
 /// Logs are read whole; one of 50,000 images has 6 MB.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::logs::append_log::{self, AppendLog, cut_torn_line};
+use crate::logs::append_log::{self, AppendLog};
 use crate::metrics::{TOP_K, TopK};
 
 const HEADER: &str =
@@ -57,12 +57,7 @@ impl PredictionLog {
 /// # Errors
 /// [`EvalError::RunFile`] and [`EvalError::DamagedRun`].
 pub(crate) fn read_unfinished(path: &Path) -> Result<Vec<Prediction>, EvalError> {
-    let mut lines = append_log::read(path).map_err(|source| EvalError::RunFile {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    cut_torn_line(&mut lines);
+    let lines = append_log::whole_lines(path)?;
     if lines.is_empty() {
         return Ok(Vec::new());
     }

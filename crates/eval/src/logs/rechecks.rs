@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::EvalError;
-use crate::logs::append_log::{self, AppendLog, cut_torn_line};
+use crate::logs::append_log::{self, AppendLog};
 use crate::recheck::{Known, Margins};
 
 const HEADER: &str = "image,margin1,margin5,f32_margin1,f32_margin5";
@@ -55,12 +55,7 @@ fn record(image: &str, known: Known) -> [String; COLUMNS] {
 /// # Errors
 /// [`EvalError::RunFile`] and [`EvalError::DamagedRun`].
 pub(crate) fn read(path: &Path) -> Result<HashMap<String, Known>, EvalError> {
-    let mut lines = append_log::read(path).map_err(|source| EvalError::RunFile {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    cut_torn_line(&mut lines);
+    let lines = append_log::whole_lines(path)?;
     if lines.is_empty() {
         return Ok(HashMap::new());
     }
