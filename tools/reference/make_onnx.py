@@ -413,6 +413,21 @@ def quantise(name: str, to: Path) -> Path:
     return rewritten(onnx.load(path), path)
 
 
+# The end of two of the texts below: from maps to the numbers of classes.
+TO_CLASSES = """    f = GlobalMaxPool(e)
+    flat = Flatten(f)
+    base = ConstantOfShape<value = float[1] {0.25}>(classes)
+    start = Constant<value_float = 0.0>()
+    limit = Constant<value_float = 1000.0>()
+    one = Constant<value_float = 1.0>()
+    numbers = Range(start, limit, one)
+    waves = Sin(numbers)
+    column_axis = Constant<value_ints = [1]>()
+    column = Unsqueeze(waves, column_axis)
+    weights = Mul(base, column)
+    logits = Gemm<transB = 1>(flat, weights, waves)
+}"""
+
 # Small files of many operations, in the standard's own text: what damaged files are made of (fuzz/). Their weights are made by
 # the file itself, so that damage meets its structure. And what no exported file has: groups normalised as opset 21 has it, tiles, space made depth.
 TEXTS = {
@@ -458,19 +473,7 @@ text_tiles_19 (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
     b = SpaceToDepth<blocksize = 2>(a)
     d = Mish(b)
     e = Tile(d, twice)
-    f = GlobalMaxPool(e)
-    flat = Flatten(f)
-    base = ConstantOfShape<value = float[1] {0.25}>(classes)
-    start = Constant<value_float = 0.0>()
-    limit = Constant<value_float = 1000.0>()
-    one = Constant<value_float = 1.0>()
-    numbers = Range(start, limit, one)
-    waves = Sin(numbers)
-    column_axis = Constant<value_ints = [1]>()
-    column = Unsqueeze(waves, column_axis)
-    weights = Mul(base, column)
-    logits = Gemm<transB = 1>(flat, weights, waves)
-}"""),
+""" + TO_CLASSES),
     "text_groups_21": (32, """<ir_version: 10, opset_import: ["" : 21]>
 text_groups_21 (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
 <float[4, 3, 1, 1] w = {0.5, -0.25, 1, 0.75, 0.5, -1, -0.5, 0.25, 0.1, 1, 0.3, -0.2}, float[16] scale = {0.5, 1.75, 1.25, 0.75, 2, 1.5, 1, 0.5, 1.75, 1.25, 0.75, 2, 1.5, 1, 0.5, 1.75},
@@ -481,19 +484,7 @@ text_groups_21 (float[N, 3, 32, 32] x) => (float[N, 1000] logits)
     c = GroupNormalization<num_groups = 4, epsilon = 0.001>(b, scale, shift)
     d = Mish(c)
     e = Tile(d, twice)
-    f = GlobalMaxPool(e)
-    flat = Flatten(f)
-    base = ConstantOfShape<value = float[1] {0.25}>(classes)
-    start = Constant<value_float = 0.0>()
-    limit = Constant<value_float = 1000.0>()
-    one = Constant<value_float = 1.0>()
-    numbers = Range(start, limit, one)
-    waves = Sin(numbers)
-    column_axis = Constant<value_ints = [1]>()
-    column = Unsqueeze(waves, column_axis)
-    weights = Mul(base, column)
-    logits = Gemm<transB = 1>(flat, weights, waves)
-}"""),
+""" + TO_CLASSES),
     "text_attention": (32, """<ir_version: 8, opset_import: ["" : 17]>
 text_attention (float[1, 32, 32, 3] x) => (float[1, 1000] classes)
 <int64[4] patches = {1, 4, 8, 4}, int64[3] slices = {0, 0, -1}, float scale = {0.35}, int64[1] two = {2}, float[12] gain = {1, 2, 0.5, 1, 1, 1, 1, 1, 1, 1, 1, 2}, int64[1] first = {0}, float eight = {8}>
