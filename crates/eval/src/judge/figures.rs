@@ -212,7 +212,6 @@ fn surely(
         return judged;
     }
     let (fewest, most) = (count.saturating_sub(missed), count.saturating_add(missed).min(images));
-    // The hits that reproduce a figure are neighbours, and so are those that reproduce an erratum's.
     let is_sure = (fewest..=most).all(|count| judge(count).verdict == judged.verdict);
     if is_sure {
         return judged;

@@ -105,9 +105,14 @@ impl RecheckRecord {
         if self.again == self.images {
             return format!("in {dtype}, and all images again in f32; {flips}");
         }
+        // Of several parts, one in which the audit found a hit was computed in f32 as a whole.
+        let found = match self.audit_flips {
+            0 => "found no other hit".to_owned(),
+            flips => format!("found {flips} other hits, and their parts were computed in f32"),
+        };
         format!(
-            "in {dtype}, {share} of the images again in f32 ({flips}); an audit of {} % of the others, {audited} images, found no \
-             other hit: at most {:.3} points are missed (95 %)",
+            "in {dtype}, {share} of the images again in f32 ({flips}); an audit of {} % of the others, {audited} images, {found}: at \
+             most {:.3} points are missed (95 %)",
             self.audit_pct,
             self.missed_pp(images),
         )

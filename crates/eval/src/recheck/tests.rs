@@ -198,5 +198,8 @@ fn parts_are_counted_together() {
     let together = RecheckRecord::together(parts.iter()).unwrap();
     assert_eq!((together.images, together.again, together.audit_pct), (150, 60, 2.0));
     assert_eq!((together.missed(), together.all_again), (90, None));
+    let found = RecheckRecord { audit_flips: 1, ..together };
+    assert!(found.words(models::Dtype::Bf16, 150).contains("found 1 other hits, and their parts"));
+    assert!(together.words(models::Dtype::Bf16, 150).contains("found no other hit: at most 60.000 points"));
     assert_eq!(RecheckRecord::together([].iter()), None);
 }

@@ -46,12 +46,15 @@ impl Standing {
         let items = plan.dataset.items();
         let index_of: HashMap<&str, usize> =
             items.iter().enumerate().map(|(index, item)| (item.name.as_str(), index)).collect();
-        let of_model = |id: &str| match is_begun {
-            true => {
-                let standing = Self::read(plan, &members, &index_of, &paths::predictions(path, id))?;
-                standing.recheck(plan, &members, &index_of, &paths::rechecks(path, id))
+        let of_model = |id: &str| -> Result<Self, EvalError> {
+            match is_begun {
+                true => {
+                    let standing = Self::read(plan, &members, &index_of, &paths::predictions(path, id))?;
+                    let log = rechecks::read(&paths::rechecks(path, id))?;
+                    Ok(standing.recheck(plan, &members, &index_of, &log))
+                }
+                false => Ok(Self::nothing(&members).recheck(plan, &members, &index_of, &HashMap::new())),
             }
-            false => Self::nothing(&members).recheck(plan, &members, &index_of, Path::new("")),
         };
         let standings = plan.models.iter().map(|planned| of_model(&planned.model.id));
         let standings = standings.collect::<Result<Vec<_>, _>>()?;
@@ -69,17 +72,16 @@ impl Standing {
         Self { states, rows, is_outdated: false, rechecking: None, failed }
     }
 
-    /// This standing of a run that computes images again, as far as its log at `path` tells: an image is left to do whose prediction is
+    /// This standing of a run that computes images again, as far as the rows of its `log` tell: an image is left to do whose prediction is
     /// not in f32 and has to be, or of which the log has no row.
     fn recheck(
         mut self,
         plan: &Plan,
         members: &[bool],
         index_of: &HashMap<&str, usize>,
-        path: &Path,
-    ) -> Result<Self, EvalError> {
-        let Some(recheck) = plan.recheck else { return Ok(self) };
-        let log = if path.as_os_str().is_empty() { HashMap::new() } else { rechecks::read(path)? };
+        log: &HashMap<String, Known>,
+    ) -> Self {
+        let Some(recheck) = plan.recheck else { return self };
         let items = plan.dataset.items();
         let names = items.iter().map(|item| item.name.as_str());
         let mut rechecking = Rechecking::new(recheck, names, &first_labelled(plan, members));
@@ -105,7 +107,7 @@ impl Standing {
                 index_of.get(row.image.as_str()).is_none_or(|&index| states[index] == ImageState::Done)
             });
         }
-        Ok(Self { rechecking: Some(rechecking), ..self })
+        Self { rechecking: Some(rechecking), ..self }
     }
 
     fn read(

@@ -66,6 +66,11 @@ pub fn merge(
         command: invocation.command,
         sessions: parts.iter().flat_map(ShardRun::sessions).collect(),
         shard: None,
+        // The smallest audit counts, as in what models say.
+        recheck: parts
+            .iter()
+            .filter_map(|part| part.run.record.recheck)
+            .min_by(|a, b| a.audit_pct.total_cmp(&b.audit_pct)),
         pixels: Pixels::together(parts.iter().map(|part| &part.run.record.pixels)),
         models: Vec::new(),
         decoder_warnings: parts.iter().flat_map(|part| part.run.record.decoder_warnings.clone()).collect(),

@@ -43,7 +43,7 @@ fn pictures(folder: &Path) -> std::path::PathBuf {
 }
 
 /// A list that gives every fifth picture one of the network's best six classes, so that these lie near a hit, and the others any.
-fn labels(folder: &Path, data: &Path, exact: &[Prediction]) -> std::path::PathBuf {
+fn labels(folder: &Path, exact: &[Prediction]) -> std::path::PathBuf {
     let line = |(at, row): (usize, &Prediction)| {
         let top = row.outcome.as_ref().unwrap();
         let label = if at % 5 == 0 { top.classes[at / 5 % 5] } else { (top.classes[0] + 500) % 1000 };
@@ -51,7 +51,6 @@ fn labels(folder: &Path, data: &Path, exact: &[Prediction]) -> std::path::PathBu
     };
     let path = folder.join("labels.txt");
     fs::write(&path, exact.iter().enumerate().map(line).collect::<String>()).unwrap();
-    assert!(data.exists());
     path
 }
 
@@ -112,7 +111,7 @@ fn hits_are_those_of_f32_however_the_run_was_interrupted() {
     };
     run_drawn(setting, &at("unlabelled"), usize::MAX).unwrap();
     let seen = predictions::read(&at("unlabelled").join("predictions/own-x.csv")).unwrap();
-    let labels = labels(folder.path(), &data, &seen);
+    let labels = labels(folder.path(), &seen);
     let setting = Setting { labels: Some(&labels), ..setting };
     let exact = run_drawn(setting, &at("exact"), usize::MAX).unwrap();
     assert!(!at("exact").join("rechecks").exists());
