@@ -178,26 +178,40 @@ pub(crate) fn average<S: Simd>(
     );
     assert!(output.len().is_multiple_of(BLOCK), "{} channels", output.len());
     epilogue.check(first + output.len(), first + output.len());
-    for at in (0..output.len()).step_by(S::LANES) {
-        let mut sum = simd.splat(0.0);
+    let vectors = output.len() / S::LANES;
+    for begin in (0..vectors).step_by(SUMS) {
+        // Where there are fewer, the last stands for those that are not.
+        let places: [usize; SUMS] =
+            std::array::from_fn(|at| first + (begin + at).min(vectors - 1) * S::LANES);
+        let mut sums = [simd.splat(0.0); SUMS];
         for y in 0..rows {
             // Row by row, which keeps the partial sums small.
-            let mut row = simd.splat(0.0);
+            let mut row = [simd.splat(0.0); SUMS];
             for x in 0..columns {
-                // SAFETY: the map has this pixel, and the pixel `LANES` channels from `first + at` on, because both `first +
-                // output.len()` channels are there and `LANES` divides `output.len()`.
-                let x = unsafe { simd.load(map.as_ptr().add((y * columns + x) * channels + first + at)) };
-                row = simd.add(row, on_read.apply(simd, x));
+                let pixel = (y * columns + x) * channels;
+                for at in 0..SUMS {
+                    // SAFETY: the map has this pixel, and the pixel `LANES` channels from each of the places on, because all `first +
+                    // output.len()` channels are there and `LANES` divides `output.len()`.
+                    let x = unsafe { simd.load(map.as_ptr().add(pixel + places[at])) };
+                    row[at] = simd.add(row[at], on_read.apply(simd, x));
+                }
             }
-            sum = simd.add(sum, row);
+            for at in 0..SUMS {
+                sums[at] = simd.add(sums[at], row[at]);
+            }
         }
-        let mean = simd.mul_add(sum, simd.splat(factor), simd.splat(0.0));
-        // SAFETY: the epilogue was checked for all channels up to the last of `output`; the row is the only one.
-        let mean = unsafe { epilogue.finish(simd, mean, 0, first + at) };
-        // SAFETY: `LANES` divides the number of elements, so that there are as many from `at` on.
-        unsafe { simd.store(output.as_mut_ptr().add(at), mean) };
+        for at in 0..SUMS.min(vectors - begin) {
+            let mean = simd.mul_add(sums[at], simd.splat(factor), simd.splat(0.0));
+            // SAFETY: the epilogue was checked for all channels up to the last of `output`; the row is the only one.
+            let mean = unsafe { epilogue.finish(simd, mean, 0, places[at]) };
+            // SAFETY: `LANES` divides the number of elements, so that there are as many from this vector's on.
+            unsafe { simd.store(output.as_mut_ptr().add((begin + at) * S::LANES), mean) };
+        }
     }
 }
+
+/// Vectors whose sums over all pixels are made together: they do not wait for each other.
+const SUMS: usize = 4;
 
 /// Finishes every element of the output pixels `pixels` by `epilogue`, where it is.
 ///

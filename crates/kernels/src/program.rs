@@ -22,7 +22,7 @@ use crate::matmul::Packed;
 use crate::shape::SizeError;
 use crate::simd::BLOCK;
 use crate::step::{Multiplication, Step, StepKind};
-use crate::threads::{Scratch, Team, Threads};
+use crate::threads::{Member, Scratch, Team, Threads};
 
 mod arena;
 mod item;
@@ -125,6 +125,7 @@ impl Program {
         let of_steps = self.steps.iter().flat_map(|step| match &step.kind {
             StepKind::Multiply(multiplication) => std::slice::from_ref(&multiplication.weights),
             StepKind::Grouped(grouped) => &grouped.sets,
+            StepKind::Winograd(winograd) => std::slice::from_ref(winograd.packed()),
             _ => &[],
         });
         let of_head = match &self.end {
@@ -195,7 +196,12 @@ impl Program {
         images: usize,
         threads: usize,
     ) -> Result<(), NoMemory> {
-        let block = self.packed().map(|weights| share::room(weights, self.isa)).max().unwrap_or(0);
+        let of_patches = self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Winograd(winograd) => Some(winograd.room(self.isa)),
+            _ => None,
+        });
+        let of_rows = self.packed().map(|weights| share::room(weights, self.isa));
+        let block = of_rows.chain(of_patches).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
         let features = match &self.end {
             End::Head(head) => head.linear.weights.depth_blocks * BLOCK,
@@ -242,8 +248,8 @@ impl Program {
         let next = AtomicUsize::new(range.start);
         let failure = Mutex::new(None);
         threads.run(|thread| {
-            let team = &crew[team_of(thread)];
-            let _member = team.join();
+            let before = (0..thread).filter(|&other| team_of(other) == team_of(thread)).count();
+            let team = &crew[team_of(thread)].join(before);
             let arena = arenas[team_of(thread)];
             let at = At { layout, zeros, arena, block: blocks[thread], failure: &failure };
             loop {
@@ -261,7 +267,7 @@ impl Program {
     }
 
     /// One thread's part of one image.
-    fn image(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>, left: Shared<'_>) {
+    fn image(&self, images: &Images<'_>, image: usize, team: &Member<'_>, at: &At<'_>, left: Shared<'_>) {
         self.write_pixels(images, image, team, at);
         for index in 0..self.steps.len() {
             if matches!(self.steps[index].kind, StepKind::Renamed(_)) {
@@ -289,7 +295,7 @@ impl Program {
     }
 
     /// One thread's part of an image's pixels, which are value 0.
-    fn write_pixels(&self, images: &Images<'_>, image: usize, team: &Team, at: &At<'_>) {
+    fn write_pixels(&self, images: &Images<'_>, image: usize, team: &Member<'_>, at: &At<'_>) {
         let [height, width] = at.layout.size(0);
         let len = width * self.image_channels;
         for row in team.items(height) {
@@ -301,10 +307,10 @@ impl Program {
     }
 
     /// One thread's part of a step.
-    fn step(&self, index: usize, team: &Team, at: &At<'_>) {
+    fn step(&self, index: usize, team: &Member<'_>, at: &At<'_>) {
         let step = &self.steps[index];
         let geometry = at.layout.geometry(index);
-        let share = Share::of(step, geometry.pixels(), team.members(), self.isa);
+        let share = Share::of(step, step.extent(&geometry), team.members(), self.isa);
         // SAFETY: the team has met since the input was written. Until it meets again its members write this step's value alone,
         // which overlaps no value that the step reads (`ArenaLayout`).
         let pixels = unsafe { at.value(step.input).as_slice() };
@@ -322,14 +328,14 @@ impl Program {
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
         let output = unsafe { Output::new(at.value(index + 1), step.channels) };
-        let other = match step.kind {
-            StepKind::Product { other: (value, _), .. } => read(value),
+        let other = match (&step.kind, step.gate()) {
+            (&StepKind::Product { other: (value, _), .. }, _) | (_, Some(value)) => read(value),
             _ => &[],
         };
         for item in team.items(share.items()) {
             let (pixels, units) = share.item(item);
-            let next = item + team.members();
-            let next = if next < share.items() { share.item(next).0 } else { 0..0 };
+            let next = if item + 1 < share.items() { share.item(item + 1).0 } else { 0..0 };
+            let next = step.pixels(&geometry, next);
             // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
             let block = unsafe { at.block.as_mut_slice() };
             if let StepKind::Move(_) | StepKind::Gathered(_) | StepKind::Known { .. } = step.kind {
@@ -354,7 +360,7 @@ impl Program {
 
     /// The call of a part, which puts out `value`: one thread's work, for which the others wait. Where the part gives up, the image goes
     /// on with whatever is there, so that the team stays together, and its logits are not given.
-    fn call(&self, call: &Call, value: usize, team: &Team, at: &At<'_>) {
+    fn call(&self, call: &Call, value: usize, team: &Member<'_>, at: &At<'_>) {
         for _ in team.items(1) {
             // SAFETY: as for the input of a step, and for its output: the only item is taken once.
             let (read, to) = unsafe {
@@ -371,7 +377,7 @@ impl Program {
     /// which no other team writes and nobody reads before the team meets again.
     fn average(
         &self,
-        team: &Team,
+        team: &Member<'_>,
         at: &At<'_>,
         (input, on_read): (usize, OnRead),
         (factor, epilogue): (f32, Epilogue<'_>),
@@ -381,9 +387,11 @@ impl Program {
         let [rows, columns] = at.layout.size(input);
         // SAFETY: the team has met since the value was written, and writes nothing that overlaps it until it meets again.
         let map = unsafe { at.value(input).as_slice() };
-        for item in team.items(channels.div_ceil(FEATURES)) {
-            let first = item * FEATURES;
-            let part = to.part(first..(first + FEATURES).min(channels));
+        let blocks = channels / BLOCK;
+        let width = blocks.div_ceil(team.members()).clamp(1, MOST_FEATURES / BLOCK) * BLOCK;
+        for item in team.items(channels.div_ceil(width)) {
+            let first = item * width;
+            let part = to.part(first..(first + width).min(channels));
             self.isa.run(Average {
                 map,
                 size: [rows, columns, channels],
@@ -426,7 +434,7 @@ impl Program {
         let share = Share::by_units(weights, images, threads.count(), self.isa);
         let team = Team::new(threads.count());
         threads.run(|thread| {
-            for item in team.items(share.items()) {
+            for item in team.join(thread).items(share.items()) {
                 let (pixels, units) = share.item(item);
                 // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
                 let block = unsafe { blocks[thread].as_mut_slice() };
@@ -438,8 +446,8 @@ impl Program {
     }
 }
 
-/// Channels of an item of average pooling.
-const FEATURES: usize = 8 * BLOCK;
+/// Channels of an item of average pooling at most.
+const MOST_FEATURES: usize = 8 * BLOCK;
 
 /// A thread's view of the image it works on.
 struct At<'a> {

@@ -1,11 +1,14 @@
 //! What a program is made of: steps.
 
+use std::ops::Range;
+
 use crate::activation::OnRead;
 use crate::buffer::Buffer;
 use crate::elsewhere::{Call, Held, to_size};
 use crate::epilogue::Finish;
 use crate::gathered::Gathered;
 use crate::matmul::Packed;
+use crate::matmul::winograd::{self, Winograd};
 use crate::moves::Move;
 use crate::product::Matrices;
 use crate::rows::DepthwiseWeights;
@@ -57,6 +60,8 @@ pub(crate) enum Rows {
     Image,
     /// Windows of a map; pixels, mostly.
     Window(OnRead),
+    /// Pixels of a map, times the value of one pixel `gate` of the program.
+    Gated { gate: usize },
     /// The whole map, which has so many pixels.
     Whole { on_read: OnRead, pixels: usize },
     /// A depthwise convolution.
@@ -86,6 +91,7 @@ pub(crate) struct Grouped {
 pub(crate) enum StepKind {
     Multiply(Multiplication),
     Grouped(Grouped),
+    Winograd(Winograd),
     Depthwise {
         weights: DepthwiseWeights,
         before: OnRead,
@@ -192,12 +198,37 @@ impl Step {
             .chain(self.gathered())
     }
 
-    /// The values of one pixel that its epilogue reads.
+    /// The value of one pixel that its rows are multiplied by.
+    pub(crate) fn gate(&self) -> Option<usize> {
+        match self.kind {
+            StepKind::Multiply(Multiplication { rows: Rows::Gated { gate }, .. }) => Some(gate),
+            _ => None,
+        }
+    }
+
+    /// The values of one pixel that it reads, its epilogue's among them.
     pub(crate) fn gates(&self) -> impl Iterator<Item = usize> + '_ {
-        self.epilogue.iter().filter_map(|finish| match *finish {
+        let of_epilogue = self.epilogue.iter().filter_map(|finish| match *finish {
             StoredFinish::Gate(value) | StoredFinish::Shift(value) => Some(value),
             _ => None,
-        })
+        });
+        of_epilogue.chain(self.gate())
+    }
+
+    /// Of how many pixels its work is, or of how many patches.
+    pub(crate) fn extent(&self, geometry: &Geometry) -> usize {
+        match self.kind {
+            StepKind::Winograd(_) => winograd::patches(geometry),
+            _ => geometry.pixels(),
+        }
+    }
+
+    /// The pixels of some of that.
+    pub(crate) fn pixels(&self, geometry: &Geometry, extent: Range<usize>) -> Range<usize> {
+        match self.kind {
+            StepKind::Winograd(_) => winograd::pixels(geometry, extent),
+            _ => extent,
+        }
     }
 
     /// What it makes of a map of `input` pixels, pixel by pixel; `None` where the map is too small for it.

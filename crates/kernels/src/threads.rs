@@ -113,23 +113,32 @@ const SPINS: usize = 2000;
 /// Threads that work on the same images, step by step.
 #[derive(Debug)]
 pub(crate) struct Team {
-    members: usize,
+    /// Items of the step that were taken of each member's own.
+    taken: Box<[Apart]>,
     arrived: AtomicUsize,
     phase: AtomicUsize,
-    next: AtomicUsize,
     /// What the members have agreed on.
     agreed: AtomicUsize,
     /// Whether a member panicked, for whom the others would wait forever.
     failed: AtomicBool,
 }
 
-/// Tells a team when its member panics.
-pub(crate) struct Membership<'a>(&'a Team);
+/// A count in a cache line of its own, which no other count's change takes away.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Apart(AtomicUsize);
 
-impl Drop for Membership<'_> {
+/// A thread of a team. Tells it when it panics.
+#[derive(Debug)]
+pub(crate) struct Member<'a> {
+    team: &'a Team,
+    index: usize,
+}
+
+impl Drop for Member<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.failed.store(true, Ordering::Relaxed);
+            self.team.failed.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -138,28 +147,42 @@ impl Team {
     pub(crate) fn new(members: usize) -> Self {
         let zero = || AtomicUsize::new(0);
         Self {
-            members,
+            taken: (0..members).map(|_| Apart::default()).collect(),
             arrived: zero(),
             phase: zero(),
-            next: zero(),
             agreed: zero(),
             failed: AtomicBool::new(false),
         }
     }
 
-    /// To be kept by each member as long as it works.
-    pub(crate) fn join(&self) -> Membership<'_> {
-        Membership(self)
+    /// Its member `index`, which is kept as long as it works.
+    ///
+    /// # Panics
+    /// Where the team has fewer.
+    pub(crate) fn join(&self, index: usize) -> Member<'_> {
+        assert!(index < self.taken.len(), "member {index} of {}", self.taken.len());
+        Member { team: self, index }
     }
+}
 
+impl Member<'_> {
+    /// Members of the team.
     pub(crate) fn members(&self) -> usize {
-        self.members
+        self.team.taken.len()
     }
 
-    /// Of the `count` items of a step, those that this member gets: always the next that nobody has taken yet.
+    /// Of the `count` items of a step, those that this member gets. Items that lie next to each other are a member's own, the same part
+    /// of every step, so that what it reads was mostly written by itself and is in its cache; then those of others that nobody has taken
+    /// yet.
     pub(crate) fn items(&self, count: usize) -> impl Iterator<Item = usize> {
-        std::iter::repeat_with(|| self.next.fetch_add(1, Ordering::Relaxed))
-            .take_while(move |&item| item < count)
+        let members = self.members();
+        let begin = move |member: usize| count * member / members;
+        (0..members).flat_map(move |next| {
+            let of = (self.index + next) % members;
+            let taken = &self.team.taken[of].0;
+            std::iter::repeat_with(move || begin(of) + taken.fetch_add(1, Ordering::Relaxed))
+                .take_while(move |&item| item < begin(of + 1))
+        })
     }
 
     /// Waits until all members are here, and panics if one never will be; then the items of the next step are counted from 0. Whatever
@@ -168,19 +191,20 @@ impl Team {
         self.meet_and(|| 0);
     }
 
-    /// [`Team::meet`], where the last to come decides something for all.
+    /// [`Member::meet`], where the last to come decides something for all.
     pub(crate) fn meet_and(&self, decide: impl FnOnce() -> usize) -> usize {
-        let phase = self.phase.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.next.store(0, Ordering::Relaxed);
-            self.agreed.store(decide(), Ordering::Relaxed);
-            self.phase.store(phase.wrapping_add(1), Ordering::Release);
+        let team = self.team;
+        let phase = team.phase.load(Ordering::Acquire);
+        if team.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members() {
+            team.arrived.store(0, Ordering::Relaxed);
+            team.taken.iter().for_each(|taken| taken.0.store(0, Ordering::Relaxed));
+            team.agreed.store(decide(), Ordering::Relaxed);
+            team.phase.store(phase.wrapping_add(1), Ordering::Release);
         } else {
             let mut spins = 0;
-            while self.phase.load(Ordering::Acquire) == phase {
+            while team.phase.load(Ordering::Acquire) == phase {
                 // The one that failed has said why; this thread has nothing to add.
-                if self.failed.load(Ordering::Relaxed) {
+                if team.failed.load(Ordering::Relaxed) {
                     std::panic::resume_unwind(Box::new("another thread of the team failed"));
                 }
                 spins += 1;
@@ -191,7 +215,7 @@ impl Team {
                 }
             }
         }
-        self.agreed.load(Ordering::Relaxed)
+        team.agreed.load(Ordering::Relaxed)
     }
 }
 
@@ -210,18 +234,43 @@ mod tests {
     }
 
     #[test]
+    fn every_item_of_a_step_is_taken_once_and_mostly_by_the_same_member() {
+        for members in [1, 2, 3] {
+            let threads = Threads::new(members).unwrap();
+            let team = Team::new(members);
+            let counts = [0, 1, 2, 7, 100];
+            let took: Vec<Vec<AtomicUsize>> =
+                counts.iter().map(|&count| (0..count).map(|_| AtomicUsize::new(0)).collect()).collect();
+            threads.run(|index| {
+                let member = team.join(index);
+                for (count, took) in counts.iter().zip(&took) {
+                    member.items(*count).for_each(|item| {
+                        took[item].fetch_add(1, Ordering::Relaxed);
+                    });
+                    member.meet();
+                }
+            });
+            assert!(took.iter().flatten().all(|times| times.load(Ordering::Relaxed) == 1), "{took:?}");
+        }
+        let (team, count) = (Team::new(3), 10);
+        let own: Vec<usize> = team.join(1).items(count).take(3).collect();
+        assert_eq!(own, [3, 4, 5], "the second third");
+        assert_eq!(team.join(2).items(count).collect::<Vec<_>>(), [6, 7, 8, 9, 0, 1, 2], "and what is left");
+    }
+
+    #[test]
     fn a_member_that_panics_does_not_leave_the_others_waiting() {
         let threads = Threads::new(3).unwrap();
         let team = Team::new(3);
         let work = || {
             threads.run(|index| {
-                let _member = team.join();
-                team.meet();
+                let member = team.join(index);
+                member.meet();
                 // `resume_unwind` keeps the test's output quiet.
                 if index == 1 {
                     std::panic::resume_unwind(Box::new("one of three"));
                 }
-                team.meet();
+                member.meet();
             });
         };
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());

@@ -5,11 +5,11 @@
 
 mod twice;
 
-use graph::{Activation, Operation, Role};
+use graph::{Activation, Operation, Padding, Role, Window};
 use kernels::reference::Map;
 use kernels::{Images, Isa, LoadError, Lowering, Program, SizeError, Threads};
-use twice::networks::{Body, NETWORKS, window};
-use twice::{Numbers, Twice};
+use twice::networks::{Body, NETWORKS, SAME, window};
+use twice::{Numbers, Twice, UNARY};
 
 /// Ends other than a mean and one fully connected layer.
 const ENDS: &[(&str, Body)] = &[
@@ -189,6 +189,51 @@ fn large_layers_are_multiplied_by_halves() {
                     "{isa:?}, {name}: {} bytes",
                     program.weight_bytes()
                 );
+            }
+        }
+    }
+}
+
+/// Convolutions of 3x3 taps that Winograd's algorithm computes, every padding and epilogue, with their weights' number at its 16 places.
+const PATCHES: &[(&str, usize, Body)] = &[
+    ("padded by one, ReLU before and a residual", 16 * (32 * 48 + 48 * 32), |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 18, 1, &x);
+        let y = on.relu(&x);
+        let y = on.conv(window(3, 1, 1, 1), 33, 1, &y);
+        let y = on.relu(&y);
+        let y = on.conv(window(3, 1, 1, 1), 18, 1, &y);
+        on.add(&y, &x)
+    }),
+    ("without padding, and more of it on one side", 16 * (16 * 16 + 16 * 64), |on, x| {
+        // Six pixels wider than the image, which may be small.
+        let x = on.conv(window(1, 1, 1, 3), 16, 1, &x);
+        let lopsided = Window { padding: Padding::Explicit([0, 2, 3, 1]), ..window(3, 1, 1, 0) };
+        let x = on.conv(lopsided, 16, 1, &x);
+        on.conv(window(3, 1, 1, 0), 50, 1, &x)
+    }),
+    ("functions before, after and between", 16 * (48 * 48 * 2), |on, x| {
+        let x = on.conv(Window { stride: [1; 2], ..SAME }, 40, 1, &x);
+        let y = on.unary(UNARY[0], &x);
+        let y = on.conv(Window { stride: [1; 2], ..SAME }, 40, 1, &y);
+        let y = on.affine(&y);
+        let y = on.unary(UNARY[2], &y);
+        let y = on.add(&y, &x);
+        let y = on.conv(window(3, 1, 1, 1), 40, 1, &y);
+        on.activation(Activation::HardSwish, &y)
+    }),
+];
+
+#[test]
+fn convolutions_of_3x3_take_fewer_products() {
+    for isa in Isa::available() {
+        for &(name, weights, body) in PATCHES {
+            for size in [[9, 9], [12, 17], [1, 3], [4, 2], [40, 31]] {
+                let program = assert_computes(isa, (name, body), size, 2);
+                // All else takes a fourth of it at most.
+                let bytes = program.weight_bytes();
+                let expected = weights * size_of::<f32>();
+                let is_so = bytes >= expected && bytes < expected * 5 / 4;
+                assert_eq!(is_so, !isa.rounds_to_bf16(), "{isa:?}, {name}: {bytes} bytes, not {expected}");
             }
         }
     }

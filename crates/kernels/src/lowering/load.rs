@@ -19,6 +19,7 @@ use crate::buffer::{Buffer, padded};
 use crate::elsewhere::{Call, Elsewhere};
 use crate::isa::Isa;
 use crate::matmul::Packed;
+use crate::matmul::winograd::Winograd;
 use crate::program::{End, Head, Program};
 use crate::rows::DepthwiseWeights;
 use crate::step::{Grouped, Multiplication, Rows, Step, StepKind, StoredFinish};
@@ -122,11 +123,21 @@ impl<'a, W: Weights> Loader<'a, W> {
     fn step(&mut self, planned: &PlannedStep) -> Result<Step, LoadError<W::Error>> {
         let before = planned.input.on_read;
         let (kind, bias) = match planned.kind {
-            PlannedKind::Dense { convolution } => {
-                let image = planned.input.value == 0;
-                let (weights, bias) = self.dense(convolution, image, None)?;
-                let rows = if image { Rows::Image } else { Rows::Window(before) };
-                (StepKind::Multiply(Multiplication { rows, weights }), bias)
+            PlannedKind::Dense { convolution, gate: Some(gate) } => {
+                let (weights, bias) = self.dense(convolution, false, None)?;
+                (StepKind::Multiply(Multiplication { rows: Rows::Gated { gate }, weights }), bias)
+            }
+            PlannedKind::Dense { convolution, .. } if planned.input.value == 0 => {
+                let (weights, bias) = self.dense(convolution, true, None)?;
+                (StepKind::Multiply(Multiplication { rows: Rows::Image, weights }), bias)
+            }
+            PlannedKind::Dense { convolution, .. } if self.is_by_winograd(convolution) => {
+                let (winograd, bias) = self.winograd(convolution, before)?;
+                (StepKind::Winograd(winograd), bias)
+            }
+            PlannedKind::Dense { convolution, .. } => {
+                let (weights, bias) = self.dense(convolution, false, None)?;
+                (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
             }
             PlannedKind::Groups { convolution, ref groups } => {
                 let (weights, bias) = self.dense(convolution, false, Some(groups.clone()))?;
@@ -215,11 +226,35 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok(Step { kind, window: planned.window, input: planned.input.value, epilogue, channels })
     }
 
-    /// The convolution that puts out `value`, and its kernel and bias.
-    fn read(&mut self, value: Value) -> Result<Loaded<'a>, LoadError<W::Error>> {
+    /// The convolution that puts out `value`.
+    fn convolution(&self, value: Value) -> &'a Convolution {
         let Operation::Convolution(convolution) = &self.graph.node(value).operation else {
             unreachable!("the planner takes convolutions only");
         };
+        convolution
+    }
+
+    /// Whether a convolution over all channels of a map is computed by Winograd's algorithm.
+    fn is_by_winograd(&self, value: Value) -> bool {
+        let convolution = self.convolution(value);
+        Winograd::pays(self.isa, &convolution.window, convolution.channels())
+    }
+
+    /// The weights of such a convolution.
+    fn winograd(
+        &mut self,
+        value: Value,
+        on_read: OnRead,
+    ) -> Result<(Winograd, Option<Buffer>), LoadError<W::Error>> {
+        let Loaded { convolution, kernel, bias } = self.read(value)?;
+        let winograd = Winograd::new(self.isa, on_read, convolution.channels(), &kernel)?;
+        let bias = bias.map(|bias| Buffer::of_channels(&bias, bias.len()));
+        Ok((winograd, bias.transpose()?))
+    }
+
+    /// The convolution that puts out `value`, and its kernel and bias.
+    fn read(&mut self, value: Value) -> Result<Loaded<'a>, LoadError<W::Error>> {
+        let convolution = self.convolution(value);
         let ConvolutionWeights { kernel, bias } = convolution.read(&mut self.weights)?;
         Ok(Loaded { convolution, kernel, bias })
     }

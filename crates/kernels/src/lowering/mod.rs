@@ -6,6 +6,7 @@
 //!   laid out;
 //! * [`epilogue`]: what follows an operation and reads nothing else is done before its result is stored;
 //! * [`on_read`]: an activation that only convolutions read is applied where they read;
+//! * [`gated`]: a factor a channel that only a 1x1 convolution reads is applied while its multiplicands are laid out;
 //! * [`frame`]: zeros around a map are read by the max-pool after them as it pools;
 //! * [`groups`]: a convolution of groups becomes convolutions of some of them at a time;
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
@@ -17,6 +18,7 @@ mod chain;
 mod check;
 mod epilogue;
 mod frame;
+mod gated;
 mod groups;
 mod head;
 mod held;
@@ -172,8 +174,8 @@ impl PlannedStep {
 /// What a step computes.
 #[derive(Debug, Clone, PartialEq)]
 enum PlannedKind {
-    /// A convolution over all channels, whose rows are windows of the input.
-    Dense { convolution: Value },
+    /// A convolution over all channels, whose rows are windows of the input; pixels times this value of the program, where there is one.
+    Dense { convolution: Value, gate: Option<usize> },
     /// A convolution of one channel each.
     Depthwise { convolution: Value },
     /// Some groups of a convolution, of their channels alone.

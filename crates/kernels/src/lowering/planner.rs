@@ -6,6 +6,7 @@ use graph::{Graph, Operation, Part, Shape, Value, Window};
 use super::chain::Chain;
 use super::check::{Checked, is_depthwise};
 use super::epilogue::{self, Known, PlannedFinish};
+use super::gated::{self, Gated};
 use super::held::{Form, Held};
 use super::parts::as_pixels;
 use super::view::View;
@@ -112,6 +113,7 @@ impl<'a> Planner<'a> {
         if self.stored[value.index()].is_some()
             || separable::is_on_the_way(&self.chain, value)
             || on_read::is_applied_on_read(&self.chain, &self.stored, value)
+            || self.gated(value).is_some()
             || frame::is_the_pools(&self.chain, value)
         {
             return Ok(());
@@ -168,8 +170,14 @@ impl<'a> Planner<'a> {
                         Begun::new(kind, before.window, self.source(graph.node(depthwise).inputs[0]))
                     }
                     None => {
-                        let kind = PlannedKind::Dense { convolution: value };
-                        Begun::new(kind, convolution.window, self.source(node.inputs[0]))
+                        let gated = self.gated(node.inputs[0]);
+                        let gate = gated.map(|Gated { gate, .. }| self.value(gate));
+                        let input = match gated {
+                            Some(Gated { map, .. }) => as_stored(self, map),
+                            None => self.source(node.inputs[0]),
+                        };
+                        let kind = PlannedKind::Dense { convolution: value, gate };
+                        Begun::new(kind, convolution.window, input)
                     }
                 }
             }
@@ -310,6 +318,11 @@ impl<'a> Planner<'a> {
         }
         let first = Source { value: pieces[0].value, on_read: OnRead::AsStored };
         Ok(Begun::new(PlannedKind::Move(Move::Concat(pieces)), Window::PIXEL, first))
+    }
+
+    /// What `value` is the product of, where the convolution that reads it computes it on the way.
+    fn gated(&self, value: Value) -> Option<Gated> {
+        gated::on_the_way(&self.chain, self.held, &self.stored, value)
     }
 
     /// Where to read `value`.

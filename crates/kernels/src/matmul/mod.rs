@@ -17,6 +17,7 @@ mod kernel;
 mod packed;
 mod strassen;
 mod tiles;
+pub(crate) mod winograd;
 
 use kernel::{Multiply, Place};
 use packed::Unit;

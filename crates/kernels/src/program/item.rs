@@ -6,6 +6,7 @@ use super::share::together;
 use crate::activation::OnRead;
 use crate::epilogue::Epilogue;
 use crate::map::{Ahead, MapView, Output};
+use crate::matmul::winograd::Patches;
 use crate::matmul::{self, RowBlock, Tiles};
 use crate::norm;
 use crate::pool;
@@ -18,7 +19,7 @@ use crate::step::{Grouped, Multiplication, Rows, StepKind};
 /// A part of a step's work: some pixels, and of a multiplication some units of the weights.
 pub(crate) struct Part<'a> {
     pub(crate) map: MapView<'a>,
-    /// The second of the values that are multiplied.
+    /// The second of the values that are multiplied, or the factors of rows.
     pub(crate) other: &'a [f32],
     pub(crate) epilogue: Epilogue<'a>,
     pub(crate) pixels: Range<usize>,
@@ -35,7 +36,7 @@ impl Multiplication {
     fn row_blocks(&self, map: &MapView<'_>) -> usize {
         let [height, width] = map.geometry().kernel;
         let channels = match self.rows {
-            Rows::Image | Rows::Window(_) | Rows::Whole { .. } => height * width * map.channels(),
+            Rows::Image | Rows::Window(_) | Rows::Gated { .. } | Rows::Whole { .. } => height * width * map.channels(),
             Rows::Depthwise { .. } => map.channels(),
         };
         channels.div_ceil(BLOCK)
@@ -45,7 +46,7 @@ impl Multiplication {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, part: Part<'_>) {
         let Self { rows, weights } = self;
-        let Part { map, ref epilogue, pixels, units, output, block, ahead, .. } = part;
+        let Part { map, other, ref epilogue, pixels, units, output, block, ahead } = part;
         assert_eq!(self.row_blocks(&map), weights.depth_blocks, "blocks of a row and of its weights");
         let first_row = pixels.start;
         let tiles = Tiles::new(pixels.len(), S::MR, together(weights));
@@ -56,6 +57,7 @@ impl Multiplication {
             Rows::Window(on_read) | Rows::Whole { on_read, .. } => {
                 rows::window(simd, map, on_read, first_row, tiles, multiplicands);
             }
+            Rows::Gated { .. } => rows::gated(simd, map, other, first_row, tiles, multiplicands),
             Rows::Depthwise { ref weights, before, after } => {
                 let convolution = Depthwise { weights, before };
                 rows::depthwise(simd, map, convolution, after, first_row, tiles, multiplicands);
@@ -112,6 +114,11 @@ impl Kernel for Item<'_> {
         match kind {
             StepKind::Multiply(multiplication) => multiplication.run(simd, part),
             StepKind::Grouped(grouped) => grouped.run(simd, part),
+            StepKind::Winograd(winograd) => {
+                let Part { map, epilogue, pixels: patches, units: panels, output, block, ahead, .. } = part;
+                let epilogue = &epilogue;
+                winograd.run(simd, Patches { map, epilogue, patches, panels, output, block, ahead });
+            }
             StepKind::Depthwise { weights, before } => {
                 let Part { map, epilogue, pixels, output, .. } = part;
                 let convolution = Depthwise { weights, before: *before };

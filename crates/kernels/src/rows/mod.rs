@@ -70,6 +70,46 @@ pub(crate) fn window<S: Simd>(
     }
 }
 
+/// Lays out pixels, output pixel `first` and on, each channel times its factor of `gate`.
+///
+/// # Panics
+/// Where the window is more than a pixel, channels are not padded to whole blocks, or `gate` or `to` are too short.
+#[inline(always)]
+pub(crate) fn gated<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    gate: &[f32],
+    first: usize,
+    tiles: Tiles,
+    to: &mut [f32],
+) {
+    let (geometry, channels) = (map.geometry(), map.channels());
+    assert!(geometry.kernel == [1; 2] && geometry.output == geometry.input, "a window of a pixel");
+    assert!(channels.is_multiple_of(BLOCK) && channels <= gate.len(), "{channels} channels");
+    let (width, blocks) = (geometry.output[1], channels / BLOCK);
+    check_room::<S>(to, tiles, blocks);
+    for tile in 0..tiles.count() {
+        let tile = tiles.tile(tile);
+        for row in 0..tile.rows {
+            let pixel = first + tile.start + row;
+            let from = map.tap(pixel / width, pixel % width, 0, 0);
+            let begin = (tile.start * blocks + tile.slot(row)) * S::WORDS;
+            for block in 0..blocks {
+                let out = to.as_mut_ptr().wrapping_add(begin + block * tile.slots * S::WORDS);
+                for lane in (0..BLOCK).step_by(S::LANES) {
+                    // SAFETY: a tap is valid for all channels, of which there are whole blocks, and `gate` has as many; `out` is one of the
+                    // row's blocks in the tile, all of which `to` has room for.
+                    unsafe {
+                        let x = simd.load(from.add(block * BLOCK + lane));
+                        let factor = simd.load(gate.as_ptr().add(block * BLOCK + lane));
+                        simd.store_multiplicand(out, lane, simd.mul_add(x, factor, simd.splat(0.0)));
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Unrolls windows of an image whose pixels have few channels, not padded, so that three do not become sixteen.
 /// `scratch` holds a row.
 ///

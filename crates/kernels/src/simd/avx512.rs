@@ -64,6 +64,12 @@ macro_rules! f32_operations {
         }
 
         #[inline(always)]
+        fn sub(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` proves that the CPU has AVX-512.
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+
+        #[inline(always)]
         fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
             // SAFETY: `self` proves that the CPU has AVX-512.
             unsafe { _mm512_fmadd_ps(a, b, c) }

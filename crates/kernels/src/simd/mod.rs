@@ -69,6 +69,8 @@ pub(crate) unsafe trait Simd: Copy {
     unsafe fn store(self, to: *mut f32, x: Self::V);
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the hardware does so.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of each pair, `b` where one of them is not a number.

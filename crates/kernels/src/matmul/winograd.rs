@@ -1,0 +1,349 @@
+//! Winograd's algorithm for convolutions of 3x3 taps that lie next to each other, a stride of one: four results of a channel take 16
+//! products, and not 36.
+//!
+//! A *patch* is 2x2 output pixels and the 4x4 pixels that they are computed from. Patches and kernels are taken to where a convolution
+//! is a product of each of 16 *places*: `A'((G k G') * (B' d B))A` of "Fast Algorithms for Convolutional Neural Networks" (Lavin and
+//! Gray, 2015), F(2x2, 3x3). So of each place the patches are rows of a multiplication, whose weights are packed at load. A block of
+//! patches stays in the second-level cache from the map to the result, so that nothing goes to memory for it.
+//!
+//! The transforms add and subtract, two summands in each direction: sums are rounded a little more often than by the definition, relative
+//! to the largest element of a patch. What is not a number reaches all four pixels of a patch.
+
+use std::ops::Range;
+
+use graph::{Geometry, Window};
+use memory::NoMemory;
+
+use super::kernel::{Multiply, Place};
+use super::packed::{Packed, Unit};
+use super::strassen::ProductPlan;
+use super::tiles::{BLOCK_WORDS, Tiles};
+use crate::activation::OnRead;
+use crate::buffer::{Shared, padded};
+use crate::epilogue::{Epilogue, Finish};
+use crate::isa::{Facts, Isa};
+use crate::map::{Ahead, MapView, Output};
+use crate::simd::{BLOCK, Simd};
+use crate::unary;
+
+/// Products of a channel that a patch takes.
+const PLACES: usize = 16;
+
+/// Words that the products of a panel may take, of all patches of a block.
+const PRODUCT_WORDS: usize = 32 * 1024;
+
+/// Channels, in and out, from which on the products that are saved outweigh the transforms.
+const FEWEST_CHANNELS: usize = 16;
+
+/// `G`, by which a kernel's taps are taken to places.
+const TAPS_TO_PLACES: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+
+/// A convolution's weights at each place.
+#[derive(Debug)]
+pub(crate) struct Winograd {
+    pub(crate) on_read: OnRead,
+    /// Rows are the channels at the first place, those at the second, and so on.
+    weights: Packed,
+}
+
+/// Some patches of a map and some panels of the weights.
+pub(crate) struct Patches<'a> {
+    pub(crate) map: MapView<'a>,
+    pub(crate) epilogue: &'a Epilogue<'a>,
+    pub(crate) patches: Range<usize>,
+    pub(crate) panels: Range<usize>,
+    pub(crate) output: Output<'a>,
+    /// Room for what [`Winograd::room`] says.
+    pub(crate) block: &'a mut [f32],
+    pub(crate) ahead: Ahead<'a>,
+}
+
+/// Columns of patches of a map.
+fn columns(geometry: &Geometry) -> usize {
+    geometry.output[1].div_ceil(2)
+}
+
+/// Patches of a map, row after row of them.
+pub(crate) fn patches(geometry: &Geometry) -> usize {
+    geometry.output[0].div_ceil(2) * columns(geometry)
+}
+
+/// The output pixels of the rows that `patches` lie in.
+pub(crate) fn pixels(geometry: &Geometry, patches: Range<usize>) -> Range<usize> {
+    if patches.is_empty() {
+        return 0..0;
+    }
+    let [height, width] = geometry.output;
+    let (first, last) = (patches.start / columns(geometry), (patches.end - 1) / columns(geometry));
+    2 * first * width..(2 * last + 2).min(height) * width
+}
+
+impl Winograd {
+    /// Whether a convolution of all of `from` channels to `to` is computed so: sums of multiplicands are not rounded to bf16.
+    pub(crate) fn pays(isa: Isa, window: &Window, [from, to]: [usize; 2]) -> bool {
+        let Window { kernel, stride, dilation, .. } = *window;
+        !isa.rounds_to_bf16()
+            && (kernel, stride, dilation) == ([3; 2], [1; 2], [1; 2])
+            && from.min(to) >= FEWEST_CHANNELS
+    }
+
+    /// Of the weights `kernel`, `[to, from, 3, 3]`.
+    pub(crate) fn new(
+        isa: Isa,
+        on_read: OnRead,
+        [from, to]: [usize; 2],
+        kernel: &[f32],
+    ) -> Result<Self, NoMemory> {
+        let mut places: Vec<[f32; PLACES]> = memory::room(from * to)?;
+        places.extend(kernel.as_chunks::<9>().0.iter().map(at_places));
+        let stride = padded(from);
+        let weights = Packed::plain(isa, PLACES * stride, to, |input, output| {
+            let (place, channel) = (input / stride, input % stride);
+            if channel < from { places[output * from + channel][place] } else { 0.0 }
+        })?;
+        Ok(Self { on_read, weights })
+    }
+
+    /// The packed weights.
+    pub(crate) fn packed(&self) -> &Packed {
+        &self.weights
+    }
+
+    /// Patches of the largest block.
+    pub(crate) fn most_patches(&self, isa: Isa) -> usize {
+        let Facts { tile_rows, panel_channels, .. } = isa.facts();
+        let by_patches = 2 * BLOCK_WORDS / (self.weights.depth_blocks * BLOCK);
+        let most = by_patches.min(PRODUCT_WORDS / (PLACES * panel_channels)).max(tile_rows);
+        if most < 2 * tile_rows { most } else { most / tile_rows * tile_rows }
+    }
+
+    /// Words that a thread needs for a block of patches, and for the products of one panel of it.
+    pub(crate) fn room(&self, isa: Isa) -> usize {
+        let a_patch = self.weights.depth_blocks * BLOCK + PLACES * isa.facts().panel_channels;
+        self.most_patches(isa) * a_patch
+    }
+
+    /// Computes the pixels of some patches, of the channels of some panels.
+    ///
+    /// # Panics
+    /// Where the map has other channels or another window, or output, epilogue or room are smaller than what is computed.
+    #[inline(always)]
+    pub(crate) fn run<S: Simd>(&self, simd: S, part: Patches<'_>) {
+        let Patches { map, epilogue, patches, panels, output, block, ahead } = part;
+        let geometry = *map.geometry();
+        assert_eq!((geometry.kernel, geometry.stride, geometry.dilation), ([3; 2], [1; 2], [1; 2]));
+        assert_eq!(PLACES * map.channels(), self.weights.depth_blocks * BLOCK, "words of a patch");
+        assert!(self.weights.channels <= output.channels(), "{} channels", self.weights.channels);
+        assert!(patches.end <= self::patches(&geometry), "patches to {}", patches.end);
+        // All pixels that any patch writes.
+        output.check(&(0..geometry.pixels()), epilogue);
+        let tiles = Tiles::new(patches.len(), S::MR, 1);
+        let (multiplicands, products) = block.split_at_mut(patches.len() * PLACES * map.channels());
+        take_to_places(simd, map, self.on_read, patches.start, tiles, multiplicands);
+        let row_words = PLACES * map.channels();
+        let depth = map.channels();
+        let parts = panels.len() * PLACES * tiles.count();
+        let mut part = 0;
+        for panel in panels {
+            let Unit::Panel { channel, width, weights, .. } = self.weights.unit(panel) else {
+                unreachable!("they are packed plainly")
+            };
+            let products = &mut products[..PLACES * patches.len() * width];
+            // SAFETY: nobody else has the room, of which each multiplication below writes rows of its own.
+            let to = unsafe { Output::new(Shared::new(products), width) };
+            for place in 0..PLACES {
+                let b = &weights[place * depth * width..(place + 1) * depth * width];
+                for index in 0..tiles.count() {
+                    ahead.prefetch(simd, part, parts);
+                    part += 1;
+                    let tile = tiles.tile(index);
+                    let at = tile.start * row_words + place * depth * tile.slots;
+                    simd.vectorize(&mut Multiply {
+                        height: tile.rows,
+                        vectors: width / S::LANES,
+                        a: &multiplicands[at..],
+                        stride: tile.slots * BLOCK,
+                        b,
+                        depth,
+                        next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
+                        plan: &ProductPlan::PLAIN,
+                        results: &mut [],
+                        epilogue: &Epilogue::default(),
+                        place: Place::of(to, place * patches.len(), tile, 0, tile.rows, 0),
+                    });
+                }
+            }
+            let made = Made { products, width, channel, patches: patches.clone() };
+            made.take_back(simd, &geometry, epilogue, output);
+        }
+    }
+}
+
+/// What a kernel of 3x3 taps is at each place.
+fn at_places(taps: &[f32; 9]) -> [f32; PLACES] {
+    std::array::from_fn(|place| {
+        let [down, right] = [place / 4, place % 4].map(|along| TAPS_TO_PLACES[along]);
+        let row = |y: usize| -> f64 { (0..3).map(|x| right[x] * f64::from(taps[3 * y + x])).sum() };
+        (0..3).map(|y| down[y] * row(y)).sum::<f64>() as f32
+    })
+}
+
+/// `B'`, by which four pixels in a line are taken to places.
+#[inline(always)]
+fn pixels_to_places<S: Simd>(simd: S, [a, b, c, d]: [S::V; 4]) -> [S::V; 4] {
+    [simd.sub(a, c), simd.add(b, c), simd.sub(c, b), simd.sub(b, d)]
+}
+
+/// `A'`, by which the products of four places in a line become two results.
+#[inline(always)]
+fn places_to_pixels<S: Simd>(simd: S, [a, b, c, d]: [S::V; 4]) -> [S::V; 2] {
+    [simd.add(simd.add(a, b), c), simd.sub(simd.sub(b, c), d)]
+}
+
+/// Lays the patches from `first` on out as multiplicands: blocks of channels at the first place, then at the second, and so on.
+///
+/// # Panics
+/// Where channels are not padded to whole blocks, or `to` is too short.
+#[inline(always)]
+fn take_to_places<S: Simd>(
+    simd: S,
+    map: MapView<'_>,
+    on_read: OnRead,
+    first: usize,
+    tiles: Tiles,
+    to: &mut [f32],
+) {
+    const { assert!(S::WORDS == BLOCK || S::WORDS < BLOCK, "a word an element, but where nothing is computed so") };
+    let channels = map.channels();
+    assert!(channels.is_multiple_of(BLOCK), "{channels} channels");
+    let words = tiles.slots() * PLACES * channels;
+    assert!(words <= to.len(), "{words} words of patches in {}", to.len());
+    let columns = columns(map.geometry());
+    for tile in 0..tiles.count() {
+        let tile = tiles.tile(tile);
+        // From one place to the next.
+        let stride = tile.slots * channels;
+        for row in 0..tile.rows {
+            let patch = first + tile.start + row;
+            let (oy, ox) = (patch / columns * 2, patch % columns * 2);
+            let taps: [[*const f32; 4]; 4] =
+                std::array::from_fn(|ky| std::array::from_fn(|kx| map.tap(oy, ox, ky, kx)));
+            let begin = tile.start * PLACES * channels + row * BLOCK;
+            for channel in (0..channels).step_by(S::LANES) {
+                let mut lines = [[simd.splat(0.0); 4]; 4];
+                for kx in 0..4 {
+                    let mut line = [simd.splat(0.0); 4];
+                    for ky in 0..4 {
+                        // SAFETY: a tap is valid for all channels, whose number `LANES` divides.
+                        line[ky] = on_read.apply(simd, unsafe { simd.load(taps[ky][kx].add(channel)) });
+                    }
+                    let line = pixels_to_places(simd, line);
+                    for ky in 0..4 {
+                        lines[ky][kx] = line[ky];
+                    }
+                }
+                let at = begin + channel / BLOCK * tile.slots * BLOCK + channel % BLOCK;
+                for ky in 0..4 {
+                    let line = pixels_to_places(simd, lines[ky]);
+                    for kx in 0..4 {
+                        // SAFETY: element `channel % BLOCK` of the block of one of the tile's rows, at one of 16 places of `stride` words:
+                        // there is room for all of them.
+                        unsafe { simd.store(to.as_mut_ptr().add(at + (4 * ky + kx) * stride), line[kx]) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The products of a panel: of each place a row a patch.
+struct Made<'a> {
+    products: &'a [f32],
+    /// Channels of the panel.
+    width: usize,
+    /// The first of them.
+    channel: usize,
+    patches: Range<usize>,
+}
+
+impl Made<'_> {
+    /// Stores the pixels that the products are of. The output and the epilogue were checked for all pixels and for the panel's channels.
+    #[inline(always)]
+    fn take_back<S: Simd>(
+        &self,
+        simd: S,
+        geometry: &Geometry,
+        epilogue: &Epilogue<'_>,
+        output: Output<'_>,
+    ) {
+        let Self { products, width, channel, ref patches } = *self;
+        let [height, row] = geometry.output;
+        let (columns, channels) = (columns(geometry), output.channels());
+        assert!(PLACES * patches.len() * width <= products.len() && channel + width <= channels);
+        // A function is called once for all channels of a pixel, and not once a vector.
+        let (before, then) = epilogue.before_unary();
+        for (index, patch) in patches.clone().enumerate() {
+            let (oy, ox) = (patch / columns * 2, patch % columns * 2);
+            let there = [(height - oy).min(2), (row - ox).min(2)];
+            for vector in (0..width).step_by(S::LANES) {
+                let mut lines = [[simd.splat(0.0); 4]; 2];
+                for kx in 0..4 {
+                    let mut line = [simd.splat(0.0); 4];
+                    for ky in 0..4 {
+                        let at = ((4 * ky + kx) * patches.len() + index) * width + vector;
+                        // SAFETY: a vector of one of `patches.len()` rows of `width` channels at one of 16 places, all of which are there.
+                        line[ky] = unsafe { simd.load(products.as_ptr().add(at)) };
+                    }
+                    let [first, second] = places_to_pixels(simd, line);
+                    (lines[0][kx], lines[1][kx]) = (first, second);
+                }
+                for y in 0..there[0] {
+                    let pair = places_to_pixels(simd, lines[y]);
+                    for x in 0..there[1] {
+                        let begin = ((oy + y) * row + ox + x) * channels;
+                        // SAFETY: the pixel is one of the output and the vector one of its channels, for all of which output and epilogue
+                        // were checked; they are the caller's, says `Output::new`.
+                        unsafe {
+                            let sum = before.finish(simd, pair[x], begin, channel + vector);
+                            simd.store(output.as_mut_ptr().add(begin + channel + vector), sum);
+                        }
+                    }
+                }
+            }
+            for (y, x) in (0..there[0]).flat_map(|y| (0..there[1]).map(move |x| (y, x))) {
+                let begin = ((oy + y) * row + ox + x) * channels;
+                finish_pixel(simd, &then, begin, channel..channel + width, output);
+            }
+        }
+    }
+}
+
+/// Finishes the channels `panel` of the pixel that begins at element `begin`, where they are.
+#[inline(always)]
+fn finish_pixel<S: Simd>(
+    simd: S,
+    epilogue: &Epilogue<'_>,
+    begin: usize,
+    panel: Range<usize>,
+    output: Output<'_>,
+) {
+    for operation in epilogue.operations() {
+        if let Finish::Unary(function) = operation {
+            // SAFETY: the pixel is one of the output and the panel some of its channels, for all of which the output was checked; they are
+            // the caller's, says `Output::new`.
+            let values = unsafe {
+                std::slice::from_raw_parts_mut(output.as_mut_ptr().add(begin + panel.start), panel.len())
+            };
+            unary::apply(simd, function, values);
+            continue;
+        }
+        let one = Epilogue::of([operation]);
+        for channel in panel.clone().step_by(S::LANES) {
+            // SAFETY: as above, and the epilogue was checked for the same.
+            unsafe {
+                let at = output.as_mut_ptr().add(begin + channel);
+                simd.store(at, one.finish(simd, simd.load(at), begin, channel));
+            }
+        }
+    }
+}
