@@ -89,6 +89,14 @@ impl<'a> MapView<'a> {
         Some(unsafe { self.pixels.as_ptr().add(pixel * self.stride) })
     }
 
+    /// The elements from the input pixel of tap (`ky`, `kx`) on to the end of the map, and whether so many pixels are in its row.
+    #[inline(always)]
+    pub(crate) fn line(&self, oy: usize, ox: usize, ky: usize, pixels: usize) -> Option<&'a [f32]> {
+        let first = self.geometry.input_pixel(oy, ox, ky, 0)?;
+        let x = first % self.geometry.input[1].max(1);
+        (x + pixels <= self.geometry.input[1]).then(|| &self.pixels[first * self.stride..])
+    }
+
     /// [`MapView::pixel`], or the pixel of zeros in the padding.
     #[inline(always)]
     pub(crate) fn tap(&self, oy: usize, ox: usize, ky: usize, kx: usize) -> *const f32 {

@@ -6,6 +6,7 @@ use graph::Geometry;
 use graph::operations::PadWith;
 
 use crate::elsewhere::{Held, to_size};
+use crate::simd::BLOCK;
 
 /// Where the elements of a step that computes nothing come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,11 +142,13 @@ impl Move {
                 for &Piece { value, width } in pieces {
                     let (from, stride) = read(value);
                     for (pixel, to) in pixels.clone().zip(to.chunks_exact_mut(channels)) {
-                        to[begin..begin + width].copy_from_slice(&from[pixel * stride..][..width]);
+                        copy_piece(&from[pixel * stride..(pixel + 1) * stride], &mut to[begin..], width);
                     }
                     begin += width;
                 }
-                to.chunks_exact_mut(channels).for_each(|to| to[begin..].fill(0.0));
+                if begin < channels {
+                    to.chunks_exact_mut(channels).for_each(|to| to[begin..].fill(0.0));
+                }
             }
             Self::Channels(runs) => {
                 let (from, stride) = read(input);
@@ -181,6 +184,21 @@ impl Move {
     }
 }
 
+/// Copies the first `width` elements, and perhaps some after them, which are written once more after that. In blocks whose length the
+/// compiler knows: a call of `memcpy` takes longer than the few elements of a pixel.
+fn copy_piece(from: &[f32], to: &mut [f32], width: usize) {
+    let blocks = from.as_chunks::<BLOCK>().0.iter().zip(to.as_chunks_mut::<BLOCK>().0);
+    let mut done = 0;
+    for (from, to) in blocks.take(width.div_ceil(BLOCK)) {
+        *to = *from;
+        done += BLOCK;
+    }
+    let (from, to) = (&from[done.min(width)..width], &mut to[done.min(width)..width]);
+    let ((from, last), (to, to_last)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
+    from.iter().zip(to).for_each(|(from, to)| *to = *from);
+    last.iter().zip(to_last).for_each(|(from, to)| *to = *from);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +218,31 @@ mod tests {
         let wide = Along::Padded { before: 3, after: 0, with: PadWith::Reflection };
         assert_eq!(wide.len(3), None);
         assert_eq!(Along::Places(vec![0, 3]).len(3), None);
+    }
+
+    #[test]
+    fn pieces_of_any_width_lie_one_after_the_other() {
+        for widths in [[8, 8], [12, 12], [24, 24], [36, 37], [16, 5], [1, 63], [40, 8]] {
+            let padded = |width: usize| width.next_multiple_of(BLOCK);
+            // What is beyond a piece's channels is not taken for them.
+            let values = widths.map(|width| -> Vec<f32> {
+                (0..3 * padded(width))
+                    .map(|at| if at % padded(width) < width { at as f32 } else { -1.0 })
+                    .collect()
+            });
+            let pieces = (0..2).map(|value| Piece { value, width: widths[value] }).collect();
+            let channels = padded(widths[0] + widths[1]);
+            let mut to = vec![7.0; 2 * channels];
+            let geometry = graph::Window::PIXEL.on([1, 3]).unwrap();
+            let read = |value: usize| (&values[value][..], padded(widths[value]));
+            Move::Concat(pieces).copy(0, read, &geometry, 1..3, (channels, &mut to));
+            for (pixel, to) in (1..3).zip(to.chunks_exact(channels)) {
+                let piece = |value: usize| &values[value][pixel * padded(widths[value])..][..widths[value]];
+                let mut expected = [piece(0), piece(1)].concat();
+                expected.resize(channels, 0.0);
+                assert_eq!(to, expected, "{widths:?}");
+            }
+        }
     }
 
     #[test]

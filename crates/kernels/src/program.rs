@@ -8,65 +8,30 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use graph::Window;
 use memory::NoMemory;
 
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, Shared, padded};
 use crate::elsewhere::Call;
-use crate::epilogue::{Epilogue, Finish};
+use crate::epilogue::Epilogue;
 use crate::image::Images;
 use crate::isa::Isa;
-use crate::map::{Ahead, MapView, Output};
+use crate::map::{MapView, Output};
 use crate::matmul::Packed;
 use crate::shape::SizeError;
 use crate::simd::BLOCK;
-use crate::step::{Multiplication, Step, StepKind};
+use crate::step::{Step, StepKind};
 use crate::threads::{Member, Scratch, Team, Threads};
 
 mod arena;
 mod item;
 mod share;
+mod tail;
 
 use arena::ArenaLayout;
-use item::{Average, Item, Linear, Part};
+use item::{Average, Item, Part};
 use share::Share;
-
-/// What logits are made of when all steps are done.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The mean over all pixels of a value and a fully connected layer, of all images at once.
-    Head(Head),
-    /// They are a value, of one pixel.
-    Value { value: usize, classes: usize },
-}
-
-impl End {
-    /// The value that is read when all steps are done.
-    fn input(&self) -> usize {
-        match *self {
-            Self::Head(Head { input, .. }) | Self::Value { value: input, .. } => input,
-        }
-    }
-
-    fn classes(&self) -> usize {
-        match *self {
-            Self::Head(Head { classes, .. }) | Self::Value { classes, .. } => classes,
-        }
-    }
-}
-
-/// Global average pooling and the fully connected layer.
-#[derive(Debug)]
-pub(crate) struct Head {
-    pub(crate) input: usize,
-    pub(crate) on_read: OnRead,
-    pub(crate) factor: f32,
-    /// Its rows are images.
-    pub(crate) linear: Multiplication,
-    pub(crate) bias: Buffer,
-    pub(crate) classes: usize,
-}
+pub(crate) use tail::Tail;
 
 /// A network, its weights packed for one instruction set.
 #[derive(Debug)]
@@ -76,7 +41,7 @@ pub struct Program {
     /// Height and width of the only images that it takes.
     image_size: Option<[usize; 2]>,
     steps: Vec<Step>,
-    end: End,
+    tail: Tail,
     /// What the last call needed, for the next one.
     state: Mutex<Option<State>>,
 }
@@ -86,8 +51,8 @@ pub struct Program {
 struct State {
     layout: ArenaLayout,
     zeros: Buffer,
-    features: Buffer,
-    logits: Buffer,
+    /// Of each image what is left when all steps are done, and what every layer after them puts out; the last are logits.
+    rows: Vec<Buffer>,
 }
 
 fn shared(buffers: &mut [Buffer]) -> Vec<Shared<'_>> {
@@ -100,9 +65,9 @@ impl Program {
         isa: Isa,
         (image_channels, image_size): (usize, Option<[usize; 2]>),
         steps: Vec<Step>,
-        end: End,
+        tail: Tail,
     ) -> Self {
-        Self { isa, image_channels, image_size, steps, end, state: Mutex::new(None) }
+        Self { isa, image_channels, image_size, steps, tail, state: Mutex::new(None) }
     }
 
     /// The instruction set its weights are packed for.
@@ -112,7 +77,7 @@ impl Program {
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.end.classes()
+        self.tail.classes
     }
 
     /// Bytes of its packed matrices.
@@ -128,11 +93,7 @@ impl Program {
             StepKind::Winograd(winograd) => std::slice::from_ref(winograd.packed()),
             _ => &[],
         });
-        let of_head = match &self.end {
-            End::Head(head) => Some(&head.linear.weights),
-            End::Value { .. } => None,
-        };
-        of_steps.chain(of_head)
+        of_steps.chain(self.tail.packed())
     }
 
     /// Logits of `images`, `[images, classes]`.
@@ -164,29 +125,26 @@ impl Program {
         self.make_room(state, &mut scratch, count, threads.count())?;
         self.pass(state, &mut scratch, images, 0..alone, threads, threads.count())?;
         self.pass(state, &mut scratch, images, alone..count, threads, count - alone)?;
-        if let End::Head(head) = &self.end {
-            self.logits(head, state, &mut scratch, count, threads);
-        }
+        let rows = (&mut state.rows[..], state.zeros.as_slice());
+        self.tail.run(rows, &mut scratch, count, (self.isa, threads));
         let (row, classes) = (padded(self.classes()), self.classes());
-        let rows = state.logits.as_slice().chunks_exact(row).take(count);
+        let rows = state.rows.last().map_or(&[][..], Buffer::as_slice).chunks_exact(row).take(count);
         let mut logits = memory::room(count * classes)?;
         rows.for_each(|row| logits.extend_from_slice(&row[..classes]));
         Ok(logits)
     }
 
     fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
-        ArenaLayout::new(image, self.image_channels, &self.steps, self.end.input())
+        let layout = ArenaLayout::new(image, self.image_channels, &self.steps, self.tail.input)?;
+        self.tail.check(image, layout.size(self.tail.input))?;
+        Ok(layout)
     }
 
     fn state(&self, layout: ArenaLayout) -> Result<State, NoMemory> {
-        let widths = self.steps.iter().map(|step| step.channels).chain([self.image_channels]);
+        let steps = self.steps.iter().chain(&self.tail.layers);
+        let widths = steps.map(|step| step.channels).chain([self.image_channels]);
         let widest = widths.max().unwrap_or(0);
-        Ok(State {
-            layout,
-            zeros: Buffer::zeroed(widest)?,
-            features: Buffer::default(),
-            logits: Buffer::default(),
-        })
+        Ok(State { layout, zeros: Buffer::zeroed(widest)?, rows: Vec::new() })
     }
 
     fn make_room(
@@ -203,18 +161,7 @@ impl Program {
         let of_rows = self.packed().map(|weights| share::room(weights, self.isa));
         let block = of_rows.chain(of_patches).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
-        let features = match &self.end {
-            End::Head(head) => head.linear.weights.depth_blocks * BLOCK,
-            End::Value { .. } => 0,
-        };
-        for (buffer, width) in [(&mut state.features, features), (&mut state.logits, padded(self.classes()))]
-        {
-            let len = images.checked_mul(width).ok_or(NoMemory { bytes: usize::MAX })?;
-            if buffer.len() < len {
-                *buffer = Buffer::zeroed(len)?;
-            }
-        }
-        Ok(())
+        self.tail.make_room(&mut state.rows, images, self.channels_of(self.tail.input))
     }
 
     /// Takes `images` to their features with `teams` teams of threads.
@@ -239,11 +186,7 @@ impl Program {
         let crew: Vec<Team> = (0..teams).map(|team| Team::new(members(team))).collect();
         let arenas = shared(&mut scratch.arenas);
         let blocks = shared(&mut scratch.blocks);
-        // What is left of an image: its features, or its logits.
-        let left = match &self.end {
-            End::Head(_) => Shared::new(state.features.as_mut_slice()),
-            End::Value { .. } => Shared::new(state.logits.as_mut_slice()),
-        };
+        let left = Shared::new(state.rows.first_mut().map_or(&mut [], Buffer::as_mut_slice));
         let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
         let failure = Mutex::new(None);
@@ -277,20 +220,16 @@ impl Program {
             self.step(index, team, at);
         }
         team.meet();
-        let width = self.channels_of(self.end.input());
+        let Tail { input, mean, .. } = self.tail;
+        let width = self.tail.widths(self.channels_of(input))[0];
         let left = left.part(image * width..(image + 1) * width);
-        match &self.end {
-            End::Head(head) => {
-                let Head { input, on_read, factor, .. } = *head;
-                self.average(team, at, (input, on_read), (factor, Epilogue::default()), left);
-            }
-            End::Value { value, .. } => {
-                for _ in team.items(1) {
-                    // SAFETY: the team has met since the value was written, and writes none until it meets again. An image is one
-                    // team's, whose only item is taken once.
-                    unsafe { left.as_mut_slice().copy_from_slice(&at.value(*value).as_slice()[..width]) };
-                }
-            }
+        if let Some((on_read, factor)) = mean {
+            return self.average(team, at, (input, on_read), (factor, Epilogue::default()), left);
+        }
+        for _ in team.items(1) {
+            // SAFETY: the team has met since the value was written, and writes none until it meets again. An image is one team's, whose
+            // only item is taken once.
+            unsafe { left.as_mut_slice().copy_from_slice(&at.value(input).as_slice()[..width]) };
         }
     }
 
@@ -410,39 +349,6 @@ impl Program {
             0 => self.image_channels,
             _ => self.steps[value - 1].channels,
         }
-    }
-
-    /// The fully connected layer, all images at once: its weights are read once.
-    fn logits(
-        &self,
-        head: &Head,
-        state: &mut State,
-        scratch: &mut Scratch,
-        images: usize,
-        threads: &Threads,
-    ) {
-        let weights = &head.linear.weights;
-        let channels = weights.depth_blocks * BLOCK;
-        let geometry = Window::PIXEL.on([images, 1]).expect("run has seen that there are images");
-        let map = MapView::new(state.features.as_slice(), channels, geometry, state.zeros.as_slice());
-        let epilogue = Epilogue::of([Finish::Bias(head.bias.as_slice())]);
-        let blocks = shared(&mut scratch.blocks);
-        let logits = Shared::new(state.logits.as_mut_slice());
-        // SAFETY: nobody reads the logits before all threads are done. Of two items either the images or the units, and with these
-        // the classes, are others, and each item is taken once.
-        let output = unsafe { Output::new(logits, weights.channels) };
-        let share = Share::by_units(weights, images, threads.count(), self.isa);
-        let team = Team::new(threads.count());
-        threads.run(|thread| {
-            for item in team.join(thread).items(share.items()) {
-                let (pixels, units) = share.item(item);
-                // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
-                let block = unsafe { blocks[thread].as_mut_slice() };
-                let other = &[][..];
-                let part = Part { map, other, epilogue, pixels, units, output, block, ahead: Ahead::NOTHING };
-                self.isa.run(Linear { linear: &head.linear, part });
-            }
-        });
     }
 }
 

@@ -58,6 +58,8 @@ impl StoredFinish {
 pub(crate) enum Rows {
     /// Windows of the image, whose channels are not padded.
     Image,
+    /// The same, line by line, of which each begins with a block.
+    ImageLines,
     /// Windows of a map; pixels, mostly.
     Window(OnRead),
     /// Pixels of a map, times the value of one pixel `gate` of the program.

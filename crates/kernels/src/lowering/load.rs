@@ -6,13 +6,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use graph::operations::{Binary, Convolution, ConvolutionWeights};
-use graph::{Graph, Operation, Parameter, Part, Shape, Value, Weights};
+use graph::{Graph, Operation, Parameter, Part, Shape, Value, Weights, Window};
 use memory::NoMemory;
 use thiserror::Error;
 
 use super::head::Head as PlannedHead;
 use super::held::Form;
-use super::parts::as_pixels;
 use super::{Lowering, PlannedEnd, PlannedFinish, PlannedKind, PlannedStep, Source, groups};
 use crate::activation::OnRead;
 use crate::buffer::{Buffer, padded};
@@ -20,7 +19,7 @@ use crate::elsewhere::{Call, Elsewhere};
 use crate::isa::Isa;
 use crate::matmul::Packed;
 use crate::matmul::winograd::Winograd;
-use crate::program::{End, Head, Program};
+use crate::program::{Program, Tail};
 use crate::rows::DepthwiseWeights;
 use crate::step::{Grouped, Multiplication, Rows, Step, StepKind, StoredFinish};
 
@@ -82,18 +81,32 @@ impl Lowering {
         });
         let parts = parts.collect::<Result<_, LoadError<W::Error>>>()?;
         let maps = self.maps.clone();
-        let mut loader = Loader { graph: &self.graph, weights: Checked(weights), isa, parts, maps };
-        let steps = self.steps.iter().map(|step| loader.step(step)).collect::<Result<_, _>>()?;
-        let end = match self.end {
-            PlannedEnd::Head { head, features } => End::Head(loader.head(head, features)?),
-            PlannedEnd::Value { value, classes } => End::Value { value, classes },
+        let mut loader = Loader {
+            graph: &self.graph,
+            weights: Checked(weights),
+            isa,
+            are_rows_images: false,
+            parts,
+            maps,
         };
-        Ok(Program::new(isa, (self.graph.image_channels(), self.image), steps, end))
+        let (steps, layers) = self.steps.split_at(self.steps.len() - self.end.tail(&self.steps));
+        let steps = steps.iter().map(|step| loader.step(step)).collect::<Result<_, _>>()?;
+        loader.are_rows_images = true;
+        let tail = match self.end {
+            PlannedEnd::Head { head, features } => loader.head(head, features)?,
+            PlannedEnd::Value { value, classes } => Tail {
+                input: layers.first().map_or(value, |first| first.input.value),
+                mean: None,
+                layers: layers.iter().map(|step| loader.step(step)).collect::<Result<_, _>>()?,
+                classes,
+            },
+        };
+        Ok(Program::new(isa, (self.graph.image_channels(), self.image), steps, tail))
     }
 }
 
 /// Weights, each of the length that its shape says.
-struct Checked<'a, W>(&'a mut W);
+pub(super) struct Checked<'a, W>(&'a mut W);
 
 impl<W: Weights> Weights for Checked<'_, W> {
     type Error = LoadError<W::Error>;
@@ -109,14 +122,16 @@ impl<W: Weights> Weights for Checked<'_, W> {
 }
 
 /// What the steps' weights are made with.
-struct Loader<'a, W> {
-    graph: &'a Graph,
-    weights: Checked<'a, W>,
+pub(super) struct Loader<'a, W> {
+    pub(super) graph: &'a Graph,
+    pub(super) weights: Checked<'a, W>,
     isa: Isa,
+    /// Whether rows of multiplications are images, which have nothing to do with each other, and not pixels.
+    are_rows_images: bool,
     /// What computes each part, and elements of what it puts out.
     parts: Vec<(Arc<dyn Elsewhere>, Vec<usize>)>,
     /// Shapes and forms of values to which numbers that are known are repeated.
-    maps: BTreeMap<Value, (Shape, Form)>,
+    pub(super) maps: BTreeMap<Value, (Shape, Form)>,
 }
 
 impl<'a, W: Weights> Loader<'a, W> {
@@ -124,23 +139,26 @@ impl<'a, W: Weights> Loader<'a, W> {
         let before = planned.input.on_read;
         let (kind, bias) = match planned.kind {
             PlannedKind::Dense { convolution, gate: Some(gate) } => {
-                let (weights, bias) = self.dense(convolution, false, None)?;
+                let (weights, bias) = self.dense(convolution, None)?;
                 (StepKind::Multiply(Multiplication { rows: Rows::Gated { gate }, weights }), bias)
             }
             PlannedKind::Dense { convolution, .. } if planned.input.value == 0 => {
-                let (weights, bias) = self.dense(convolution, true, None)?;
-                (StepKind::Multiply(Multiplication { rows: Rows::Image, weights }), bias)
+                let by_lines =
+                    !self.isa.rounds_to_bf16() && self.convolution(convolution).window.dilation[1] == 1;
+                let (weights, bias) = self.image(convolution, by_lines)?;
+                let rows = if by_lines { Rows::ImageLines } else { Rows::Image };
+                (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
             PlannedKind::Dense { convolution, .. } if self.is_by_winograd(convolution) => {
                 let (winograd, bias) = self.winograd(convolution, before)?;
                 (StepKind::Winograd(winograd), bias)
             }
             PlannedKind::Dense { convolution, .. } => {
-                let (weights, bias) = self.dense(convolution, false, None)?;
+                let (weights, bias) = self.dense(convolution, None)?;
                 (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
             }
             PlannedKind::Groups { convolution, ref groups } => {
-                let (weights, bias) = self.dense(convolution, false, Some(groups.clone()))?;
+                let (weights, bias) = self.dense(convolution, Some(groups.clone()))?;
                 (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
             }
             PlannedKind::Grouped { convolution } => {
@@ -154,7 +172,7 @@ impl<'a, W: Weights> Loader<'a, W> {
             PlannedKind::Separable { depthwise, between, pointwise } => {
                 // Its bias is among its weights, because the epilogue is the other's.
                 let (taps, _) = self.depthwise(depthwise)?;
-                let (weights, bias) = self.dense(pointwise, false, None)?;
+                let (weights, bias) = self.dense(pointwise, None)?;
                 let rows = Rows::Depthwise { weights: taps, before, after: between };
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)
             }
@@ -259,17 +277,37 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok(Loaded { convolution, kernel, bias })
     }
 
-    /// The weights of a convolution over all channels, of the image or of a map; or of the channels of these groups alone, where those
-    /// between groups are zero.
+    /// The weights of a convolution over all channels of the image, whose channels are not padded; `by_lines` where each line of a window
+    /// begins with a block.
+    fn image(
+        &mut self,
+        value: Value,
+        by_lines: bool,
+    ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
+        let Loaded { convolution, kernel, bias } = self.read(value)?;
+        let [from, to] = convolution.channels();
+        let [height, width] = convolution.window.kernel;
+        let weight = |input: usize, output: usize| {
+            let (tap, channel) = (input / from, input % from);
+            kernel[(output * from + channel) * height * width + tap]
+        };
+        let packed = match by_lines {
+            true => Packed::in_runs(self.isa, [height, width * from], to, weight)?,
+            false => Packed::plain(self.isa, height * width * from, to, weight)?,
+        };
+        Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, to)).transpose()?))
+    }
+
+    /// The weights of a convolution over all channels of a map; or of the channels of these groups alone, where those between groups are
+    /// zero.
     fn dense(
         &mut self,
         value: Value,
-        image: bool,
         groups: Option<Range<usize>>,
     ) -> Result<(Packed, Option<Buffer>), LoadError<W::Error>> {
         let loaded = self.read(value)?;
         let groups = groups.unwrap_or(0..1);
-        let packed = self.packed(&loaded, image, &groups)?;
+        let packed = self.packed(&loaded, &groups)?;
         let to_group = loaded.convolution.channels()[1] / loaded.convolution.groups;
         let (first, to) = (groups.start * to_group, to_group * groups.len());
         let bias = loaded.bias.map(|bias| Buffer::of_channels(&bias[first..first + to], to));
@@ -288,26 +326,21 @@ impl<'a, W: Weights> Loader<'a, W> {
         let sets = groups::sets(convolution);
         let channels = sets.first().map_or(0, |groups| groups.len() * of_group);
         let bias = bias.as_ref().map(|bias| Buffer::of_channels(bias, bias.len())).transpose()?;
-        let sets = sets.iter().map(|groups| self.packed(&loaded, false, groups));
+        let sets = sets.iter().map(|groups| self.packed(&loaded, groups));
         Ok((Grouped { on_read, channels, sets: sets.collect::<Result<_, _>>()? }, bias))
     }
 
     /// The weights of some groups of a convolution, where those between groups are zero.
-    fn packed(
-        &self,
-        loaded: &Loaded<'_>,
-        image: bool,
-        groups: &Range<usize>,
-    ) -> Result<Packed, LoadError<W::Error>> {
+    fn packed(&self, loaded: &Loaded<'_>, groups: &Range<usize>) -> Result<Packed, LoadError<W::Error>> {
         let isa = self.isa;
         let Loaded { convolution, kernel, .. } = loaded;
         let [of_group, to_group] = convolution.channels().map(|channels| channels / convolution.groups);
         let (from, to) = (of_group * groups.len(), to_group * groups.len());
         let first = groups.start * to_group;
         let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
-        // Between taps, channels are padded as they are in memory; those of an image are not.
-        let stride = if image || taps == 1 { from } else { padded(from) };
-        Ok(Packed::new(isa, taps * stride, to, |input, output| {
+        // Between taps, channels are padded as they are in memory.
+        let stride = if taps == 1 { from } else { padded(from) };
+        let weight = |input: usize, output: usize| {
             let (tap, channel) = (input / stride, input % stride);
             let within = channel % of_group.max(1);
             if channel < from && channel / of_group == output / to_group {
@@ -315,7 +348,11 @@ impl<'a, W: Weights> Loader<'a, W> {
             } else {
                 0.0
             }
-        })?)
+        };
+        Ok(match self.are_rows_images {
+            true => Packed::plain(isa, taps * stride, to, weight)?,
+            false => Packed::new(isa, taps * stride, to, weight)?,
+        })
     }
 
     /// The weights of a convolution of one channel each, with the bias among them, and the bias again.
@@ -347,73 +384,6 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok([padded(affine.scale)?, padded(affine.shift)?])
     }
 
-    /// The factors and summands, a channel each, by which `function` of a result and of a constant is computed.
-    fn constant(
-        &mut self,
-        function: Binary,
-        constant: Value,
-        is_first: bool,
-        width: usize,
-    ) -> Result<[Buffer; 2], LoadError<W::Error>> {
-        let Operation::Constant(constant) = &self.graph.node(constant).operation else {
-            unreachable!("the planner takes constants only");
-        };
-        let mut values = self.weights.read(&constant.parameter)?;
-        if let &[one] = &values[..] {
-            values = vec![one; width];
-        }
-        let of = |of: fn(f32) -> f32| {
-            Buffer::of_channels(&values.iter().map(|&value| of(value)).collect::<Vec<_>>(), width)
-        };
-        Ok(match (function, is_first) {
-            (Binary::Add, _) => [of(|_| 1.0)?, of(|value| value)?],
-            (Binary::Sub, false) => [of(|_| 1.0)?, of(|value| -value)?],
-            (Binary::Sub, true) => [of(|_| -1.0)?, of(|value| value)?],
-            (Binary::Mul, _) => [of(|value| value)?, of(|_| 0.0)?],
-            (Binary::Div, false) => [of(|value| 1.0 / value)?, of(|_| 0.0)?],
-            _ => unreachable!("{function:?} was refused before"),
-        })
-    }
-
-    /// Numbers that are known.
-    fn known(&mut self, value: Value) -> Result<Vec<f32>, LoadError<W::Error>> {
-        let Operation::Constant(constant) = &self.graph.node(value).operation else {
-            unreachable!("only constants are known");
-        };
-        self.weights.read(&constant.parameter)
-    }
-
-    /// The numbers, as many as the value `like` has elements and as that is held, that `function` adds or multiplies by.
-    fn constant_map(
-        &mut self,
-        function: Binary,
-        constant: Value,
-        like: Value,
-    ) -> Result<Buffer, LoadError<W::Error>> {
-        let values = self.known(constant)?;
-        let Operation::Constant(of) = &self.graph.node(constant).operation else {
-            unreachable!("only constants are known");
-        };
-        let (shape, form) = &self.maps[&like];
-        let repeated = repeated(&values, &of.parameter.shape, shape.axes())?;
-        let held = as_pixels(*form, shape);
-        let pixels = held.size[0] * held.size[1];
-        let mut buffer = Buffer::zeroed(pixels * padded(held.width))?;
-        held.copy(&repeated, 0..pixels, (padded(held.width), buffer.as_mut_slice()));
-        let each = |of: fn(f32) -> f32, buffer: &mut Buffer| {
-            // What is beyond the channels stays 0.
-            for pixel in buffer.as_mut_slice().chunks_exact_mut(padded(held.width)) {
-                pixel[..held.width].iter_mut().for_each(|value| *value = of(*value));
-            }
-        };
-        match function {
-            Binary::Sub => each(|value| -value, &mut buffer),
-            Binary::Div => each(|value| 1.0 / value, &mut buffer),
-            _ => {}
-        }
-        Ok(buffer)
-    }
-
     /// The weights of a fully connected layer, of a map of so many pixels: its inputs are channels, and of each its pixels. Its rows are
     /// images or the pixels of small maps, which have nothing to do with each other, so that Strassen's algorithm never applies.
     fn linear(
@@ -436,43 +406,19 @@ impl<'a, W: Weights> Loader<'a, W> {
         Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, width)).transpose()?))
     }
 
-    fn head(&mut self, head: PlannedHead, features: Source) -> Result<Head, LoadError<W::Error>> {
+    fn head(&mut self, head: PlannedHead, features: Source) -> Result<Tail, LoadError<W::Error>> {
         let (weights, bias) = self.linear(head.linear, 1)?;
         let classes = self.graph.node(head.linear).operation.parameters()[0].shape[1];
-        Ok(Head {
+        let layer = Step {
+            kind: StepKind::Multiply(Multiplication { rows: Rows::Window(OnRead::AsStored), weights }),
+            window: Window::PIXEL,
             input: features.value,
-            on_read: features.on_read,
-            factor: head.factor,
-            linear: Multiplication { rows: Rows::Window(OnRead::AsStored), weights },
-            bias: match bias {
-                Some(bias) => bias,
-                None => Buffer::of_channels(&[], classes)?,
-            },
-            classes,
-        })
+            epilogue: bias.map(StoredFinish::Bias).into_iter().collect(),
+            channels: padded(classes),
+        };
+        let mean = Some((features.on_read, head.factor));
+        Ok(Tail { input: features.value, mean, layers: vec![layer], classes })
     }
-}
-
-/// `values` of `axes`, repeated to be a value of the axes `to`.
-fn repeated(values: &[f32], axes: &[usize], to: &[usize]) -> Result<Vec<f32>, NoMemory> {
-    let mut strides = vec![0; to.len()];
-    let mut stride = 1;
-    for (place, &size) in axes.iter().enumerate().rev() {
-        // Axes are compared from the last on.
-        strides[to.len() - axes.len() + place] = if size == 1 { 0 } else { stride };
-        stride *= size;
-    }
-    let count = to.iter().product();
-    let mut repeated = memory::room(count)?;
-    for mut index in 0..count {
-        let mut at = 0;
-        for (&size, stride) in to.iter().zip(&strides).rev() {
-            at += index % size * stride;
-            index /= size;
-        }
-        repeated.push(values[at]);
-    }
-    Ok(repeated)
 }
 
 /// A convolution with its weights.

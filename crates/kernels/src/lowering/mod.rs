@@ -9,6 +9,7 @@
 //! * [`gated`]: a factor a channel that only a 1x1 convolution reads is applied while its multiplicands are laid out;
 //! * [`frame`]: zeros around a map are read by the max-pool after them as it pools;
 //! * [`groups`]: a convolution of groups becomes convolutions of some of them at a time;
+//! * [`tail`]: the last layers are computed of all images at once;
 //! * [`head`]: the mean over all pixels and the fully connected layer after it.
 //! * [`view`]: reshapes, transpositions and slices after one another are one rearrangement of elements.
 //!
@@ -16,6 +17,7 @@
 
 mod chain;
 mod check;
+mod constants;
 mod epilogue;
 mod frame;
 mod gated;
@@ -28,6 +30,7 @@ mod parts;
 mod planner;
 mod rows;
 mod separable;
+mod tail;
 mod view;
 
 use std::collections::BTreeMap;
@@ -144,6 +147,16 @@ enum PlannedEnd {
     Head { head: Head, features: Source },
     /// They are this value of the program, of so many classes.
     Value { value: usize, classes: usize },
+}
+
+impl PlannedEnd {
+    /// How many of the last steps are computed of all images at once.
+    fn tail(&self, steps: &[PlannedStep]) -> usize {
+        match *self {
+            Self::Head { .. } => 0,
+            Self::Value { value, .. } => tail::len(steps, value),
+        }
+    }
 }
 
 /// A step of which only the structure is known. Its result is the program's value of its index plus 1; value 0 is the image.

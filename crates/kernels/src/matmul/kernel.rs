@@ -60,6 +60,8 @@ pub(super) struct Multiply<'a> {
     pub(super) b: &'a [f32],
     /// Words that are multiplied for an element.
     pub(super) depth: usize,
+    /// After how many of them a block begins, whatever is left of the one before.
+    pub(super) run: usize,
     /// Weights that are read after these, a part of which is loaded into the second-level cache meanwhile. A hint: it need not be
     /// valid.
     pub(super) next: *const f32,
@@ -110,7 +112,8 @@ impl Multiply<'_> {
     fn check<S: Simd>(&self) {
         let width = self.vectors * S::LANES;
         // The last block is not read to its end where the depth is no multiple of its words.
-        let last_block = self.depth.div_ceil(S::WORDS).saturating_sub(1);
+        let blocks = self.depth.div_ceil(self.run.max(1)) * self.run.div_ceil(S::WORDS);
+        let last_block = blocks.saturating_sub(1);
         let rows = last_block * self.stride + self.height * S::WORDS;
         assert!(rows <= self.a.len(), "multiplicands: {rows} words in {}", self.a.len());
         assert!(self.depth * width <= self.b.len(), "weights: {}x{width} in {}", self.depth, self.b.len());
@@ -149,8 +152,9 @@ impl Multiply<'_> {
         let Multiply { mut next, stride, plan, epilogue, place: to, .. } = *self;
         let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
         let mut left = self.depth;
+        let mut left_of_run = self.run;
         while left > 0 {
-            let words = left.min(S::WORDS);
+            let words = left_of_run.min(left).min(S::WORDS);
             for word in 0..words {
                 let mut weights = [simd.splat(0.0); NV];
                 for (v, weights) in weights.iter_mut().enumerate() {
@@ -176,6 +180,10 @@ impl Multiply<'_> {
             // After the last block, it may lie beyond the multiplicands.
             a = a.wrapping_add(stride);
             left -= words;
+            left_of_run -= words;
+            if left_of_run == 0 {
+                left_of_run = self.run;
+            }
         }
         // What follows is not unrolled for every instruction set, and what a loop indexes lies in memory: a copy, or the
         // sums would have been there all the time.

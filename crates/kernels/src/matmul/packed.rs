@@ -21,6 +21,8 @@ pub(crate) struct Packed {
     depth_words: usize,
     /// Blocks of multiplicands a row.
     pub(crate) depth_blocks: usize,
+    /// Words of a row that lie one behind the other, after which a block begins: all of them, mostly.
+    pub(crate) run: usize,
     /// Output channels, padded.
     pub(crate) channels: usize,
     /// Output channels a panel.
@@ -63,6 +65,21 @@ impl Packed {
         Self::with_pairs(isa, depth, channels, 0, weight)
     }
 
+    /// [`Packed::plain`], of rows whose inputs lie in `runs` runs of `run` each, of which every one begins with a block.
+    ///
+    /// # Panics
+    /// Where multiplicands are rounded to bf16, two of which are a word.
+    pub(crate) fn in_runs(
+        isa: Isa,
+        [runs, run]: [usize; 2],
+        channels: usize,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Result<Self, NoMemory> {
+        assert!(!isa.rounds_to_bf16(), "a word an element");
+        let packed = Self::plain(isa, runs * run, channels, weight)?;
+        Ok(Self { depth_blocks: runs * run.div_ceil(BLOCK), run, ..packed })
+    }
+
     fn with_pairs(
         isa: Isa,
         depth: usize,
@@ -77,6 +94,7 @@ impl Packed {
             words: Buffer::default(),
             depth_words,
             depth_blocks,
+            run: depth_words,
             channels: padded(channels),
             panel,
             pairs,

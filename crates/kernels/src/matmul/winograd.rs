@@ -165,6 +165,7 @@ impl Winograd {
                         stride: tile.slots * BLOCK,
                         b,
                         depth,
+                        run: depth,
                         next: b.as_ptr().wrapping_add(depth * width + index * depth * BLOCK),
                         plan: &ProductPlan::PLAIN,
                         results: &mut [],
@@ -213,7 +214,7 @@ fn take_to_places<S: Simd>(
     tiles: Tiles,
     to: &mut [f32],
 ) {
-    const { assert!(S::WORDS == BLOCK || S::WORDS < BLOCK, "a word an element, but where nothing is computed so") };
+    assert!(S::WORDS == BLOCK, "a word an element");
     let channels = map.channels();
     assert!(channels.is_multiple_of(BLOCK), "{channels} channels");
     let words = tiles.slots() * PLACES * channels;
@@ -243,12 +244,12 @@ fn take_to_places<S: Simd>(
                     }
                 }
                 let at = begin + channel / BLOCK * tile.slots * BLOCK + channel % BLOCK;
-                for ky in 0..4 {
-                    let line = pixels_to_places(simd, lines[ky]);
-                    for kx in 0..4 {
+                for (ky, &line) in lines.iter().enumerate() {
+                    let line = pixels_to_places(simd, line);
+                    for (kx, &x) in line.iter().enumerate() {
                         // SAFETY: element `channel % BLOCK` of the block of one of the tile's rows, at one of 16 places of `stride` words:
                         // there is room for all of them.
-                        unsafe { simd.store(to.as_mut_ptr().add(at + (4 * ky + kx) * stride), line[kx]) };
+                        unsafe { simd.store(to.as_mut_ptr().add(at + (4 * ky + kx) * stride), x) };
                     }
                 }
             }
@@ -269,13 +270,7 @@ struct Made<'a> {
 impl Made<'_> {
     /// Stores the pixels that the products are of. The output and the epilogue were checked for all pixels and for the panel's channels.
     #[inline(always)]
-    fn take_back<S: Simd>(
-        &self,
-        simd: S,
-        geometry: &Geometry,
-        epilogue: &Epilogue<'_>,
-        output: Output<'_>,
-    ) {
+    fn take_back<S: Simd>(&self, simd: S, geometry: &Geometry, epilogue: &Epilogue<'_>, output: Output<'_>) {
         let Self { products, width, channel, ref patches } = *self;
         let [height, row] = geometry.output;
         let (columns, channels) = (columns(geometry), output.channels());
@@ -286,25 +281,27 @@ impl Made<'_> {
             let (oy, ox) = (patch / columns * 2, patch % columns * 2);
             let there = [(height - oy).min(2), (row - ox).min(2)];
             for vector in (0..width).step_by(S::LANES) {
-                let mut lines = [[simd.splat(0.0); 4]; 2];
-                for kx in 0..4 {
+                // Of each place to the right, the two results down.
+                let mut down = [[simd.splat(0.0); 2]; 4];
+                for (kx, down) in down.iter_mut().enumerate() {
                     let mut line = [simd.splat(0.0); 4];
-                    for ky in 0..4 {
+                    for (ky, line) in line.iter_mut().enumerate() {
                         let at = ((4 * ky + kx) * patches.len() + index) * width + vector;
                         // SAFETY: a vector of one of `patches.len()` rows of `width` channels at one of 16 places, all of which are there.
-                        line[ky] = unsafe { simd.load(products.as_ptr().add(at)) };
+                        *line = unsafe { simd.load(products.as_ptr().add(at)) };
                     }
-                    let [first, second] = places_to_pixels(simd, line);
-                    (lines[0][kx], lines[1][kx]) = (first, second);
+                    *down = places_to_pixels(simd, line);
                 }
-                for y in 0..there[0] {
-                    let pair = places_to_pixels(simd, lines[y]);
-                    for x in 0..there[1] {
+                let [a, b, c, d] = down;
+                let lines = [[a[0], b[0], c[0], d[0]], [a[1], b[1], c[1], d[1]]];
+                for (y, &line) in lines.iter().enumerate().take(there[0]) {
+                    let pair = places_to_pixels(simd, line);
+                    for (x, &sum) in pair.iter().enumerate().take(there[1]) {
                         let begin = ((oy + y) * row + ox + x) * channels;
                         // SAFETY: the pixel is one of the output and the vector one of its channels, for all of which output and epilogue
                         // were checked; they are the caller's, says `Output::new`.
                         unsafe {
-                            let sum = before.finish(simd, pair[x], begin, channel + vector);
+                            let sum = before.finish(simd, sum, begin, channel + vector);
                             simd.store(output.as_mut_ptr().add(begin + channel + vector), sum);
                         }
                     }

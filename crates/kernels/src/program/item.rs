@@ -36,7 +36,10 @@ impl Multiplication {
     fn row_blocks(&self, map: &MapView<'_>) -> usize {
         let [height, width] = map.geometry().kernel;
         let channels = match self.rows {
-            Rows::Image | Rows::Window(_) | Rows::Gated { .. } | Rows::Whole { .. } => height * width * map.channels(),
+            Rows::ImageLines => return height * (width * map.channels()).div_ceil(BLOCK),
+            Rows::Image | Rows::Window(_) | Rows::Gated { .. } | Rows::Whole { .. } => {
+                height * width * map.channels()
+            }
             Rows::Depthwise { .. } => map.channels(),
         };
         channels.div_ceil(BLOCK)
@@ -54,6 +57,7 @@ impl Multiplication {
         let (multiplicands, room) = block.split_at_mut(words);
         match *rows {
             Rows::Image => rows::image_window(simd, map, first_row, tiles, multiplicands, room),
+            Rows::ImageLines => rows::image_lines(simd, map, first_row, tiles, multiplicands),
             Rows::Window(on_read) | Rows::Whole { on_read, .. } => {
                 rows::window(simd, map, on_read, first_row, tiles, multiplicands);
             }
@@ -163,19 +167,6 @@ impl Kernel for Item<'_> {
                 pool::finish(simd, map, &epilogue, pixels, output);
             }
         }
-    }
-}
-
-/// A part of the fully connected layer.
-pub(crate) struct Linear<'a> {
-    pub(crate) linear: &'a Multiplication,
-    pub(crate) part: Part<'a>,
-}
-
-impl Kernel for Linear<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        self.linear.run(simd, self.part);
     }
 }
 
