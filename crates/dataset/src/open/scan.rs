@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::slice;
 
+use walkdir::WalkDir;
+
 use super::DatasetError;
 use super::error::examples;
 use crate::{labels, names};
@@ -261,9 +263,8 @@ impl Found {
 /// Whether an image lies in `folder`, or in a class folder or usual place directly below it. What
 /// cannot be read holds none.
 fn holds_images(folder: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else { return false };
     let mut inner = Vec::new();
-    for path in entries.flatten().map(|entry| entry.path()) {
+    for path in entries_of(folder).into_iter().flatten().map(walkdir::DirEntry::into_path) {
         match path.file_name().and_then(|name| name.to_str()) {
             Some(name)
                 if labels::wnid_to_index(name).is_some()
@@ -281,7 +282,7 @@ fn holds_images(folder: &Path) -> bool {
 
 /// Whether an image lies in `folder` itself. What cannot be read holds none.
 pub(super) fn holds_images_itself(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|found| found.flatten().any(|entry| is_image(&entry.path())))
+    entries_of(folder).into_iter().flatten().any(|entry| is_image(entry.path()))
 }
 
 /// The folder that a file lies in: `.` where its path is a bare name, whose `parent` is empty.
@@ -326,12 +327,12 @@ fn list(folder: &Path) -> Result<Entries, DatasetError> {
         dead_links: HashSet::new(),
         dead_folders: Vec::new(),
     };
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
+    for entry in entries_of(folder).sort_by_file_name() {
+        let entry = entry.map_err(|error| unreadable(cause(error)))?;
         let path = entry.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            if is_image_name(&path) {
-                return Err(DatasetError::NameNotUtf8 { path });
+        let Some(name) = entry.file_name().to_str() else {
+            if is_image_name(path) {
+                return Err(DatasetError::NameNotUtf8 { path: path.to_owned() });
             }
             continue;
         };
@@ -341,24 +342,34 @@ fn list(folder: &Path) -> Result<Entries, DatasetError> {
         // A symbolic link counts as what it leads to. Only links and unknown kinds cost a look at
         // the file itself. A link to nothing under an image's name stays an image, which is then
         // reported as such, not passed over.
-        let (is_folder, is_dead) = match entry.file_type() {
-            Ok(kind) if kind.is_dir() || kind.is_file() => (kind.is_dir(), false),
-            _ => (path.is_dir(), is_dead_link(&path)),
+        let kind = entry.file_type();
+        let (is_folder, is_dead) = match () {
+            () if kind.is_dir() || kind.is_file() => (kind.is_dir(), false),
+            () => (path.is_dir(), is_dead_link(path)),
         };
-        if is_dead && is_image_name(&path) {
+        if is_dead && is_image_name(path) {
             entries.dead_links.insert(name.to_owned());
         } else if is_dead && (labels::wnid_to_index(name).is_some() || class_number(name).is_some()) {
             entries.dead_folders.push(name.to_owned());
         }
         if is_folder {
             entries.folders.push(name.to_owned());
-        } else if is_image_name(&path) {
+        } else if is_image_name(path) {
             entries.images.push(name.to_owned());
         }
     }
-    entries.images.sort_unstable();
-    entries.folders.sort_unstable();
     Ok(entries)
+}
+
+/// What lies in `folder` itself. Links stay links.
+fn entries_of(folder: &Path) -> WalkDir {
+    WalkDir::new(folder).min_depth(1).max_depth(1)
+}
+
+/// Why the walk cannot go on. There is always a cause: a loop of links ends only walks that follow them.
+fn cause(error: walkdir::Error) -> io::Error {
+    let words = error.to_string();
+    error.into_io_error().unwrap_or_else(|| io::Error::other(words))
 }
 
 /// By extension, in any case: only to find files; what they are is decided by their content.
