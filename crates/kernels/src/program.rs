@@ -90,7 +90,7 @@ impl Program {
         let of_steps = self.steps.iter().flat_map(|step| match &step.kind {
             StepKind::Multiply(multiplication) => std::slice::from_ref(&multiplication.weights),
             StepKind::Grouped(grouped) => &grouped.sets,
-            StepKind::Winograd(winograd) => std::slice::from_ref(winograd.packed()),
+            StepKind::Winograd(winograd) => winograd.sets(),
             _ => &[],
         });
         of_steps.chain(self.tail.packed())

@@ -211,6 +211,12 @@ const PATCHES: &[(&str, usize, Body)] = &[
         let x = on.conv(lopsided, 16, 1, &x);
         on.conv(window(3, 1, 1, 0), 50, 1, &x)
     }),
+    ("sets of groups, of which the last is smaller", 16 * (5 * 16 * 16), |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 72, 1, &x);
+        let y = on.relu(&x);
+        let y = on.conv(window(3, 1, 1, 1), 72, 18, &y);
+        on.add(&y, &x)
+    }),
     ("functions before, after and between", 16 * (48 * 48 * 2), |on, x| {
         let x = on.conv(Window { stride: [1; 2], ..SAME }, 40, 1, &x);
         let y = on.unary(UNARY[0], &x);

@@ -161,6 +161,10 @@ impl<'a, W: Weights> Loader<'a, W> {
                 let (weights, bias) = self.dense(convolution, Some(groups.clone()))?;
                 (StepKind::Multiply(Multiplication { rows: Rows::Window(before), weights }), bias)
             }
+            PlannedKind::Grouped { convolution } if self.is_by_winograd(convolution) => {
+                let (winograd, bias) = self.winograd(convolution, before)?;
+                (StepKind::Winograd(winograd), bias)
+            }
             PlannedKind::Grouped { convolution } => {
                 let (grouped, bias) = self.grouped(convolution, before)?;
                 (StepKind::Grouped(grouped), bias)
@@ -252,22 +256,35 @@ impl<'a, W: Weights> Loader<'a, W> {
         convolution
     }
 
-    /// Whether a convolution over all channels of a map is computed by Winograd's algorithm.
+    /// Whether a convolution of a map is computed by Winograd's algorithm.
     fn is_by_winograd(&self, value: Value) -> bool {
         let convolution = self.convolution(value);
-        Winograd::pays(self.isa, &convolution.window, convolution.channels())
+        let groups = groups::sets(convolution).first().map_or(1, ExactSizeIterator::len);
+        let of_set = convolution.channels().map(|channels| channels / convolution.groups * groups);
+        Winograd::pays(self.isa, &convolution.window, of_set)
     }
 
-    /// The weights of such a convolution.
+    /// The weights of such a convolution, of sets of groups whose channels are whole blocks or of all channels.
     fn winograd(
         &mut self,
         value: Value,
         on_read: OnRead,
     ) -> Result<(Winograd, Option<Buffer>), LoadError<W::Error>> {
         let Loaded { convolution, kernel, bias } = self.read(value)?;
-        let winograd = Winograd::new(self.isa, on_read, convolution.channels(), &kernel)?;
+        let [of_group, to_group] = convolution.channels().map(|channels| channels / convolution.groups);
+        let taps = kernel.as_chunks::<9>().0;
+        let sets = groups::sets(convolution);
+        let pack = |groups: &Range<usize>| {
+            let channels = [of_group, to_group].map(|channels| channels * groups.len());
+            Winograd::pack(self.isa, channels, |output, input| {
+                let within = (groups.start * to_group + output) * of_group + input % of_group;
+                (input / of_group == output / to_group).then(|| &taps[within])
+            })
+        };
+        let packed = sets.iter().map(pack).collect::<Result<_, _>>()?;
+        let channels = sets.first().map_or(0, |groups| groups.len() * of_group);
         let bias = bias.map(|bias| Buffer::of_channels(&bias, bias.len()));
-        Ok((winograd, bias.transpose()?))
+        Ok((Winograd::new(on_read, channels, packed), bias.transpose()?))
     }
 
     /// The convolution that puts out `value`, and its kernel and bias.

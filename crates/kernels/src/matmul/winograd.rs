@@ -42,16 +42,19 @@ const TAPS_TO_PLACES: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -
 #[derive(Debug)]
 pub(crate) struct Winograd {
     pub(crate) on_read: OnRead,
-    /// Rows are the channels at the first place, those at the second, and so on.
-    weights: Packed,
+    /// Channels that a set reads, whole blocks but for the last.
+    channels: usize,
+    /// Of each set of groups; one of a convolution over all channels. Rows are the channels at the first place, those at the second, and so
+    /// on.
+    sets: Vec<Packed>,
 }
 
-/// Some patches of a map and some panels of the weights.
+/// Some patches of a map and some of the [`Winograd::units`].
 pub(crate) struct Patches<'a> {
     pub(crate) map: MapView<'a>,
     pub(crate) epilogue: &'a Epilogue<'a>,
     pub(crate) patches: Range<usize>,
-    pub(crate) panels: Range<usize>,
+    pub(crate) units: Range<usize>,
     pub(crate) output: Output<'a>,
     /// Room for what [`Winograd::room`] says.
     pub(crate) block: &'a mut [f32],
@@ -79,7 +82,7 @@ pub(crate) fn pixels(geometry: &Geometry, patches: Range<usize>) -> Range<usize>
 }
 
 impl Winograd {
-    /// Whether a convolution of all of `from` channels to `to` is computed so: sums of multiplicands are not rounded to bf16.
+    /// Whether a convolution is computed so whose sets read `from` channels and put out `to`: multiplicands are not rounded to bf16.
     pub(crate) fn pays(isa: Isa, window: &Window, [from, to]: [usize; 2]) -> bool {
         let Window { kernel, stride, dilation, .. } = *window;
         !isa.rounds_to_bf16()
@@ -87,56 +90,99 @@ impl Winograd {
             && from.min(to) >= FEWEST_CHANNELS
     }
 
-    /// Of the weights `kernel`, `[to, from, 3, 3]`.
-    pub(crate) fn new(
+    /// Of sets that read `channels` channels each, but for the last, as [`Winograd::pack`] gives them.
+    pub(crate) fn new(on_read: OnRead, channels: usize, sets: Vec<Packed>) -> Self {
+        Self { on_read, channels, sets }
+    }
+
+    /// The weights of `from` channels and to `to`, whose taps `of(output, input)` gives; none where no input is read.
+    pub(crate) fn pack<'k>(
         isa: Isa,
-        on_read: OnRead,
         [from, to]: [usize; 2],
-        kernel: &[f32],
-    ) -> Result<Self, NoMemory> {
+        of: impl Fn(usize, usize) -> Option<&'k [f32; 9]>,
+    ) -> Result<Packed, NoMemory> {
         let mut places: Vec<[f32; PLACES]> = memory::room(from * to)?;
-        places.extend(kernel.as_chunks::<9>().0.iter().map(at_places));
+        for output in 0..to {
+            places.extend((0..from).map(|input| of(output, input).map_or([0.0; PLACES], at_places)));
+        }
         let stride = padded(from);
-        let weights = Packed::plain(isa, PLACES * stride, to, |input, output| {
+        Packed::plain(isa, PLACES * stride, to, |input, output| {
             let (place, channel) = (input / stride, input % stride);
             if channel < from { places[output * from + channel][place] } else { 0.0 }
-        })?;
-        Ok(Self { on_read, weights })
+        })
     }
 
     /// The packed weights.
-    pub(crate) fn packed(&self) -> &Packed {
-        &self.weights
+    pub(crate) fn sets(&self) -> &[Packed] {
+        &self.sets
+    }
+
+    /// What of the channels threads may share: the panels of the only set, or sets.
+    pub(crate) fn units(&self) -> usize {
+        match &self.sets[..] {
+            [one] => one.units(),
+            sets => sets.len(),
+        }
+    }
+
+    /// Blocks of a patch at all places, of the largest set.
+    fn blocks(&self) -> usize {
+        self.sets.iter().map(|weights| weights.depth_blocks).max().unwrap_or(0)
     }
 
     /// Patches of the largest block.
     pub(crate) fn most_patches(&self, isa: Isa) -> usize {
         let Facts { tile_rows, panel_channels, .. } = isa.facts();
-        let by_patches = 2 * BLOCK_WORDS / (self.weights.depth_blocks * BLOCK);
+        let by_patches = 2 * BLOCK_WORDS / (self.blocks() * BLOCK).max(1);
         let most = by_patches.min(PRODUCT_WORDS / (PLACES * panel_channels)).max(tile_rows);
         if most < 2 * tile_rows { most } else { most / tile_rows * tile_rows }
     }
 
     /// Words that a thread needs for a block of patches, and for the products of one panel of it.
     pub(crate) fn room(&self, isa: Isa) -> usize {
-        let a_patch = self.weights.depth_blocks * BLOCK + PLACES * isa.facts().panel_channels;
+        let a_patch = self.blocks() * BLOCK + PLACES * isa.facts().panel_channels;
         self.most_patches(isa) * a_patch
     }
 
-    /// Computes the pixels of some patches, of the channels of some panels.
+    /// Computes the pixels of some patches, of the channels of some units.
     ///
     /// # Panics
     /// Where the map has other channels or another window, or output, epilogue or room are smaller than what is computed.
     #[inline(always)]
-    pub(crate) fn run<S: Simd>(&self, simd: S, part: Patches<'_>) {
-        let Patches { map, epilogue, patches, panels, output, block, ahead } = part;
-        let geometry = *map.geometry();
+    pub(crate) fn run<S: Simd>(&self, simd: S, mut part: Patches<'_>) {
+        let geometry = *part.map.geometry();
         assert_eq!((geometry.kernel, geometry.stride, geometry.dilation), ([3; 2], [1; 2], [1; 2]));
-        assert_eq!(PLACES * map.channels(), self.weights.depth_blocks * BLOCK, "words of a patch");
-        assert!(self.weights.channels <= output.channels(), "{} channels", self.weights.channels);
-        assert!(patches.end <= self::patches(&geometry), "patches to {}", patches.end);
+        assert!(part.patches.end <= patches(&geometry), "patches to {}", part.patches.end);
         // All pixels that any patch writes.
-        output.check(&(0..geometry.pixels()), epilogue);
+        part.output.check(&(0..geometry.pixels()), part.epilogue);
+        if let [weights] = &self.sets[..] {
+            let panels = part.units.clone();
+            return self.set(simd, part.map, (weights, panels), 0, &mut part);
+        }
+        let whole = part.map;
+        let of_set = self.sets.first().map_or(0, |weights| weights.channels);
+        for set in part.units.clone() {
+            let channels = self.channels.min(whole.channels() - set * self.channels);
+            let map = whole.some_channels(set * self.channels, channels);
+            let weights = &self.sets[set];
+            self.set(simd, map, (weights, 0..weights.units()), set * of_set, &mut part);
+        }
+    }
+
+    /// [`Winograd::run`] of some panels of a set, whose first output channel is `first_channel` and whose channels `map` has.
+    #[inline(always)]
+    fn set<S: Simd>(
+        &self,
+        simd: S,
+        map: MapView<'_>,
+        (weights, panels): (&Packed, Range<usize>),
+        first_channel: usize,
+        part: &mut Patches<'_>,
+    ) {
+        let Patches { epilogue, ref patches, output, ref mut block, ahead, .. } = *part;
+        let geometry = *map.geometry();
+        assert_eq!(PLACES * map.channels(), weights.depth_blocks * BLOCK, "words of a patch");
+        assert!(first_channel + weights.channels <= output.channels(), "{} channels", weights.channels);
         let tiles = Tiles::new(patches.len(), S::MR, 1);
         let (multiplicands, products) = block.split_at_mut(patches.len() * PLACES * map.channels());
         take_to_places(simd, map, self.on_read, patches.start, tiles, multiplicands);
@@ -145,7 +191,7 @@ impl Winograd {
         let parts = panels.len() * PLACES * tiles.count();
         let mut part = 0;
         for panel in panels {
-            let Unit::Panel { channel, width, weights, .. } = self.weights.unit(panel) else {
+            let Unit::Panel { channel, width, weights, .. } = weights.unit(panel) else {
                 unreachable!("they are packed plainly")
             };
             let products = &mut products[..PLACES * patches.len() * width];
@@ -174,6 +220,7 @@ impl Winograd {
                     });
                 }
             }
+            let channel = first_channel + channel;
             let made = Made { products, width, channel, patches: patches.clone() };
             made.take_back(simd, &geometry, epilogue, output);
         }

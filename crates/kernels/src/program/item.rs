@@ -119,9 +119,9 @@ impl Kernel for Item<'_> {
             StepKind::Multiply(multiplication) => multiplication.run(simd, part),
             StepKind::Grouped(grouped) => grouped.run(simd, part),
             StepKind::Winograd(winograd) => {
-                let Part { map, epilogue, pixels: patches, units: panels, output, block, ahead, .. } = part;
+                let Part { map, epilogue, pixels: patches, units, output, block, ahead, .. } = part;
                 let epilogue = &epilogue;
-                winograd.run(simd, Patches { map, epilogue, patches, panels, output, block, ahead });
+                winograd.run(simd, Patches { map, epilogue, patches, units, output, block, ahead });
             }
             StepKind::Depthwise { weights, before } => {
                 let Part { map, epilogue, pixels, output, .. } = part;

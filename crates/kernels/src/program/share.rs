@@ -54,7 +54,7 @@ impl Share {
                 let together = sets.iter().map(together).max().unwrap_or(1);
                 ((most / together).max(1) * together, sets.len(), together)
             }
-            StepKind::Winograd(winograd) => (winograd.most_patches(isa), winograd.packed().units(), 1),
+            StepKind::Winograd(winograd) => (winograd.most_patches(isa), winograd.units(), 1),
             _ => (BLOCK_WORDS / 4 / step.channels.max(1) + 1, 1, 1),
         };
         let mut blocks = pixels.div_ceil(most);
