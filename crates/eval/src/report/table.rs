@@ -153,7 +153,7 @@ fn of_recipes(models: &[ModelRecord]) -> Vec<String> {
     for model in models {
         // Runs from before recipes were recorded in full keep their reports.
         let recipe = model.recipe_in_full.as_ref().and_then(|_| model.recipe().recipe());
-        let caveat = recipe.and_then(|recipe| recipe.caveat()).map(|caveat| caveat.to_string());
+        let caveat = recipe.and_then(|recipe| recipe.caveat()).map(str::to_owned);
         for note in model.recipe_note.clone().into_iter().chain(caveat) {
             match notes.iter_mut().find(|(known, _)| *known == note) {
                 Some((_, models)) => models.push(&model.id),
