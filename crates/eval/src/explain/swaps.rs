@@ -11,6 +11,10 @@ pub(super) struct Swap {
     pub(super) factor: &'static str,
     pub(super) name: String,
     pub(super) recipe: Arc<Recipe>,
+    /// The factors that it changes: more than one if it is a whole recipe.
+    pub(super) changes: Vec<&'static str>,
+    /// Whether `recipe` is that of the model's source.
+    pub(super) is_own: bool,
     /// Whether the file is decoded by zune-jpeg, which no recipe can say.
     pub(super) zune_jpeg: bool,
 }
@@ -46,6 +50,9 @@ const KEYS: [(&str, &str, &str); 24] = [
 /// Shares of the short side that a crop takes, as sources have them: the usual one, timm's others, all of it.
 const SHARES: [f64; 5] = [0.875, 0.9, 0.95, 1.0, 0.8];
 
+/// The factor of swaps that are whole recipes.
+const RECIPE: &str = "recipe";
+
 /// A resize to a few pixels more or less is no other size.
 const SAME_SIDE: usize = 2;
 
@@ -59,20 +66,30 @@ const CROP_RATIO: std::ops::RangeInclusive<f64> = 0.5..=2.0;
 /// network takes crops of other sizes.
 pub(super) fn swaps(base: &Recipe, own: Option<&Arc<Recipe>>, any_crop: bool) -> Vec<Swap> {
     let zune = "zune-jpeg (the `image` crate's)".to_owned();
-    let mut swaps =
-        vec![Swap { factor: "decoder", name: zune, recipe: Arc::new(base.clone()), zune_jpeg: true }];
-    let mut seen = vec![base.keys()];
+    let mut swaps = vec![Swap {
+        factor: "decoder",
+        name: zune,
+        recipe: Arc::new(base.clone()),
+        changes: vec!["decoder"],
+        is_own: false,
+        zune_jpeg: true,
+    }];
+    let mut seen = vec![explicit(base)];
     let own = own.filter(|own| any_crop || own.crop == base.crop);
-    let own_keys = own.map(|own| own.keys());
     let mut add = |factor, mut name: String, recipe: Recipe| {
-        let keys = recipe.keys();
-        if !seen.contains(&keys) {
-            if own_keys.as_ref() == Some(&keys) && factor != "recipe" {
-                name += ", which makes it the model's own recipe";
-            }
-            seen.push(keys);
-            swaps.push(Swap { factor, name, recipe: Arc::new(recipe), zune_jpeg: false });
+        let does = explicit(&recipe);
+        if seen.contains(&does) {
+            return;
         }
+        let own = own.filter(|own| explicit(own) == does);
+        if own.is_some() && factor != RECIPE {
+            name += ", which makes it the model's own recipe";
+        }
+        let changes = if factor == RECIPE { changes(base, &recipe) } else { vec![factor] };
+        // The source's keys are those that a person finds there.
+        let recipe = own.map_or_else(|| Arc::new(recipe), Arc::clone);
+        seen.push(does);
+        swaps.push(Swap { factor, name, recipe, changes, is_own: own.is_some(), zune_jpeg: false });
     };
     for (factor, name, keys) in KEYS {
         // A filter where nothing is resized, for one, makes no recipe.
@@ -92,12 +109,48 @@ pub(super) fn swaps(base: &Recipe, own: Option<&Arc<Recipe>>, any_crop: bool) ->
         }
     }
     if let Some(own) = own {
-        add("recipe", format!("the model's own, {}", own.name), own.as_ref().clone());
+        add(RECIPE, format!("the model's own, {}", own.name), own.as_ref().clone());
     }
     for recipe in RECIPES.iter().filter(|recipe| recipe.crop == base.crop) {
-        add("recipe", recipe.name.to_owned(), recipe.recipe().as_ref().clone());
+        add(RECIPE, recipe.name.to_owned(), recipe.recipe().as_ref().clone());
     }
     swaps
+}
+
+/// What `recipe` does, by its keys: a share of the crop's side is the short side that it amounts to.
+fn explicit(recipe: &Recipe) -> String {
+    let to = |to| match to {
+        ResizeTo::Pct(share) => ResizeTo::ShortTruncate((recipe.crop.width as f64 / share) as usize),
+        other => other,
+    };
+    let resize = recipe.resize.map(|resize| Resize { to: to(resize.to), ..resize });
+    Recipe { resize, ..recipe.clone() }.keys()
+}
+
+/// The factors in which `other` differs from `base`. A crop of another size and of the same part of the image is another crop and no other
+/// resize.
+fn changes(base: &Recipe, other: &Recipe) -> Vec<&'static str> {
+    let scaled = if base.crop.is_square() && other.crop.is_square() {
+        at_crop(base, other.crop.width)
+    } else {
+        base.clone()
+    };
+    let filter = |recipe: &Recipe| recipe.resize.map(|resize| resize.filter);
+    let is_same_size = match (short_side(&scaled), short_side(other)) {
+        (Some(short), Some(other)) => short.abs_diff(other) <= SAME_SIDE,
+        (None, None) => scaled.resize.map(|resize| resize.to) == other.resize.map(|resize| resize.to),
+        _ => false,
+    };
+    let differs = [
+        ("decoder", base.decoder != other.decoder),
+        ("filter", filter(base) != filter(other)),
+        ("resize", !is_same_size || base.crop_first != other.crop_first),
+        ("crop", base.crop != other.crop || base.pad != other.pad),
+        ("offset", base.offset != other.offset),
+        ("normalisation", base.normalise != other.normalise),
+        ("channels", base.channels != other.channels),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(factor, _)| factor).collect()
 }
 
 /// `base` with these `keys` in the place of its own.
@@ -219,6 +272,29 @@ mod tests {
         assert!(!is_tried(&right, true) && !is_tried(wrong, true));
         let larger = right.replace("224", "240");
         assert!(is_tried(&larger, true) && !is_tried(&larger, false));
+        // By other keys of the same meaning, too, and then with the source's.
+        let recipe = |text: &str| Arc::new(text.parse::<Recipe>().unwrap());
+        let found = swaps(&recipe(&right.replace("pct:0.875", "pct:1")), Some(&recipe(&right)), true);
+        let own: Vec<&Swap> = found.iter().filter(|swap| swap.is_own).collect();
+        assert_eq!(own.len(), 1);
+        assert_eq!((own[0].factor, own[0].recipe.keys()), ("resize", recipe(&right).keys()));
+    }
+
+    #[test]
+    fn a_whole_recipe_says_which_factors_it_changes() {
+        let base = "decoder=pil,resize=pct:0.875,filter=pil-bicubic,crop=224,mean=half,std=half";
+        let imagenet = base.replace("=half", "=imagenet");
+        for (other, expected) in [
+            (imagenet.clone(), &["normalisation"][..]),
+            (base.replace("224", "240"), &["crop"]),
+            (base.replace("pct:0.875", "short:256"), &[]),
+            (base.replace("pct:0.875", "short:297").replace("224", "260"), &["crop"]),
+            (imagenet.replace("pct:0.875", "exact:224x224"), &["resize", "normalisation"]),
+            (base.replace("pil-bicubic", "opencv-cubic") + ",channels=bgr", &["filter", "channels"]),
+        ] {
+            let recipe = |text: &str| text.parse::<Recipe>().unwrap();
+            assert_eq!(changes(&recipe(base), &recipe(&other)), expected, "{other}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use cards::FigureName;
 
-use super::label::log_probability;
-use super::signed_rank::signed_rank_p;
+use super::label::{LabelLogs, at_best_temperature};
+use super::signed_rank::{mean_p, signed_rank_p};
 use super::swaps::Swap;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
 use crate::record::ModelRecord;
@@ -15,19 +15,21 @@ use crate::verdict::Verdict;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Said {
     top: TopK,
-    /// The logarithm of the probability of what is right; nothing where nothing is.
-    label: Option<f64>,
+    /// How likely what is right is; nothing where nothing is.
+    label: Option<LabelLogs>,
 }
 
 impl Said {
     pub(super) fn of(logits: &[f32], truth: &[u16]) -> Option<Self> {
-        Some(Self { top: TopK::of(logits)?, label: log_probability(logits, truth) })
+        Some(Self { top: TopK::of(logits)?, label: LabelLogs::of(logits, truth) })
     }
 }
 
 /// Hits as they come.
 pub(super) struct Tally {
     pub(super) own: Hits,
+    /// How likely the labels are with the recipe as it is, an image each.
+    own_labels: Vec<Option<LabelLogs>>,
     swaps: Vec<SwapTally>,
     /// Images that could not be tried.
     pub(super) left_out: u64,
@@ -44,20 +46,21 @@ struct SwapTally {
     best_class_changed: u64,
     gained: u64,
     lost: u64,
-    /// By how much the logarithm of the label's probability changes, an image each.
-    label_changes: Vec<f64>,
-}
-
-impl SwapTally {
-    fn mean_label_change(&self) -> f64 {
-        self.label_changes.iter().sum::<f64>() / self.label_changes.len().max(1) as f64
-    }
+    /// How likely the labels are with it, an image each.
+    labels: Vec<Option<LabelLogs>>,
 }
 
 impl Tally {
     pub(super) fn new(swaps: usize) -> Self {
         let swaps = vec![SwapTally::default(); swaps];
-        Self { own: Hits::default(), swaps, left_out: 0, decoder_warnings: Vec::new(), stopped_of: None }
+        Self {
+            own: Hits::default(),
+            own_labels: Vec::new(),
+            swaps,
+            left_out: 0,
+            decoder_warnings: Vec::new(),
+            stopped_of: None,
+        }
     }
 
     /// `said` has, for each swap, what the network says to another input; `None` where it is the same.
@@ -69,8 +72,8 @@ impl Tally {
     ) {
         let best = |said: Option<&Said>| said.map(|said| said.top.classes[0]);
         let right = |said: Option<&Said>| best(said).is_some_and(|class| truth.contains(&class));
-        let label = |said: Option<&Said>| said.and_then(|said| said.label);
         self.own.add(truth, own.map(|said| &said.top));
+        self.own_labels.push(own.and_then(|said| said.label));
         for (tally, other) in self.swaps.iter_mut().zip(said) {
             tally.inputs_changed += u64::from(other.is_some());
             let other = other.unwrap_or(own.copied());
@@ -79,10 +82,19 @@ impl Tally {
             tally.best_class_changed += u64::from(best(own) != best(other));
             tally.gained += u64::from(right(other) && !right(own));
             tally.lost += u64::from(right(own) && !right(other));
-            // An image for each swap, so that two swaps can be compared image by image.
-            let change = label(other).zip(label(own)).map_or(0.0, |(other, own)| other - own);
-            tally.label_changes.push(change);
+            tally.labels.push(other.and_then(|said| said.label));
         }
+    }
+
+    /// By how much each swap changes the logarithm of the label's probability, an image each, so that two swaps can be compared image by
+    /// image. What cannot be said changes nothing.
+    fn label_changes(&self) -> Vec<Vec<f64>> {
+        let own = at_best_temperature(&self.own_labels);
+        let change =
+            |(here, own): (Option<f64>, &Option<f64>)| here.zip(*own).map_or(0.0, |(here, own)| here - own);
+        let changes =
+            |swap: &SwapTally| at_best_temperature(&swap.labels).into_iter().zip(&own).map(change).collect();
+        self.swaps.iter().map(changes).collect()
     }
 
     /// What the swaps amount to; `record` is the model's.
@@ -91,14 +103,20 @@ impl Tally {
         let documented = top1.and_then(|top1| top1.documented.as_ref()?.parse::<f64>().ok());
         let mut decoder_warnings = self.decoder_warnings.clone();
         decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
-        let best = self.swaps.iter().max_by(|a, b| a.mean_label_change().total_cmp(&b.mean_label_change()));
-        let record_of = |(swap, tally): (&Swap, &SwapTally)| {
-            let to_best =
-                best.into_iter().flat_map(|best| best.label_changes.iter().zip(&tally.label_changes));
-            let to_best: Vec<f64> = to_best.map(|(best, own)| best - own).collect();
+        let label_changes = self.label_changes();
+        let mean = |changes: &[f64]| changes.iter().sum::<f64>() / changes.len().max(1) as f64;
+        let best = label_changes.iter().max_by(|a, b| mean(a).total_cmp(&mean(b)));
+        let record_of = |((swap, tally), changes): ((&Swap, &SwapTally), &Vec<f64>)| {
+            let to_best = best.into_iter().flat_map(|best| best.iter().zip(changes));
+            let to_best: Vec<f64> = to_best.map(|(best, here)| best - here).collect();
             SwapRecord {
                 factor: swap.factor.to_owned(),
                 swap: swap.name.clone(),
+                changes: match swap.changes[..] {
+                    [one] if one == swap.factor => Vec::new(),
+                    ref changes => changes.iter().map(|&factor| factor.to_owned()).collect(),
+                },
+                is_own: swap.is_own,
                 recipe: Some(swap.recipe.keys()).filter(|_| !swap.zune_jpeg),
                 inputs_changed: tally.inputs_changed,
                 best_class_changed: tally.best_class_changed,
@@ -106,9 +124,11 @@ impl Tally {
                 top5_hits: tally.hits.top5,
                 mcnemar_p: mcnemar_exact_p(tally.gained, tally.lost),
                 label: Some(LabelChange {
-                    mean_nats: tally.mean_label_change(),
-                    p: signed_rank_p(&tally.label_changes),
+                    mean_nats: mean(changes),
+                    p: signed_rank_p(changes),
+                    mean_p: Some(mean_p(changes)),
                     p_to_best: signed_rank_p(&to_best),
+                    mean_p_to_best: Some(mean_p(&to_best)),
                 }),
             }
         };
@@ -120,7 +140,7 @@ impl Tally {
             top1_hits: self.own.top1,
             top5_hits: self.own.top5,
             needed_pp: documented.map(|printed| printed - percentage(record.top1_hits, record.images)),
-            swaps: swaps.iter().zip(&self.swaps).map(record_of).collect(),
+            swaps: swaps.iter().zip(&self.swaps).zip(&label_changes).map(record_of).collect(),
         }
     }
 }
@@ -129,9 +149,12 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn said(best: u16, label: f64) -> Said {
-        let top = TopK { classes: [best, 995, 996, 997, 998], logits: [5.0, 4.0, 3.0, 2.0, 1.0] };
-        Said { top, label: Some(label) }
+    /// Class `best`, and class 7 with a probability of a third or so.
+    fn said(best: u16, label: f32) -> Said {
+        let mut logits = [0.0; 10];
+        logits[usize::from(best)] = 3.0;
+        logits[7] += label;
+        Said::of(&logits, &[7]).unwrap()
     }
 
     #[test]
@@ -139,17 +162,19 @@ mod tests {
         let mut tally = Tally::new(2);
         for image in 0..10 {
             // Right with the first swap always, with the recipe four times; the second changes nothing.
-            let own = said(if image < 4 { 7 } else { 8 }, -1.0);
-            tally.add(&[7], Some(&own), [Some(Some(said(7, -0.5))), None].into_iter());
+            let own = said(if image < 4 { 7 } else { 8 }, 1.0);
+            tally.add(&[7], Some(&own), [Some(Some(said(7, 1.5))), None].into_iter());
         }
         assert_eq!((tally.own.top1, tally.swaps[0].hits.top1, tally.swaps[1].hits.top1), (4, 10, 4));
         assert_eq!((tally.swaps[0].gained, tally.swaps[0].lost), (6, 0));
         assert_eq!((tally.swaps[0].inputs_changed, tally.swaps[1].inputs_changed), (10, 0));
         assert_eq!((tally.swaps[0].best_class_changed, tally.swaps[1].best_class_changed), (6, 0));
-        assert_eq!((tally.swaps[0].mean_label_change(), tally.swaps[1].mean_label_change()), (0.5, 0.0));
+        let changes = tally.label_changes();
+        assert!(changes[0].iter().all(|change| *change > 0.0), "{:?}", changes[0]);
+        assert_eq!(changes[1], [0.0; 10]);
         // What cannot be said changes nothing.
         tally.add(&[7], None, [Some(None), Some(Some(said(7, -9.0)))].into_iter());
-        assert_eq!(tally.swaps[0].label_changes.len(), 11);
-        assert_eq!(tally.swaps[1].label_changes.last(), Some(&0.0));
+        let changes = tally.label_changes();
+        assert_eq!((changes[0].len(), changes[0][10], changes[1][10]), (11, 0.0, 0.0));
     }
 }

@@ -18,7 +18,7 @@ const SUMMARY_FIGURES: [FigureName; 4] =
     [FigureName::Top1Pct, FigureName::Top5Pct, FigureName::FlopsG, FigureName::ParamsM];
 
 /// The columns of the table of swaps.
-pub(super) const SWAPS: [&str; 9] = [
+pub(super) const SWAPS: [&str; 10] = [
     "factor",
     "swapped for",
     "inputs changed",
@@ -28,7 +28,13 @@ pub(super) const SWAPS: [&str; 9] = [
     "McNemar's p",
     "labels likelier by",
     "signed-rank p",
+    "p of the mean",
 ];
+
+/// A p that may be far smaller than McNemar's, and is corrected by a factor of forty.
+fn small(p: f64) -> String {
+    if p < 0.001 { format!("{p:.1e}") } else { format!("{p:.3}") }
+}
 
 /// A figure's name for a person, and its unit.
 pub(super) fn naming(figure: FigureName) -> (&'static str, &'static str) {
@@ -91,10 +97,10 @@ pub(super) fn summary(model: &ModelRecord) -> [SummaryFigure; 4] {
 }
 
 /// The rows of the table of swaps; the first is the recipe as it is.
-pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 9]> {
+pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 10]> {
     let top1 =
         |hits| format!("{:.1} % ({hits}/{})", percentage(hits, explanation.images), explanation.images);
-    let mut itself = <[String; 9]>::default();
+    let mut itself = <[String; 10]>::default();
     "(none)".clone_into(&mut itself[0]);
     itself[4] = top1(explanation.top1_hits);
     let row = |swap: &SwapRecord| {
@@ -108,10 +114,8 @@ pub(super) fn swaps(explanation: &Explanation) -> Vec<[String; 9]> {
             format!("{:+.1} pp", explanation.top1_change_pp(swap)),
             format!("{:.3}", swap.mcnemar_p),
             label(|label| format!("{:+.3} nats", label.mean_nats)),
-            // Far smaller than McNemar's, and corrected by a factor of forty.
-            label(
-                |label| if label.p < 0.001 { format!("{:.1e}", label.p) } else { format!("{:.3}", label.p) },
-            ),
+            label(|label| small(label.p)),
+            label(|label| label.mean_p.map(small).unwrap_or_default()),
         ]
     };
     std::iter::once(itself).chain(explanation.swaps.iter().map(row)).collect()

@@ -142,18 +142,26 @@ pub fn summary_lines(record: &RunRecord) -> Vec<String> {
             named.join("; ")
         ));
     }
-    for model in all() {
-        if let Some(note) = &model.recipe_note {
-            lines.push(format!("{}: {note}.", model.id));
-        }
-        // Runs from before recipes were recorded in full keep their reports.
-        let recipe = model.recipe_in_full.as_ref().and_then(|_| model.recipe().recipe());
-        if let Some(caveat) = recipe.and_then(|recipe| recipe.caveat()) {
-            lines.push(format!("{}: {caveat}.", model.id));
-        }
-    }
+    lines.extend(of_recipes(&record.models));
     lines.extend(record.dataset.warnings.iter().map(|warning| format!("Data: {warning}")));
     lines
+}
+
+/// What is to be known of recipes, each once with the models that it concerns.
+fn of_recipes(models: &[ModelRecord]) -> Vec<String> {
+    let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
+    for model in models {
+        // Runs from before recipes were recorded in full keep their reports.
+        let recipe = model.recipe_in_full.as_ref().and_then(|_| model.recipe().recipe());
+        let caveat = recipe.and_then(|recipe| recipe.caveat()).map(str::to_owned);
+        for note in model.recipe_note.clone().into_iter().chain(caveat) {
+            match notes.iter_mut().find(|(known, _)| *known == note) {
+                Some((_, models)) => models.push(&model.id),
+                None => notes.push((note, vec![&model.id])),
+            }
+        }
+    }
+    notes.into_iter().map(|(note, models)| format!("{}: {note}.", models.join(", "))).collect()
 }
 
 /// What a random sample can say, and how one came to its size.

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use cards::FigureName;
 use dataset::{Dataset, DatasetError};
 
-use self::calibration::Calibration;
+use self::calibration::{Calibration, FEW};
 use self::chart::{Point, scatter};
 use self::predictions::{Thumbnails, predictions};
 use self::provenance::provenance;
@@ -141,15 +141,17 @@ fn calibrations(
     if known.peek().is_none() {
         return;
     }
-    *page += "<h2>Calibration</h2>\n<p>Bars show how often predictions of a confidence are right; the line is where they would be right as often as they say.</p>\n<div class=\"diagrams\">\n";
+    let _ = writeln!(
+        page,
+        "<h2>Calibration</h2>\n<p>A bar shows how often predictions of a confidence are right, with the 95 % interval; the dashed line is where they would be right as often as they say. Above it a network is underconfident, below it overconfident. Pale bars are of fewer than {FEW} images; the strip at the bottom shows how many images each bar has. The expected calibration error is the mean distance of bars and line, weighted by images.</p>\n<div class=\"diagrams\">"
+    );
     for (model, calibration) in known {
         let _ = writeln!(
             page,
-            "<figure>{}<figcaption><b>{}</b><br>{}, {} images</figcaption></figure>",
+            "<figure>{}<figcaption><b>{}</b><br>{}</figcaption></figure>",
             calibration.diagram(&model.id),
             escaped(&model.id),
-            escaped(&calibration.words()),
-            calibration.images
+            escaped(&calibration.words())
         );
     }
     *page += "</div>\n";

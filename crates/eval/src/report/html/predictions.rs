@@ -17,6 +17,9 @@ use crate::record::{ModelRecord, RunRecord};
 /// Rows of a list; the prediction logs have all.
 const SHOWN: usize = 10;
 
+/// Images of a class from which on its accuracy says something: the interval of half of them is 60 points wide still.
+const TELLING_OF_CLASS: u64 = 8;
+
 /// Side of a thumbnail in pixels.
 const THUMBNAIL: usize = 96;
 
@@ -30,29 +33,28 @@ pub(super) fn predictions(
     thumbnails: Option<&Thumbnails<'_>>,
 ) -> Result<(), DatasetError> {
     let set = record.dataset.label_set;
+    let classes = analysis::by_class(rows, set);
+    let errors = analysis::confident_errors(rows, confidences, set);
     let _ = writeln!(
         page,
-        "<details><summary>{}: classes, confusions, confident errors</summary>\n<div class=\"lists\">",
-        escaped(&model.id)
+        "<details><summary>{}: classes, confusions, confident errors</summary>\n<p class=\"soft\">{}</p>\n<div class=\"lists\">",
+        escaped(&model.id),
+        wrong_in_words(rows.iter().filter(|row| row.outcome.is_ok()).count(), &errors)
     );
-    let classes = analysis::by_class(rows, set);
-    let whole = classes.iter().filter(|(_, hits, images)| hits == images).count();
-    let none = classes.iter().filter(|(_, hits, _)| *hits == 0).count();
-    let title =
-        format!("Worst classes of {} ({whole} without an error, {none} without a hit)", classes.len());
     let row_of = |&(class, hits, images): &ClassHits| {
         vec![named(class), format!("{hits}/{images}"), format!("{:.1} %", percentage(hits, images))]
     };
-    list(page, &title, &["class", "hits", "top-1"], classes.iter().take(SHOWN).map(row_of));
+    let rows_of_classes = classes.iter().take(SHOWN).map(row_of);
+    list(page, "", &classes_in_words(&classes), &["class", "hits", "top-1"], rows_of_classes);
     let pairs = analysis::confusions(rows, set);
-    let confused = pairs.iter().take(SHOWN);
-    list(
-        page,
-        "Most confused pairs",
-        &["label", "taken for", "images"],
-        confused.map(|&(label, class, images)| vec![named(label), named(class), images.to_string()]),
-    );
-    let errors = analysis::confident_errors(rows, confidences, set);
+    if pairs.is_empty() {
+        *page += "<p class=\"soft\">No two classes are confused more than once.</p>\n";
+    }
+    let confused = pairs.iter().take(SHOWN).map(|pair| {
+        vec![named(pair.label), named(pair.class), pair.images.to_string(), pair.back.to_string()]
+    });
+    let title = format!("Most confused of {} pairs of classes that are confused more than once", pairs.len());
+    list(page, "", &title, &["label", "taken for", "images", "the other way"], confused);
     let recipe = model.recipe().recipe();
     let shown = errors.iter().take(SHOWN);
     let picture = |error: &ConfidentError<'_>| {
@@ -61,13 +63,16 @@ pub(super) fn predictions(
     let pictures = shown.clone().map(picture).collect::<Result<Vec<_>, _>>()?;
     list(
         page,
-        "Most confident errors, with the probability and the best logit's lead over the second",
-        &["", "image", "label", "predicted", "probability", "lead"],
+        "across",
+        "Most confident errors: what the network saw, the probability of the class that it predicts, the best logit's lead over the second, \
+         and where the label stands among the five best",
+        &["", "image", "label", "predicted", "probability", "lead", "label is"],
         shown.zip(pictures).map(|(error, picture)| {
             let (label, class) = (named(error.label), named(error.class));
             let probability =
                 error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
-            vec![picture, escaped(error.image), label, class, probability, format!("{:.2}", error.margin)]
+            let lead = format!("{:.2}", error.margin);
+            vec![picture, escaped(error.image), label, class, probability, lead, place(error.place_of_label)]
         }),
     );
     *page += "</div>\n";
@@ -75,6 +80,7 @@ pub(super) fn predictions(
         let _ = writeln!(page, "<details><summary>All {} classes</summary>", classes.len());
         list(
             page,
+            "",
             "Top-1 by class, the worst first",
             &["class", "hits", "top-1"],
             classes.iter().map(row_of),
@@ -83,6 +89,35 @@ pub(super) fn predictions(
     }
     *page += "</details>\n";
     Ok(())
+}
+
+/// How many predictions are wrong, and of how many of them the label is near.
+fn wrong_in_words(predictions: usize, errors: &[ConfidentError<'_>]) -> String {
+    let near = errors.iter().filter(|error| error.place_of_label.is_some()).count();
+    format!(
+        "{} of {predictions} predictions name a wrong class; of {near} of those the label is among the five best.",
+        errors.len()
+    )
+}
+
+/// What the list of classes can say.
+fn classes_in_words(classes: &[ClassHits]) -> String {
+    let whole = classes.iter().filter(|(_, hits, images)| hits == images).count();
+    let none = classes.iter().filter(|(_, hits, _)| *hits == 0).count();
+    let counts = classes.iter().map(|(_, _, images)| *images);
+    let (fewest, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+    let few = match most {
+        _ if most >= TELLING_OF_CLASS => String::new(),
+        _ if fewest == most => format!("; with {most} of each a class's accuracy says little"),
+        _ => format!("; with {fewest} to {most} of each a class's accuracy says little"),
+    };
+    format!("Worst classes of {} ({whole} without an error, {none} without a hit{few})", classes.len())
+}
+
+/// Where a label stands among the five best classes.
+fn place(place: Option<usize>) -> String {
+    let ordinals = ["1st", "2nd", "3rd", "4th", "5th"];
+    place.and_then(|place| ordinals.get(place - 1)).map_or("none of five", |place| place).to_owned()
 }
 
 /// Pictures of images of a data set.
@@ -134,4 +169,28 @@ fn jpeg(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>, NoMemory> {
 /// A class for people.
 fn named(class: u16) -> String {
     escaped(&labels::described(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_images_of_a_class_are_said_to_be_few() {
+        let words = classes_in_words(&[(1, 0, 1), (2, 3, 3), (3, 1, 3)]);
+        assert_eq!(
+            words,
+            "Worst classes of 3 (1 without an error, 1 without a hit; with 1 to 3 of each a class's accuracy says little)"
+        );
+        assert!(classes_in_words(&[(1, 0, 1), (2, 1, 1)]).contains("; with 1 of each a class's"));
+        assert_eq!(
+            classes_in_words(&[(1, 40, 50)]),
+            "Worst classes of 1 (0 without an error, 0 without a hit)"
+        );
+    }
+
+    #[test]
+    fn places_are_ordinals() {
+        assert_eq!([place(Some(2)), place(Some(5)), place(None)], ["2nd", "5th", "none of five"]);
+    }
 }

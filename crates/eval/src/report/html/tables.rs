@@ -121,7 +121,7 @@ pub(super) fn why(page: &mut String, record: &RunRecord) {
         let rows = rows.map(|row| row.iter().map(|cell| escaped(cell)).collect());
         let title = format!("One factor swapped at a time, on {} images", explanation.images);
         *page += "<div class=\"wide\">";
-        list(page, &title, &cells::SWAPS, rows);
+        list(page, "", &title, &cells::SWAPS, rows);
         *page += "</div>\n";
     }
 }
@@ -151,15 +151,25 @@ pub(super) fn agreement(page: &mut String, record: &RunRecord, rows: &[&[Predict
     *page += "</tbody></table></div>\n";
 }
 
-/// A table of rows of cells that are HTML already; none without rows.
-pub(super) fn list(page: &mut String, title: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+/// A table of rows of cells that are HTML already, with the `class` of the style; none without rows.
+pub(super) fn list(
+    page: &mut String,
+    class: &str,
+    title: &str,
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
     }
     let cards = if header.len() >= CARD_COLUMNS { " cards" } else { "" };
-    let _ =
-        write!(page, "<table class=\"list sort{cards}\"><caption>{}</caption><thead><tr>", escaped(title));
+    let class = if class.is_empty() { String::new() } else { format!(" {class}") };
+    let _ = write!(
+        page,
+        "<table class=\"list sort{cards}{class}\"><caption>{}</caption><thead><tr>",
+        escaped(title)
+    );
     for column in header {
         let _ = write!(page, "<th scope=\"col\">{}</th>", escaped(column));
     }
