@@ -67,7 +67,7 @@ pub(super) fn predictions(
             let (label, class) = (named(error.label), named(error.class));
             let probability =
                 error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
-            vec![picture, escaped(error.image), label, class, probability, format!("{:.2}", error.margin)]
+            vec![picture, breakable(error.image), label, class, probability, format!("{:.2}", error.margin)]
         }),
     );
     *page += "</div>\n";
@@ -131,7 +131,26 @@ fn jpeg(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>, NoMemory> {
     }
 }
 
+/// A file's name for people. One of the validation set's, for which a column has no room, is broken before its number.
+fn breakable(name: &str) -> String {
+    match labels::val_file_number(name) {
+        Some(_) => escaped(name).replace("_val_", "_val_<wbr>"),
+        None => escaped(name),
+    }
+}
+
 /// A class for people.
 fn named(class: u16) -> String {
     escaped(&labels::described(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_validation_set_are_broken_before_the_number() {
+        assert_eq!(breakable("ILSVRC2012_val_00039370.JPEG"), "ILSVRC2012_val_<wbr>00039370.JPEG");
+        assert_eq!(breakable("a_val_<b>"), "a_val_&lt;b&gt;");
+    }
 }
