@@ -245,7 +245,7 @@ fn figure_cells(model: &Model, index: usize, figure: &FigureRecord) -> [String; 
         if index == 0 { model.id.clone() } else { String::new() },
         name.to_owned(),
         figure.documented.as_ref().map_or_else(|| "-".to_owned(), |printed| format!("{printed} {unit}")),
-        figure.counted().map_or_else(String::new, |counted| format!("{counted:.3} {unit}")),
+        figure.counted_text().map_or_else(String::new, |counted| format!("{counted} {unit}")),
         figure.verdict.to_string(),
         figure.count.map_or_else(String::new, |count| count.to_string()),
         why,

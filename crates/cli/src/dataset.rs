@@ -67,6 +67,9 @@ struct CheckArgs {
 /// Names that are shown of each kind of finding.
 const SHOWN: usize = 5;
 
+/// Files with warnings that are named beside those that are shown: nothing else names them, but a line of 50,000 names helps nobody.
+const NAMED: usize = 100;
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let Action::Check(check) = &args.action;
     // Read before hours are spent on the images.
@@ -182,12 +185,14 @@ fn text(dataset: &Dataset, census: &Census, labels: &LabelCheck, findings: &Find
             line("", &format!("{name}: {warnings}"));
         }
         if census.warned.len() > SHOWN {
-            let more: Vec<String> = census.warned[SHOWN..].iter().map(|(name, _)| name.clone()).collect();
-            line("", &format!("and {} more: {}", more.len(), more.join(", ")));
+            let more: Vec<&str> = census.warned[SHOWN..].iter().map(|(name, _)| name.as_str()).collect();
+            line("", &and_more(&more));
         }
     }
     let kinds: Vec<String> = census.kinds.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
-    line("stored as", &kinds.join("; "));
+    if !kinds.is_empty() {
+        line("stored as", &kinds.join("; "));
+    }
     for (kind, names) in &census.unusual {
         line("", &format!("{kind}: {}", some(names)));
     }
@@ -271,6 +276,16 @@ fn classes(per_class: &[usize]) -> String {
     format!("{} of {CLASSES}, {range}", present.len())
 }
 
+/// The files with warnings that are not shown.
+fn and_more(names: &[&str]) -> String {
+    let named = &names[..names.len().min(NAMED)];
+    let rest = match names.len() - named.len() {
+        0 => String::new(),
+        rest => format!(" and {rest} others"),
+    };
+    format!("and {} more: {}{rest}", names.len(), named.join(", "))
+}
+
 fn some(names: &[String]) -> String {
     joined(names, ", ")
 }
@@ -282,4 +297,17 @@ fn joined(names: &[String], separator: &str) -> String {
         let _ = write!(text, " and {} more", names.len() - SHOWN);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_so_many_files_and_counts_the_others() {
+        assert_eq!(and_more(&["a", "b"]), "and 2 more: a, b");
+        let line = and_more(&["ILSVRC2012_val_00000001.JPEG"; VAL_IMAGES]);
+        assert!(line.starts_with("and 50000 more: ILSVRC2012_val_00000001.JPEG, "), "{line}");
+        assert!(line.ends_with(" and 49900 others") && line.len() < 4000, "{} bytes", line.len());
+    }
 }

@@ -10,8 +10,14 @@ use models::Placement;
 
 use crate::output::note;
 
-/// How often a plain line is written.
+/// How often a plain line is written at first.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often one is written of what takes hours: 20 hours would have 7,200 of the lines above.
+const LATE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A line for every so much of the time that has gone by.
+const PLAIN_SHARE: u32 = 30;
 
 /// Image errors that are shown as they come; all are in the prediction log.
 const ERRORS_SHOWN: usize = 10;
@@ -20,7 +26,13 @@ const ERRORS_SHOWN: usize = 10;
 struct Bar {
     bar: ProgressBar,
     plain: bool,
+    started: Instant,
     last_line: Instant,
+}
+
+/// How long nothing is written after a plain line, so long after the start.
+fn silence(since_start: Duration) -> Duration {
+    (since_start / PLAIN_SHARE).clamp(PLAIN_INTERVAL, LATE_INTERVAL)
 }
 
 impl Bar {
@@ -35,13 +47,14 @@ impl Bar {
         if let Some(length) = length {
             bar.set_length(length);
         }
-        Self { bar, plain, last_line: Instant::now() }
+        let now = Instant::now();
+        Self { bar, plain, started: now, last_line: now }
     }
 
     /// Goes on by `more`. Where there is no bar, `line` says how far it is, if that was not said lately.
     fn advance(&mut self, more: u64, line: impl FnOnce(&ProgressBar) -> String) {
         self.bar.inc(more);
-        if self.plain && self.last_line.elapsed() >= PLAIN_INTERVAL {
+        if self.plain && self.last_line.elapsed() >= silence(self.started.elapsed()) {
             self.last_line = Instant::now();
             note(&line(&self.bar));
         }
@@ -62,6 +75,13 @@ fn of_images(bar: &ProgressBar) -> String {
     format!("{}/{} images", bar.position(), bar.length().unwrap_or_default())
 }
 
+/// How fast `done` images went by, and when so many more will have.
+fn pace(done: u64, took: Duration, more: u64) -> String {
+    let per_second = done as f64 / took.as_secs_f64().max(1e-9);
+    let left = FormattedDuration(Duration::from_secs_f64(more as f64 / per_second.max(1e-9)));
+    format!("{per_second:.1} images/s  {left} left")
+}
+
 /// Says by what each model is measured, then shows images, images/s, the time left and the first model's accuracy so far, on
 /// standard error.
 pub(crate) struct Watch<'a> {
@@ -70,12 +90,14 @@ pub(crate) struct Watch<'a> {
     started: Instant,
     before: u64,
     errors: usize,
+    /// The image that the last error was of, and the error.
+    last_error: Option<(String, String)>,
 }
 
 impl<'a> Watch<'a> {
     pub(crate) fn new(placement: &'a Placement) -> Self {
         let bar = Bar::new("{wide_bar} {pos}/{len} images  {msg}", None);
-        Self { placement, bar, started: Instant::now(), before: 0, errors: 0 }
+        Self { placement, bar, started: Instant::now(), before: 0, errors: 0, last_error: None }
     }
 
     /// Images of this session: so many, so many a second.
@@ -120,15 +142,19 @@ impl Progress for Watch<'_> {
 
     fn image(&mut self, top1_pct: f64) {
         let position = self.bar.bar.position() + 1;
-        let per_second = self.rate(position - self.before);
         let left = self.bar.bar.length().unwrap_or_default().saturating_sub(position);
-        let left = FormattedDuration(Duration::from_secs_f64(left as f64 / per_second));
-        let message = format!("{per_second:.1} images/s  {left} left  top-1 so far {top1_pct:.3} %");
-        self.bar.bar.set_message(message);
+        let pace = pace(position - self.before, self.started.elapsed(), left);
+        self.bar.bar.set_message(format!("{pace}  top-1 so far {top1_pct:.3} %"));
         self.bar.advance(1, |bar| format!("{}  {}", of_images(bar), bar.message()));
     }
 
     fn error(&mut self, image: &str, error: &str) {
+        // A file that cannot be read fails for every model in turn.
+        let this = (image.to_owned(), error.to_owned());
+        if self.last_error.as_ref() == Some(&this) {
+            return;
+        }
+        self.last_error = Some(this);
         self.errors += 1;
         if self.errors <= ERRORS_SHOWN {
             self.bar.say(&format!("warning: {image}: {error}"));
@@ -153,9 +179,7 @@ impl Progress for Watch<'_> {
     }
 
     fn verifying(&mut self) {
-        note(
-            "Reading the archive once more for its MD5, which says whether the pixels are the validation set's.",
-        );
+        note_verifying();
     }
 
     fn finish(&mut self) {
@@ -166,6 +190,13 @@ impl Progress for Watch<'_> {
             note(&format!("{done} images in {took} ({:.1} images/s)", self.rate(done)));
         }
     }
+}
+
+/// Says why nothing is seen for a while once all images of an archive were.
+pub(crate) fn note_verifying() {
+    note(
+        "Reading the archive once more for its MD5, which says whether the pixels are the validation set's.",
+    );
 }
 
 /// Shows bytes, speed and the time left of a download, on standard error.
@@ -222,10 +253,52 @@ impl Count {
     }
 
     pub(crate) fn image(&mut self) {
-        self.0.advance(1, of_images);
+        let started = self.0.started;
+        self.0.advance(1, |bar| {
+            let left = bar.length().unwrap_or_default().saturating_sub(bar.position());
+            format!("{}  {}", of_images(bar), pace(bar.position(), started.elapsed(), left))
+        });
     }
 
     pub(crate) fn finish(&self) {
         self.0.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use models::{DeviceName, Dtype};
+
+    #[test]
+    fn lines_become_rarer() {
+        let lines = |seconds: u64| {
+            let (mut at, mut lines) = (Duration::ZERO, 0);
+            while at < Duration::from_secs(seconds) {
+                at += silence(at);
+                lines += 1;
+            }
+            lines
+        };
+        assert_eq!(lines(60), 6);
+        assert!((30..=31).contains(&lines(300)), "{}", lines(300));
+        assert!(lines(20 * 3600) < 1300, "{}", lines(20 * 3600));
+    }
+
+    #[test]
+    fn an_error_of_a_file_is_said_once_whatever_the_number_of_models() {
+        let placement = Placement::new(DeviceName::Flex, Dtype::F32, 1).unwrap();
+        let mut watch = Watch::new(&placement);
+        for _ in 0..12 {
+            watch.error("a.JPEG", "not an image");
+        }
+        watch.error("b.JPEG", "not an image");
+        assert_eq!(watch.errors, 2);
+    }
+
+    #[test]
+    fn a_pace_says_how_long_the_rest_takes() {
+        assert_eq!(pace(500, Duration::from_secs(5), 1000), "100.0 images/s  00:00:10 left");
+        assert!(pace(0, Duration::ZERO, 7).starts_with("0.0 images/s"));
     }
 }

@@ -68,6 +68,8 @@ fn a_card_may_claim_figures_of_an_onnx_file() {
     let card = format!("[card]\nname = \"ours\"\n[[rows]]\n{row}\n{claims}\n");
     fs::write(at("cards/ours.toml"), card).unwrap();
     let arguments = ["eval", "--card", "cards/ours.toml", "--limit", "2", "--out", "run"];
+    let plan = printed(&mut program(folder.path(), &[&arguments[..], &["--plan"]].concat()));
+    assert!(plan.contains("ours: 1 of the models, selected") && !plan.contains("not measured"), "{plan}");
     program(folder.path(), &arguments).assert().code(1).stdout(contains("onnx/narrow"));
     let claims = fs::read_to_string(at("run/claims.csv")).unwrap();
     for row in

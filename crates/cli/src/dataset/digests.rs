@@ -12,6 +12,7 @@ use eval::weights::Cache;
 
 use super::some;
 use crate::output::note;
+use crate::progress::note_verifying;
 
 /// The file's name in a run directory.
 const FILE: &str = "digests.csv";
@@ -49,7 +50,10 @@ pub(super) fn pixels(dataset: &Dataset, census: &Census, stop: &AtomicBool) -> a
     let read = || census.digests.iter().map(|(name, digest)| (name.as_str(), *digest));
     let cached = TarDigests::cached(Cache::from_environment().folder());
     let md5 = match dataset.layout() {
-        Layout::Tar { .. } => archive_md5(dataset, stop, |_| ()),
+        Layout::Tar { .. } => {
+            note_verifying();
+            archive_md5(dataset, stop, |_| ())
+        }
         _ => None,
     };
     if let Some(md5) = md5.as_ref().filter(|md5| *md5 == VAL_TAR_MD5) {

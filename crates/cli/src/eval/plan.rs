@@ -94,8 +94,9 @@ fn cards(plan: &Plan) -> Vec<(&'static str, String)> {
         if claimed > 0 {
             lines.push(("card", format!("{}: {claimed} of the models{selected}", card.name)));
         }
-        let absent = card.rows.iter().filter(|row| plan.definitions.catalog().get(&row.model).is_none());
-        let absent: Vec<&str> = absent.map(|row| row.model.as_str()).collect();
+        let claims = plan.definitions.not_measured(std::slice::from_ref(&card.name));
+        let mut absent: Vec<&str> = claims.iter().map(|claim| claim.model.as_str()).collect();
+        absent.dedup();
         if !selected.is_empty() && !absent.is_empty() {
             lines.push((
                 "",

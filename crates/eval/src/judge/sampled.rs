@@ -135,7 +135,7 @@ pub(super) fn judge_sample(
         return (Judgement { verdict: Verdict::NotComparable, reason }, found);
     }
     let words = format!(
-        "{difference_pp:+.3} pp, tolerance {tolerance_pp} pp; p = {} ({of}, {shares})",
+        "{difference_pp:+.3} pp, tolerance {tolerance_pp} pp; {} ({of}, {shares})",
         probability(found.p)
     );
     let judged = match erratum {
@@ -146,7 +146,7 @@ pub(super) fn judge_sample(
             if corrected.is_refuted() {
                 let p = probability(corrected.p);
                 let reason = format!(
-                    "{words}; nor is {figure} consistent, to which an erratum corrects it ({why}): p = {p}"
+                    "{words}; nor is {figure} consistent, to which an erratum corrects it ({why}): {p}"
                 );
                 Judgement { verdict: Verdict::NotReproduced, reason }
             } else {
@@ -179,9 +179,13 @@ fn up(points: f64) -> String {
     format!("{:.2}", (points * 100.0 - 1e-9).ceil() / 100.0)
 }
 
-/// A probability with two digits that mean something.
+/// A probability with two digits that mean something. One below all that a number holds is none the less not 0.
 fn probability(p: f64) -> String {
-    if p >= 0.001 { format!("{p:.4}") } else { format!("{p:.1e}") }
+    match p {
+        0.001.. => format!("p = {p:.4}"),
+        f64::MIN_POSITIVE.. => format!("p = {p:.1e}"),
+        _ => "p < 1e-307".to_owned(),
+    }
 }
 
 #[cfg(test)]

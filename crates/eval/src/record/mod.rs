@@ -420,18 +420,44 @@ pub struct FigureRecord {
     pub reason: String,
 }
 
+/// Decimals of a counted figure in a table: so many at least, and at most.
+const DECIMALS: (usize, usize) = (3, 6);
+
 impl FigureRecord {
     /// The figure as its rule's source has it, in the unit that it is printed in; nothing for an accuracy.
     pub fn counted(&self) -> Option<f64> {
-        let unit = match self.figure {
-            FigureName::Top1Pct | FigureName::Top5Pct => return None,
-            FigureName::FlopsG => FlopsRule::UNIT as f64,
-            FigureName::ParamsM => ParamsRule::UNIT as f64,
-        };
-        // Where the print is the count's, the count has more digits; else the rule rounds on its way.
-        let exact = self.count.map(|count| count as f64 / unit);
-        let exact = exact.filter(|exact| format!("{exact:.6}") == self.reproduced);
-        exact.or_else(|| self.reproduced.parse().ok())
+        self.exact().or_else(|| self.rounded())
+    }
+
+    /// That figure as text: with as many decimals as the documented one has, or without one so many that a small network shows three
+    /// digits.
+    pub fn counted_text(&self) -> Option<String> {
+        let (least, most) = DECIMALS;
+        let Some(exact) = self.exact() else { return Some(format!("{:.least$}", self.rounded()?)) };
+        let printed = self.documented.as_ref().and_then(|text| Some(text.split_once('.')?.1.len()));
+        let zeros = if exact > 0.0 { (-exact.log10()).ceil().max(0.0) as usize } else { 0 };
+        let decimals = printed.unwrap_or(zeros + least - 1).clamp(least, most);
+        Some(format!("{exact:.decimals$}"))
+    }
+
+    /// The count in the printed unit. Where the print is the count's, the count has more digits; else the rule rounds on its way.
+    fn exact(&self) -> Option<f64> {
+        let exact = self.count? as f64 / self.unit()?;
+        (format!("{exact:.6}") == self.reproduced).then_some(exact)
+    }
+
+    /// What the rule's source prints.
+    fn rounded(&self) -> Option<f64> {
+        self.unit().and_then(|_| self.reproduced.parse().ok())
+    }
+
+    /// What the printed figure counts in; nothing for an accuracy.
+    fn unit(&self) -> Option<f64> {
+        match self.figure {
+            FigureName::Top1Pct | FigureName::Top5Pct => None,
+            FigureName::FlopsG => Some(FlopsRule::UNIT as f64),
+            FigureName::ParamsM => Some(ParamsRule::UNIT as f64),
+        }
     }
 }
 

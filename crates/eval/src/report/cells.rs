@@ -63,8 +63,7 @@ pub(super) fn measured(model: &ModelRecord, figure: &FigureRecord) -> String {
         FigureName::Top1Pct => model.top1_hits,
         FigureName::Top5Pct => model.top5_hits,
         FigureName::FlopsG | FigureName::ParamsM => {
-            let counted = figure.counted().map(|value| format!("{value:.3}"));
-            return format!("{} {unit}", counted.as_deref().unwrap_or(&figure.reproduced));
+            return format!("{} {unit}", figure.counted_text().as_ref().unwrap_or(&figure.reproduced));
         }
     };
     let interval =

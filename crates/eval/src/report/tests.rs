@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use cards::FigureName;
 use serde_json::{Value, json};
 
 use super::foreign::{escaped, is_invisible, markdown_text};
 use super::*;
 use crate::logs::predictions::Prediction;
 use crate::metrics::TopK;
-use crate::record::RunRecord;
+use crate::record::{FigureRecord, RunRecord};
+use crate::verdict::Verdict;
 
 /// The fields of `run.json` that hold text from elsewhere: names, notes, messages, versions.
 const FREE: [&str; 32] = [
@@ -231,4 +233,30 @@ fn the_page_needs_nothing_else_and_every_table_can_be_sorted() {
     assert_eq!(sorted, tables);
     // A row is found by the cells of one row of headers.
     assert!(!page.contains("rowspan") && !page.contains("colspan"));
+}
+
+#[test]
+fn a_counted_figure_has_the_decimals_of_the_documented_one() {
+    let figure = |count: u64, documented: Option<&str>| FigureRecord {
+        figure: FigureName::FlopsG,
+        documented: documented.map(str::to_owned),
+        reproduced: format!("{:.6}", count as f64 / 1e9),
+        count: Some(count),
+        rule: None,
+        interval_pct: None,
+        sampled: None,
+        verdict: Verdict::NotReproduced,
+        reason: String::new(),
+    };
+    let text = |count, documented| figure(count, documented).counted_text().unwrap();
+    // A narrow network beside what is documented of it: 0.000 G would look like none.
+    assert_eq!(text(288_768, Some("0.000293")), "0.000289");
+    assert_eq!(text(288_768, None), "0.000289");
+    assert_eq!(text(48_123_000, None), "0.0481");
+    for documented in [None, Some("9"), Some("9.2"), Some("9.198")] {
+        assert_eq!(text(9_197_900_123, documented), "9.198");
+    }
+    // A rule that rounds on its way leaves no more.
+    let rounded = FigureRecord { reproduced: "0.000".to_owned(), ..figure(292_962, Some("0.000293")) };
+    assert_eq!(rounded.counted_text().unwrap(), "0.000");
 }

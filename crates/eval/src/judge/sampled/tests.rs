@@ -183,3 +183,11 @@ fn what_is_allowed_is_what_reproduces() {
     assert_eq!(allowed(100.0, 0.05), [49_975, 50_000]);
     assert_eq!(allowed(0.01, 0.05), [0, 30]);
 }
+
+#[test]
+fn a_probability_is_never_nothing() {
+    assert_eq!(probability(0.25), "p = 0.2500");
+    assert_eq!(probability(3.2e-104), "p = 3.2e-104");
+    // 2 hits of 200 where 99 % are documented.
+    assert_eq!(probability(0.0), "p < 1e-307");
+}

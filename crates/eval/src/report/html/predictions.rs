@@ -72,7 +72,7 @@ pub(super) fn predictions(
             let probability =
                 error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
             let lead = format!("{:.2}", error.margin);
-            vec![picture, escaped(error.image), label, class, probability, lead, place(error.place_of_label)]
+            vec![picture, breakable(error.image), label, class, probability, lead, place(error.place_of_label)]
         }),
     );
     *page += "</div>\n";
@@ -166,6 +166,14 @@ fn jpeg(bytes: &[u8], recipe: &Recipe) -> Result<Option<Vec<u8>>, NoMemory> {
     }
 }
 
+/// A file's name for people. One of the validation set's, for which a column has no room, is broken before its number.
+fn breakable(name: &str) -> String {
+    match labels::val_file_number(name) {
+        Some(_) => escaped(name).replace("_val_", "_val_<wbr>"),
+        None => escaped(name),
+    }
+}
+
 /// A class for people.
 fn named(class: u16) -> String {
     escaped(&labels::described(class))
@@ -192,5 +200,11 @@ mod tests {
     #[test]
     fn places_are_ordinals() {
         assert_eq!([place(Some(2)), place(Some(5)), place(None)], ["2nd", "5th", "none of five"]);
+    }
+
+    #[test]
+    fn names_of_the_validation_set_are_broken_before_the_number() {
+        assert_eq!(breakable("ILSVRC2012_val_00039370.JPEG"), "ILSVRC2012_val_<wbr>00039370.JPEG");
+        assert_eq!(breakable("a_val_<b>"), "a_val_&lt;b&gt;");
     }
 }
