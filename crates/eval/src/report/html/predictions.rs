@@ -72,7 +72,15 @@ pub(super) fn predictions(
             let probability =
                 error.probability.map_or_else(|| "-".to_owned(), |p| format!("{:.1} %", 100.0 * p));
             let lead = format!("{:.2}", error.margin);
-            vec![picture, breakable(error.image), label, class, probability, lead, place(error.place_of_label)]
+            vec![
+                picture,
+                breakable(error.image),
+                label,
+                class,
+                probability,
+                lead,
+                place(error.place_of_label),
+            ]
         }),
     );
     *page += "</div>\n";
