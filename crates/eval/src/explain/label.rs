@@ -2,7 +2,7 @@
 //!
 //! A swap may make a network more certain of all that it says, right or wrong (a smaller crop, a sharper filter). Of a network that is too
 //! uncertain that makes labels likelier, and mends nothing. So each swap, and the recipe itself, is judged at the temperature that suits it
-//! best: C. Guo et al., "On calibration of modern neural networks" (2017).
+//! best: C. Guo et al., "On calibration of modern neural networks" (2017). Ranks are those of what the network says itself, of which they see smaller changes.
 
 /// How many temperatures are tried: from 1/4 to 4, eight to an octave.
 const TEMPERATURES: usize = 33;
@@ -41,6 +41,11 @@ pub(super) fn at_best_temperature(images: &[Option<LabelLogs>]) -> Vec<Option<f6
     let sum = |index: usize| images.iter().flatten().map(|logs| logs.0[index]).sum::<f64>();
     let best = (0..TEMPERATURES).max_by(|&a, &b| sum(a).total_cmp(&sum(b))).unwrap_or(TEMPERATURES / 2);
     images.iter().map(|logs| logs.map(|logs| logs.0[best])).collect()
+}
+
+/// The logarithms as the network says them.
+pub(super) fn as_said(images: &[Option<LabelLogs>]) -> Vec<Option<f64>> {
+    images.iter().map(|logs| logs.map(|logs| logs.0[TEMPERATURES / 2])).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use cards::FigureName;
 
-use super::label::{LabelLogs, at_best_temperature};
+use super::label::{LabelLogs, as_said, at_best_temperature};
 use super::signed_rank::{mean_p, signed_rank_p};
 use super::swaps::Swap;
 use crate::metrics::{Hits, TopK, mcnemar_exact_p, percentage};
@@ -87,13 +87,12 @@ impl Tally {
     }
 
     /// By how much each swap changes the logarithm of the label's probability, an image each, so that two swaps can be compared image by
-    /// image. What cannot be said changes nothing.
-    fn label_changes(&self) -> Vec<Vec<f64>> {
-        let own = at_best_temperature(&self.own_labels);
+    /// image: of the logarithms that `of` makes of what was said. What cannot be said changes nothing.
+    fn label_changes(&self, of: fn(&[Option<LabelLogs>]) -> Vec<Option<f64>>) -> Vec<Vec<f64>> {
+        let own = of(&self.own_labels);
         let change =
             |(here, own): (Option<f64>, &Option<f64>)| here.zip(*own).map_or(0.0, |(here, own)| here - own);
-        let changes =
-            |swap: &SwapTally| at_best_temperature(&swap.labels).into_iter().zip(&own).map(change).collect();
+        let changes = |swap: &SwapTally| of(&swap.labels).into_iter().zip(&own).map(change).collect();
         self.swaps.iter().map(changes).collect()
     }
 
@@ -103,35 +102,40 @@ impl Tally {
         let documented = top1.and_then(|top1| top1.documented.as_ref()?.parse::<f64>().ok());
         let mut decoder_warnings = self.decoder_warnings.clone();
         decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
-        let label_changes = self.label_changes();
-        let mean = |changes: &[f64]| changes.iter().sum::<f64>() / changes.len().max(1) as f64;
-        let best = label_changes.iter().max_by(|a, b| mean(a).total_cmp(&mean(b)));
-        let record_of = |((swap, tally), changes): ((&Swap, &SwapTally), &Vec<f64>)| {
-            let to_best = best.into_iter().flat_map(|best| best.iter().zip(changes));
-            let to_best: Vec<f64> = to_best.map(|(best, here)| best - here).collect();
-            SwapRecord {
-                factor: swap.factor.to_owned(),
-                swap: swap.name.clone(),
-                changes: match swap.changes[..] {
-                    [one] if one == swap.factor => Vec::new(),
-                    ref changes => changes.iter().map(|&factor| factor.to_owned()).collect(),
-                },
-                is_own: swap.is_own,
-                recipe: Some(swap.recipe.keys()).filter(|_| !swap.zune_jpeg),
-                inputs_changed: tally.inputs_changed,
-                best_class_changed: tally.best_class_changed,
-                top1_hits: tally.hits.top1,
-                top5_hits: tally.hits.top5,
-                mcnemar_p: mcnemar_exact_p(tally.gained, tally.lost),
-                label: Some(LabelChange {
-                    mean_nats: mean(changes),
-                    p: signed_rank_p(changes),
-                    mean_p: Some(mean_p(changes)),
-                    p_to_best: signed_rank_p(&to_best),
-                    mean_p_to_best: Some(mean_p(&to_best)),
-                }),
-            }
-        };
+        let at_best = self.label_changes(at_best_temperature);
+        let said = self.label_changes(as_said);
+        let both: Vec<(&Vec<f64>, &Vec<f64>)> = at_best.iter().zip(&said).collect();
+        let best = both.iter().copied().max_by(|(a, _), (b, _)| mean(a).total_cmp(&mean(b)));
+        let record_of =
+            |((swap, tally), &(changes, said)): ((&Swap, &SwapTally), &(&Vec<f64>, &Vec<f64>))| {
+                let distance = |best: &[f64], here: &[f64]| -> Vec<f64> {
+                    best.iter().zip(here).map(|(best, here)| best - here).collect()
+                };
+                let (best, best_said) = best.unwrap_or((changes, said));
+                let (to_best, to_best_said) = (distance(best, changes), distance(best_said, said));
+                SwapRecord {
+                    factor: swap.factor.to_owned(),
+                    swap: swap.name.clone(),
+                    changes: match swap.changes[..] {
+                        [one] if one == swap.factor => Vec::new(),
+                        ref changes => changes.iter().map(|&factor| factor.to_owned()).collect(),
+                    },
+                    is_own: swap.is_own,
+                    recipe: Some(swap.recipe.keys()).filter(|_| !swap.zune_jpeg),
+                    inputs_changed: tally.inputs_changed,
+                    best_class_changed: tally.best_class_changed,
+                    top1_hits: tally.hits.top1,
+                    top5_hits: tally.hits.top5,
+                    mcnemar_p: mcnemar_exact_p(tally.gained, tally.lost),
+                    label: Some(LabelChange {
+                        mean_nats: mean(changes),
+                        p: rank_p(said, changes),
+                        mean_p: Some(mean_p(changes)),
+                        p_to_best: rank_p(&to_best_said, &to_best),
+                        mean_p_to_best: Some(mean_p(&to_best)),
+                    }),
+                }
+            };
         Explanation {
             images: self.own.images,
             left_out: self.left_out,
@@ -140,9 +144,18 @@ impl Tally {
             top1_hits: self.own.top1,
             top5_hits: self.own.top5,
             needed_pp: documented.map(|printed| printed - percentage(record.top1_hits, record.images)),
-            swaps: swaps.iter().zip(&self.swaps).zip(&label_changes).map(record_of).collect(),
+            swaps: swaps.iter().zip(&self.swaps).zip(&both).map(record_of).collect(),
         }
     }
+}
+
+fn mean(changes: &[f64]) -> f64 {
+    changes.iter().sum::<f64>() / changes.len().max(1) as f64
+}
+
+/// The p of the ranks of what the network says itself; 1 where that leans to the other side than at the best temperatures.
+fn rank_p(said: &[f64], at_best: &[f64]) -> f64 {
+    if mean(said) * mean(at_best) < 0.0 { 1.0 } else { signed_rank_p(said) }
 }
 
 #[cfg(test)]
@@ -158,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn ranks_that_lean_to_the_other_side_than_the_mean_say_nothing() {
+        let (likelier, less): (Vec<f64>, Vec<f64>) = (1..40).map(|n| (f64::from(n), -f64::from(n))).unzip();
+        assert!(rank_p(&likelier, &likelier) < 1e-6);
+        assert!((rank_p(&likelier, &less) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn what_is_said_is_counted_against_the_recipe_s_own() {
         let mut tally = Tally::new(2);
         for image in 0..10 {
@@ -169,12 +189,12 @@ mod tests {
         assert_eq!((tally.swaps[0].gained, tally.swaps[0].lost), (6, 0));
         assert_eq!((tally.swaps[0].inputs_changed, tally.swaps[1].inputs_changed), (10, 0));
         assert_eq!((tally.swaps[0].best_class_changed, tally.swaps[1].best_class_changed), (6, 0));
-        let changes = tally.label_changes();
+        let changes = tally.label_changes(at_best_temperature);
         assert!(changes[0].iter().all(|change| *change > 0.0), "{:?}", changes[0]);
         assert_eq!(changes[1], [0.0; 10]);
         // What cannot be said changes nothing.
         tally.add(&[7], None, [Some(None), Some(Some(said(7, -9.0)))].into_iter());
-        let changes = tally.label_changes();
+        let changes = tally.label_changes(at_best_temperature);
         assert_eq!((changes[0].len(), changes[0][10], changes[1][10]), (11, 0.0, 0.0));
     }
 }

@@ -67,15 +67,16 @@ pub struct SwapRecord {
     pub label: Option<LabelChange>,
 }
 
-/// How a swap changes the logarithm of the label's probability, image by image: each at the temperature with which all labels together are
-/// likeliest, so that being more certain alone is no gain. Runs of earlier versions have it at temperature 1.
+/// How a swap changes the logarithm of the label's probability, image by image. Means are at the temperature with which all labels together
+/// are likeliest, so that being more certain alone is no gain; ranks are of what the network says. Runs of earlier versions have both at
+/// temperature 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LabelChange {
     /// The mean change, in nats: above 0 the labels are likelier with the swap.
     pub mean_nats: f64,
-    /// The p of Wilcoxon's signed-rank test of these changes.
+    /// The p of Wilcoxon's signed-rank test; 1 where ranks and mean lean to different sides.
     pub p: f64,
-    /// The p of their mean. Runs of earlier versions have none.
+    /// The p of the mean. Runs of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_p: Option<f64>,
     /// As `p`, of its distance from the swap with which the labels are likeliest.

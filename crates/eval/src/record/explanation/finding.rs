@@ -58,7 +58,8 @@ impl Explanation {
         let is_significant = |swap: &&SwapRecord| {
             self.is_beyond_chance(swap.mcnemar_p)
                 || swap.label.is_some_and(|label| {
-                    self.is_beyond_chance(label.p.max(label.mean_p.unwrap_or(0.0)))
+                    self.is_beyond_chance(label.p)
+                        && is_no_certainty(label.mean_p)
                         && leads_there(label.mean_nats)
                 })
         };
@@ -94,17 +95,17 @@ impl Explanation {
         swap.label.map_or_else(|| self.top1_change_pp(swap), |label| label.mean_nats)
     }
 
-    /// Whether it makes the labels likelier beyond chance: by the mean and by the ranks. One that only makes the network more certain, of
-    /// wrong classes too, is not better.
+    /// Whether it makes the labels likelier beyond chance, by the ranks, and not only because the network is more certain, of wrong classes
+    /// too, by the mean.
     fn is_better(&self, swap: &SwapRecord) -> bool {
-        let p = swap.label.map_or(swap.mcnemar_p, |label| label.p.max(label.mean_p.unwrap_or(0.0)));
-        self.is_beyond_chance(p) && self.gain(swap) > 0.0
+        let (p, mean_p) = swap.label.map_or((swap.mcnemar_p, None), |label| (label.p, label.mean_p));
+        self.is_beyond_chance(p) && is_no_certainty(mean_p) && self.gain(swap) > 0.0
     }
 
     /// Whether it is told from the swap with which the labels are likeliest, by both as well. Runs of earlier versions do not tell.
     fn is_told_from_best(&self, swap: &SwapRecord) -> bool {
         swap.label.is_some_and(|label| {
-            self.is_beyond_chance(label.p_to_best.max(label.mean_p_to_best.unwrap_or(0.0)))
+            self.is_beyond_chance(label.p_to_best) && is_no_certainty(label.mean_p_to_best)
         })
     }
 
@@ -253,6 +254,11 @@ impl Explanation {
         };
         format!("; the model's own recipe has another {what}, {costs}")
     }
+}
+
+/// Whether the mean at the best temperatures says so too. It is asked of what the ranks have found, so that no correction is made.
+fn is_no_certainty(mean_p: Option<f64>) -> bool {
+    mean_p.is_none_or(|p| p < SIGNIFICANT_P)
 }
 
 impl SwapRecord {

@@ -260,6 +260,17 @@ fn labels_say_more_than_flips_of_a_documented_figure() {
     assert!(found.conclusion().contains("no single swap moves it there"), "{}", found.conclusion());
 }
 
+/// ImageNet's normalisation, by trained weights: ranks find it, and the mean at the best temperatures confirms it.
+#[test]
+fn what_ranks_find_the_mean_confirms_without_a_correction() {
+    let mut right = own(swap("normalisation", "to [-1, 1]", 0.155, 1e-6, 1.0));
+    right.label.as_mut().unwrap().mean_p = Some(0.008);
+    let mut filter = swap("filter", "box", 0.02, 0.3, 1e-7);
+    filter.label.as_mut().unwrap().mean_p_to_best = Some(0.02);
+    let words = said(vec![right, filter]);
+    assert!(words.starts_with("the labels are likeliest with normalisation to [-1, 1]"), "{words}");
+}
+
 /// Nearest-neighbour sampling, by trained weights: a smaller crop makes the network more certain of nearly all images.
 #[test]
 fn what_only_makes_a_network_more_certain_is_no_mend() {
