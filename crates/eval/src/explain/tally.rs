@@ -104,38 +104,39 @@ impl Tally {
         decoder_warnings.sort_by(|a, b| a.image.cmp(&b.image));
         let at_best = self.label_changes(at_best_temperature);
         let said = self.label_changes(as_said);
-        let both: Vec<(&Vec<f64>, &Vec<f64>)> = at_best.iter().zip(&said).collect();
-        let best = both.iter().copied().max_by(|(a, _), (b, _)| mean(a).total_cmp(&mean(b)));
-        let record_of =
-            |((swap, tally), &(changes, said)): ((&Swap, &SwapTally), &(&Vec<f64>, &Vec<f64>))| {
-                let distance = |best: &[f64], here: &[f64]| -> Vec<f64> {
-                    best.iter().zip(here).map(|(best, here)| best - here).collect()
-                };
-                let (best, best_said) = best.unwrap_or((changes, said));
-                let (to_best, to_best_said) = (distance(best, changes), distance(best_said, said));
-                SwapRecord {
-                    factor: swap.factor.to_owned(),
-                    swap: swap.name.clone(),
-                    changes: match swap.changes[..] {
-                        [one] if one == swap.factor => Vec::new(),
-                        ref changes => changes.iter().map(|&factor| factor.to_owned()).collect(),
-                    },
-                    is_own: swap.is_own,
-                    recipe: Some(swap.recipe.keys()).filter(|_| !swap.zune_jpeg),
-                    inputs_changed: tally.inputs_changed,
-                    best_class_changed: tally.best_class_changed,
-                    top1_hits: tally.hits.top1,
-                    top5_hits: tally.hits.top5,
-                    mcnemar_p: mcnemar_exact_p(tally.gained, tally.lost),
-                    label: Some(LabelChange {
-                        mean_nats: mean(changes),
-                        p: rank_p(said, changes),
-                        mean_p: Some(mean_p(changes)),
-                        p_to_best: rank_p(&to_best_said, &to_best),
-                        mean_p_to_best: Some(mean_p(&to_best)),
-                    }),
-                }
+        let changes = at_best.iter().zip(&said).map(|(at_best, said)| Changes { at_best, said });
+        let changes: Vec<Changes<'_>> = changes.collect();
+        let best = changes.iter().max_by(|a, b| mean(a.at_best).total_cmp(&mean(b.at_best)));
+        let record_of = |((swap, tally), changes): ((&Swap, &SwapTally), &Changes<'_>)| {
+            let distance = |best: &[f64], here: &[f64]| -> Vec<f64> {
+                best.iter().zip(here).map(|(best, here)| best - here).collect()
             };
+            let best = best.unwrap_or(changes);
+            let to_best = distance(best.at_best, changes.at_best);
+            let to_best_said = distance(best.said, changes.said);
+            SwapRecord {
+                factor: swap.factor.to_owned(),
+                swap: swap.name.clone(),
+                changes: match swap.changes[..] {
+                    [one] if one == swap.factor => Vec::new(),
+                    ref changes => changes.iter().map(|&factor| factor.to_owned()).collect(),
+                },
+                is_own: swap.is_own,
+                recipe: Some(swap.recipe.keys()).filter(|_| !swap.zune_jpeg),
+                inputs_changed: tally.inputs_changed,
+                best_class_changed: tally.best_class_changed,
+                top1_hits: tally.hits.top1,
+                top5_hits: tally.hits.top5,
+                mcnemar_p: mcnemar_exact_p(tally.gained, tally.lost),
+                label: Some(LabelChange {
+                    mean_nats: mean(changes.at_best),
+                    p: rank_p(changes.said, changes.at_best),
+                    mean_p: Some(mean_p(changes.at_best)),
+                    p_to_best: rank_p(&to_best_said, &to_best),
+                    mean_p_to_best: Some(mean_p(&to_best)),
+                }),
+            }
+        };
         Explanation {
             images: self.own.images,
             left_out: self.left_out,
@@ -144,9 +145,15 @@ impl Tally {
             top1_hits: self.own.top1,
             top5_hits: self.own.top5,
             needed_pp: documented.map(|printed| printed - percentage(record.top1_hits, record.images)),
-            swaps: swaps.iter().zip(&self.swaps).zip(&both).map(record_of).collect(),
+            swaps: swaps.iter().zip(&self.swaps).zip(&changes).map(record_of).collect(),
         }
     }
+}
+
+/// By how much a swap changes the logarithms of the labels' probability, an image each: at the best temperatures, and as the network says them.
+struct Changes<'a> {
+    at_best: &'a [f64],
+    said: &'a [f64],
 }
 
 fn mean(changes: &[f64]) -> f64 {
