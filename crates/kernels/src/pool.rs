@@ -224,22 +224,44 @@ pub(crate) fn finish_there<S: Simd>(
     pixels: Range<usize>,
     output: Output<'_>,
 ) {
+    finish_channels(simd, epilogue, pixels, 0..output.channels(), output);
+}
+
+/// [`finish_there`], of whole blocks of channels alone.
+///
+/// # Panics
+/// Where the output has fewer pixels or channels, or these are no whole blocks.
+#[inline(always)]
+pub(crate) fn finish_channels<S: Simd>(
+    simd: S,
+    epilogue: &Epilogue<'_>,
+    pixels: Range<usize>,
+    some: Range<usize>,
+    output: Output<'_>,
+) {
     output.check(&pixels, epilogue);
     let channels = output.channels();
+    let are_blocks = some.start.is_multiple_of(BLOCK) && some.len().is_multiple_of(BLOCK);
+    assert!(are_blocks && some.end <= channels, "channels {some:?} of {channels}");
     for operation in epilogue.operations() {
         if let Finish::Unary(function) = operation {
-            let len = pixels.len() * channels;
-            // SAFETY: the output has these pixels, which are the caller's, says `Output::new`.
-            let values = unsafe {
-                std::slice::from_raw_parts_mut(output.as_mut_ptr().add(pixels.start * channels), len)
+            // Pixels lie one after the other, so that all channels of all are one run.
+            let (runs, len) = match some.len() == channels {
+                true => (usize::from(!pixels.is_empty()), pixels.len() * channels),
+                false => (pixels.len(), some.len()),
             };
-            unary::apply(simd, function, values);
+            for run in 0..runs {
+                let begin = (pixels.start + run) * channels + some.start;
+                // SAFETY: the output has these channels of these pixels, which are the caller's, says `Output::new`.
+                let values = unsafe { std::slice::from_raw_parts_mut(output.as_mut_ptr().add(begin), len) };
+                unary::apply(simd, function, values);
+            }
             continue;
         }
         let one = Epilogue::of([operation]);
         for pixel in pixels.clone() {
             let begin = pixel * channels;
-            for channel in (0..channels).step_by(S::LANES) {
+            for channel in some.clone().step_by(S::LANES) {
                 // SAFETY: the output has this pixel, which is the caller's, says `Output::new`, and the epilogue was checked for it;
                 // `LANES` divides the number of channels.
                 unsafe {

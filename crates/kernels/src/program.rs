@@ -154,12 +154,8 @@ impl Program {
         images: usize,
         threads: usize,
     ) -> Result<(), NoMemory> {
-        let of_patches = self.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::Winograd(winograd) => Some(winograd.room(self.isa)),
-            _ => None,
-        });
-        let of_rows = self.packed().map(|weights| share::room(weights, self.isa));
-        let block = of_rows.chain(of_patches).max().unwrap_or(0);
+        let steps = self.steps.iter().chain(&self.tail.layers);
+        let block = steps.map(|step| share::room(step, self.isa)).max().unwrap_or(0);
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
         self.tail.make_room(&mut state.rows, images, self.channels_of(self.tail.input))
     }

@@ -167,6 +167,12 @@ const LARGE: &[(&str, usize, Body)] = &[
         let x = on.affine(&x);
         on.relu(&x)
     }),
+    ("pixels times a gate", 312 * 520, |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 312, 1, &x);
+        let gate = on.pooled(&x);
+        let x = on.binary(graph::operations::Binary::Mul, &x, &gate);
+        on.pixel(520, &x)
+    }),
     ("strided windows, residual", 9 * 50 * 416, |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 50, 1, &x);
         let y = on.conv(window(3, 2, 1, 1), 416, 1, &x);

@@ -39,3 +39,49 @@ pub(super) fn len(steps: &[PlannedStep], last: usize) -> usize {
     let first = (steps.len() - layers..steps.len()).find(|&index| is_first(index));
     first.map_or(0, |first| steps.len() - first)
 }
+
+#[cfg(test)]
+mod tests {
+    use graph::{Activation, Graph, Parameter, Role};
+
+    use super::super::Lowering;
+    use super::super::tests::Net;
+
+    fn tail(graph: &Graph) -> usize {
+        let lowering = Lowering::of(graph).unwrap();
+        lowering.end.tail(&lowering.steps)
+    }
+
+    fn fc(key: &str, shape: [usize; 2]) -> Parameter {
+        Parameter::new(key, Role::Linear { fan_in: shape[0] }, shape)
+    }
+
+    #[test]
+    fn layers_after_the_mean_are_the_tail() {
+        let (mut net, x) = Net::new();
+        let x = net.on.global_average_pool(x);
+        let x = net.on.linear(fc("one", [8, 6]), None, x);
+        let x = net.on.activation(Activation::HardSwish, x);
+        let x = net.on.linear(fc("two", [6, 4]), None, x);
+        assert_eq!(tail(&net.on.finish(x)), 2);
+    }
+
+    #[test]
+    fn one_that_reads_something_else_too_begins_none() {
+        let (mut net, x) = Net::new();
+        let x = net.on.global_average_pool(x);
+        let y = net.on.linear(fc("one", [8, 8]), None, x);
+        let y = net.on.add(y, x);
+        let y = net.on.linear(fc("two", [8, 4]), None, y);
+        // The first is no layer, so that the second reads no mean.
+        assert_eq!(tail(&net.on.finish(y)), 0);
+    }
+
+    #[test]
+    fn the_mean_and_one_layer_are_the_head_and_no_tail() {
+        let (mut net, x) = Net::new();
+        let x = net.on.global_average_pool(x);
+        let x = net.on.linear(fc("fc", [8, 4]), None, x);
+        assert_eq!(tail(&net.on.finish(x)), 0);
+    }
+}

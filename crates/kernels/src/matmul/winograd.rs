@@ -20,11 +20,12 @@ use super::strassen::ProductPlan;
 use super::tiles::{BLOCK_WORDS, Tiles};
 use crate::activation::OnRead;
 use crate::buffer::{Shared, padded};
-use crate::epilogue::{Epilogue, Finish};
+use crate::epilogue::Epilogue;
 use crate::isa::{Facts, Isa};
 use crate::map::{Ahead, MapView, Output};
+use crate::pool;
+use crate::rows::check_room;
 use crate::simd::{BLOCK, Simd};
-use crate::unary;
 
 /// Products of a channel that a patch takes.
 const PLACES: usize = 16;
@@ -153,8 +154,6 @@ impl Winograd {
         let geometry = *part.map.geometry();
         assert_eq!((geometry.kernel, geometry.stride, geometry.dilation), ([3; 2], [1; 2], [1; 2]));
         assert!(part.patches.end <= patches(&geometry), "patches to {}", part.patches.end);
-        // All pixels that any patch writes.
-        part.output.check(&(0..geometry.pixels()), part.epilogue);
         if let [weights] = &self.sets[..] {
             let panels = part.units.clone();
             return self.set(simd, part.map, (weights, panels), 0, &mut part);
@@ -264,8 +263,7 @@ fn take_to_places<S: Simd>(
     assert!(S::WORDS == BLOCK, "a word an element");
     let channels = map.channels();
     assert!(channels.is_multiple_of(BLOCK), "{channels} channels");
-    let words = tiles.slots() * PLACES * channels;
-    assert!(words <= to.len(), "{words} words of patches in {}", to.len());
+    check_room::<S>(to, tiles, PLACES * channels / BLOCK);
     let columns = columns(map.geometry());
     for tile in 0..tiles.count() {
         let tile = tiles.tile(tile);
@@ -315,15 +313,20 @@ struct Made<'a> {
 }
 
 impl Made<'_> {
-    /// Stores the pixels that the products are of. The output and the epilogue were checked for all pixels and for the panel's channels.
+    /// Stores the pixels that the products are of.
+    ///
+    /// # Panics
+    /// Where the output or the epilogue has fewer pixels than `geometry` says, or fewer channels.
     #[inline(always)]
     fn take_back<S: Simd>(&self, simd: S, geometry: &Geometry, epilogue: &Epilogue<'_>, output: Output<'_>) {
         let Self { products, width, channel, ref patches } = *self;
         let [height, row] = geometry.output;
         let (columns, channels) = (columns(geometry), output.channels());
+        output.check(&(0..geometry.pixels()), epilogue);
         assert!(PLACES * patches.len() * width <= products.len() && channel + width <= channels);
         // A function is called once for all channels of a pixel, and not once a vector.
         let (before, then) = epilogue.before_unary();
+        let has_function = then.operations().next().is_some();
         for (index, patch) in patches.clone().enumerate() {
             let (oy, ox) = (patch / columns * 2, patch % columns * 2);
             let there = [(height - oy).min(2), (row - ox).min(2)];
@@ -354,39 +357,12 @@ impl Made<'_> {
                     }
                 }
             }
-            for (y, x) in (0..there[0]).flat_map(|y| (0..there[1]).map(move |x| (y, x))) {
-                let begin = ((oy + y) * row + ox + x) * channels;
-                finish_pixel(simd, &then, begin, channel..channel + width, output);
-            }
-        }
-    }
-}
-
-/// Finishes the channels `panel` of the pixel that begins at element `begin`, where they are.
-#[inline(always)]
-fn finish_pixel<S: Simd>(
-    simd: S,
-    epilogue: &Epilogue<'_>,
-    begin: usize,
-    panel: Range<usize>,
-    output: Output<'_>,
-) {
-    for operation in epilogue.operations() {
-        if let Finish::Unary(function) = operation {
-            // SAFETY: the pixel is one of the output and the panel some of its channels, for all of which the output was checked; they are
-            // the caller's, says `Output::new`.
-            let values = unsafe {
-                std::slice::from_raw_parts_mut(output.as_mut_ptr().add(begin + panel.start), panel.len())
-            };
-            unary::apply(simd, function, values);
-            continue;
-        }
-        let one = Epilogue::of([operation]);
-        for channel in panel.clone().step_by(S::LANES) {
-            // SAFETY: as above, and the epilogue was checked for the same.
-            unsafe {
-                let at = output.as_mut_ptr().add(begin + channel);
-                simd.store(at, one.finish(simd, simd.load(at), begin, channel));
+            if has_function {
+                for y in oy..oy + there[0] {
+                    let first = y * row + ox;
+                    let panel = channel..channel + width;
+                    pool::finish_channels(simd, &then, first..first + there[1], panel, output);
+                }
             }
         }
     }

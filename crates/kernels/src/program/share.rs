@@ -23,8 +23,20 @@ pub(super) fn together(weights: &Packed) -> usize {
     if weights.has_pairs() { 2 } else { 1 }
 }
 
+/// Words that a thread needs for an item of a step.
+pub(crate) fn room(step: &Step, isa: Isa) -> usize {
+    match &step.kind {
+        StepKind::Multiply(Multiplication { weights, .. }) => room_of_rows(weights, isa),
+        StepKind::Grouped(Grouped { sets, .. }) => {
+            sets.iter().map(|weights| room_of_rows(weights, isa)).max().unwrap_or(0)
+        }
+        StepKind::Winograd(winograd) => winograd.room(isa),
+        _ => 0,
+    }
+}
+
 /// Words that a thread needs for a block of a multiplication.
-pub(crate) fn room(weights: &Packed, isa: Isa) -> usize {
+fn room_of_rows(weights: &Packed, isa: Isa) -> usize {
     let rows = most_rows(weights, isa);
     let more = weights.room(rows);
     // One more row for the image's windows.

@@ -17,7 +17,7 @@ pub(crate) use depthwise::{Depthwise, DepthwiseWeights, depthwise, depthwise_map
 
 /// Asserts that `to` has room for `tiles`, whose rows have `blocks` blocks.
 #[inline]
-fn check_room<S: Simd>(to: &[f32], tiles: Tiles, blocks: usize) {
+pub(crate) fn check_room<S: Simd>(to: &[f32], tiles: Tiles, blocks: usize) {
     let words = tiles.slots() * blocks * S::WORDS;
     assert!(words <= to.len(), "{words} words of rows in {}", to.len());
 }

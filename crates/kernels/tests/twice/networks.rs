@@ -250,6 +250,17 @@ pub(crate) const NETWORKS: &[(&str, Body)] = &[
         }
         x
     }),
+    ("a gate that a 1x1 convolution reads", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 40, 1, &x);
+        let y = on.depthwise(window(5, 1, 1, 2), &x);
+        let y = on.activation(Activation::HardSwish, &y);
+        let gate = on.pooled(&y);
+        let gate = on.pixel(40, &gate);
+        let gate = on.unary(Unary::Sigmoid, &gate);
+        let y = on.binary(Binary::Mul, &y, &gate);
+        let y = on.pixel(40, &y);
+        on.add(&y, &x)
+    }),
     ("numbers that are known", |on, x| {
         let x = on.scaled(&x);
         let y = on.conv(window(3, 1, 1, 1), 20, 1, &x);
