@@ -64,6 +64,18 @@ impl<'a> Epilogue<'a> {
         (before, from)
     }
 
+    /// For an output whose first element is this one's element `first`.
+    ///
+    /// # Panics
+    /// Where a residual has not so many.
+    pub(crate) fn from(&self, first: usize) -> Self {
+        Self::of(self.operations().map(|operation| match operation {
+            Finish::Residual(residual) => Finish::Residual(&residual[first..]),
+            Finish::Product(factor) => Finish::Product(&factor[first..]),
+            other => other,
+        }))
+    }
+
     /// Asserts that what is there has `channels` channels, and each residual `elements` elements.
     #[inline]
     pub(crate) fn check(&self, channels: usize, elements: usize) {

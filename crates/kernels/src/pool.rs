@@ -158,59 +158,75 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
 /// Taps of a pooling window that are read at once.
 const POOLED_TAPS: usize = 9;
 
-/// Sums of all pixels of a map of `[rows, columns, channels]` times `factor`, finished by `epilogue`: of the channels from `first`
-/// on, as many as `output` has.
+/// Of each line of `[columns, channels]` of `map` the sum of its pixels, to `sums`, a line of channels each.
 ///
 /// # Panics
-/// Where the map does not have these channels or pixels, or they are not whole blocks, or the epilogue has fewer channels.
+/// Where the map has fewer lines than `sums`, or channels are not whole blocks.
 #[inline(always)]
-pub(crate) fn average<S: Simd>(
+pub(crate) fn line_sums<S: Simd>(
     simd: S,
-    (map, [rows, columns, channels]): (&[f32], [usize; 3]),
+    (map, [columns, channels]): (&[f32], [usize; 2]),
     on_read: OnRead,
-    (factor, epilogue): (f32, &Epilogue<'_>),
-    first: usize,
-    output: &mut [f32],
+    sums: &mut [f32],
 ) {
-    assert!(
-        first + output.len() <= channels && rows * columns * channels <= map.len(),
-        "a map of {channels}"
-    );
-    assert!(output.len().is_multiple_of(BLOCK), "{} channels", output.len());
-    epilogue.check(first + output.len(), first + output.len());
-    let vectors = output.len() / S::LANES;
-    for begin in (0..vectors).step_by(SUMS) {
-        // Where there are fewer, the last stands for those that are not.
-        let places: [usize; SUMS] =
-            std::array::from_fn(|at| first + (begin + at).min(vectors - 1) * S::LANES);
-        let mut sums = [simd.splat(0.0); SUMS];
-        for y in 0..rows {
-            // Row by row, which keeps the partial sums small.
-            let mut row = [simd.splat(0.0); SUMS];
+    assert!(channels.is_multiple_of(BLOCK) && channels > 0, "{channels} channels");
+    let lines = sums.chunks_exact_mut(channels);
+    assert!(lines.len() * columns * channels <= map.len(), "lines of {columns}x{channels}");
+    let vectors = channels / S::LANES;
+    for (y, line) in lines.enumerate() {
+        for begin in (0..vectors).step_by(SUMS) {
+            // Where there are fewer, the last stands for those that are not.
+            let places: [usize; SUMS] = std::array::from_fn(|at| (begin + at).min(vectors - 1) * S::LANES);
+            let mut sums = [simd.splat(0.0); SUMS];
             for x in 0..columns {
                 let pixel = (y * columns + x) * channels;
                 for at in 0..SUMS {
-                    // SAFETY: the map has this pixel, and the pixel `LANES` channels from each of the places on, because all `first +
-                    // output.len()` channels are there and `LANES` divides `output.len()`.
+                    // SAFETY: the map has this pixel, whose channels `LANES` divides.
                     let x = unsafe { simd.load(map.as_ptr().add(pixel + places[at])) };
-                    row[at] = simd.add(row[at], on_read.apply(simd, x));
+                    sums[at] = simd.add(sums[at], on_read.apply(simd, x));
                 }
             }
-            for at in 0..SUMS {
-                sums[at] = simd.add(sums[at], row[at]);
+            for at in 0..SUMS.min(vectors - begin) {
+                // SAFETY: a line of channels, as a pixel of the map.
+                unsafe { simd.store(line.as_mut_ptr().add(places[at]), sums[at]) };
             }
-        }
-        for at in 0..SUMS.min(vectors - begin) {
-            let mean = simd.mul_add(sums[at], simd.splat(factor), simd.splat(0.0));
-            // SAFETY: the epilogue was checked for all channels up to the last of `output`; the row is the only one.
-            let mean = unsafe { epilogue.finish(simd, mean, 0, places[at]) };
-            // SAFETY: `LANES` divides the number of elements, so that there are as many from this vector's on.
-            unsafe { simd.store(output.as_mut_ptr().add((begin + at) * S::LANES), mean) };
         }
     }
 }
 
-/// Vectors whose sums over all pixels are made together: they do not wait for each other.
+/// The sums of all lines ([`line_sums`]), one after the other, times `factor`, finished by `epilogue`: of the channels from `first` on, as
+/// many as `output` has.
+///
+/// # Panics
+/// Where a line does not have these channels, or they are not whole blocks, or the epilogue has fewer channels.
+#[inline(always)]
+pub(crate) fn average<S: Simd>(
+    simd: S,
+    (sums, channels): (&[f32], usize),
+    (factor, epilogue): (f32, &Epilogue<'_>),
+    first: usize,
+    output: &mut [f32],
+) {
+    assert!(first + output.len() <= channels && channels > 0, "lines of {channels}");
+    assert!(output.len().is_multiple_of(BLOCK), "{} channels", output.len());
+    epilogue.check(first + output.len(), first + output.len());
+    for (at, to) in output.chunks_exact_mut(S::LANES).enumerate() {
+        let place = first + at * S::LANES;
+        let mut sum = simd.splat(0.0);
+        for line in sums.chunks_exact(channels) {
+            // SAFETY: a line has `LANES` channels from the place on, because all `first + output.len()` are there and `LANES` divides
+            // `output.len()`.
+            sum = simd.add(sum, unsafe { simd.load(line.as_ptr().add(place)) });
+        }
+        let mean = simd.mul_add(sum, simd.splat(factor), simd.splat(0.0));
+        // SAFETY: the epilogue was checked for all channels up to the last of `output`; the row is the only one.
+        let mean = unsafe { epilogue.finish(simd, mean, 0, place) };
+        // SAFETY: there are `LANES` elements.
+        unsafe { simd.store(to.as_mut_ptr(), mean) };
+    }
+}
+
+/// Vectors whose sums over a line are made together: they do not wait for each other.
 const SUMS: usize = 4;
 
 /// Finishes every element of the output pixels `pixels` by `epilogue`, where it is.

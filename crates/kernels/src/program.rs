@@ -10,7 +10,6 @@ use std::sync::{Mutex, PoisonError};
 
 use memory::NoMemory;
 
-use crate::activation::OnRead;
 use crate::buffer::{Buffer, Shared, padded};
 use crate::elsewhere::Call;
 use crate::epilogue::Epilogue;
@@ -19,17 +18,19 @@ use crate::isa::Isa;
 use crate::map::{MapView, Output};
 use crate::matmul::Packed;
 use crate::shape::SizeError;
-use crate::simd::BLOCK;
 use crate::step::{Step, StepKind};
 use crate::threads::{Member, Scratch, Team, Threads};
 
 mod arena;
+mod average;
+mod bands;
 mod item;
 mod share;
 mod tail;
 
 use arena::ArenaLayout;
-use item::{Average, Item, Part};
+use bands::BAND_ELEMENTS;
+use item::{Item, Part};
 use share::Share;
 pub(crate) use tail::Tail;
 
@@ -41,6 +42,8 @@ pub struct Program {
     /// Height and width of the only images that it takes.
     image_size: Option<[usize; 2]>,
     steps: Vec<Step>,
+    /// Of every step whether what it reads may be computed by bands.
+    by_bands: Vec<bool>,
     tail: Tail,
     /// What the last call needed, for the next one.
     state: Mutex<Option<State>>,
@@ -67,7 +70,8 @@ impl Program {
         steps: Vec<Step>,
         tail: Tail,
     ) -> Self {
-        Self { isa, image_channels, image_size, steps, tail, state: Mutex::new(None) }
+        let by_bands = bands::are_possible(&steps, tail.input);
+        Self { isa, image_channels, image_size, steps, by_bands, tail, state: Mutex::new(None) }
     }
 
     /// The instruction set its weights are packed for.
@@ -135,7 +139,7 @@ impl Program {
     }
 
     fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
-        let layout = ArenaLayout::new(image, self.image_channels, &self.steps, self.tail.input)?;
+        let layout = ArenaLayout::new(image, self.image_channels, &self.steps, &self.by_bands, &self.tail)?;
         self.tail.check(image, layout.size(self.tail.input))?;
         Ok(layout)
     }
@@ -156,7 +160,8 @@ impl Program {
     ) -> Result<(), NoMemory> {
         let steps = self.steps.iter().chain(&self.tail.layers);
         let block = steps.map(|step| share::room(step, self.isa)).max().unwrap_or(0);
-        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block))?;
+        let band = if self.by_bands.contains(&true) { BAND_ELEMENTS } else { 0 };
+        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block, band))?;
         self.tail.make_room(&mut state.rows, images, self.channels_of(self.tail.input))
     }
 
@@ -182,6 +187,7 @@ impl Program {
         let crew: Vec<Team> = (0..teams).map(|team| Team::new(members(team))).collect();
         let arenas = shared(&mut scratch.arenas);
         let blocks = shared(&mut scratch.blocks);
+        let bands = shared(&mut scratch.bands);
         let left = Shared::new(state.rows.first_mut().map_or(&mut [], Buffer::as_mut_slice));
         let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
@@ -190,7 +196,8 @@ impl Program {
             let before = (0..thread).filter(|&other| team_of(other) == team_of(thread)).count();
             let team = &crew[team_of(thread)].join(before);
             let arena = arenas[team_of(thread)];
-            let at = At { layout, zeros, arena, block: blocks[thread], failure: &failure };
+            let band = bands.get(thread).copied().unwrap_or(Shared::new(&mut []));
+            let at = At { layout, zeros, arena, block: blocks[thread], band, failure: &failure };
             loop {
                 let image = team.meet_and(|| next.fetch_add(1, Ordering::Relaxed));
                 if image >= range.end {
@@ -209,18 +216,23 @@ impl Program {
     fn image(&self, images: &Images<'_>, image: usize, team: &Member<'_>, at: &At<'_>, left: Shared<'_>) {
         self.write_pixels(images, image, team, at);
         for index in 0..self.steps.len() {
-            if matches!(self.steps[index].kind, StepKind::Renamed(_)) {
+            let is_by_bands = |index| self.bands(index, team.members(), at.layout).is_some();
+            if matches!(self.steps[index].kind, StepKind::Renamed(_)) || is_by_bands(index + 1) {
                 continue;
             }
             team.meet();
-            self.step(index, team, at);
+            match self.bands(index, team.members(), at.layout) {
+                Some(bands) => self.step_by_bands(index, &bands, team, at),
+                None => self.step(index, team, at),
+            }
         }
         team.meet();
         let Tail { input, mean, .. } = self.tail;
         let width = self.tail.widths(self.channels_of(input))[0];
         let left = left.part(image * width..(image + 1) * width);
         if let Some((on_read, factor)) = mean {
-            return self.average(team, at, (input, on_read), (factor, Epilogue::default()), left);
+            let is_summed = self.is_summed(input, team.members(), at.layout);
+            return self.average(team, at, (input, on_read, is_summed), (factor, Epilogue::default()), left);
         }
         for _ in team.items(1) {
             // SAFETY: the team has met since the value was written, and writes none until it meets again. An image is one team's, whose
@@ -258,7 +270,8 @@ impl Program {
         }
         if let StepKind::Average(on_read) = step.kind {
             let left = at.value(index + 1).part(0..step.channels);
-            return self.average(team, at, (step.input, on_read), (1.0, epilogue), left);
+            let is_summed = step.input == index && self.is_summed(index, team.members(), at.layout);
+            return self.average(team, at, (step.input, on_read, is_summed), (1.0, epilogue), left);
         }
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
@@ -308,38 +321,6 @@ impl Program {
         }
     }
 
-    /// One thread's part of the mean over an image's pixels of the value `input`, times a factor: an element a channel, to `to`,
-    /// which no other team writes and nobody reads before the team meets again.
-    fn average(
-        &self,
-        team: &Member<'_>,
-        at: &At<'_>,
-        (input, on_read): (usize, OnRead),
-        (factor, epilogue): (f32, Epilogue<'_>),
-        to: Shared<'_>,
-    ) {
-        let channels = self.channels_of(input);
-        let [rows, columns] = at.layout.size(input);
-        // SAFETY: the team has met since the value was written, and writes nothing that overlaps it until it meets again.
-        let map = unsafe { at.value(input).as_slice() };
-        let blocks = channels / BLOCK;
-        let width = blocks.div_ceil(team.members()).clamp(1, MOST_FEATURES / BLOCK) * BLOCK;
-        for item in team.items(channels.div_ceil(width)) {
-            let first = item * width;
-            let part = to.part(first..(first + width).min(channels));
-            self.isa.run(Average {
-                map,
-                size: [rows, columns, channels],
-                on_read,
-                factor: factor / (rows * columns) as f32,
-                epilogue,
-                first,
-                // SAFETY: nobody but this team writes it, says the caller, and each of its items is taken once.
-                output: unsafe { part.as_mut_slice() },
-            });
-        }
-    }
-
     fn channels_of(&self, value: usize) -> usize {
         match value {
             0 => self.image_channels,
@@ -347,9 +328,6 @@ impl Program {
         }
     }
 }
-
-/// Channels of an item of average pooling at most.
-const MOST_FEATURES: usize = 8 * BLOCK;
 
 /// A thread's view of the image it works on.
 struct At<'a> {
@@ -360,6 +338,8 @@ struct At<'a> {
     arena: Shared<'a>,
     /// This thread's alone.
     block: Shared<'a>,
+    /// As the block, of programs that compute maps by bands.
+    band: Shared<'a>,
     /// Why a part that is computed elsewhere was not, of any image.
     failure: &'a Mutex<Option<String>>,
 }
@@ -368,5 +348,10 @@ impl<'a> At<'a> {
     /// Where the value lies.
     fn value(&self, value: usize) -> Shared<'a> {
         self.arena.part(self.layout.place(value))
+    }
+
+    /// Where the sums of lines lie.
+    fn sums(&self) -> Shared<'a> {
+        self.arena.part(self.layout.sums())
     }
 }

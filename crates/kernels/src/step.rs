@@ -35,6 +35,19 @@ pub(crate) enum StoredFinish {
 }
 
 impl StoredFinish {
+    /// Whether it has other numbers for each pixel.
+    pub(crate) fn is_pixel_by_pixel(&self) -> bool {
+        match self {
+            Self::Residual(_) | Self::Product(_) | Self::KnownResidual(_) | Self::KnownProduct(_) => true,
+            Self::Bias(_)
+            | Self::Gate(_)
+            | Self::Shift(_)
+            | Self::Affine(_)
+            | Self::Activation(_)
+            | Self::Unary(_) => false,
+        }
+    }
+
     /// With the values of the program, which `read` gives.
     pub(crate) fn with<'a>(&'a self, read: impl Fn(usize) -> &'a [f32]) -> Finish<'a> {
         match *self {

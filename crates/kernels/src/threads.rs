@@ -28,16 +28,21 @@ pub(crate) struct Scratch {
     pub(crate) arenas: Vec<Buffer>,
     /// Rows in the making, a buffer a thread.
     pub(crate) blocks: Vec<Buffer>,
+    /// Lines of maps that are never there as a whole, a buffer a thread.
+    pub(crate) bands: Vec<Buffer>,
 }
 
 impl Scratch {
-    /// Makes room for `teams` arenas of `arena` elements and `threads` blocks of `block`.
+    /// Makes room for `teams` arenas of `arena` elements, and for `threads` blocks of `block` and bands of `band`.
     pub(crate) fn make_room(
         &mut self,
         (teams, arena): (usize, usize),
-        (threads, block): (usize, usize),
+        (threads, block, band): (usize, usize, usize),
     ) -> Result<(), NoMemory> {
-        for (buffers, count, len) in [(&mut self.arenas, teams, arena), (&mut self.blocks, threads, block)] {
+        let Self { arenas, blocks, bands } = self;
+        for (buffers, count, len) in
+            [(arenas, teams, arena), (blocks, threads, block), (bands, threads, band)]
+        {
             // What is too small is given back before something larger is asked for.
             buffers
                 .iter_mut()

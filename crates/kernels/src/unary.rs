@@ -1,5 +1,5 @@
-//! Functions of one element beyond [`graph::Activation`], on vectors. Those of exponentials are computed lane by lane in plain code
-//! without branches, which the compiler makes vectors of again.
+//! Functions of one element beyond [`graph::Activation`], on vectors. The rarer ones are computed lane by lane in plain code without
+//! branches, which the compiler makes vectors of again.
 
 use graph::operations::Unary;
 
@@ -74,8 +74,10 @@ impl Kernel for Apply<'_> {
             Unary::LeakyRelu { slope } => vectors(simd, values, |x| {
                 simd.mul_add(simd.min(zero, x), simd.splat(slope), simd.max(zero, x))
             }),
-            Unary::Sigmoid => each(values, sigmoid),
-            Unary::Swish { beta } => each(values, |x| x * sigmoid(beta * x)),
+            Unary::Sigmoid => {
+                vectors(simd, values, |x| simd.div(simd.splat(1.0), one_and_exp(simd, -1.0, x)))
+            }
+            Unary::Swish { beta } => vectors(simd, values, |x| simd.div(x, one_and_exp(simd, -beta, x))),
             Unary::Mish => each(values, mish),
             Unary::Tanh => each(values, tanh),
             Unary::Erf => each(values, erf),
@@ -117,14 +119,34 @@ fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
     }
 }
 
+/// `1 + e^(factor * x)`, by [`exp`]'s road, but for a shorter series, which is the best of its length.
+#[inline(always)]
+fn one_and_exp<S: Simd>(simd: S, factor: f32, x: S::V) -> S::V {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    const SERIES: [f32; 6] = [8.368_781e-3, 4.166_839_3e-2, 1.666_652e-1, 4.999_999_4e-1, 1.0, 1.0];
+    let zero = simd.splat(0.0);
+    let x = simd.mul_add(x, simd.splat(factor), zero);
+    let x = simd.min(simd.splat(88.0), simd.max(simd.splat(-87.0), x));
+    let shifted = simd.mul_add(x, simd.splat(LOG2_E), simd.splat(ROUND));
+    let power = simd.sub(shifted, simd.splat(ROUND));
+    let rest = simd.mul_add(power, simd.splat(-LN_2[0]), x);
+    let rest = simd.mul_add(power, simd.splat(-LN_2[1]), rest);
+    let mut sum = simd.splat(1.381_446_7e-3);
+    for factor in SERIES {
+        sum = simd.mul_add(sum, rest, simd.splat(factor));
+    }
+    simd.add(simd.splat(1.0), simd.times_power_of_two(sum, shifted))
+}
+
+/// ln 2 in two parts, the first of few digits, so that its multiples are exact (Cody and Waite).
+const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+/// Added, it leaves the nearest integer in the last bits.
+const ROUND: f32 = 12_582_912.0;
+
 /// `e^x`, to 1e-7 of it, from e^-87 to e^88; what lies beyond is taken for these.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    // ln 2 in two parts, the first of few digits, so that its multiples are exact (Cody and Waite).
-    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    /// Added, it leaves the nearest integer in the last bits.
-    const ROUND: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };
     let x = if x > 88.0 { 88.0 } else { x };
     let shifted = x * LOG2_E + ROUND;
@@ -138,11 +160,6 @@ pub(crate) fn exp(x: f32) -> f32 {
     }
     let scale = f32::from_bits(shifted.to_bits().wrapping_shl(23).wrapping_add(1.0_f32.to_bits()));
     sum * scale
-}
-
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
 }
 
 #[inline(always)]

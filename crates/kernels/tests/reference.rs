@@ -251,6 +251,53 @@ fn convolutions_of_3x3_take_fewer_products() {
     }
 }
 
+/// Maps that a 1x1 convolution widens and a depthwise one reads, too large to be there as a whole.
+const WIDENED: &[(&str, Body)] = &[
+    ("a residual after both", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
+        let y = on.pixel(150, &x);
+        let y = on.relu(&y);
+        let y = on.depthwise(window(3, 1, 1, 1), &y);
+        let y = on.relu(&y);
+        let y = on.pixel(18, &y);
+        on.add(&y, &x)
+    }),
+    ("strides and functions, a gate after the depthwise convolution", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
+        let x = on.pixel(150, &x);
+        let x = on.unary(UNARY[0], &x);
+        let x = on.depthwise(Window { kernel: [5, 3], stride: [2, 1], ..SAME }, &x);
+        let x = on.unary(UNARY[1], &x);
+        let gate = on.pooled(&x);
+        let x = on.binary(graph::operations::Binary::Mul, &x, &gate);
+        on.pixel(21, &x)
+    }),
+    ("dilation, and bands that read nothing but padding", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
+        let x = on.pixel(150, &x);
+        let x = on.depthwise(window(3, 1, 2, 13), &x);
+        on.pixel(21, &x)
+    }),
+    ("pixels taken two by two, an odd number in each line", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
+        let x = on.pixel(312, &x);
+        let x = on.relu(&x);
+        let x = on.depthwise(window(3, 2, 1, 0), &x);
+        on.pixel(520, &x)
+    }),
+];
+
+#[test]
+fn a_map_that_is_computed_by_bands_is_the_same_map() {
+    for isa in Isa::available() {
+        for &network in WIDENED {
+            for size in [[9, 9], [61, 43]] {
+                assert_computes(isa, network, size, 2);
+            }
+        }
+    }
+}
+
 #[test]
 fn bytes_give_the_bits_that_their_values_give() {
     let size = [11, 13];

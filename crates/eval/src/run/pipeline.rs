@@ -2,9 +2,10 @@
 //! a recipe, whatever the number of models.
 //!
 //! * With a device of its own (a GPU), worker threads read, decode and crop ahead of it.
-//! * On the CPU, the same threads decode and compute in turn: all of them decode a batch, then all of them compute it. If
+//! * On the CPU, the same threads decode and compute in turn: all of them decode some images, then all of them compute these. If
 //!   other threads decoded meanwhile, they would interrupt a computing thread, and all the others would wait for it. Only reading
-//!   runs ahead, because it waits for the disk and needs no processor.
+//!   runs ahead, because it waits for the disk and needs no processor. The images of a turn are a batch, or several small ones, since
+//!   after decoding the network's weights and the decoder's tables are to be had from memory again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -39,6 +40,9 @@ pub(crate) struct Prepared {
 /// Crops of an image for each of the run's recipes, or why there are none.
 pub(crate) type Crops = Vec<Result<Arc<RgbImage>, String>>;
 
+/// Images that the threads decode before they compute again, where a batch has not as many.
+const TURN: usize = 16;
+
 /// A file's content, or why it has none; the words of a panic, if reading it panicked.
 type FileContent<'a> = Result<Result<Cow<'a, [u8]>, DatasetError>, String>;
 
@@ -55,12 +59,19 @@ pub(crate) struct ImageWork<'env> {
     pub(crate) batch: usize,
 }
 
+impl ImageWork<'_> {
+    /// Images that are prepared in turn with the computation: a batch at least, and one for every thread.
+    fn turn(&self, threads: &Threads) -> usize {
+        self.batch.max(threads.count()).max(TURN)
+    }
+}
+
 /// Where prepared images come from.
 #[derive(Debug)]
 pub(crate) enum ImageSource<'env> {
     /// Workers are ahead of the device.
     Ahead(Receiver<Prepared>),
-    /// The device's own threads prepare a batch when it is asked for, and an image each at least.
+    /// The device's own threads prepare the images of a turn when they are asked for.
     InTurn {
         /// What is prepared.
         work: ImageWork<'env>,
@@ -101,7 +112,7 @@ impl<'env> ImageSource<'env> {
             let prepare = move |index| prepare(work, index, guarded(|| work.dataset.read(index)));
             Ok(Self::Ahead(spawn(scope, Builder::new, work, (workers, ahead), prepare)?))
         } else {
-            let ahead = work.batch.max(workers).min(work.images.len());
+            let ahead = work.turn(threads).min(work.images.len());
             let read = move |index| (index, guarded(|| work.dataset.read(index)));
             let files = spawn(scope, Builder::new, work, (workers, ahead), read)?;
             Ok(Self::InTurn { work, threads, files })
@@ -113,7 +124,7 @@ impl<'env> ImageSource<'env> {
         matches!(self, Self::Ahead(_))
     }
 
-    /// The next images: one that is ready, or a batch made now of what is there. Waits `patience` at most for a
+    /// The next images: one that is ready, or those of a turn, made now of what is there. Waits `patience` at most for a
     /// slow disk.
     pub(crate) fn next(&self, patience: Duration) -> Next {
         match self {
@@ -124,8 +135,7 @@ impl<'env> ImageSource<'env> {
             },
             Self::InTurn { work, threads, files } => {
                 let deadline = Instant::now() + patience;
-                // Every thread gets an image, even if a batch has fewer images than there are threads.
-                let at_once = work.batch.max(threads.count());
+                let at_once = work.turn(threads);
                 let mut read = Vec::with_capacity(at_once);
                 while read.len() < at_once {
                     match files.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -216,7 +226,7 @@ mod tests {
     fn batches(batch: usize, threads: usize) -> (Vec<usize>, Vec<usize>) {
         let dataset = Dataset::sample();
         let recipes = [Arc::clone(dataset::RECIPES[0].recipe())];
-        let images: Vec<usize> = (3..17).collect();
+        let images: Vec<usize> = (3..23).collect();
         let placement = Placement::new(DeviceName::Flex, Dtype::F32, threads).unwrap();
         let work = ImageWork { dataset: &dataset, recipes: &recipes, images: &images, batch };
         let (mut seen, mut sizes) = (Vec::new(), Vec::new());
@@ -242,11 +252,11 @@ mod tests {
 
     #[test]
     fn every_image_comes_once_whatever_the_batch() {
-        for batch in [1, 4, 14, 20] {
+        for batch in [1, 4, 17, 30] {
             for threads in [1, 3] {
                 let (seen, sizes) = batches(batch, threads);
-                assert_eq!(seen, (3..17).collect::<Vec<_>>(), "batches of {batch}, {threads} threads");
-                let most = batch.max(threads);
+                assert_eq!(seen, (3..23).collect::<Vec<_>>(), "batches of {batch}, {threads} threads");
+                let most = batch.max(TURN);
                 assert!(sizes.iter().all(|&size| size <= most), "{sizes:?} at most {most}");
             }
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use graph::Geometry;
 
+use super::Tail;
 use crate::shape::{SizeError, elements};
 use crate::simd::BLOCK;
 use crate::step::{Step, StepKind};
@@ -16,6 +17,8 @@ pub(crate) struct ArenaLayout {
     geometries: Vec<Geometry>,
     /// Elements of the arena. What a step writes overlaps nothing that it reads.
     places: Vec<Range<usize>>,
+    /// Where the sums of the lines of a map that is averaged lie.
+    sums: Range<usize>,
     arena_len: usize,
 }
 
@@ -28,13 +31,14 @@ struct Taken {
 }
 
 impl ArenaLayout {
-    /// For images of `image` pixels and `image_channels` channels, on which `steps` compute; `last` is the value that
-    /// is read after them.
+    /// For images of `image` pixels and `image_channels` channels, on which `steps` compute; `by_bands` says which of them may compute what
+    /// they read by bands, and `tail` follows them.
     pub(crate) fn new(
         image: [usize; 2],
         image_channels: usize,
         steps: &[Step],
-        last: usize,
+        by_bands: &[bool],
+        tail: &Tail,
     ) -> Result<Self, SizeError> {
         let too_large = || SizeError::TooLarge { height: image[0], width: image[1] };
         let mut sizes = vec![image];
@@ -62,7 +66,12 @@ impl ArenaLayout {
         for (index, step) in steps.iter().enumerate() {
             step.reads().for_each(|read| until[read] = index);
         }
-        until[last] = steps.len();
+        // What a map is computed from by bands is read when that is.
+        for index in (0..steps.len()).filter(|&index| by_bands[index]) {
+            let before = index - 1;
+            steps[before].reads().for_each(|read| until[read] = until[read].max(index));
+        }
+        until[tail.input] = steps.len();
         // What is only called otherwise lies where it lay, as long as either is read.
         let renamed = |value: usize| match value.checked_sub(1).map(|step| &steps[step]) {
             Some(Step { kind: StepKind::Renamed(_), input, .. }) => Some(*input),
@@ -74,11 +83,13 @@ impl ArenaLayout {
             }
         }
 
+        let channels_of =
+            |value: usize| value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
         let mut taken: Vec<Taken> = Vec::new();
         let mut places: Vec<Range<usize>> = Vec::with_capacity(sizes.len());
         let mut arena_len = 0_usize;
         for (value, &[height, width]) in sizes.iter().enumerate() {
-            let channels = value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
+            let channels = channels_of(value);
             // Every access to a map is within this product, so it must not wrap.
             let len = elements([height, width], channels).ok_or_else(too_large)?.next_multiple_of(BLOCK);
             if let Some(before) = renamed(value) {
@@ -113,7 +124,16 @@ impl ArenaLayout {
                 assert!(apart, "step {index} writes {written:?} and reads {read:?}");
             }
         }
-        Ok(Self { sizes, geometries, places, arena_len })
+        // Behind all values; one mean is taken at a time.
+        let averaged =
+            steps.iter().filter(|step| matches!(step.kind, StepKind::Average(_))).map(|step| step.input);
+        let averaged = averaged.chain(tail.mean.map(|_| tail.input));
+        let mut sums = 0;
+        for value in averaged {
+            sums = sums.max(elements([sizes[value][0], 1], channels_of(value)).ok_or_else(too_large)?);
+        }
+        let sums = arena_len..arena_len.checked_add(sums).ok_or_else(too_large)?;
+        Ok(Self { sizes, geometries, places, arena_len: sums.end, sums })
     }
 
     /// Height and width of a value; value 0 is the image.
@@ -129,6 +149,11 @@ impl ArenaLayout {
     /// The elements of the arena that hold a value.
     pub(crate) fn place(&self, value: usize) -> Range<usize> {
         self.places[value].clone()
+    }
+
+    /// The elements of the arena that hold the sums of the lines of a map that is averaged.
+    pub(crate) fn sums(&self) -> Range<usize> {
+        self.sums.clone()
     }
 
     /// Elements that an image needs.

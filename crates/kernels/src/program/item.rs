@@ -170,12 +170,30 @@ impl Kernel for Item<'_> {
     }
 }
 
-/// A part of average pooling.
-pub(crate) struct Average<'a> {
+/// The sums of some lines of a map that is averaged.
+pub(crate) struct LineSums<'a> {
+    /// The lines.
     pub(crate) map: &'a [f32],
-    /// Rows, columns and (padded) channels of the map.
-    pub(crate) size: [usize; 3],
+    /// Columns and (padded) channels of the map.
+    pub(crate) size: [usize; 2],
     pub(crate) on_read: OnRead,
+    /// An element for each line and channel.
+    pub(crate) sums: &'a mut [f32],
+}
+
+impl Kernel for LineSums<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { map, size, on_read, sums } = self;
+        pool::line_sums(simd, (map, size), on_read, sums);
+    }
+}
+
+/// A part of average pooling, of the sums of all lines.
+pub(crate) struct Average<'a> {
+    pub(crate) sums: &'a [f32],
+    /// (Padded) channels of the map.
+    pub(crate) channels: usize,
     /// What the sums are multiplied by.
     pub(crate) factor: f32,
     pub(crate) epilogue: Epilogue<'a>,
@@ -188,7 +206,7 @@ pub(crate) struct Average<'a> {
 impl Kernel for Average<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { map, size, on_read, factor, epilogue, first, output } = self;
-        pool::average(simd, (map, size), on_read, (factor, &epilogue), first, output);
+        let Self { sums, channels, factor, epilogue, first, output } = self;
+        pool::average(simd, (sums, channels), (factor, &epilogue), first, output);
     }
 }

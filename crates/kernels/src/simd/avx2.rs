@@ -68,6 +68,24 @@ unsafe impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe { _mm256_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn times_power_of_two(self, x: __m256, exponent: __m256) -> __m256 {
+        // SAFETY: `self` proves that the CPU has AVX2.
+        unsafe {
+            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(exponent));
+            _mm256_mul_ps(
+                x,
+                _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_castps_si256(_mm256_set1_ps(1.0)))),
+            )
+        }
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: `self` proves that the CPU has FMA.
         unsafe { _mm256_fmadd_ps(a, b, c) }

@@ -70,6 +70,24 @@ macro_rules! f32_operations {
         }
 
         #[inline(always)]
+        fn div(self, a: __m512, b: __m512) -> __m512 {
+            // SAFETY: `self` proves that the CPU has AVX-512.
+            unsafe { _mm512_div_ps(a, b) }
+        }
+
+        #[inline(always)]
+        fn times_power_of_two(self, x: __m512, exponent: __m512) -> __m512 {
+            // SAFETY: `self` proves that the CPU has AVX-512.
+            unsafe {
+                let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(exponent));
+                _mm512_mul_ps(
+                    x,
+                    _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_castps_si512(_mm512_set1_ps(1.0)))),
+                )
+            }
+        }
+
+        #[inline(always)]
         fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
             // SAFETY: `self` proves that the CPU has AVX-512.
             unsafe { _mm512_fmadd_ps(a, b, c) }

@@ -71,6 +71,11 @@ pub(crate) unsafe trait Simd: Copy {
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`.
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `x` times the power of two whose exponent is the whole number in the last bits of `exponent`; where that is outside of -126 to 127,
+    /// any number.
+    fn times_power_of_two(self, x: Self::V, exponent: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the hardware does so.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger of each pair, `b` where one of them is not a number.

@@ -62,6 +62,21 @@ unsafe impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn div(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe { vdivq_f32(a, b) }
+    }
+
+    #[inline(always)]
+    fn times_power_of_two(self, x: float32x4_t, exponent: float32x4_t) -> float32x4_t {
+        // SAFETY: `self` proves that the CPU has NEON.
+        unsafe {
+            let exponent = vshlq_n_s32::<23>(vreinterpretq_s32_f32(exponent));
+            vmulq_f32(x, vreinterpretq_f32_s32(vaddq_s32(exponent, vreinterpretq_s32_f32(vdupq_n_f32(1.0)))))
+        }
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
         // SAFETY: `self` proves that the CPU has NEON.
         unsafe { vfmaq_f32(c, a, b) }

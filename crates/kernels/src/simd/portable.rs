@@ -56,6 +56,22 @@ unsafe impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn div(self, a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+        [a[0] / b[0], a[1] / b[1], a[2] / b[2], a[3] / b[3]]
+    }
+
+    #[inline(always)]
+    fn times_power_of_two(self, x: [f32; LANES], exponent: [f32; LANES]) -> [f32; LANES] {
+        let power = |e: f32| f32::from_bits(e.to_bits().wrapping_shl(23).wrapping_add(1.0_f32.to_bits()));
+        [
+            x[0] * power(exponent[0]),
+            x[1] * power(exponent[1]),
+            x[2] * power(exponent[2]),
+            x[3] * power(exponent[3]),
+        ]
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) -> [f32; LANES] {
         // Not f32::mul_add, which is a function call where the hardware has no such instruction.
         [a[0] * b[0] + c[0], a[1] * b[1] + c[1], a[2] * b[2] + c[2], a[3] * b[3] + c[3]]
