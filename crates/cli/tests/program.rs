@@ -93,6 +93,20 @@ fn a_card_may_claim_figures_of_an_onnx_file() {
     fs::copy(oblong, at("oblong.onnx")).unwrap();
     let counted = printed(&mut program(folder.path(), &["complexity", "--onnx", "oblong.onnx"]));
     assert!(counted.contains("2 x MACs at 80x48"), "{counted}");
+    // Its predictions are judged by the card as any model's, though the file is gone.
+    fs::remove_file(at("cards/narrow.onnx")).unwrap();
+    fs::write(at("made-elsewhere.csv"), "ILSVRC2012_val_00000001.JPEG,65\n").unwrap();
+    let card = fs::read_to_string(at("cards/ours.toml")).unwrap();
+    fs::write(at("cards/ours.toml"), card + "top1_pct = \"70.0\"\n").unwrap();
+    let scored = ["score", "made-elsewhere.csv", "--card", "cards/ours.toml", "--model", "onnx/narrow"];
+    program(folder.path(), &[&scored[..], &["--out", "scored"]].concat())
+        .assert()
+        .success()
+        .stdout(contains("onnx/narrow top-1, documented 70.0 %: not comparable"));
+    let claims = fs::read_to_string(at("scored/claims.csv")).unwrap();
+    assert!(claims.contains(",top1_pct,70.0,"), "{claims}");
+    let other = ["score", "made-elsewhere.csv", "--card", "cards/ours.toml", "--model", "onnx/other"];
+    program(folder.path(), &other).assert().code(2).stderr(contains("no model matches `onnx/other`"));
     // No weights are published of it, and no framework's answers frozen.
     program(folder.path(), &["parity", "--card", "cards/ours.toml"]).assert().code(2);
 }

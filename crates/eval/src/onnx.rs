@@ -99,7 +99,10 @@ impl OnnxModel {
         let recipe = match (asked.stated(definitions, cards)?, definitions.stated_recipe(cards, &id)) {
             (Some(recipe), _) => recipe,
             (None, Some(of_row)) => of_row.map_err(|fault| EvalError::Recipe { fault })?,
-            (None, None) => beside(path, &file, definitions.catalog())?,
+            (None, None) => {
+                let side = file.image().ok().and_then(|image| image.size[0]);
+                beside(path, side, definitions.catalog())?
+            }
         };
         let network = file.network(recipe.crop.axes()).map_err(&failed)?;
         let model = Model::onnx(id.clone(), Arc::clone(&recipe));
@@ -107,13 +110,32 @@ impl OnnxModel {
     }
 }
 
-/// The recipe in `<stem>.toml` beside the file.
-fn beside(path: &Path, file: &OnnxFile, catalog: &Catalog) -> Result<Arc<Recipe>, EvalError> {
+/// The model called `id` where it is an ONNX file that a row of `cards` names, or of any card where none is given; its recipe is the row's, or
+/// the one beside the file. The file itself is not read.
+///
+/// # Errors
+/// [`EvalError`] where there is no recipe.
+pub fn of_card(definitions: &Definitions, cards: &[String], id: &str) -> Result<Option<Model>, EvalError> {
+    let is_meant = |name: &String| cards.is_empty() || cards.contains(name);
+    for (card, row) in definitions.cards().claims_of(id).into_iter().filter(|(card, _)| is_meant(&card.name))
+    {
+        let Some(file) = card.onnx_file(row) else { continue };
+        let recipe = match &row.recipe {
+            Some(text) => definitions.catalog().recipe(text).map_err(|fault| EvalError::Recipe { fault })?,
+            None => beside(&file, None, definitions.catalog())?,
+        };
+        return Ok(Some(Model::onnx(row.model.clone(), recipe)));
+    }
+    Ok(None)
+}
+
+/// The recipe in `<stem>.toml` beside the file, which takes images of `side` pixels where it takes one size.
+fn beside(path: &Path, side: Option<usize>, catalog: &Catalog) -> Result<Arc<Recipe>, EvalError> {
     let toml = path.with_extension("toml");
     if toml.exists() {
         return catalog.recipe(&toml.to_string_lossy()).map_err(|fault| EvalError::Recipe { fault });
     }
-    let side = file.image().ok().and_then(|image| image.size[0]).unwrap_or(224);
+    let side = side.unwrap_or(224);
     let short = side * 8 / 7;
     let example = format!("resize=short:{short},filter=pil-bilinear,crop={side},mean=imagenet,std=imagenet");
     Err(EvalError::OnnxRecipe { path: path.to_owned(), toml, example })

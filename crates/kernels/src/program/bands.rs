@@ -12,7 +12,7 @@ use super::{At, Program};
 use crate::buffer::Shared;
 use crate::epilogue::Epilogue;
 use crate::map::{Ahead, MapView, Output};
-use crate::matmul::BLOCK_WORDS;
+use crate::matmul::{BLOCK_WORDS, Packed};
 use crate::step::{Multiplication, Rows, Step, StepKind, StoredFinish};
 use crate::threads::Member;
 
@@ -33,12 +33,11 @@ pub(super) fn are_possible(steps: &[Step], last: usize) -> Vec<bool> {
                 // Of rows that are taken two by two, those at the border of two bands would have other partners.
                 if !weights.has_pairs())
     };
-    let narrows = |step: &Step| {
-        matches!(
-            step.kind,
-            StepKind::Depthwise { .. }
-                | StepKind::Multiply(Multiplication { rows: Rows::Depthwise { .. }, .. })
-        )
+    let narrows = |step: &Step| match &step.kind {
+        StepKind::Depthwise { .. }
+        | StepKind::Multiply(Multiplication { rows: Rows::Depthwise { .. }, .. }) => true,
+        StepKind::Grouped(grouped) => !grouped.sets.iter().any(Packed::has_pairs),
+        _ => false,
     };
     let is_possible = |(index, step): (usize, &Step)| {
         let before = index.checked_sub(1).map(|before| &steps[before]);

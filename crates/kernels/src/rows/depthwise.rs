@@ -189,6 +189,29 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
         }
         return;
     }
+    if geometry.dilation == [1, 1] {
+        let place = [oy, ox, count];
+        macro_rules! reused {
+            ($size:literal, $stride:literal) => {
+                // SAFETY: what the caller promises for `run` is what is asked for, and the window is of this size and stride.
+                unsafe {
+                    // As many sums and columns as there are registers for.
+                    if S::LANES == BLOCK {
+                        reused::<S, MULTIPLICANDS, $size, $stride, 8>(simd, map, convolution, epilogue, begin, place, to)
+                    } else {
+                        reused::<S, MULTIPLICANDS, $size, $stride, 4>(simd, map, convolution, epilogue, begin, place, to)
+                    }
+                }
+            };
+        }
+        match (geometry.kernel, geometry.stride) {
+            ([3, 3], [2, 2]) => return reused!(3, 2),
+            ([5, 5], [1, 1]) => return reused!(5, 1),
+            ([5, 5], [2, 2]) => return reused!(5, 2),
+            ([7, 7], [1, 1]) => return reused!(7, 1),
+            _ => {}
+        }
+    }
     // Any other window: where the taps of some pixels lie is found out once for all channels. Their sums do not wait for each other, and
     // share the weights that are loaded.
     let floor = simd.splat(convolution.before.floor());
@@ -221,6 +244,78 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
                     // SAFETY: a tap is valid for all channels.
                     let x = unsafe { simd.load(from[at].add(channel)) };
                     sums[at] = simd.mul_add(simd.max(floor, x), weights, sums[at]);
+                }
+            }
+            for (at, &sum) in sums.iter().enumerate() {
+                if at < there {
+                    let pixel = first + at;
+                    // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
+                    unsafe {
+                        let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
+                        let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                        put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Columns that some pixels of the largest of [`reused`]'s windows read.
+const COLUMNS: usize = 2 * 7 + 5;
+
+/// A window of `SIZE` x `SIZE` taps, `STRIDE` pixels from the next: of each of its lines the columns that `PIXELS` pixels read are loaded
+/// once. Their sums are those of the taps in order, as of any other window.
+///
+/// # Safety
+/// As for [`run_of`], for such a window and a run of `count` pixels that begins at pixel (`oy`, `ox`).
+#[inline(always)]
+unsafe fn reused<
+    S: Simd,
+    const MULTIPLICANDS: bool,
+    const SIZE: usize,
+    const STRIDE: usize,
+    const PIXELS: usize,
+>(
+    simd: S,
+    map: MapView<'_>,
+    convolution: Depthwise<'_>,
+    epilogue: &Epilogue<'_>,
+    begin: usize,
+    [oy, ox, count]: [usize; 3],
+    to: Destination,
+) {
+    let columns = const {
+        let columns = (PIXELS - 1) * STRIDE + SIZE;
+        assert!(columns <= COLUMNS, "columns");
+        columns
+    };
+    let floor = simd.splat(convolution.before.floor());
+    let channels = map.channels();
+    let weights = convolution.weights.taps.as_slice().as_ptr();
+    for first in (0..count).step_by(PIXELS) {
+        let there = PIXELS.min(count - first);
+        // Where there are fewer pixels, the columns of those that are not lie somewhere in the map or are zeros.
+        let mut listed = [[std::ptr::null(); COLUMNS]; SIZE];
+        for (ky, line) in listed.iter_mut().enumerate() {
+            for (x, from) in line.iter_mut().enumerate().take(columns) {
+                *from = map.tap(oy, ox + first, ky, x);
+            }
+        }
+        for channel in (0..channels).step_by(S::LANES) {
+            let mut sums = [simd.splat(0.0); PIXELS];
+            for (ky, line) in listed.iter().enumerate() {
+                let mut pixels = [simd.splat(0.0); COLUMNS];
+                for x in 0..columns {
+                    // SAFETY: a tap is valid for all channels, whose number `LANES` divides.
+                    pixels[x] = simd.max(floor, unsafe { simd.load(line[x].add(channel)) });
+                }
+                for kx in 0..SIZE {
+                    // SAFETY: there are weights for each channel and each tap, says the caller.
+                    let weights = unsafe { simd.load(weights.add((ky * SIZE + kx) * channels + channel)) };
+                    for (at, sum) in sums.iter_mut().enumerate() {
+                        *sum = simd.mul_add(pixels[at * STRIDE + kx], weights, *sum);
+                    }
                 }
             }
             for (at, &sum) in sums.iter().enumerate() {
