@@ -278,6 +278,15 @@ const WIDENED: &[(&str, Body)] = &[
         let x = on.depthwise(window(3, 1, 2, 13), &x);
         on.pixel(21, &x)
     }),
+    ("the image's own windows, and a convolution of groups that reads what they put out", |on, x| {
+        let x = on.conv(window(3, 2, 1, 1), 48, 1, &x);
+        let x = on.relu(&x);
+        let x = on.depthwise(window(3, 1, 1, 1), &x);
+        let x = on.pixel(96, &x);
+        let x = on.unary(UNARY[0], &x);
+        let y = on.conv(window(3, 2, 1, 1), 96, 6, &x);
+        on.conv(window(3, 2, 1, 0), 48, 1, &y)
+    }),
     ("pixels taken two by two, an odd number in each line", |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
         let x = on.pixel(312, &x);

@@ -1,5 +1,6 @@
-//! Maps that are never there as a whole: what a 1x1 convolution widens and a depthwise one reads, which is several times as large as the
-//! maps around it. A thread computes the lines of it that some lines of the result need, in memory of its own that its cache holds.
+//! Maps that are never there as a whole: what a convolution puts out and only a depthwise one or one of groups reads, such as the widened map
+//! of an inverted residual, which is several times as large as the maps around it. A thread computes the lines of it that some lines of
+//! the result need, in memory of its own that its cache holds.
 
 use std::ops::Range;
 
@@ -16,24 +17,28 @@ use crate::matmul::{BLOCK_WORDS, Packed};
 use crate::step::{Multiplication, Rows, Step, StepKind, StoredFinish};
 use crate::threads::Member;
 
-/// Elements of a widened map that are there at once.
+/// Elements of such a map that are there at once.
 pub(super) const BAND_ELEMENTS: usize = BLOCK_WORDS;
 
-/// Of threads that share an image, those whose parts meet compute some lines twice: one of so many at most.
+/// Of threads that share an image, those whose parts meet compute some lines twice: one of so many at most, of a 1x1 convolution.
 const TWICE: usize = 7;
+
+/// As [`TWICE`], of a larger window, whose lines take longer.
+const TWICE_OF_A_WINDOW: usize = 28;
 
 /// Of every step whether the value that it reads may be computed by bands: whether it alone reads it, and the step before puts it out.
 pub(super) fn are_possible(steps: &[Step], last: usize) -> Vec<bool> {
     let mut readers = vec![0_usize; steps.len() + 1];
     steps.iter().flat_map(Step::reads).chain([last]).for_each(|value| readers[value] += 1);
-    let widens = |step: &Step| {
-        step.window == Window::PIXEL
-            && !step.epilogue.iter().any(StoredFinish::is_pixel_by_pixel)
-            && matches!(&step.kind, StepKind::Multiply(Multiplication { rows: Rows::Window(_), weights })
-                // Of rows that are taken two by two, those at the border of two bands would have other partners.
-                if !weights.has_pairs())
+    let is_of_lines = |step: &Step| match &step.kind {
+        // Of rows that are taken two by two, those at the border of two bands would have other partners.
+        StepKind::Multiply(Multiplication { rows, weights }) if !weights.has_pairs() => {
+            matches!(rows, Rows::Window(_) | Rows::Image | Rows::ImageLines)
+                && !step.epilogue.iter().any(StoredFinish::is_pixel_by_pixel)
+        }
+        _ => false,
     };
-    let narrows = |step: &Step| match &step.kind {
+    let reads_lines = |step: &Step| match &step.kind {
         StepKind::Depthwise { .. }
         | StepKind::Multiply(Multiplication { rows: Rows::Depthwise { .. }, .. }) => true,
         StepKind::Grouped(grouped) => !grouped.sets.iter().any(Packed::has_pairs),
@@ -41,7 +46,7 @@ pub(super) fn are_possible(steps: &[Step], last: usize) -> Vec<bool> {
     };
     let is_possible = |(index, step): (usize, &Step)| {
         let before = index.checked_sub(1).map(|before| &steps[before]);
-        step.input == index && readers[index] == 1 && before.is_some_and(widens) && narrows(step)
+        step.input == index && readers[index] == 1 && before.is_some_and(is_of_lines) && reads_lines(step)
     };
     steps.iter().enumerate().map(is_possible).collect()
 }
@@ -55,23 +60,31 @@ pub(super) struct Bands {
     count: usize,
 }
 
-/// A band: some lines of the result, and those that they are computed from.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Band {
-    pub(super) output: Range<usize>,
-    pub(super) input: Range<usize>,
-    /// The window on these lines of input alone.
-    pub(super) geometry: Geometry,
+/// The lines of a map that the lines `lines` of a window's result are computed from, and the window on these alone.
+fn read_by(geometry: Geometry, lines: &Range<usize>) -> (Range<usize>, Geometry) {
+    let Geometry { input, output, kernel, stride, dilation, pad } = geometry;
+    let top = lines.start * stride[0];
+    let reached = lines.end.saturating_sub(1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+    let first = top.saturating_sub(pad[0]).min(input[0]);
+    let read = first..reached.saturating_sub(pad[0]).clamp(first, input[0]);
+    let geometry = Geometry {
+        input: [read.len(), input[1]],
+        output: [lines.len(), output[1]],
+        pad: [pad[0].saturating_sub(top), pad[1]],
+        ..geometry
+    };
+    (read, geometry)
 }
 
 impl Bands {
-    /// Of `step`, whose window is `geometry` on a map of `channels`, by as many threads; `None` where a line is too long, or too much
-    /// would be computed twice.
-    pub(super) fn of(step: &Step, geometry: Geometry, channels: usize, members: usize) -> Option<Self> {
+    /// Of `step`, whose window is `geometry` on what the step `before` puts out, by as many threads; `None` where a line is too long, or too
+    /// much would be computed twice.
+    fn of(step: &Step, geometry: Geometry, before: &Step, members: usize) -> Option<Self> {
         let [height, width] = geometry.input;
         let extent = (geometry.kernel[0] - 1) * geometry.dilation[0] + 1;
         let twice = extent.saturating_sub(geometry.stride[0]) * (members - 1);
-        if twice * TWICE > height {
+        let of_so_many = if before.window == Window::PIXEL { TWICE } else { TWICE_OF_A_WINDOW };
+        if twice * of_so_many > height {
             return None;
         }
         let together = match &step.kind {
@@ -80,7 +93,7 @@ impl Bands {
             }
             _ => 1,
         };
-        let most = BAND_ELEMENTS / (width * channels).max(1);
+        let most = BAND_ELEMENTS / (width * before.channels).max(1);
         let lines = most.checked_sub(extent)? / geometry.stride[0] + 1;
         let sets = lines / together;
         let all = geometry.output[0].div_ceil(together);
@@ -92,51 +105,44 @@ impl Bands {
         self.count
     }
 
-    pub(super) fn band(&self, index: usize) -> Band {
-        let Geometry { input, output, kernel, stride, dilation, pad } = self.geometry;
-        let sets = output[0].div_ceil(self.together);
-        let start = |index: usize| (sets * index / self.count * self.together).min(output[0]);
-        let lines = start(index)..start(index + 1);
-        let top = lines.start * stride[0];
-        let reached = lines.end.saturating_sub(1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
-        let first = top.saturating_sub(pad[0]).min(input[0]);
-        let read = first..reached.saturating_sub(pad[0]).clamp(first, input[0]);
-        let geometry = Geometry {
-            input: [read.len(), input[1]],
-            output: [lines.len(), output[1]],
-            pad: [pad[0].saturating_sub(top), pad[1]],
-            ..self.geometry
-        };
-        Band { output: lines, input: read, geometry }
+    /// The lines of the result that are band `index`.
+    fn lines(&self, index: usize) -> Range<usize> {
+        let all = self.geometry.output[0];
+        let start =
+            |index: usize| (all.div_ceil(self.together) * index / self.count * self.together).min(all);
+        start(index)..start(index + 1)
     }
 }
 
 impl Program {
     /// How a step is cut where it computes what it reads by bands; `None` where it does not.
     pub(super) fn bands(&self, index: usize, members: usize, layout: &ArenaLayout) -> Option<Bands> {
-        let step = self.by_bands.get(index)?.then(|| &self.steps[index])?;
-        Bands::of(step, layout.geometry(index), self.channels_of(step.input), members)
+        let [before, step] =
+            self.by_bands.get(index)?.then(|| [index - 1, index].map(|index| &self.steps[index]))?;
+        Bands::of(step, layout.geometry(index), before, members)
     }
 
     /// One thread's part of a step that computes what it reads by bands.
     pub(super) fn step_by_bands(&self, index: usize, bands: &Bands, team: &Member<'_>, at: &At<'_>) {
         let [before, step] = [index - 1, index].map(|index| &self.steps[index]);
-        let (channels, [_, width]) = (self.channels_of(before.input), at.layout.size(before.input));
+        let channels = self.channels_of(before.input);
         // SAFETY: the team has met since any of the values that the two steps read was written. Until it meets again its members write
         // this step's value alone, which overlaps none of them (`ArenaLayout`).
         let read = |value| unsafe { at.value(value).as_slice() };
         let pixels = read(before.input);
-        let [widening, finish] =
+        let [first_finish, finish] =
             [before, step].map(|step| Epilogue::of(step.epilogue.iter().map(|finish| finish.with(read))));
-        // Elements of a line of what is read, of the widened map and of the result.
-        let line_in = width * channels;
-        let line = width * before.channels;
-        let line_out = at.layout.geometry(index).output[1] * step.channels;
+        let [first_geometry, geometry] = [index - 1, index].map(|index| at.layout.geometry(index));
+        // Elements of a line of what is read, of the map that is never there as a whole, and of the result.
+        let line_in = first_geometry.input[1] * channels;
+        let line = geometry.input[1] * before.channels;
+        let line_out = geometry.output[1] * step.channels;
         let averaged = self.averaged_next(index + 1);
         // The lines that are there: a thread's bands mostly follow one another, and have lines in common.
         let mut there = 0..0;
         for item in team.items(bands.count()) {
-            let Band { output, input, geometry } = bands.band(item);
+            let output = bands.lines(item);
+            let (input, window) = read_by(geometry, &output);
             let kept = input.start.max(there.start)..input.end.min(there.end);
             let from = if kept.start == input.start && !kept.is_empty() {
                 let lines = kept.start - there.start..kept.end - there.start;
@@ -147,24 +153,16 @@ impl Program {
                 input.start
             };
             there = input.clone();
-            let window = Geometry {
-                input: [input.end - from, width],
-                output: [input.end - from, width],
-                kernel: [1; 2],
-                stride: [1; 2],
-                dilation: [1; 2],
-                pad: [0; 2],
-            };
-            let new = &pixels[from * line_in..input.end * line_in];
-            let map = MapView::new(new, channels, window, at.zeros);
+            let (first_input, first_window) = read_by(first_geometry, &(from..input.end));
+            let map = MapView::new(&pixels[first_input.start * line_in..], channels, first_window, at.zeros);
             let lines = (from - input.start) * line..input.len() * line;
-            self.lines(before, map, widening, at.band.part(lines), at);
+            self.all_of(before, map, first_finish, at.band.part(lines), at);
             // SAFETY: the lines are this thread's alone, and nobody writes them before the next band.
-            let widened = unsafe { at.band.part(0..input.len() * line).as_slice() };
-            let map = MapView::new(widened, before.channels, geometry, at.zeros);
+            let there = unsafe { at.band.part(0..input.len() * line).as_slice() };
+            let map = MapView::new(there, before.channels, window, at.zeros);
             let lines = output.start * line_out..output.end * line_out;
             let finish = finish.from(lines.start);
-            self.lines(step, map, finish, at.value(index + 1).part(lines), at);
+            self.all_of(step, map, finish, at.value(index + 1).part(lines), at);
             if let Some(on_read) = averaged {
                 self.sum_lines((index + 1, on_read), output, at);
             }
@@ -172,7 +170,7 @@ impl Program {
     }
 
     /// All of what a step makes of `map`, which are lines that no other thread works on, to `to`.
-    fn lines(&self, step: &Step, map: MapView<'_>, epilogue: Epilogue<'_>, to: Shared<'_>, at: &At<'_>) {
+    fn all_of(&self, step: &Step, map: MapView<'_>, epilogue: Epilogue<'_>, to: Shared<'_>, at: &At<'_>) {
         // SAFETY: until the last of the items nobody else reads or writes `to`, says the caller.
         let output = unsafe { Output::new(to, step.channels) };
         let share = Share::of(step, map.geometry().pixels(), 1, self.isa);
@@ -254,17 +252,17 @@ mod tests {
                 let bands = program.bands(index, members, &layout).unwrap();
                 assert!(bands.count() == 1 || bands.count() >= members, "{bands:?}");
                 let mut next = 0;
-                for band in (0..bands.count()).map(|index| bands.band(index)) {
-                    let Band { output, input, geometry } = band.clone();
+                for output in (0..bands.count()).map(|index| bands.lines(index)) {
+                    let (input, geometry) = read_by(whole, &output);
                     assert_eq!(output.start, next, "{bands:?}");
                     next = output.end;
-                    assert!(input.len() * size[1] * 160 <= BAND_ELEMENTS, "{band:?}");
+                    assert!(input.len() * size[1] * 160 <= BAND_ELEMENTS, "{bands:?}, {output:?}");
                     let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx)));
                     let pixels = output.clone().flat_map(|y| (0..whole.output[1]).map(move |x| (y, x)));
                     for ((y, x), (ky, kx)) in pixels.flat_map(|at| taps.clone().map(move |tap| (at, tap))) {
                         let found = geometry.input_pixel(y - output.start, x, ky, kx);
                         let found = found.map(|pixel| pixel + input.start * size[1]);
-                        assert_eq!(found, whole.input_pixel(y, x, ky, kx), "{band:?}, line {y}");
+                        assert_eq!(found, whole.input_pixel(y, x, ky, kx), "{bands:?}, line {y}");
                     }
                 }
                 assert_eq!(next, whole.output[0], "{bands:?}");
