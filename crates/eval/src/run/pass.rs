@@ -51,7 +51,13 @@ impl<'a, 'p> ImagePass<'a, 'p> {
         while !stop.load(Ordering::Relaxed) {
             let patience = if self.in_flight.is_empty() { STOP_CHECK_INTERVAL } else { Duration::ZERO };
             match source.next(patience) {
-                Next::Images(images) => self.take(images, ahead)?,
+                Next::Images(images) => {
+                    // A turn may be many small batches, between which a stop is looked for as between turns.
+                    let mut left = images.into_iter().peekable();
+                    while left.peek().is_some() && !stop.load(Ordering::Relaxed) {
+                        self.take(left.by_ref().take(self.plan.batch).collect(), ahead)?;
+                    }
+                }
                 // A slow disk; a stop must be noticed all the same. And where the device has worked ahead of the
                 // decoder, its results can be taken now without holding it up.
                 Next::NotYet => self.collect_down_to(0)?,
