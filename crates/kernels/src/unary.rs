@@ -75,7 +75,7 @@ impl Kernel for Apply<'_> {
                 simd.mul_add(simd.min(zero, x), simd.splat(slope), simd.max(zero, x))
             }),
             Unary::Sigmoid => {
-                vectors(simd, values, |x| simd.div(simd.splat(1.0), one_and_exp(simd, -1.0, x)))
+                vectors(simd, values, |x| simd.div(simd.splat(1.0), one_and_exp(simd, -1.0, x)));
             }
             Unary::Swish { beta } => vectors(simd, values, |x| simd.div(x, one_and_exp(simd, -beta, x))),
             Unary::Mish => each(values, mish),
