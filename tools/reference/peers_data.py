@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from make_sample import scene
-from recipes import RECIPES, normalise
+from recipes import OF_CATALOG, RECIPES, normalise
 from reference_models import RECIPE
 
 SEED = 20121012
@@ -52,7 +52,7 @@ def prepare(work, count, crops_file):
         digest.update(data)
         bytes_written += len(data)
     for model_id in {crops_file(work, m): m for m in RECIPE}.values():
-        crop, stats = RECIPES[RECIPE[model_id]]
+        crop, stats = (RECIPES | OF_CATALOG)[RECIPE[model_id]]
         images = np.concatenate([normalise(crop(f), stats) for f in files])
         if model_id.startswith("keras/"):
             images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
