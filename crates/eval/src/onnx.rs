@@ -117,8 +117,7 @@ impl OnnxModel {
 /// [`EvalError`] where there is no recipe.
 pub fn of_card(definitions: &Definitions, cards: &[String], id: &str) -> Result<Option<Model>, EvalError> {
     let is_meant = |name: &String| cards.is_empty() || cards.contains(name);
-    for (card, row) in definitions.cards().claims_of(id).into_iter().filter(|(card, _)| is_meant(&card.name))
-    {
+    for (card, row) in definitions.cards().claims_of(id).filter(|(card, _)| is_meant(&card.name)) {
         let Some(file) = card.onnx_file(row) else { continue };
         let recipe = match &row.recipe {
             Some(text) => definitions.catalog().recipe(text).map_err(|fault| EvalError::Recipe { fault })?,
