@@ -5,7 +5,7 @@
 //! * On the CPU, the same threads decode and compute in turn: all of them decode some images, then all of them compute these. If
 //!   other threads decoded meanwhile, they would interrupt a computing thread, and all the others would wait for it. Only reading
 //!   runs ahead, because it waits for the disk and needs no processor. The images of a turn are a batch, or several small ones, since
-//!   after decoding the network's weights and the decoder's tables are to be had from memory again.
+//!   caches are cold after decoding.
 
 use std::borrow::Cow;
 use std::sync::Arc;

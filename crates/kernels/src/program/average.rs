@@ -1,6 +1,8 @@
 //! The mean over an image's pixels: each thread sums the lines that it has written itself, and then the lines' sums are added one after the
 //! other, so that bits do not depend on who summed what.
 
+use std::ops::Range;
+
 use super::arena::ArenaLayout;
 use super::item::{Average, LineSums};
 use super::{At, Program};
@@ -35,12 +37,7 @@ impl Program {
     }
 
     /// Sums the lines `lines` of `value`, which this thread has written.
-    pub(super) fn sum_lines(
-        &self,
-        (value, on_read): (usize, OnRead),
-        lines: std::ops::Range<usize>,
-        at: &At<'_>,
-    ) {
+    pub(super) fn sum_lines(&self, (value, on_read): (usize, OnRead), lines: Range<usize>, at: &At<'_>) {
         let (channels, [_, columns]) = (self.channels_of(value), at.layout.size(value));
         let elements = lines.start * columns * channels..lines.end * columns * channels;
         let sums = at.sums().part(lines.start * channels..lines.end * channels);

@@ -158,8 +158,8 @@ impl Program {
             let lines = (from - input.start) * line..input.len() * line;
             self.all_of(before, map, first_finish, at.band.part(lines), at);
             // SAFETY: the lines are this thread's alone, and nobody writes them before the next band.
-            let there = unsafe { at.band.part(0..input.len() * line).as_slice() };
-            let map = MapView::new(there, before.channels, window, at.zeros);
+            let held = unsafe { at.band.part(0..input.len() * line).as_slice() };
+            let map = MapView::new(held, before.channels, window, at.zeros);
             let lines = output.start * line_out..output.end * line_out;
             let finish = finish.from(lines.start);
             self.all_of(step, map, finish, at.value(index + 1).part(lines), at);

@@ -246,16 +246,18 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
                     sums[at] = simd.mul_add(simd.max(floor, x), weights, sums[at]);
                 }
             }
-            for (at, &sum) in sums.iter().enumerate() {
-                if at < there {
-                    let pixel = first + at;
-                    // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
-                    unsafe {
-                        let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
-                        let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
-                        put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
-                    }
-                }
+            let pixels = first..first + there;
+            // SAFETY: the pixels are of the run, and the vector is one of their channels'.
+            unsafe {
+                put_sums::<S, MULTIPLICANDS, PIXELS>(
+                    simd,
+                    epilogue,
+                    sums,
+                    pixels,
+                    begin,
+                    [channels, channel],
+                    to,
+                );
             }
         }
     }
@@ -318,16 +320,18 @@ unsafe fn reused<
                     }
                 }
             }
-            for (at, &sum) in sums.iter().enumerate() {
-                if at < there {
-                    let pixel = first + at;
-                    // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
-                    unsafe {
-                        let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
-                        let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
-                        put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
-                    }
-                }
+            let pixels = first..first + there;
+            // SAFETY: the pixels are of the run, and the vector is one of their channels'.
+            unsafe {
+                put_sums::<S, MULTIPLICANDS, PIXELS>(
+                    simd,
+                    epilogue,
+                    sums,
+                    pixels,
+                    begin,
+                    [channels, channel],
+                    to,
+                );
             }
         }
     }
@@ -338,6 +342,34 @@ const PIXELS: usize = 4;
 
 /// Taps of a window whose places are kept, as many as 7x7 has; those of a larger one are looked up again and again.
 const LISTED_TAPS: usize = 49;
+
+/// Finishes and stores the sums of the vector of channels at `channel`, of `channels`, of the pixels `pixels` of a run; where these are
+/// fewer than the sums, the last sums are nobody's.
+///
+/// # Safety
+/// As for [`run_of`], of whose run the pixels are; `channel` must be a multiple of `S::LANES` below `channels`.
+#[inline(always)]
+unsafe fn put_sums<S: Simd, const MULTIPLICANDS: bool, const SUMS: usize>(
+    simd: S,
+    epilogue: &Epilogue<'_>,
+    sums: [S::V; SUMS],
+    pixels: Range<usize>,
+    begin: usize,
+    [channels, channel]: [usize; 2],
+    to: Destination,
+) {
+    for (at, &sum) in sums.iter().enumerate() {
+        if at < pixels.len() {
+            let pixel = pixels.start + at;
+            // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
+            unsafe {
+                let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
+                let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
+            }
+        }
+    }
+}
 
 /// Stores the vector at lane `lane` of a block that begins at `to`.
 ///
