@@ -4,6 +4,7 @@ use std::alloc;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memory::NoMemory;
 
@@ -17,16 +18,31 @@ struct Line([f32; BLOCK]);
 /// A buffer of `f32`, zero at first, that begins at a cache line.
 ///
 /// A large one asks for large pages. Feature maps are read with strides of a few kilobytes, so that with pages of
-/// four kilobytes nearly every access would need another translation, and no prefetcher crosses a page.
+/// four kilobytes nearly every access would need another translation, and no prefetcher crosses a page. Those that are kept,
+/// a network's weights, lie together in large pages ([`Buffer::kept`]).
 ///
 /// `data` is valid for reads and writes of `lines` lines, all of them initialised, and nobody else has it.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     data: NonNull<Line>,
     lines: usize,
-    /// What it was allocated with.
-    align: usize,
+    memory: Memory,
 }
+
+/// Whose memory a buffer is.
+#[derive(Debug)]
+enum Memory {
+    /// Its own, with this alignment; nobody's where there are no lines.
+    Own { align: usize },
+    /// That of a chunk, which is kept as long as any of its buffers.
+    Chunk { _chunk: Arc<Buffer> },
+}
+
+/// Lines of a chunk: some large pages, of which only those take memory that were written.
+const CHUNK_LINES: usize = 16 * LARGE_PAGE / size_of::<Line>();
+
+/// The chunk that kept buffers come from, while any of its buffers is there, and how many of its lines are taken.
+static CHUNK: Mutex<(Weak<Buffer>, usize)> = Mutex::new((Weak::new(), 0));
 
 // SAFETY: a `Buffer` owns its memory as a `Vec<f32>` does, and nothing in it belongs to a thread.
 unsafe impl Send for Buffer {}
@@ -39,7 +55,47 @@ impl Buffer {
     /// # Errors
     /// [`NoMemory`] where the system gives none, or no address space could hold them.
     pub(crate) fn zeroed(len: usize) -> Result<Self, NoMemory> {
+        let buffer = Self::unwritten(len.div_ceil(BLOCK))?;
+        // SAFETY: `lines` lines were just allocated; bytes of zero are `f32`.
+        unsafe { buffer.data.as_ptr().write_bytes(0, buffer.lines) };
+        Ok(buffer)
+    }
+
+    /// [`Buffer::zeroed`], of what is kept while many others like it are: it shares large pages with them, so that none of it lies in small
+    /// ones.
+    pub(crate) fn kept(len: usize) -> Result<Self, NoMemory> {
         let lines = len.div_ceil(BLOCK);
+        if lines == 0 || lines > CHUNK_LINES / 2 {
+            return Self::zeroed(len);
+        }
+        let mut chunk = CHUNK.lock().unwrap_or_else(PoisonError::into_inner);
+        let (shared, taken) = &mut *chunk;
+        let there = shared.upgrade().filter(|chunk| chunk.lines - *taken >= lines);
+        let owner = match there {
+            Some(there) => there,
+            // Where memory is scarce, there may be enough for the buffer alone.
+            None => match Self::unwritten(CHUNK_LINES) {
+                Ok(new) => {
+                    let new = Arc::new(new);
+                    (*shared, *taken) = (Arc::downgrade(&new), 0);
+                    new
+                }
+                Err(NoMemory { .. }) => return Self::zeroed(len),
+            },
+        };
+        // SAFETY: the chunk has as many lines behind those that are taken, which nobody else has: they are given once, under the lock. The
+        // lines before them were given to others, and bytes of zero are `f32`.
+        let data = unsafe {
+            let data = owner.data.add(*taken);
+            data.as_ptr().write_bytes(0, lines);
+            data
+        };
+        *taken += lines;
+        Ok(Self { data, lines, memory: Memory::Chunk { _chunk: owner } })
+    }
+
+    /// So many lines, not yet initialised: nobody may see them before they are.
+    fn unwritten(lines: usize) -> Result<Self, NoMemory> {
         if lines == 0 {
             return Ok(Self::default());
         }
@@ -54,16 +110,14 @@ impl Buffer {
             if layout.align() == LARGE_PAGE {
                 ask_for_large_pages(data, lines);
             }
-            // SAFETY: `lines` lines were just allocated, at an alignment that is a line's or more; bytes of zero are `f32`.
-            unsafe { data.as_ptr().write_bytes(0, lines) };
-            return Ok(Self { data, lines, align: layout.align() });
+            return Ok(Self { data, lines, memory: Memory::Own { align: layout.align() } });
         }
         Err(NoMemory { bytes: size })
     }
 
-    /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`.
+    /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`. They are [kept](Buffer::kept).
     pub(crate) fn of_channels(values: &[f32], count: usize) -> Result<Self, NoMemory> {
-        let mut buffer = Self::zeroed(padded(count))?;
+        let mut buffer = Self::kept(padded(count))?;
         buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
         Ok(buffer)
     }
@@ -86,15 +140,16 @@ impl Buffer {
 
 impl Default for Buffer {
     fn default() -> Self {
-        Self { data: NonNull::dangling(), lines: 0, align: align_of::<Line>() }
+        Self { data: NonNull::dangling(), lines: 0, memory: Memory::Own { align: align_of::<Line>() } }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let layout = alloc::Layout::from_size_align(self.lines * size_of::<Line>(), self.align);
+        let Memory::Own { align } = self.memory else { return };
+        let layout = alloc::Layout::from_size_align(self.lines * size_of::<Line>(), align);
         if let (true, Ok(layout)) = (self.lines > 0, layout) {
-            // SAFETY: a buffer with lines got them in `zeroed` from the same allocator, by this size and this alignment.
+            // SAFETY: a buffer with lines of its own got them in `unwritten` from the same allocator, by this size and this alignment.
             unsafe { alloc::dealloc(self.data.as_ptr().cast(), layout) };
         }
     }
@@ -102,6 +157,9 @@ impl Drop for Buffer {
 
 /// The size of a large page of x86-64, and the usual one of 64-bit ARM.
 const LARGE_PAGE: usize = 2 << 20;
+
+/// Elements of a large page.
+pub(crate) const LARGE_PAGE_ELEMENTS: usize = LARGE_PAGE / size_of::<f32>();
 
 /// A wish; where the system has no large pages, nothing changes but the time.
 #[cfg(target_os = "linux")]
@@ -191,6 +249,28 @@ mod tests {
         }
         assert_eq!(Buffer::zeroed(17).unwrap().as_slice(), [0.0; 32]);
         assert_eq!(Buffer::zeroed(0).unwrap().as_slice(), [0.0; 0]);
+    }
+
+    #[test]
+    fn kept_buffers_share_no_line_and_outlive_one_another() {
+        let lens = [1, 16, 17, 1000, 300_000, 500_000, 700_000, 4_000_000, 5_000_000];
+        let mut buffers: Vec<Buffer> =
+            (0..40).map(|at| Buffer::kept(lens[at % lens.len()]).unwrap()).collect();
+        for (at, buffer) in buffers.iter_mut().enumerate() {
+            assert!(buffer.as_slice().iter().all(|&x| x == 0.0), "buffer {at}");
+            assert!(buffer.len() >= lens[at % lens.len()] && buffer.data.is_aligned());
+            buffer.as_mut_slice().fill(at as f32);
+        }
+        let mut at = 0;
+        buffers.retain(|_| {
+            at += 1;
+            at % 3 == 0
+        });
+        for (at, buffer) in buffers.iter().enumerate() {
+            assert!(buffer.as_slice().iter().all(|&x| x == (3 * at + 2) as f32), "buffer {at}");
+        }
+        assert_eq!(Buffer::kept(0).unwrap().len(), 0);
+        assert!(Buffer::kept(usize::MAX).is_err());
     }
 
     #[test]

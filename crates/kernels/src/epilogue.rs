@@ -101,7 +101,48 @@ impl<'a> Epilogue<'a> {
     /// # Safety
     /// [`Epilogue::check`] must hold for `channel + S::LANES` channels and `row + channel + S::LANES` elements.
     #[inline(always)]
-    pub(crate) unsafe fn finish<S: Simd>(&self, simd: S, mut x: S::V, row: usize, channel: usize) -> S::V {
+    pub(crate) unsafe fn finish<S: Simd>(&self, simd: S, x: S::V, row: usize, channel: usize) -> S::V {
+        let function = |function, x| unary::apply_to_one(simd, function, x);
+        // SAFETY: what the caller promises is what is asked for.
+        unsafe { self.finish_with(simd, x, [row, channel], function) }
+    }
+
+    /// [`Epilogue::finish`] of an epilogue without a [`Finish::Unary`]: nothing is called, so that a loop around it keeps its vectors in
+    /// registers.
+    ///
+    /// # Safety
+    /// As for [`Epilogue::finish`].
+    ///
+    /// # Panics
+    /// Where there is a [`Finish::Unary`].
+    #[inline(always)]
+    pub(crate) unsafe fn finish_in_registers<S: Simd>(
+        &self,
+        simd: S,
+        x: S::V,
+        row: usize,
+        channel: usize,
+    ) -> S::V {
+        // SAFETY: what the caller promises is what is asked for.
+        unsafe {
+            self.finish_with(simd, x, [row, channel], |_, _| {
+                unreachable!("a function is called once for many pixels")
+            })
+        }
+    }
+
+    /// [`Epilogue::finish`], where `function` applies functions.
+    ///
+    /// # Safety
+    /// As for [`Epilogue::finish`].
+    #[inline(always)]
+    unsafe fn finish_with<S: Simd>(
+        &self,
+        simd: S,
+        mut x: S::V,
+        [row, channel]: [usize; 2],
+        function: impl Fn(Unary, S::V) -> S::V,
+    ) -> S::V {
         for operation in self.operations() {
             x = match operation {
                 // SAFETY: `bias` has the channels up to `channel + LANES`, says the caller.
@@ -126,7 +167,7 @@ impl<'a> Epilogue<'a> {
                     simd.mul_add(x, scale, shift)
                 }
                 Finish::Activation(activation) => activate(simd, activation, x),
-                Finish::Unary(function) => unary::apply_to_one(simd, function, x),
+                Finish::Unary(unary) => function(unary, x),
             };
         }
         x

@@ -108,7 +108,8 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
     assert_eq!(output.channels(), channels, "pooling keeps the channels");
     output.check(&pixels, epilogue);
     let [kernel_height, kernel_width] = geometry.kernel;
-    for pixel in pixels {
+    let (before, then) = epilogue.before_unary();
+    for pixel in pixels.clone() {
         let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
         let begin = pixel * channels;
         // Of a window larger than this, several parts are pooled one after another.
@@ -143,7 +144,7 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
                     if last {
                         pooled = P::result(simd, pooled, pooled_taps + found);
                         // SAFETY: the epilogue was checked for all of `pixels`.
-                        pooled = unsafe { epilogue.finish(simd, pooled, begin, channel) };
+                        pooled = unsafe { before.finish_in_registers(simd, pooled, begin, channel) };
                     }
                     // SAFETY: as for the load: the pixel is there, and the caller's.
                     unsafe { simd.store(to, pooled) };
@@ -153,6 +154,7 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
             }
         }
     }
+    finish_there(simd, &then, pixels, output);
 }
 
 /// Taps of a pooling window that are read at once.
@@ -282,7 +284,7 @@ pub(crate) fn finish_channels<S: Simd>(
                 // `LANES` divides the number of channels.
                 unsafe {
                     let at = output.as_mut_ptr().add(begin + channel);
-                    simd.store(at, one.finish(simd, simd.load(at), begin, channel));
+                    simd.store(at, one.finish_in_registers(simd, simd.load(at), begin, channel));
                 }
             }
         }
@@ -313,7 +315,7 @@ pub(crate) fn finish<S: Simd>(
             // checked for it; `LANES` divides the number of channels.
             unsafe {
                 let x = simd.load(map.pixels().as_ptr().add(begin + channel));
-                let x = before.finish(simd, x, begin, channel);
+                let x = before.finish_in_registers(simd, x, begin, channel);
                 simd.store(output.as_mut_ptr().add(begin + channel), x);
             }
         }

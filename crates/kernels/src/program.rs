@@ -18,6 +18,7 @@ use crate::isa::Isa;
 use crate::map::{MapView, Output};
 use crate::matmul::Packed;
 use crate::shape::SizeError;
+use crate::simd::BLOCK;
 use crate::step::{Step, StepKind};
 use crate::threads::{Member, Scratch, Team, Threads};
 
@@ -29,7 +30,7 @@ mod share;
 mod tail;
 
 use arena::ArenaLayout;
-use bands::BAND_ELEMENTS;
+use bands::{CHAIN_ELEMENTS, Turn};
 use item::{Item, Part};
 use share::Share;
 pub(crate) use tail::Tail;
@@ -44,6 +45,9 @@ pub struct Program {
     steps: Vec<Step>,
     /// Of every step whether what it reads may be computed by bands.
     by_bands: Vec<bool>,
+    /// Elements that a thread needs for an item of a step, and for lines of maps that are never there as a whole.
+    block_len: usize,
+    band_len: usize,
     tail: Tail,
     /// What the last call needed, for the next one.
     state: Mutex<Option<State>>,
@@ -71,7 +75,11 @@ impl Program {
         tail: Tail,
     ) -> Self {
         let by_bands = bands::are_possible(&steps, tail.input);
-        Self { isa, image_channels, image_size, steps, by_bands, tail, state: Mutex::new(None) }
+        let block = steps.iter().chain(&tail.layers).map(|step| share::room(step, isa)).max();
+        let block_len = block.unwrap_or(0).next_multiple_of(BLOCK);
+        let band_len = if by_bands.contains(&true) { CHAIN_ELEMENTS } else { 0 };
+        let state = Mutex::new(None);
+        Self { isa, image_channels, image_size, steps, by_bands, block_len, band_len, tail, state }
     }
 
     /// The instruction set its weights are packed for.
@@ -86,7 +94,7 @@ impl Program {
 
     /// Bytes of its packed matrices.
     pub fn weight_bytes(&self) -> usize {
-        self.packed().map(Packed::bytes).sum()
+        self.packed().map(Packed::words).sum::<usize>() * size_of::<f32>()
     }
 
     /// The packed matrices.
@@ -178,10 +186,8 @@ impl Program {
             Some(kept) => kept,
             None => self.state(self.layout(size)?)?,
         });
-        let steps = self.steps.iter().chain(&self.tail.layers);
-        let block = steps.map(|step| share::room(step, self.isa)).max().unwrap_or(0);
-        let band = if self.by_bands.contains(&true) { BAND_ELEMENTS } else { 0 };
-        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, block, band))?;
+        let workspace = self.block_len + self.band_len;
+        scratch.make_room((threads.min(images), state.layout.arena_len()), (threads, workspace))?;
         self.tail.make_room(&mut state.rows, images, self.channels_of(self.tail.input))?;
         Ok(state)
     }
@@ -206,9 +212,9 @@ impl Program {
         let team_of = |thread: usize| thread * teams / threads.count();
         let members = |team| (0..threads.count()).filter(|&thread| team_of(thread) == team).count();
         let crew: Vec<Team> = (0..teams).map(|team| Team::new(members(team))).collect();
+        let turns: Vec<Vec<Turn>> = (0..teams).map(|team| self.turns(members(team), &state.layout)).collect();
         let arenas = shared(&mut scratch.arenas);
-        let blocks = shared(&mut scratch.blocks);
-        let bands = shared(&mut scratch.bands);
+        let workspaces = shared(&mut scratch.workspaces);
         let left = Shared::new(state.rows.first_mut().map_or(&mut [], Buffer::as_mut_slice));
         let (layout, zeros) = (&state.layout, state.zeros.as_slice());
         let next = AtomicUsize::new(range.start);
@@ -217,8 +223,10 @@ impl Program {
             let before = (0..thread).filter(|&other| team_of(other) == team_of(thread)).count();
             let team = &crew[team_of(thread)].join(before);
             let arena = arenas[team_of(thread)];
-            let band = bands.get(thread).copied().unwrap_or(Shared::new(&mut []));
-            let at = At { layout, zeros, arena, block: blocks[thread], band, failure: &failure };
+            let block = workspaces[thread].part(0..self.block_len);
+            let band = workspaces[thread].part(self.block_len..self.block_len + self.band_len);
+            let turns = &turns[team_of(thread)][..];
+            let at = At { layout, turns, zeros, arena, block, band, failure: &failure };
             loop {
                 let image = team.meet_and(|| next.fetch_add(1, Ordering::Relaxed));
                 if image >= range.end {
@@ -236,15 +244,11 @@ impl Program {
     /// One thread's part of one image.
     fn image(&self, images: &Images<'_>, image: usize, team: &Member<'_>, at: &At<'_>, left: Shared<'_>) {
         self.write_pixels(images, image, team, at);
-        for index in 0..self.steps.len() {
-            let is_by_bands = |index| self.bands(index, team.members(), at.layout).is_some();
-            if matches!(self.steps[index].kind, StepKind::Renamed(_)) || is_by_bands(index + 1) {
-                continue;
-            }
+        for turn in at.turns {
             team.meet();
-            match self.bands(index, team.members(), at.layout) {
-                Some(bands) => self.step_by_bands(index, &bands, team, at),
-                None => self.step(index, team, at),
+            match *turn {
+                Turn::Step(index) => self.step(index, team, at),
+                Turn::Chain(chain) => self.chain(chain, team, at),
             }
         }
         team.meet();
@@ -252,7 +256,7 @@ impl Program {
         let width = self.tail.widths(self.channels_of(input))[0];
         let left = left.part(image * width..(image + 1) * width);
         if let Some((on_read, factor)) = mean {
-            let is_summed = self.is_summed(input, team.members(), at.layout);
+            let is_summed = self.is_summed(input, at);
             return self.average(team, at, (input, on_read, is_summed), (factor, Epilogue::default()), left);
         }
         for _ in team.items(1) {
@@ -291,7 +295,7 @@ impl Program {
         }
         if let StepKind::Average(on_read) = step.kind {
             let left = at.value(index + 1).part(0..step.channels);
-            let is_summed = step.input == index && self.is_summed(index, team.members(), at.layout);
+            let is_summed = step.input == index && self.is_summed(index, at);
             return self.average(team, at, (step.input, on_read, is_summed), (1.0, epilogue), left);
         }
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
@@ -353,6 +357,8 @@ impl Program {
 /// A thread's view of the image it works on.
 struct At<'a> {
     layout: &'a ArenaLayout,
+    /// The team's.
+    turns: &'a [Turn],
     /// A pixel of the widest map.
     zeros: &'a [f32],
     /// The team's.

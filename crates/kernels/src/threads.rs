@@ -10,7 +10,7 @@ use memory::NoMemory;
 pub use rayon::ThreadPoolBuildError as ThreadsError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, LARGE_PAGE_ELEMENTS};
 
 /// A number of threads that run networks, one at a time, and the memory that they work in.
 #[derive(Debug)]
@@ -26,23 +26,21 @@ pub struct Threads {
 pub(crate) struct Scratch {
     /// Feature maps of an image, a buffer a team.
     pub(crate) arenas: Vec<Buffer>,
-    /// Rows in the making, a buffer a thread.
-    pub(crate) blocks: Vec<Buffer>,
-    /// Lines of maps that are never there as a whole, a buffer a thread.
-    pub(crate) bands: Vec<Buffer>,
+    /// Rows in the making and lines of maps that are never there as a whole, a buffer a thread.
+    pub(crate) workspaces: Vec<Buffer>,
 }
 
 impl Scratch {
-    /// Makes room for `teams` arenas of `arena` elements, and for `threads` blocks of `block` and bands of `band`.
+    /// Makes room for `teams` arenas of `arena` elements, and for `threads` workspaces of `workspace`.
     pub(crate) fn make_room(
         &mut self,
         (teams, arena): (usize, usize),
-        (threads, block, band): (usize, usize, usize),
+        (threads, workspace): (usize, usize),
     ) -> Result<(), NoMemory> {
-        let Self { arenas, blocks, bands } = self;
-        for (buffers, count, len) in
-            [(arenas, teams, arena), (blocks, threads, block), (bands, threads, band)]
-        {
+        let Self { arenas, workspaces } = self;
+        // A workspace is used all the time, and so worth a large page.
+        let workspace = workspace.max(LARGE_PAGE_ELEMENTS);
+        for (buffers, count, len) in [(arenas, teams, arena), (workspaces, threads, workspace)] {
             // What is too small is given back before something larger is asked for.
             buffers
                 .iter_mut()

@@ -251,7 +251,7 @@ fn convolutions_of_3x3_take_fewer_products() {
     }
 }
 
-/// Maps that a 1x1 convolution widens and a depthwise one reads, too large to be there as a whole.
+/// Maps that are computed by bands, most of them too large to be there as a whole.
 const WIDENED: &[(&str, Body)] = &[
     ("a residual after both", |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 18, 1, &x);
@@ -293,6 +293,39 @@ const WIDENED: &[(&str, Body)] = &[
         let x = on.relu(&x);
         let x = on.depthwise(window(3, 2, 1, 0), &x);
         on.pixel(520, &x)
+    }),
+    ("three that follow one another: separable convolutions and a pooling, a shortcut after it", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 40, 1, &x);
+        let shortcut = on.conv(window(1, 2, 1, 0), 72, 1, &x);
+        let y = on.depthwise(window(3, 1, 1, 1), &x);
+        let y = on.pixel(150, &y);
+        let y = on.relu(&y);
+        let y = on.depthwise(window(3, 1, 1, 1), &y);
+        let y = on.pixel(72, &y);
+        let y = on.max_pool(window(3, 2, 1, 1), &y);
+        on.add(&y, &shortcut)
+    }),
+    (
+        "five that follow one another, strides, dilation, one that reads fewer lines than it goes on",
+        |on, x| {
+            let x = on.conv(window(3, 1, 1, 1), 72, 1, &x);
+            let x = on.relu(&x);
+            let x = on.depthwise(window(5, 1, 1, 2), &x);
+            let x = on.pixel(150, &x);
+            let x = on.unary(UNARY[1], &x);
+            let x = on.depthwise(Window { kernel: [2, 3], stride: [3, 1], ..SAME }, &x);
+            let x = on.pixel(90, &x);
+            let x = on.depthwise(window(3, 1, 2, 2), &x);
+            let x = on.affine(&x);
+            let x = on.pixel(72, &x);
+            on.average_pool(window(3, 2, 1, 1), &x)
+        },
+    ),
+    ("a pooling of what the image's convolution puts out, and the mean of that", |on, x| {
+        let x = on.conv(window(3, 1, 1, 1), 150, 1, &x);
+        let x = on.relu(&x);
+        let x = on.pool(true, false, true, window(3, 2, 1, 1), &x);
+        on.unary(UNARY[0], &x)
     }),
 ];
 

@@ -377,7 +377,7 @@ impl<'a, W: Weights> Loader<'a, W> {
         let Loaded { convolution, kernel, bias } = self.read(value)?;
         let [width, _] = convolution.channels();
         let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
-        let mut buffer = Buffer::zeroed(taps * padded(width))?;
+        let mut buffer = Buffer::kept(taps * padded(width))?;
         for (tap, row) in buffer.as_mut_slice().chunks_exact_mut(padded(width)).enumerate().take(taps) {
             for (channel, weight) in row.iter_mut().enumerate().take(width) {
                 *weight = kernel[channel * taps + tap];

@@ -99,7 +99,7 @@ impl Packed {
             panel,
             pairs,
         };
-        packed.words = Buffer::zeroed(packed.panel_offset(packed.panels()))?;
+        packed.words = Buffer::kept(packed.panel_offset(packed.panels()))?;
         let at = |input, output| if input < depth && output < channels { weight(input, output) } else { 0.0 };
         let word = |word: usize, output: usize| match BLOCK / block_words {
             1 => at(word, output),
@@ -194,9 +194,9 @@ impl Packed {
         if self.has_pairs() { Room::new(rows, self.depth_blocks, self.panel) } else { Room::NONE }
     }
 
-    /// Bytes it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.words.len() * size_of::<f32>()
+    /// Words that it takes.
+    pub(crate) fn words(&self) -> usize {
+        self.words.len()
     }
 }
 

@@ -63,13 +63,13 @@ impl ArenaLayout {
             geometries.push(geometry);
         }
         let mut until = vec![0; sizes.len()];
-        for (index, step) in steps.iter().enumerate() {
-            step.reads().for_each(|read| until[read] = index);
-        }
-        // What a map is computed from by bands is read when that is.
-        for index in (0..steps.len()).filter(|&index| by_bands[index]) {
-            let before = index - 1;
-            steps[before].reads().for_each(|read| until[read] = until[read].max(index));
+        // What a map is computed from by bands is read when that is, by the last of the steps that follow one another.
+        let mut done = steps.len();
+        for (index, step) in steps.iter().enumerate().rev() {
+            if by_bands.get(index + 1) != Some(&true) {
+                done = index;
+            }
+            step.reads().for_each(|read| until[read] = until[read].max(done));
         }
         until[tail.input] = steps.len();
         // What is only called otherwise lies where it lay, as long as either is read.

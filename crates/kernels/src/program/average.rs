@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::arena::ArenaLayout;
+use super::bands::Turn;
 use super::item::{Average, LineSums};
 use super::{At, Program};
 use crate::activation::OnRead;
@@ -30,10 +30,9 @@ impl Program {
     }
 
     /// Whether the step that puts out `value`, before the one that takes its mean, sums its lines.
-    pub(super) fn is_summed(&self, value: usize, members: usize, layout: &ArenaLayout) -> bool {
-        let step = value.checked_sub(1);
-        self.averaged_next(value).is_some()
-            && step.is_some_and(|step| self.bands(step, members, layout).is_some())
+    pub(super) fn is_summed(&self, value: usize, at: &At<'_>) -> bool {
+        let is_put_out = |turn: &Turn| matches!(turn, Turn::Chain(chain) if chain.last() + 1 == value);
+        self.averaged_next(value).is_some() && at.turns.iter().any(is_put_out)
     }
 
     /// Sums the lines `lines` of `value`, which this thread has written.

@@ -103,7 +103,7 @@ impl Tail {
             let epilogue = Epilogue::of(layer.epilogue.iter().map(|finish| {
                 finish.with(|value| unreachable!("a layer reads no value beside the one before: {value}"))
             }));
-            let blocks = shared(&mut scratch.blocks);
+            let workspaces = shared(&mut scratch.workspaces);
             // SAFETY: nobody reads what a layer puts out before all threads are done. Of two items either the images or the units, and with
             // these the channels, are others, and each item is taken once.
             let output = unsafe { Output::new(Shared::new(to.as_mut_slice()), layer.channels) };
@@ -113,7 +113,7 @@ impl Tail {
                 for item in team.join(thread).items(share.items()) {
                     let (pixels, units) = share.item(item);
                     // SAFETY: the block is this thread's alone, and no item before this one uses it any more.
-                    let block = unsafe { blocks[thread].as_mut_slice() };
+                    let block = unsafe { workspaces[thread].as_mut_slice() };
                     let (other, ahead) = (&[][..], Ahead::NOTHING);
                     let part = Part { map, other, epilogue, pixels, units, output, block, ahead };
                     isa.run(Item { kind: &layer.kind, part });

@@ -364,7 +364,7 @@ unsafe fn put_sums<S: Simd, const MULTIPLICANDS: bool, const SUMS: usize>(
             // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
             unsafe {
                 let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
-                let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                let sum = epilogue.finish_in_registers(simd, sum, begin + pixel * channels, channel);
                 put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
             }
         }
@@ -450,7 +450,7 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
             // SAFETY: there are `count` columns left, so that the pixel is one of the run; it and its blocks are there, says the
             // caller.
             unsafe {
-                let sum = epilogue.finish(simd, sum, begin + pixel * channels, channel);
+                let sum = epilogue.finish_in_registers(simd, sum, begin + pixel * channels, channel);
                 put::<S, MULTIPLICANDS>(simd, out.add(to.offset(pixel)), channel % BLOCK, sum);
             }
             first = second;
