@@ -143,8 +143,7 @@ impl<'a, W: Weights> Loader<'a, W> {
                 (StepKind::Multiply(Multiplication { rows: Rows::Gated { gate }, weights }), bias)
             }
             PlannedKind::Dense { convolution, .. } if planned.input.value == 0 => {
-                let by_lines =
-                    !self.isa.rounds_to_bf16() && self.convolution(convolution).window.dilation[1] == 1;
+                let by_lines = self.convolution(convolution).window.dilation[1] == 1;
                 let (weights, bias) = self.image(convolution, by_lines)?;
                 let rows = if by_lines { Rows::ImageLines } else { Rows::Image };
                 (StepKind::Multiply(Multiplication { rows, weights }), bias)

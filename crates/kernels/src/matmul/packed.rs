@@ -66,18 +66,22 @@ impl Packed {
     }
 
     /// [`Packed::plain`], of rows whose inputs lie in `runs` runs of `run` each, of which every one begins with a block.
-    ///
-    /// # Panics
-    /// Where multiplicands are rounded to bf16, two of which are a word.
     pub(crate) fn in_runs(
         isa: Isa,
         [runs, run]: [usize; 2],
         channels: usize,
         weight: impl Fn(usize, usize) -> f32,
     ) -> Result<Self, NoMemory> {
-        assert!(!isa.rounds_to_bf16(), "a word an element");
-        let packed = Self::plain(isa, runs * run, channels, weight)?;
-        Ok(Self { depth_blocks: runs * run.div_ceil(BLOCK), run, ..packed })
+        let of_word = BLOCK / isa.facts().block_words;
+        let words = run.div_ceil(of_word);
+        // Where a word has two inputs, a run's last may have none beside it.
+        let weight =
+            |input: usize, output: usize| match (input / (words * of_word), input % (words * of_word)) {
+                (of, at) if at < run => weight(of * run + at, output),
+                _ => 0.0,
+            };
+        let packed = Self::plain(isa, runs * words * of_word, channels, weight)?;
+        Ok(Self { depth_blocks: runs * run.div_ceil(BLOCK), run: words, ..packed })
     }
 
     fn with_pairs(

@@ -111,21 +111,21 @@ pub(crate) fn gated<S: Simd>(
 }
 
 /// Unrolls windows of an image whose pixels have few channels, not padded: the lines of a window, of which each begins with a block, because
-/// its taps lie next to each other. What is beyond a line in its last block is whatever follows, which no word of the weights is for.
+/// its taps lie next to each other. What is beyond a line in its last block is whatever follows, which no word of the weights is for, or is
+/// zero where it shares a word with what is not.
 ///
 /// # Panics
-/// Where taps do not lie next to each other, where an element is not a word, or `to` is too short.
+/// Where taps do not lie next to each other, or `to` is too short.
 #[inline(always)]
 pub(crate) fn image_lines<S: Simd>(simd: S, map: MapView<'_>, first: usize, tiles: Tiles, to: &mut [f32]) {
     let [kernel_height, kernel_width] = map.geometry().kernel;
     let channels = map.channels();
-    assert!(
-        map.geometry().dilation[1] == 1 && S::WORDS == BLOCK,
-        "taps next to each other, a word an element"
-    );
+    assert!(map.geometry().dilation[1] == 1, "taps next to each other");
     let (width, line) = (map.geometry().output[1], kernel_width * channels);
     let of_line = line.div_ceil(BLOCK);
     check_room::<S>(to, tiles, kernel_height * of_line);
+    let to = to.as_mut_ptr();
+    let mut gathered = [0.0; BLOCK];
     for tile in 0..tiles.count() {
         let tile = tiles.tile(tile);
         for row in 0..tile.rows {
@@ -133,29 +133,39 @@ pub(crate) fn image_lines<S: Simd>(simd: S, map: MapView<'_>, first: usize, tile
             let (oy, ox) = (pixel / width, pixel % width);
             for ky in 0..kernel_height {
                 let begin = tile.start * kernel_height * of_line + ky * of_line * tile.slots + tile.slot(row);
-                let block = |block: usize| (begin + block * tile.slots) * BLOCK;
+                // SAFETY: the blocks are those of the row in the tile, all of which `to` has room for.
+                let out = |block: usize| unsafe { to.add((begin + block * tile.slots) * S::WORDS) };
                 match map.line(oy, ox, ky, kernel_width) {
                     Some(from) if from.len() >= of_line * BLOCK => {
                         for at in (0..of_line * BLOCK).step_by(S::LANES) {
-                            // SAFETY: there are as many elements from the first tap on. The block is one of the row's in the tile, all of
-                            // which `to` has room for.
+                            // SAFETY: there are as many elements from the first tap on, and the block is there.
                             unsafe {
                                 let x = simd.load(from.as_ptr().add(at));
-                                simd.store(to.as_mut_ptr().add(block(at / BLOCK) + at % BLOCK), x);
+                                simd.store_multiplicand(out(at / BLOCK), at % BLOCK, x);
                             }
                         }
                     }
                     // At the border, and where the image ends.
                     _ => {
-                        for kx in 0..kernel_width {
-                            let from = map.tap(oy, ox, ky, kx);
-                            for channel in 0..channels {
-                                let at = kx * channels + channel;
+                        for block in 0..of_line {
+                            for (at, value) in (block * BLOCK..line).zip(&mut gathered) {
                                 // SAFETY: a tap is valid for all channels.
-                                to[block(at / BLOCK) + at % BLOCK] = unsafe { *from.add(channel) };
+                                *value = unsafe { *map.tap(oy, ox, ky, at / channels).add(at % channels) };
+                            }
+                            for at in (0..BLOCK).step_by(S::LANES) {
+                                // SAFETY: the values are a block, and the block is there.
+                                unsafe {
+                                    let x = simd.load(gathered.as_ptr().add(at));
+                                    simd.store_multiplicand(out(block), at, x);
+                                }
                             }
                         }
                     }
+                }
+                // Where a word has two elements, the last one's other is none of the line's.
+                if S::WORDS < BLOCK && !line.is_multiple_of(2) {
+                    // SAFETY: the last block is there, and has an element behind the line's.
+                    unsafe { out(of_line - 1).cast::<u16>().add(line % BLOCK).write(0) };
                 }
             }
         }
