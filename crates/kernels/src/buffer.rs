@@ -55,10 +55,31 @@ impl Buffer {
     /// # Errors
     /// [`NoMemory`] where the system gives none, or no address space could hold them.
     pub(crate) fn zeroed(len: usize) -> Result<Self, NoMemory> {
-        let buffer = Self::unwritten(len.div_ceil(BLOCK))?;
-        // SAFETY: `lines` lines were just allocated; bytes of zero are `f32`.
-        unsafe { buffer.data.as_ptr().write_bytes(0, buffer.lines) };
+        let mut buffer = Self::untouched(len.div_ceil(BLOCK))?;
+        // So that the system clears its pages now, and not while a network's time is counted.
+        buffer.as_mut_slice().fill(0.0);
         Ok(buffer)
+    }
+
+    /// So many lines of zeros, which take memory only where they are written.
+    fn untouched(lines: usize) -> Result<Self, NoMemory> {
+        if lines == 0 {
+            return Ok(Self::default());
+        }
+        let size = lines.checked_mul(size_of::<Line>()).ok_or(NoMemory { bytes: usize::MAX })?;
+        // Where memory is scarce, an allocator may have room but none at a large page.
+        let aligns = [LARGE_PAGE, align_of::<Line>()];
+        let aligns = if size >= LARGE_PAGE { &aligns[..] } else { &aligns[1..] };
+        for layout in aligns.iter().filter_map(|&align| alloc::Layout::from_size_align(size, align).ok()) {
+            // SAFETY: the layout's size is above zero, because there is a line at least. Bytes of zero are `f32`.
+            let data = memory::asking(|| unsafe { alloc::alloc_zeroed(layout) });
+            let Some(data) = NonNull::new(data.cast::<Line>()) else { continue };
+            if layout.align() == LARGE_PAGE {
+                ask_for_large_pages(data, lines);
+            }
+            return Ok(Self { data, lines, memory: Memory::Own { align: layout.align() } });
+        }
+        Err(NoMemory { bytes: size })
     }
 
     /// [`Buffer::zeroed`], of what is kept while many others like it are: it shares large pages with them, so that none of it lies in small
@@ -74,7 +95,7 @@ impl Buffer {
         let owner = match there {
             Some(there) => there,
             // Where memory is scarce, there may be enough for the buffer alone.
-            None => match Self::unwritten(CHUNK_LINES) {
+            None => match Self::untouched(CHUNK_LINES) {
                 Ok(new) => {
                     let new = Arc::new(new);
                     (*shared, *taken) = (Arc::downgrade(&new), 0);
@@ -83,36 +104,10 @@ impl Buffer {
                 Err(NoMemory { .. }) => return Self::zeroed(len),
             },
         };
-        // SAFETY: the chunk has as many lines behind those that are taken, which nobody else has: they are given once, under the lock. The
-        // lines before them were given to others, and bytes of zero are `f32`.
-        let data = unsafe {
-            let data = owner.data.add(*taken);
-            data.as_ptr().write_bytes(0, lines);
-            data
-        };
+        // SAFETY: the chunk has as many lines behind those that are taken, which nobody else has or had: they are given once, under the lock.
+        let data = unsafe { owner.data.add(*taken) };
         *taken += lines;
         Ok(Self { data, lines, memory: Memory::Chunk { _chunk: owner } })
-    }
-
-    /// So many lines, not yet initialised: nobody may see them before they are.
-    fn unwritten(lines: usize) -> Result<Self, NoMemory> {
-        if lines == 0 {
-            return Ok(Self::default());
-        }
-        let size = lines.checked_mul(size_of::<Line>()).ok_or(NoMemory { bytes: usize::MAX })?;
-        // Where memory is scarce, an allocator may have room but none at a large page.
-        let aligns = [LARGE_PAGE, align_of::<Line>()];
-        let aligns = if size >= LARGE_PAGE { &aligns[..] } else { &aligns[1..] };
-        for layout in aligns.iter().filter_map(|&align| alloc::Layout::from_size_align(size, align).ok()) {
-            // SAFETY: the layout's size is above zero, because there is a line at least.
-            let data = memory::asking(|| unsafe { alloc::alloc(layout) });
-            let Some(data) = NonNull::new(data.cast::<Line>()) else { continue };
-            if layout.align() == LARGE_PAGE {
-                ask_for_large_pages(data, lines);
-            }
-            return Ok(Self { data, lines, memory: Memory::Own { align: layout.align() } });
-        }
-        Err(NoMemory { bytes: size })
     }
 
     /// Values of `count` channels, padded as they are in memory; zeros where there are fewer `values`. They are [kept](Buffer::kept).
@@ -149,7 +144,7 @@ impl Drop for Buffer {
         let Memory::Own { align } = self.memory else { return };
         let layout = alloc::Layout::from_size_align(self.lines * size_of::<Line>(), align);
         if let (true, Ok(layout)) = (self.lines > 0, layout) {
-            // SAFETY: a buffer with lines of its own got them in `unwritten` from the same allocator, by this size and this alignment.
+            // SAFETY: a buffer with lines of its own got them in `untouched` from the same allocator, by this size and this alignment.
             unsafe { alloc::dealloc(self.data.as_ptr().cast(), layout) };
         }
     }
