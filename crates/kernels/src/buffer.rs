@@ -38,8 +38,9 @@ enum Memory {
     Chunk { _chunk: Arc<Buffer> },
 }
 
-/// Lines of a chunk: some large pages, of which only those take memory that were written.
-const CHUNK_LINES: usize = 16 * LARGE_PAGE / size_of::<Line>();
+/// Lines of the smallest chunk, a large page, and of the largest. Each is twice as large as the one before, so that a small network takes
+/// little.
+const CHUNK_LINES: [usize; 2] = [LARGE_PAGE / size_of::<Line>(), 16 * LARGE_PAGE / size_of::<Line>()];
 
 /// The chunk that kept buffers come from, while any of its buffers is there, and how many of its lines are taken.
 static CHUNK: Mutex<(Weak<Buffer>, usize)> = Mutex::new((Weak::new(), 0));
@@ -86,16 +87,19 @@ impl Buffer {
     /// ones.
     pub(crate) fn kept(len: usize) -> Result<Self, NoMemory> {
         let lines = len.div_ceil(BLOCK);
-        if lines == 0 || lines > CHUNK_LINES / 2 {
+        let [smallest, largest] = CHUNK_LINES;
+        if lines == 0 || lines > largest / 2 {
             return Self::zeroed(len);
         }
         let mut chunk = CHUNK.lock().unwrap_or_else(PoisonError::into_inner);
         let (shared, taken) = &mut *chunk;
-        let there = shared.upgrade().filter(|chunk| chunk.lines - *taken >= lines);
-        let owner = match there {
-            Some(there) => there,
+        let before = shared.upgrade();
+        let larger = 2 * before.as_ref().map_or(0, |before| before.lines);
+        let chunk_lines = larger.max(4 * lines).next_multiple_of(smallest).min(largest);
+        let owner = match before {
+            Some(there) if there.lines - *taken >= lines => there,
             // Where memory is scarce, there may be enough for the buffer alone.
-            None => match Self::untouched(CHUNK_LINES) {
+            _ => match Self::untouched(chunk_lines) {
                 Ok(new) => {
                     let new = Arc::new(new);
                     (*shared, *taken) = (Arc::downgrade(&new), 0);
