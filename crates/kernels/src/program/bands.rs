@@ -21,7 +21,8 @@ use crate::threads::Member;
 /// Elements of the lines that a chain's last step reads that are there at once.
 const BAND_ELEMENTS: usize = BLOCK_WORDS;
 
-/// Elements of all lines of a chain that are there at once.
+/// Elements of all lines of a chain that are there at once: seven of an entry block of Xception, of 147 pixels and 128 channels, fit, and its
+/// weights beside them into a second-level cache of 1 MiB.
 pub(super) const CHAIN_ELEMENTS: usize = BAND_ELEMENTS / 4 * 9;
 
 /// Steps of a chain at most.
@@ -82,7 +83,7 @@ pub(super) struct Chain {
     /// Lines of each step's input that are there at once; of the first, which reads a map that is there as a whole, 0.
     held: [usize; STEPS],
     /// Lines of the result.
-    lines: usize,
+    height: usize,
     /// How many of them stay together, since their pixels are taken two by two.
     together: usize,
     /// Bands of the result.
@@ -163,7 +164,7 @@ impl Chain {
         let sets = (1..=output.div_ceil(together)).take_while(|sets| fits(&(sets * together))).last()?;
         let all = output.div_ceil(together);
         let count = all.div_ceil(sets).next_multiple_of(members).min(all);
-        Some(Self { first, last, held: held(sets * together), lines: output, together, count })
+        Some(Self { first, last, held: held(sets * together), height: output, together, count })
     }
 
     /// The step whose result is there as a whole.
@@ -174,7 +175,7 @@ impl Chain {
     /// The lines of the result that are band `index`.
     fn lines(&self, index: usize) -> Range<usize> {
         let start = |index: usize| {
-            (self.lines.div_ceil(self.together) * index / self.count * self.together).min(self.lines)
+            (self.height.div_ceil(self.together) * index / self.count * self.together).min(self.height)
         };
         start(index)..start(index + 1)
     }
@@ -380,7 +381,7 @@ mod tests {
         Window { kernel, stride: [stride; 2], dilation: [dilation; 2], padding }
     }
 
-    /// The only chain of a program.
+    /// The first chain of a program.
     fn chain(program: &Program, size: [usize; 2], members: usize) -> Option<Chain> {
         let turns = program.turns(members, &program.layout(size).unwrap());
         turns.into_iter().find_map(|turn| match turn {
@@ -463,7 +464,7 @@ mod tests {
         for members in [1, 2] {
             let turns = of(147, members);
             let [Turn::Step(0), Turn::Step(1), Turn::Chain(chain)] = turns[..] else { panic!("{turns:?}") };
-            assert_eq!((chain.first, chain.last, chain.held, chain.lines), (2, 4, [0, 4, 3, 0], 74));
+            assert_eq!((chain.first, chain.last, chain.held, chain.height), (2, 4, [0, 4, 3, 0], 74));
         }
         // The lines of both maps together are too many; and then those of one are.
         let turns = of(170, 1);
