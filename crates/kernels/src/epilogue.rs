@@ -64,6 +64,25 @@ impl<'a> Epilogue<'a> {
         (before, from)
     }
 
+    /// What it begins with of a summand a channel and an activation, where the summands are `none` if it has none, and what follows.
+    pub(crate) fn clamped(&self, none: &'a [f32]) -> (Clamped<'a>, Self) {
+        let mut clamped =
+            Clamped { bias: none, low: f32::NEG_INFINITY, high: f32::INFINITY, is_hard_swish: false };
+        let mut operations = self.operations().peekable();
+        if let Some(Finish::Bias(bias)) = operations.next_if(|next| matches!(next, Finish::Bias(_))) {
+            clamped.bias = bias;
+        }
+        let next = operations.next_if(|next| matches!(next, Finish::Activation(_)));
+        if let Some(Finish::Activation(activation)) = next {
+            match activation {
+                Activation::Relu => clamped.low = 0.0,
+                Activation::Relu6 => (clamped.low, clamped.high) = (0.0, 6.0),
+                Activation::HardSwish => clamped.is_hard_swish = true,
+            }
+        }
+        (clamped, Self::of(operations))
+    }
+
     /// For an output whose first element is this one's element `first`.
     ///
     /// # Panics
@@ -171,5 +190,58 @@ impl<'a> Epilogue<'a> {
             };
         }
         x
+    }
+}
+
+/// A summand a channel and an activation: what most epilogues are, without a choice to be made for each vector.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clamped<'a> {
+    bias: &'a [f32],
+    /// What the result is at least and at most; all numbers where nothing is asked for.
+    low: f32,
+    high: f32,
+    /// Whether hard swish follows.
+    is_hard_swish: bool,
+}
+
+/// [`Clamped`], of a vector of channels.
+#[derive(Clone, Copy)]
+pub(crate) struct ClampedVector<V> {
+    bias: V,
+    low: V,
+    high: V,
+    is_hard_swish: bool,
+}
+
+impl Clamped<'_> {
+    /// Asserts that there are summands for so many channels.
+    #[inline]
+    pub(crate) fn check(&self, channels: usize) {
+        let found = self.bias.len();
+        assert!(channels <= found, "{found} elements for {channels} channels");
+    }
+
+    /// That of the channels from `channel` on.
+    ///
+    /// # Safety
+    /// [`Clamped::check`] must hold for `channel + S::LANES`.
+    #[inline(always)]
+    pub(crate) unsafe fn at<S: Simd>(&self, simd: S, channel: usize) -> ClampedVector<S::V> {
+        ClampedVector {
+            // SAFETY: as many summands are there, says the caller.
+            bias: unsafe { simd.load(self.bias.as_ptr().add(channel)) },
+            low: simd.splat(self.low),
+            high: simd.splat(self.high),
+            is_hard_swish: self.is_hard_swish,
+        }
+    }
+}
+
+impl<V: Copy> ClampedVector<V> {
+    /// What it makes of `x`. What is not a number stays so: `max` and `min` give their second operand then.
+    #[inline(always)]
+    pub(crate) fn finish<S: Simd<V = V>>(&self, simd: S, x: V) -> V {
+        let x = simd.min(self.high, simd.max(self.low, simd.add(x, self.bias)));
+        if self.is_hard_swish { activate(simd, Activation::HardSwish, x) } else { x }
     }
 }

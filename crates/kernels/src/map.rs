@@ -89,6 +89,24 @@ impl<'a> MapView<'a> {
         Some(unsafe { self.pixels.as_ptr().add(pixel * self.stride) })
     }
 
+    /// Where each output pixel reads the input pixel of the same number and nothing else, the elements from pixel `first` on, of which there
+    /// are `pixels` pixels at least; `None` where more or others are read.
+    ///
+    /// # Panics
+    /// Where there are fewer.
+    #[inline(always)]
+    pub(crate) fn same_pixels(&self, first: usize, pixels: usize) -> Option<&'a [f32]> {
+        let Geometry { input, output, kernel, stride, pad, .. } = self.geometry;
+        let is_same = kernel == [1; 2] && stride == [1; 2] && pad == [0; 2] && input == output;
+        let end = if pixels == 0 { 0 } else { (first + pixels - 1) * self.stride + self.channels };
+        is_same.then(|| &self.pixels[(first * self.stride).min(end)..end])
+    }
+
+    /// Elements from one pixel to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
     /// The elements from the input pixel of tap (`ky`, `kx`) on to the end of the map, and whether so many pixels are in its row.
     #[inline(always)]
     pub(crate) fn line(&self, oy: usize, ox: usize, ky: usize, pixels: usize) -> Option<&'a [f32]> {

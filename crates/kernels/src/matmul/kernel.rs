@@ -78,8 +78,6 @@ impl Kernel for &mut Multiply<'_> {
     fn run<S: Simd>(self, simd: S) {
         self.check::<S>();
         if self.plan.finished.is_some() {
-            let output = self.place.output.as_mut_ptr();
-            self.lines::<S>(|at| simd.prefetch_write(output.wrapping_add(at)));
             for finish in self.epilogue.operations() {
                 if let Finish::Residual(residual) | Finish::Product(residual) = finish {
                     self.lines::<S>(|at| simd.prefetch(residual.as_ptr().wrapping_add(at)));
@@ -96,7 +94,7 @@ impl Kernel for &mut Multiply<'_> {
 }
 
 impl Multiply<'_> {
-    /// Calls `of` with the first element of each cache line of the output that the tile writes.
+    /// Calls `of` with the first element of each cache line that the tile has of a map like its output.
     #[inline(always)]
     fn lines<S: Simd>(&self, of: impl Fn(usize)) {
         let Place { row: first, stride, channel, height, .. } = self.place;
@@ -150,6 +148,15 @@ impl Multiply<'_> {
     unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(&mut self, simd: S) {
         let mut sums = [[simd.splat(0.0); NV]; MR];
         let Multiply { mut next, stride, plan, epilogue, place: to, .. } = *self;
+        // The cache lines that it will write. Where the last row has no partner, one more is asked for, which costs nothing.
+        if plan.finished.is_some() {
+            let first = to.output.as_mut_ptr().wrapping_add(to.row + to.channel);
+            for row in 0..MR {
+                for line in (0..NV * S::LANES).step_by(BLOCK) {
+                    simd.prefetch_write(first.wrapping_add(row * to.stride + line));
+                }
+            }
+        }
         let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
         let mut left = self.depth;
         let mut left_of_run = self.run;
@@ -275,11 +282,14 @@ impl Multiply<'_> {
                     }
                 }
                 Finish::Unary(function) => {
+                    // A copy, since what is given to a function lies in memory, and the sums would from the beginning.
+                    let mut values = sums;
                     // SAFETY: vectors are `LANES` elements each, and these lie one after the other.
-                    let values = unsafe {
-                        std::slice::from_raw_parts_mut(sums.as_mut_ptr().cast::<f32>(), MR * NV * S::LANES)
+                    let values_of = unsafe {
+                        std::slice::from_raw_parts_mut(values.as_mut_ptr().cast::<f32>(), MR * NV * S::LANES)
                     };
-                    unary::apply(simd, function, values);
+                    unary::apply(simd, function, values_of);
+                    sums = values;
                 }
                 Finish::Affine([scale, shift]) => {
                     for v in 0..NV {

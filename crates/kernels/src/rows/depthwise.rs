@@ -7,7 +7,7 @@ use graph::Activation;
 use super::check_room;
 use crate::activation::OnRead;
 use crate::buffer::Buffer;
-use crate::epilogue::{Epilogue, Finish};
+use crate::epilogue::{Clamped, ClampedVector, Epilogue, Finish};
 use crate::map::{MapView, Output};
 use crate::matmul::Tiles;
 use crate::pool;
@@ -94,10 +94,10 @@ pub(crate) fn depthwise<S: Simd>(
     to: &mut [f32],
 ) {
     let blocks = map.channels() / BLOCK;
-    let bias = convolution.weights.bias.as_slice();
-    let epilogue = Epilogue::of([Finish::Bias(bias)].into_iter().chain(after.map(Finish::Activation)));
+    let epilogue = Epilogue::of(after.map(Finish::Activation));
+    let (clamped, _) = epilogue.clamped(convolution.weights.bias.as_slice());
     convolution.check(&map);
-    epilogue.check(map.channels(), 0);
+    clamped.check(map.channels());
     check_room::<S>(to, tiles, blocks);
     let to = to.as_mut_ptr();
     for tile in 0..tiles.count() {
@@ -116,10 +116,10 @@ pub(crate) fn depthwise<S: Simd>(
                 phase,
                 partner: tile.slots / 2 * S::WORDS,
             };
-            // SAFETY: the convolution was checked, and the epilogue for all channels; it has no residual. Pixel `pixel` of the run
+            // SAFETY: the convolution was checked, and what follows it, for all channels. Pixel `pixel` of the run
             // is row `row + pixel` of the tile: `offset(pixel)` leads from the slot of the first of its pair to its own,
             // and from there every `block_stride` lies one of its blocks, for all of which `to` has room.
-            unsafe { run_of::<S, true>(simd, map, convolution, &epilogue, 0, run, to) };
+            unsafe { run_of::<S, true>(simd, map, convolution, clamped, run, to) };
         }
     }
 }
@@ -141,8 +141,9 @@ pub(crate) fn depthwise_map<S: Simd>(
     convolution.check(&map);
     assert_eq!(output.channels(), channels, "a depthwise convolution keeps the channels");
     output.check(&pixels, epilogue);
-    // A function is called once for all pixels, and not once a vector.
-    let (epilogue, then) = epilogue.before_unary();
+    // What is more than a summand and an activation is done of all pixels afterwards, so that no choice is made for each vector.
+    let (clamped, then) = epilogue.clamped(convolution.weights.bias.as_slice());
+    clamped.check(channels);
     for run in runs(pixels.clone(), map.geometry().output[1]) {
         let begin = run.start * channels;
         let to = Destination {
@@ -154,19 +155,17 @@ pub(crate) fn depthwise_map<S: Simd>(
             phase: 0,
             partner: 0,
         };
-        // SAFETY: the convolution was checked, and the epilogue for all pixels. Pixel `pixel` of the run begins `pixel * channels`
+        // SAFETY: the convolution was checked, and what follows it, for all channels. Pixel `pixel` of the run begins `pixel * channels`
         // behind the first, its blocks one after another: these pixels are the caller's, says `Output::new`.
-        unsafe { run_of::<S, false>(simd, map, convolution, &epilogue, begin, run, to) };
+        unsafe { run_of::<S, false>(simd, map, convolution, clamped, run, to) };
     }
     pool::finish_there(simd, &then, pixels, output);
 }
 
-/// The output pixels `run`, which lie in one row, of a depthwise convolution. The first one's channels begin at element `begin` of the output, for the
-/// epilogue's residual.
+/// The output pixels `run`, which lie in one row, of a depthwise convolution.
 ///
 /// # Safety
-/// * [`Depthwise::check`] must hold for `map`, and [`Epilogue::check`] for its channels and `begin + run.len()` times as many
-///   elements.
+/// * [`Depthwise::check`] must hold for `map`, and [`Clamped::check`] for its channels.
 /// * For each pixel `pixel` of the run and block `block` of the map's channels, the words from `to.offset(pixel) + block *
 ///   to.block_stride` on must be valid for writes: `S::WORDS` for `MULTIPLICANDS`, else [`BLOCK`].
 #[inline(always)]
@@ -174,8 +173,7 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
     simd: S,
     map: MapView<'_>,
     convolution: Depthwise<'_>,
-    epilogue: &Epilogue<'_>,
-    begin: usize,
+    clamped: Clamped<'_>,
     run: Range<usize>,
     to: Destination,
 ) {
@@ -185,7 +183,7 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
         let place = [oy, ox, count];
         // SAFETY: what the caller promises for `run` is what is asked for, and the window has nine taps.
         unsafe {
-            sliding_3x3::<S, MULTIPLICANDS>(simd, map, convolution, epilogue, begin, place, to);
+            sliding_3x3::<S, MULTIPLICANDS>(simd, map, convolution, clamped, place, to);
         }
         return;
     }
@@ -197,9 +195,9 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
                 unsafe {
                     // As many sums and columns as there are registers for.
                     if S::LANES == BLOCK {
-                        reused::<S, MULTIPLICANDS, $size, $stride, 8>(simd, map, convolution, epilogue, begin, place, to)
+                        reused::<S, MULTIPLICANDS, $size, $stride, 8>(simd, map, convolution, clamped, place, to)
                     } else {
-                        reused::<S, MULTIPLICANDS, $size, $stride, 4>(simd, map, convolution, epilogue, begin, place, to)
+                        reused::<S, MULTIPLICANDS, $size, $stride, 4>(simd, map, convolution, clamped, place, to)
                     }
                 }
             };
@@ -249,15 +247,8 @@ unsafe fn run_of<S: Simd, const MULTIPLICANDS: bool>(
             let pixels = first..first + there;
             // SAFETY: the pixels are of the run, and the vector is one of their channels'.
             unsafe {
-                put_sums::<S, MULTIPLICANDS, PIXELS>(
-                    simd,
-                    epilogue,
-                    sums,
-                    pixels,
-                    begin,
-                    [channels, channel],
-                    to,
-                );
+                let clamped = clamped.at(simd, channel);
+                put_sums::<S, MULTIPLICANDS, PIXELS>(simd, clamped, sums, pixels, channel, to);
             }
         }
     }
@@ -282,8 +273,7 @@ unsafe fn reused<
     simd: S,
     map: MapView<'_>,
     convolution: Depthwise<'_>,
-    epilogue: &Epilogue<'_>,
-    begin: usize,
+    clamped: Clamped<'_>,
     [oy, ox, count]: [usize; 3],
     to: Destination,
 ) {
@@ -323,15 +313,8 @@ unsafe fn reused<
             let pixels = first..first + there;
             // SAFETY: the pixels are of the run, and the vector is one of their channels'.
             unsafe {
-                put_sums::<S, MULTIPLICANDS, PIXELS>(
-                    simd,
-                    epilogue,
-                    sums,
-                    pixels,
-                    begin,
-                    [channels, channel],
-                    to,
-                );
+                let clamped = clamped.at(simd, channel);
+                put_sums::<S, MULTIPLICANDS, PIXELS>(simd, clamped, sums, pixels, channel, to);
             }
         }
     }
@@ -343,29 +326,26 @@ const PIXELS: usize = 4;
 /// Taps of a window whose places are kept, as many as 7x7 has; those of a larger one are looked up again and again.
 const LISTED_TAPS: usize = 49;
 
-/// Finishes and stores the sums of the vector of channels at `channel`, of `channels`, of the pixels `pixels` of a run; where these are
-/// fewer than the sums, the last sums are nobody's.
+/// Finishes and stores the sums of the vector of channels at `channel` of the pixels `pixels` of a run; where these are fewer than the sums,
+/// the last sums are nobody's.
 ///
 /// # Safety
-/// As for [`run_of`], of whose run the pixels are; `channel` must be a multiple of `S::LANES` below `channels`.
+/// As for [`run_of`], of whose run the pixels are; `channel` must be a multiple of `S::LANES` below the number of channels.
 #[inline(always)]
 unsafe fn put_sums<S: Simd, const MULTIPLICANDS: bool, const SUMS: usize>(
     simd: S,
-    epilogue: &Epilogue<'_>,
+    clamped: ClampedVector<S::V>,
     sums: [S::V; SUMS],
     pixels: Range<usize>,
-    begin: usize,
-    [channels, channel]: [usize; 2],
+    channel: usize,
     to: Destination,
 ) {
     for (at, &sum) in sums.iter().enumerate() {
         if at < pixels.len() {
-            let pixel = pixels.start + at;
             // SAFETY: the pixel is one of the run, and the vector one of its channels': both are there, says the caller.
             unsafe {
-                let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixel));
-                let sum = epilogue.finish_in_registers(simd, sum, begin + pixel * channels, channel);
-                put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, sum);
+                let out = to.data.add(channel / BLOCK * to.block_stride + to.offset(pixels.start + at));
+                put::<S, MULTIPLICANDS>(simd, out, channel % BLOCK, clamped.finish(simd, sum));
             }
         }
     }
@@ -397,8 +377,7 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
     simd: S,
     map: MapView<'_>,
     convolution: Depthwise<'_>,
-    epilogue: &Epilogue<'_>,
-    begin: usize,
+    clamped: Clamped<'_>,
     [oy, ox, count]: [usize; 3],
     to: Destination,
 ) {
@@ -418,6 +397,8 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
     for channel in (0..channels).step_by(S::LANES) {
         // SAFETY: between `data` and this block of the run's first pixel, which lies in the same memory, says the caller.
         let out = unsafe { to.data.add(channel / BLOCK * to.block_stride) };
+        // SAFETY: there are summands for all channels, says the caller.
+        let clamped = unsafe { clamped.at(simd, channel) };
         let mut taps = [simd.splat(0.0); 9];
         for (tap, weight) in taps.iter_mut().enumerate() {
             // SAFETY: there are weights for nine taps and all channels, says the caller; `LANES` divides their number.
@@ -450,8 +431,7 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
             // SAFETY: there are `count` columns left, so that the pixel is one of the run; it and its blocks are there, says the
             // caller.
             unsafe {
-                let sum = epilogue.finish_in_registers(simd, sum, begin + pixel * channels, channel);
-                put::<S, MULTIPLICANDS>(simd, out.add(to.offset(pixel)), channel % BLOCK, sum);
+                put::<S, MULTIPLICANDS>(simd, out.add(to.offset(pixel)), channel % BLOCK, clamped.finish(simd, sum));
             }
             first = second;
             second = third;

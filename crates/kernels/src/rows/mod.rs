@@ -42,6 +42,28 @@ pub(crate) fn window<S: Simd>(
     let row_blocks = kernel_height * kernel_width * blocks;
     check_room::<S>(to, tiles, row_blocks);
     let to = to.as_mut_ptr();
+    if let Some(pixels) = map.same_pixels(first, tiles.rows) {
+        // Pixels as they lie in the map: nothing is to be looked up.
+        for tile in 0..tiles.count() {
+            let tile = tiles.tile(tile);
+            for row in 0..tile.rows {
+                let from = pixels.as_ptr().wrapping_add((tile.start + row) * map.stride());
+                let begin = (tile.start * blocks + tile.slot(row)) * S::WORDS;
+                for block in 0..blocks {
+                    let out = to.wrapping_add(begin + block * tile.slots * S::WORDS);
+                    for lane in (0..BLOCK).step_by(S::LANES) {
+                        // SAFETY: there are all channels of as many pixels as there are rows. `out` is one of the row's blocks in the tile, all
+                        // of which `to` has room for.
+                        unsafe {
+                            let x = simd.load(from.add(block * BLOCK + lane));
+                            simd.store_multiplicand(out, lane, on_read.apply(simd, x));
+                        }
+                    }
+                }
+            }
+        }
+        return;
+    }
     for tile in 0..tiles.count() {
         let tile = tiles.tile(tile);
         for row in 0..tile.rows {

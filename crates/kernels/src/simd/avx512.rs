@@ -149,13 +149,14 @@ unsafe impl Simd for Avx512Bf16 {
 
     #[inline(always)]
     fn dot(self, sum: __m512, a: __m512, b: __m512) -> __m512 {
+        // The multiplicand last: of one that is used once the instruction itself makes all lanes the same, which takes no load of its own.
         // SAFETY: `self` proves that the CPU has AVX512-BF16. The types have the same 512 bits, of which every pattern is a
         // value of both; a word holds two bf16.
         unsafe {
             _mm512_dpbf16_ps(
                 sum,
-                std::mem::transmute::<__m512, __m512bh>(a),
                 std::mem::transmute::<__m512, __m512bh>(b),
+                std::mem::transmute::<__m512, __m512bh>(a),
             )
         }
     }

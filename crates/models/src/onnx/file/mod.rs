@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dataset::guard::guarded_or;
 use dataset::regular::RegularFile;
+use memory::NoMemory;
 
 pub use element::ElementType;
 use external::ExternalFiles;
@@ -28,6 +29,9 @@ use super::error::OnnxError;
 
 /// The first and the last opset that is read.
 pub const OPSETS: [i64; 2] = [7, 22];
+
+/// Bytes of a tensor that are read at a time: whole elements of any type.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// The standard's own operations have this domain, or its long name.
 const STANDARD: [&str; 2] = ["", "ai.onnx"];
@@ -221,21 +225,25 @@ impl OnnxFile {
         let short = |found: usize| {
             self.damaged(format!("`{}` has {found} elements, and its shape {len}", tensor.name))
         };
-        let room = |bytes: u64| {
-            // As bytes, and as numbers of up to eight bytes each.
-            let bytes =
-                usize::try_from(bytes).unwrap_or(usize::MAX).saturating_mul(1 + 8 / layout.bytes().min(8));
-            if memory::can_have(bytes) {
-                return Ok(());
-            }
-            Err(OnnxError::OutOfMemory { path: self.path().to_owned(), tensor: tensor.name.clone(), bytes })
+        let no_memory = |bytes: usize| OnnxError::OutOfMemory {
+            path: self.path().to_owned(),
+            tensor: tensor.name.clone(),
+            bytes,
         };
         if let Some(Place { file, span }) = self.place(tensor)? {
-            room(span.len)?;
-            let mut bytes = vec![0; span.len as usize];
-            let io = |source| OnnxError::Io { path: file.path().to_owned(), source };
-            file.read_exact_at(&mut bytes, span.start).map_err(io)?;
-            return Ok(values::of_raw(&bytes, layout));
+            let mut elements = Elements::room(layout, len).map_err(|NoMemory { bytes }| no_memory(bytes))?;
+            // Piece by piece, so that a large tensor is in memory once.
+            let whole = usize::try_from(span.len).unwrap_or(usize::MAX);
+            let mut piece = memory::filled(0, whole.min(PIECE_BYTES))
+                .map_err(|NoMemory { bytes }| no_memory(bytes))?;
+            for at in (0..span.len).step_by(PIECE_BYTES) {
+                let bytes = PIECE_BYTES.min((span.len - at) as usize);
+                let piece = &mut piece[..bytes];
+                let io = |source| OnnxError::Io { path: file.path().to_owned(), source };
+                file.read_exact_at(piece, span.start + at).map_err(io)?;
+                elements.extend_raw(piece, layout);
+            }
+            return Ok(elements);
         }
         let TensorData::Typed { numbers, spans } = &tensor.data else {
             return match len {
@@ -244,7 +252,12 @@ impl OnnxFile {
                 _ => Err(short(0)),
             };
         };
-        room(spans.iter().map(|span| span.len).sum())?;
+        // As bytes, and as numbers of up to eight bytes each.
+        let bytes = usize::try_from(spans.iter().map(|span| span.len).sum::<u64>()).unwrap_or(usize::MAX);
+        let bytes = bytes.saturating_mul(1 + 8 / layout.bytes().min(8));
+        if !memory::can_have(bytes) {
+            return Err(no_memory(bytes));
+        }
         let source = Source::new(&self.file);
         let mut bytes = Vec::new();
         for &span in spans {
@@ -252,11 +265,7 @@ impl OnnxFile {
         }
         let elements = values::of_typed(&bytes, *numbers, tensor.element, layout, len);
         let elements = elements.map_err(|reason| self.damaged(format!("`{}`: {reason}", tensor.name)))?;
-        let found = match &elements {
-            Elements::Floats(values) => values.len(),
-            Elements::Ints(values) => values.len(),
-        };
-        if found == len { Ok(elements) } else { Err(short(found)) }
+        if elements.len() == len { Ok(elements) } else { Err(short(elements.len())) }
     }
 
     /// Whether nobody has written to its files since they were opened.

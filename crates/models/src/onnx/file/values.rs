@@ -1,5 +1,7 @@
 //! The elements of a tensor as numbers: floating-point ones widened or rounded to f32, integers as i64.
 
+use memory::NoMemory;
+
 use super::element::{ElementType, Layout};
 use super::proto::Numbers;
 
@@ -15,35 +17,68 @@ pub(crate) enum Elements {
 /// Why bytes are no elements.
 pub(super) type Reason = String;
 
-/// The elements that lie in `bytes` as they do in memory.
-pub(super) fn of_raw(bytes: &[u8], layout: Layout) -> Elements {
-    let two = |of: fn(u16) -> f32| {
-        let (chunks, _) = bytes.as_chunks::<2>();
-        Elements::Floats(chunks.iter().map(|&bytes| of(u16::from_le_bytes(bytes))).collect())
-    };
-    match layout {
-        Layout::F32 => {
-            let (chunks, _) = bytes.as_chunks::<4>();
-            Elements::Floats(chunks.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+impl Elements {
+    /// None yet, with room for `len` of a layout.
+    ///
+    /// # Errors
+    /// [`NoMemory`] where the system does not give it.
+    pub(super) fn room(layout: Layout, len: usize) -> Result<Self, NoMemory> {
+        Ok(match layout {
+            Layout::F32 | Layout::F64 | Layout::F16 | Layout::Bf16 => Self::Floats(memory::room(len)?),
+            Layout::Bool | Layout::Int { .. } => Self::Ints(memory::room(len)?),
+        })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Floats(values) => values.len(),
+            Self::Ints(values) => values.len(),
         }
-        Layout::F64 => {
-            let (chunks, _) = bytes.as_chunks::<8>();
-            Elements::Floats(chunks.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect())
-        }
-        Layout::F16 => two(half),
-        Layout::Bf16 => two(|bits| f32::from_bits(u32::from(bits) << 16)),
-        Layout::Bool => Elements::Ints(bytes.iter().map(|&byte| i64::from(byte != 0)).collect()),
-        Layout::Int { bytes: size, signed } => Elements::Ints(
-            bytes
-                .chunks_exact(size)
-                .map(|chunk| {
+    }
+
+    /// Adds those that lie in `bytes` as they do in memory.
+    pub(super) fn extend_raw(&mut self, bytes: &[u8], layout: Layout) {
+        match self {
+            Self::Floats(to) => match layout {
+                Layout::F32 => {
+                    to.extend(bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+                }
+                Layout::F64 => {
+                    let (chunks, _) = bytes.as_chunks::<8>();
+                    to.extend(chunks.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32));
+                }
+                _ => {
+                    let of = |bytes| float_of_two(u16::from_le_bytes(bytes), layout);
+                    to.extend(bytes.as_chunks::<2>().0.iter().map(|&bytes| of(bytes)));
+                }
+            },
+            Self::Ints(to) => match layout {
+                Layout::Int { bytes: size, signed } => to.extend(bytes.chunks_exact(size).map(|chunk| {
                     let mut wide = [if signed && chunk[size - 1] >= 0x80 { 0xff } else { 0 }; 8];
                     wide[..size].copy_from_slice(chunk);
                     i64::from_le_bytes(wide)
-                })
-                .collect(),
-        ),
+                })),
+                _ => to.extend(bytes.iter().map(|&byte| i64::from(byte != 0))),
+            },
+        }
     }
+}
+
+/// The number of these bits, of half precision or bf16.
+fn float_of_two(bits: u16, layout: Layout) -> f32 {
+    match layout {
+        Layout::F16 => half(bits),
+        _ => f32::from_bits(u32::from(bits) << 16),
+    }
+}
+
+/// The elements that lie in `bytes` as they do in memory.
+fn of_raw(bytes: &[u8], layout: Layout) -> Result<Elements, Reason> {
+    let mut elements =
+        Elements::room(layout, bytes.len() / layout.bytes()).map_err(|error| error.to_string())?;
+    elements.extend_raw(bytes, layout);
+    Ok(elements)
 }
 
 /// The elements of a typed field, whose `bytes` hold `len` numbers in its encoding.
@@ -56,8 +91,8 @@ pub(super) fn of_typed(
 ) -> Result<Elements, Reason> {
     let is_float = element.is_float();
     match (numbers, layout) {
-        (Numbers::F32, Layout::F32) => Ok(of_raw(bytes, Layout::F32)),
-        (Numbers::F64, Layout::F64) => Ok(of_raw(bytes, Layout::F64)),
+        (Numbers::F32, Layout::F32) => of_raw(bytes, Layout::F32),
+        (Numbers::F64, Layout::F64) => of_raw(bytes, Layout::F64),
         (Numbers::Varint, Layout::F16 | Layout::Bf16 | Layout::Bool | Layout::Int { .. }) => {
             // As many as it says, and never more than it has bytes.
             let mut ints = Vec::with_capacity(len.min(bytes.len()));
@@ -78,11 +113,7 @@ pub(super) fn of_typed(
                 return Ok(Elements::Ints(ints));
             }
             // Bit patterns, as the standard says.
-            let of = |&bits: &i64| match layout {
-                Layout::F16 => half(bits as u16),
-                _ => f32::from_bits(u32::from(bits as u16) << 16),
-            };
-            Ok(Elements::Floats(ints.iter().map(of).collect()))
+            Ok(Elements::Floats(ints.iter().map(|&bits| float_of_two(bits as u16, layout)).collect()))
         }
         _ => Err(format!("elements of {element} stand in a field of another type")),
     }
@@ -126,9 +157,9 @@ mod tests {
     #[test]
     fn integers_keep_their_sign() {
         let signed = Layout::Int { bytes: 2, signed: true };
-        assert_eq!(of_raw(&[0xfe, 0xff, 1, 0], signed), Elements::Ints(vec![-2, 1]));
+        assert_eq!(of_raw(&[0xfe, 0xff, 1, 0], signed), Ok(Elements::Ints(vec![-2, 1])));
         let unsigned = Layout::Int { bytes: 1, signed: false };
-        assert_eq!(of_raw(&[0xfe, 1], unsigned), Elements::Ints(vec![254, 1]));
+        assert_eq!(of_raw(&[0xfe, 1], unsigned), Ok(Elements::Ints(vec![254, 1])));
     }
 
     #[test]
