@@ -27,20 +27,33 @@ impl<'a> MapView<'a> {
     /// # Panics
     /// Where there are fewer elements than that.
     pub(crate) fn new(pixels: &'a [f32], channels: usize, geometry: Geometry, zeros: &'a [f32]) -> Self {
+        Self::among(pixels, [channels, channels], geometry, zeros)
+    }
+
+    /// [`MapView::new`] of pixels that lie `stride` elements apart, since their channels lie among those of another map.
+    ///
+    /// # Panics
+    /// Where there are fewer elements.
+    pub(crate) fn among(
+        pixels: &'a [f32],
+        [channels, stride]: [usize; 2],
+        geometry: Geometry,
+        zeros: &'a [f32],
+    ) -> Self {
         let [height, width] = geometry.input;
-        let len = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+        let len = height.checked_mul(width).and_then(|pixels| reached(pixels, [channels, stride]));
         let found = pixels.len();
         assert!(len.is_some_and(|len| len <= found), "{found} elements of {height}x{width}x{channels}");
         assert!(channels <= zeros.len(), "{} zeros for {channels} channels", zeros.len());
-        Self { pixels, channels, stride: channels, geometry, zeros }
+        assert!(channels <= stride, "{channels} channels every {stride}");
+        Self { pixels, channels, stride, geometry, zeros }
     }
 
     /// Some of its channels, from `first` on.
     ///
     /// # Panics
-    /// Where it has not so many, or is itself a part of another.
+    /// Where it has not so many.
     pub(crate) fn some_channels(&self, first: usize, channels: usize) -> Self {
-        assert!(self.stride == self.channels, "channels of a whole map");
         assert!(
             first + channels <= self.channels,
             "{channels} channels from {first} on of {}",
@@ -76,7 +89,9 @@ impl<'a> MapView<'a> {
         let first = (pixels.start / output[1] * stride[0]).saturating_sub(pad[0]);
         let last = (pixels.end - 1) / output[1] * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
         let row = width * self.stride;
-        Ahead(&self.pixels[first.min(height) * row..last.saturating_sub(pad[0]).min(height) * row])
+        // Of the last pixel there may be its own channels only.
+        let end = |rows: usize| (rows.min(height) * row).min(self.pixels.len());
+        Ahead(&self.pixels[end(first)..end(last.saturating_sub(pad[0]))])
     }
 
     /// The input pixel that tap (`ky`, `kx`) of output pixel (`oy`, `ox`) reads; `None` in the padding. The pointer is valid for
@@ -140,11 +155,21 @@ impl Ahead<'_> {
     }
 }
 
+/// Elements up to the last channel of the last of `pixels` pixels of so many channels, so far apart.
+fn reached(pixels: usize, [channels, stride]: [usize; 2]) -> Option<usize> {
+    match pixels.checked_sub(1) {
+        None => Some(0),
+        Some(last) => last.checked_mul(stride)?.checked_add(channels),
+    }
+}
+
 /// The map that a step's result goes to, of which an item of the step writes some pixels, or some channels of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output<'a> {
     elements: Shared<'a>,
     channels: usize,
+    /// Elements from one pixel to the next.
+    stride: usize,
 }
 
 impl<'a> Output<'a> {
@@ -157,8 +182,26 @@ impl<'a> Output<'a> {
     /// # Panics
     /// Where channels are not padded to whole blocks.
     pub(crate) unsafe fn new(elements: Shared<'a>, channels: usize) -> Self {
+        // SAFETY: that of the caller.
+        unsafe { Self::among(elements, [channels, channels]) }
+    }
+
+    /// [`Output::new`] of pixels that lie `stride` elements apart, since their channels lie among those of another map.
+    ///
+    /// # Safety
+    /// As for [`Output::new`].
+    ///
+    /// # Panics
+    /// Where channels are not padded to whole blocks, or are more than that.
+    pub(crate) unsafe fn among(elements: Shared<'a>, [channels, stride]: [usize; 2]) -> Self {
         assert!(channels.is_multiple_of(BLOCK), "{channels} channels");
-        Self { elements, channels }
+        assert!(channels <= stride, "{channels} channels every {stride}");
+        Self { elements, channels, stride }
+    }
+
+    /// Elements from one pixel to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
     }
 
     pub(crate) fn channels(&self) -> usize {
@@ -174,11 +217,11 @@ impl<'a> Output<'a> {
     }
 
     /// Asserts that the map has the pixels `pixels`, and `epilogue` all that it needs to finish them: then element
-    /// `pixel * channels + channel` of the map is there for every pixel of `pixels` and every channel.
+    /// `pixel * stride + channel` of the map is there for every pixel of `pixels` and every channel.
     #[inline]
     pub(crate) fn check(&self, pixels: &Range<usize>, epilogue: &Epilogue<'_>) {
         let Range { start, end } = *pixels;
-        let reached = end.checked_mul(self.channels);
+        let reached = reached(end, [self.channels, self.stride]);
         let reached = reached.filter(|&reached| start <= end && reached <= self.elements.len());
         let Some(reached) = reached else {
             panic!("pixels {start} to {end} of {} in {} elements", self.channels, self.elements.len());

@@ -118,15 +118,20 @@ impl Move {
         pieces.iter().map(|piece| piece.value)
     }
 
+    /// The values of the program that it reads, of which `input` is the first.
+    pub(crate) fn reads(&self, input: usize) -> impl Iterator<Item = usize> + '_ {
+        [input].into_iter().chain(self.others())
+    }
+
     /// Puts the output pixels `pixels` to `to`, which has room for them and no more: `channels` (padded) elements each. `read` gives
-    /// the elements of a value and how many a pixel of it has; `input` is the value that is read first.
+    /// the elements of a value and how many a pixel of it has, or nothing where it is there already; `input` is the value that is read first.
     ///
     /// # Panics
     /// Where a value has fewer pixels or channels than are asked for.
     pub(crate) fn copy<'a>(
         &self,
         input: usize,
-        read: impl Fn(usize) -> (&'a [f32], usize),
+        read: impl Fn(usize) -> Option<(&'a [f32], usize)>,
         geometry: &Geometry,
         pixels: Range<usize>,
         (channels, to): (usize, &mut [f32]),
@@ -134,15 +139,17 @@ impl Move {
         assert_eq!(pixels.len() * channels, to.len(), "elements of {pixels:?}");
         match self {
             Self::Unpacked { begin, held } => {
-                let (from, _) = read(input);
+                let Some((from, _)) = read(input) else { return };
                 held.copy(&from[*begin..begin + held.elements()], pixels, (channels, to));
             }
             Self::Concat(pieces) => {
                 let mut begin = 0;
                 for &Piece { value, width } in pieces {
-                    let (from, stride) = read(value);
-                    for (pixel, to) in pixels.clone().zip(to.chunks_exact_mut(channels)) {
-                        copy_piece(&from[pixel * stride..(pixel + 1) * stride], &mut to[begin..], width);
+                    if let Some((from, stride)) = read(value) {
+                        for (pixel, to) in pixels.clone().zip(to.chunks_exact_mut(channels)) {
+                            let from = &from[pixel * stride..(pixel + 1) * stride];
+                            copy_piece(from, &mut to[begin..], width);
+                        }
                     }
                     begin += width;
                 }
@@ -151,7 +158,7 @@ impl Move {
                 }
             }
             Self::Channels(runs) => {
-                let (from, stride) = read(input);
+                let Some((from, stride)) = read(input) else { return };
                 for (pixel, to) in pixels.zip(to.chunks_exact_mut(channels)) {
                     let from = &from[pixel * stride..(pixel + 1) * stride];
                     let mut begin = 0;
@@ -166,7 +173,7 @@ impl Move {
                 }
             }
             Self::Pixels([rows, columns]) => {
-                let (from, stride) = read(input);
+                let Some((from, stride)) = read(input) else { return };
                 let [height, width] = geometry.input;
                 for (pixel, to) in pixels.zip(to.chunks_exact_mut(channels)) {
                     let (row, column) = (pixel / geometry.output[1], pixel % geometry.output[1]);
@@ -234,7 +241,7 @@ mod tests {
             let channels = padded(widths[0] + widths[1]);
             let mut to = vec![7.0; 2 * channels];
             let geometry = graph::Window::PIXEL.on([1, 3]).unwrap();
-            let read = |value: usize| (&values[value][..], padded(widths[value]));
+            let read = |value: usize| Some((&values[value][..], padded(widths[value])));
             Move::Concat(pieces).copy(0, read, &geometry, 1..3, (channels, &mut to));
             for (pixel, to) in (1..3).zip(to.chunks_exact(channels)) {
                 let piece = |value: usize| &values[value][pixel * padded(widths[value])..][..widths[value]];

@@ -21,7 +21,7 @@ pub(crate) fn layer_norm<S: Simd>(
     output: Output<'_>,
 ) {
     let channels = map.channels();
-    assert_eq!(output.channels(), channels, "a normalisation keeps the channels");
+    assert_eq!([output.channels(), output.stride()], [channels; 2], "a normalisation keeps the channels");
     output.check(&pixels, epilogue);
     let from = &map.pixels()[..pixels.end * channels];
     for pixel in pixels {

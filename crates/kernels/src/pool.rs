@@ -111,7 +111,7 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
     let (before, then) = epilogue.before_unary();
     for pixel in pixels.clone() {
         let (oy, ox) = (pixel / geometry.output[1], pixel % geometry.output[1]);
-        let begin = pixel * channels;
+        let begin = pixel * output.stride();
         // Of a window larger than this, several parts are pooled one after another.
         let mut taps = [std::ptr::null::<f32>(); POOLED_TAPS];
         let mut found = 0;
@@ -139,7 +139,7 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
                     }
                     // Where the window's rows will be two pixels later.
                     for last_in_row in taps[..found].iter().skip(kernel_width - 1).step_by(kernel_width) {
-                        simd.prefetch(last_in_row.wrapping_add(2 * geometry.stride[1] * channels + channel));
+                        simd.prefetch(last_in_row.wrapping_add(2 * geometry.stride[1] * map.stride() + channel));
                     }
                     if last {
                         pooled = P::result(simd, pooled, pooled_taps + found);
@@ -258,18 +258,18 @@ pub(crate) fn finish_channels<S: Simd>(
     output: Output<'_>,
 ) {
     output.check(&pixels, epilogue);
-    let channels = output.channels();
+    let (channels, stride) = (output.channels(), output.stride());
     let are_blocks = some.start.is_multiple_of(BLOCK) && some.len().is_multiple_of(BLOCK);
     assert!(are_blocks && some.end <= channels, "channels {some:?} of {channels}");
     for operation in epilogue.operations() {
         if let Finish::Unary(function) = operation {
-            // Pixels lie one after the other, so that all channels of all are one run.
-            let (runs, len) = match some.len() == channels {
+            // Where pixels lie one after the other, all channels of all are one run.
+            let (runs, len) = match some.len() == stride {
                 true => (usize::from(!pixels.is_empty()), pixels.len() * channels),
                 false => (pixels.len(), some.len()),
             };
             for run in 0..runs {
-                let begin = (pixels.start + run) * channels + some.start;
+                let begin = (pixels.start + run) * stride + some.start;
                 // SAFETY: the output has these channels of these pixels, which are the caller's, says `Output::new`.
                 let values = unsafe { std::slice::from_raw_parts_mut(output.as_mut_ptr().add(begin), len) };
                 unary::apply(simd, function, values);
@@ -278,7 +278,7 @@ pub(crate) fn finish_channels<S: Simd>(
         }
         let one = Epilogue::of([operation]);
         for pixel in pixels.clone() {
-            let begin = pixel * channels;
+            let begin = pixel * stride;
             for channel in some.clone().step_by(S::LANES) {
                 // SAFETY: the output has this pixel, which is the caller's, says `Output::new`, and the epilogue was checked for it;
                 // `LANES` divides the number of channels.
@@ -304,7 +304,7 @@ pub(crate) fn finish<S: Simd>(
     output: Output<'_>,
 ) {
     let channels = map.channels();
-    assert_eq!(output.channels(), channels, "an epilogue keeps the channels");
+    assert_eq!([output.channels(), output.stride()], [channels; 2], "an epilogue keeps the channels");
     output.check(&pixels, epilogue);
     assert!(pixels.end * channels <= map.pixels().len(), "{} pixels of {channels}", pixels.end);
     let (before, then) = epilogue.before_unary();

@@ -43,6 +43,7 @@ pub(crate) fn product<S: Simd>(
     let Matrices { count, rows, depth } = matrices;
     let (stride, channels) = (map.channels(), output.channels());
     output.check(&pixels, epilogue);
+    assert_eq!(output.stride(), channels, "pixels one after the other");
     assert!(pixels.end <= matrices.pixels() && depth <= stride, "pixels {pixels:?} of {matrices:?}");
     assert!(matrices.pixels() * stride <= map.pixels().len(), "{matrices:?} of {stride} columns");
     assert!(count * depth * channels <= other.len(), "{matrices:?} times {channels} columns");

@@ -17,11 +17,13 @@ use crate::image::Images;
 use crate::isa::Isa;
 use crate::map::{MapView, Output};
 use crate::matmul::Packed;
+use crate::moves::Move;
 use crate::shape::SizeError;
 use crate::simd::BLOCK;
 use crate::step::{Step, StepKind};
 use crate::threads::{Member, Scratch, Team, Threads};
 
+mod among;
 mod arena;
 mod average;
 mod bands;
@@ -29,6 +31,7 @@ mod item;
 mod share;
 mod tail;
 
+use among::Among;
 use arena::ArenaLayout;
 use bands::{CHAIN_ELEMENTS, Turn};
 use item::{Item, Part};
@@ -45,6 +48,8 @@ pub struct Program {
     steps: Vec<Step>,
     /// Of every step whether what it reads may be computed by bands.
     by_bands: Vec<bool>,
+    /// Of every value among whose channels it lies, if it has no place of its own.
+    among: Vec<Option<Among>>,
     /// Elements that a thread needs for an item of a step, and for lines of maps that are never there as a whole.
     block_len: usize,
     band_len: usize,
@@ -75,11 +80,12 @@ impl Program {
         tail: Tail,
     ) -> Self {
         let by_bands = bands::are_possible(&steps, tail.input);
+        let among = among::find(&steps, tail.input);
         let block = steps.iter().chain(&tail.layers).map(|step| share::room(step, isa)).max();
         let block_len = block.unwrap_or(0).next_multiple_of(BLOCK);
         let band_len = if by_bands.contains(&true) { CHAIN_ELEMENTS } else { 0 };
         let state = Mutex::new(None);
-        Self { isa, image_channels, image_size, steps, by_bands, block_len, band_len, tail, state }
+        Self { isa, image_channels, image_size, steps, by_bands, among, block_len, band_len, tail, state }
     }
 
     /// The instruction set its weights are packed for.
@@ -159,7 +165,8 @@ impl Program {
     }
 
     fn layout(&self, image: [usize; 2]) -> Result<ArenaLayout, SizeError> {
-        let layout = ArenaLayout::new(image, self.image_channels, &self.steps, &self.by_bands, &self.tail)?;
+        let plan = (&self.by_bands[..], &self.among[..]);
+        let layout = ArenaLayout::new(image, self.image_channels, &self.steps, plan, &self.tail)?;
         self.tail.check(image, layout.size(self.tail.input))?;
         Ok(layout)
     }
@@ -283,10 +290,16 @@ impl Program {
         let step = &self.steps[index];
         let geometry = at.layout.geometry(index);
         let share = Share::of(step, step.extent(&geometry), team.members(), self.isa);
+        if let StepKind::Move(moved) = &step.kind
+            && moved.reads(step.input).any(|read| among::is_there(read, index + 1, &self.among))
+        {
+            return self.put_beside(index, (moved, share), team, at);
+        }
         // SAFETY: the team has met since the input was written. Until it meets again its members write this step's value alone,
         // which overlaps no value that the step reads (`ArenaLayout`).
         let pixels = unsafe { at.value(step.input).as_slice() };
-        let map = MapView::new(pixels, self.channels_of(step.input), geometry, at.zeros);
+        let pixel = [self.channels_of(step.input), self.stride_of(step.input)];
+        let map = MapView::among(pixels, pixel, geometry, at.zeros);
         // SAFETY: as for the input.
         let read = |value| unsafe { at.value(value).as_slice() };
         let epilogue = Epilogue::of(step.epilogue.iter().map(|finish| finish.with(read)));
@@ -300,7 +313,8 @@ impl Program {
         }
         // SAFETY: until the team meets again, nobody reads the value. Of two items either the pixels or the units, and with these
         // the channels, are others, and each item is taken once.
-        let output = unsafe { Output::new(at.value(index + 1), step.channels) };
+        let output =
+            unsafe { Output::among(at.value(index + 1), [step.channels, self.stride_of(index + 1)]) };
         let other = match (&step.kind, step.gate()) {
             (&StepKind::Product { other: (value, _), .. }, _) | (_, Some(value)) => read(value),
             _ => &[],
@@ -320,7 +334,7 @@ impl Program {
                     StepKind::Gathered(gathered) => gathered.copy(read, pixels.clone(), (channels, to)),
                     StepKind::Known { values, .. } => to.copy_from_slice(&values.as_slice()[elements]),
                     StepKind::Move(moved) => {
-                        let read = |value| (read(value), self.channels_of(value));
+                        let read = |value| Some((read(value), self.channels_of(value)));
                         moved.copy(step.input, read, &geometry, pixels.clone(), (channels, to));
                     }
                     _ => {}
@@ -328,6 +342,23 @@ impl Program {
             }
             let part = Part { map, other, epilogue, pixels, units, output, block, ahead: map.read_by(next) };
             self.isa.run(Item { kind: &step.kind, part });
+        }
+    }
+
+    /// One thread's part of a step that puts maps beside each other, some of which are there already.
+    fn put_beside(&self, index: usize, (moved, share): (&Move, Share), team: &Member<'_>, at: &At<'_>) {
+        let step = &self.steps[index];
+        let read = |value| {
+            let is_there = among::is_there(value, index + 1, &self.among);
+            // SAFETY: as for the input of a step; what lies among the channels that are written is not read.
+            (!is_there).then(|| (unsafe { at.value(value).as_slice() }, self.channels_of(value)))
+        };
+        for item in team.items(share.items()) {
+            let (pixels, _) = share.item(item);
+            let to = at.value(index + 1).part(pixels.start * step.channels..pixels.end * step.channels);
+            // SAFETY: as for the output of a step: of two items, the pixels are others.
+            let to = unsafe { to.as_mut_slice() };
+            moved.copy(step.input, read, &at.layout.geometry(index), pixels, (step.channels, to));
         }
     }
 
@@ -344,6 +375,11 @@ impl Program {
                 at.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
             }
         }
+    }
+
+    /// Elements from one pixel of a value to the next.
+    fn stride_of(&self, value: usize) -> usize {
+        self.channels_of(self.among[value].map_or(value, |among| among.of))
     }
 
     fn channels_of(&self, value: usize) -> usize {

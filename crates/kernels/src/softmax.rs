@@ -22,7 +22,7 @@ pub(crate) fn softmax<S: Simd>(
     output: Output<'_>,
 ) {
     let channels = map.channels();
-    assert_eq!(output.channels(), channels, "a softmax keeps the channels");
+    assert_eq!([output.channels(), output.stride()], [channels; 2], "a softmax keeps the channels");
     output.check(&pixels, epilogue);
     let from = &map.pixels()[..pixels.end * channels];
     for pixel in pixels {

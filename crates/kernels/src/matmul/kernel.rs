@@ -35,9 +35,9 @@ impl<'a> Place<'a> {
         height: usize,
         channel: usize,
     ) -> Self {
-        let channels = output.channels();
-        let row = (first_row + tile.start + first) * channels;
-        Self { output, row, stride: tile.together * channels, channel, height }
+        let stride = output.stride();
+        let row = (first_row + tile.start + first) * stride;
+        Self { output, row, stride: tile.together * stride, channel, height }
     }
 
     /// Where the last row's `width` channels end; 0 without rows.

@@ -347,11 +347,11 @@ impl Made<'_> {
                 for (y, &line) in lines.iter().enumerate().take(there[0]) {
                     let pair = places_to_pixels(simd, line);
                     for (x, &sum) in pair.iter().enumerate().take(there[1]) {
-                        let begin = ((oy + y) * row + ox + x) * channels;
+                        let begin = ((oy + y) * row + ox + x) * output.stride();
                         // SAFETY: the pixel is one of the output and the vector one of its channels, for all of which output and epilogue
                         // were checked; they are the caller's, says `Output::new`.
                         unsafe {
-                            let sum = before.finish(simd, sum, begin, channel + vector);
+                            let sum = before.finish_in_registers(simd, sum, begin, channel + vector);
                             simd.store(output.as_mut_ptr().add(begin + channel + vector), sum);
                         }
                     }

@@ -1,11 +1,13 @@
 //! Where feature maps lie: all in one buffer, at places that are used again once nobody reads a map any
 //! more.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use graph::Geometry;
 
 use super::Tail;
+use super::among::{Among, is_done, is_there};
 use crate::shape::{SizeError, elements};
 use crate::simd::BLOCK;
 use crate::step::{Step, StepKind};
@@ -32,12 +34,12 @@ struct Taken {
 
 impl ArenaLayout {
     /// For images of `image` pixels and `image_channels` channels, on which `steps` compute; `by_bands` says which of them may compute what
-    /// they read by bands, and `tail` follows them.
-    pub(crate) fn new(
+    /// they read by bands, `among` which values lie among the channels of others, and `tail` follows them.
+    pub(super) fn new(
         image: [usize; 2],
         image_channels: usize,
         steps: &[Step],
-        by_bands: &[bool],
+        (by_bands, among): (&[bool], &[Option<Among>]),
         tail: &Tail,
     ) -> Result<Self, SizeError> {
         let too_large = || SizeError::TooLarge { height: image[0], width: image[1] };
@@ -78,14 +80,17 @@ impl ArenaLayout {
             _ => None,
         };
         for value in (0..sizes.len()).rev() {
-            if let Some(before) = renamed(value) {
-                until[before] = until[before].max(until[value]);
+            let whole = renamed(value).or(among[value].map(|among| among.of));
+            if let Some(whole) = whole {
+                until[whole] = until[whole].max(until[value]);
             }
         }
 
         let channels_of =
             |value: usize| value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
         let mut taken: Vec<Taken> = Vec::new();
+        // Places of maps of which some channels are written before the step that puts them together.
+        let mut begun: BTreeMap<usize, Range<usize>> = BTreeMap::new();
         let mut places: Vec<Range<usize>> = Vec::with_capacity(sizes.len());
         let mut arena_len = 0_usize;
         for (value, &[height, width]) in sizes.iter().enumerate() {
@@ -100,6 +105,21 @@ impl ArenaLayout {
                 places.push(place);
                 continue;
             }
+            if let Some(place) = begun.remove(&value) {
+                places.push(place);
+                continue;
+            }
+            let whole = among[value];
+            if let Some(Among { of, first }) = whole
+                && let Some(place) = begun.get(&of).or(places.get(of))
+            {
+                places.push(place.start + first..place.end);
+                continue;
+            }
+            let (owner, len) = match whole {
+                None => (value, len),
+                Some(Among { of, .. }) => (of, elements(sizes[of], channels_of(of)).ok_or_else(too_large)?),
+            };
             // The value is written by step `value - 1`; what that step still reads is not given away.
             taken.retain(|place| place.until + 1 >= value);
             taken.sort_by_key(|place| place.offset);
@@ -111,14 +131,20 @@ impl ArenaLayout {
                 // Places end within the arena, whose length was counted.
                 offset = offset.max(place.offset + place.len);
             }
-            taken.push(Taken { offset, len, until: until[value] });
+            taken.push(Taken { offset, len, until: until[owner] });
             let end = offset.checked_add(len).ok_or_else(too_large)?;
-            places.push(offset..end);
             arena_len = arena_len.max(end);
+            places.push(offset + whole.map_or(0, |among| among.first)..end);
+            if owner != value {
+                begun.insert(owner, offset..end);
+            }
         }
         for (index, step) in steps.iter().enumerate() {
             let written = &places[index + 1];
-            for read in step.reads().filter(|_| renamed(index + 1).is_none()) {
+            if renamed(index + 1).is_some() || is_done(step, index + 1, among) {
+                continue;
+            }
+            for read in step.reads().filter(|&read| !is_there(read, index + 1, among)) {
                 let read = &places[read];
                 let apart = written.end <= read.start || read.end <= written.start;
                 assert!(apart, "step {index} writes {written:?} and reads {read:?}");

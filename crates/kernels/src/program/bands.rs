@@ -10,7 +10,7 @@ use graph::{Geometry, Window};
 use super::arena::ArenaLayout;
 use super::item::{Item, Part};
 use super::share::{Share, together};
-use super::{At, Program};
+use super::{At, Program, among};
 use crate::buffer::Shared;
 use crate::epilogue::Epilogue;
 use crate::map::{Ahead, MapView, Output};
@@ -26,7 +26,7 @@ const BAND_ELEMENTS: usize = BLOCK_WORDS;
 pub(super) const CHAIN_ELEMENTS: usize = BAND_ELEMENTS / 4 * 9;
 
 /// Steps of a chain at most.
-const STEPS: usize = 4;
+pub(super) const STEPS: usize = 4;
 
 /// Of threads that share an image, those whose parts meet compute some lines twice: one of so many at most, of a 1x1 convolution.
 const TWICE: usize = 7;
@@ -195,7 +195,7 @@ impl<'a> Bands<'a> {
     /// Elements of a line of what step `index` reads.
     fn line(&self, index: usize) -> usize {
         let input = self.program.steps[index].input;
-        self.at.layout.size(input)[1] * self.program.channels_of(input)
+        self.at.layout.size(input)[1] * self.program.stride_of(input)
     }
 
     /// Where the lines lie that step `index` reads.
@@ -234,19 +234,21 @@ impl<'a> Bands<'a> {
             let new = from..wanted.end.min(from + most);
             let to =
                 self.place(index).part((new.start - wanted.start) * line..(new.end - wanted.start) * line);
+            // SAFETY: the lines are this thread's alone.
+            let to = unsafe { Output::new(to, self.program.steps[index - 1].channels) };
             self.compute(index - 1, &new, to);
             from = new.end;
         }
     }
 
     /// Computes the lines `lines` of the result of step `index`, to `to`, which nobody else reads or writes.
-    fn compute(&mut self, index: usize, lines: &Range<usize>, to: Shared<'_>) {
+    fn compute(&mut self, index: usize, lines: &Range<usize>, to: Output<'_>) {
         let Self { program, chain, at, pixels, .. } = *self;
         let (step, geometry) = (&program.steps[index], at.layout.geometry(index));
         let (input, window) = read_by(geometry, lines);
         self.hold(index, &input);
         let line = self.line(index);
-        let channels = program.channels_of(step.input);
+        let pixel = [program.channels_of(step.input), program.stride_of(step.input)];
         // SAFETY: the team has met since what the epilogue reads was written. Until it meets again its members write the result of the
         // chain alone, which overlaps none of it (`ArenaLayout`).
         let read = |value| unsafe { at.value(value).as_slice() };
@@ -258,13 +260,13 @@ impl<'a> Bands<'a> {
             // SAFETY: the lines are this thread's alone, and nobody writes them before the next are asked for.
             unsafe { self.place(index).part(0..input.len() * line).as_slice() }
         };
-        let map = MapView::new(held, channels, window, at.zeros);
+        let map = MapView::among(held, pixel, window, at.zeros);
         // What is read next from a map that is there as a whole comes from far away.
         let ahead = |pixels: Range<usize>| {
             if index != chain.first {
                 return Ahead::NOTHING;
             }
-            let whole = MapView::new(self.pixels, channels, geometry, at.zeros);
+            let whole = MapView::among(self.pixels, pixel, geometry, at.zeros);
             let next = |pixel: usize| (lines.end * geometry.output[1] + pixel).min(geometry.pixels());
             whole.read_by(next(pixels.start)..next(pixels.end))
         };
@@ -286,7 +288,9 @@ impl Program {
                 .find_map(|last| Chain::of(&self.steps, [first, last], layout, members));
             if let Some(chain) = chain {
                 turns.push(Turn::Chain(chain));
-            } else if !matches!(self.steps[first].kind, StepKind::Renamed(_)) {
+            } else if !matches!(self.steps[first].kind, StepKind::Renamed(_))
+                && !among::is_done(&self.steps[first], first + 1, &self.among)
+            {
                 turns.push(Turn::Step(first));
             }
             first = chain.map_or(first, |chain| chain.last) + 1;
@@ -300,36 +304,36 @@ impl Program {
         // SAFETY: the team has met since the input was written. Until it meets again its members write the result of the chain alone, which
         // does not overlap it (`ArenaLayout`).
         let pixels = unsafe { at.value(self.steps[chain.first].input).as_slice() };
-        let line_out = at.layout.size(last + 1)[1] * self.steps[last].channels;
+        let pixel = [self.steps[last].channels, self.stride_of(last + 1)];
+        let line_out = at.layout.size(last + 1)[1] * pixel[1];
         let averaged = self.averaged_next(last + 1);
         // A thread's bands mostly follow one another, and have lines in common.
         let mut bands = Bands { program: self, chain, at, pixels, there: [const { 0..0 }; STEPS] };
         for item in team.items(chain.count) {
             let lines = chain.lines(item);
-            bands.compute(
-                last,
-                &lines,
-                at.value(last + 1).part(lines.start * line_out..lines.end * line_out),
-            );
+            let result = at.value(last + 1);
+            // Where the result lies among another's channels, its last pixel ends with its own.
+            let to = result.part(lines.start * line_out..(lines.end * line_out).min(result.len()));
+            // SAFETY: until the team meets again, nobody reads the result. The lines are those of one band, which is taken once.
+            let to = unsafe { Output::among(to, pixel) };
+            bands.compute(last, &lines, to);
             if let Some(on_read) = averaged {
                 self.sum_lines((last + 1, on_read), lines, at);
             }
         }
     }
 
-    /// All of what a step makes of `map`, which are lines that no other thread works on, to `to`; `ahead` says of the same number of the
+    /// All of what a step makes of `map`, which are lines that no other thread works on, to `output`; `ahead` says of the same number of the
     /// pixels that follow what they are computed from.
     fn all_of<'a>(
         &self,
         step: &Step,
         map: MapView<'_>,
         epilogue: Epilogue<'_>,
-        to: Shared<'_>,
+        output: Output<'_>,
         ahead: impl Fn(Range<usize>) -> Ahead<'a>,
         at: &At<'_>,
     ) {
-        // SAFETY: until the last of the items nobody else reads or writes `to`, says the caller.
-        let output = unsafe { Output::new(to, step.channels) };
         let share = Share::of(step, map.geometry().pixels(), 1, self.isa);
         for (pixels, units) in (0..share.items()).map(|item| share.item(item)) {
             // SAFETY: the block is this thread's alone, and no item before this one uses it any more.

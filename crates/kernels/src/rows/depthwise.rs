@@ -145,17 +145,17 @@ pub(crate) fn depthwise_map<S: Simd>(
     let (clamped, then) = epilogue.clamped(convolution.weights.bias.as_slice());
     clamped.check(channels);
     for run in runs(pixels.clone(), map.geometry().output[1]) {
-        let begin = run.start * channels;
+        let begin = run.start * output.stride();
         let to = Destination {
             // SAFETY: the output has all of `pixels`, of which this is one.
             data: unsafe { output.as_mut_ptr().add(begin) },
-            pixel_stride: channels,
+            pixel_stride: output.stride(),
             block_stride: BLOCK,
             pairs: 0,
             phase: 0,
             partner: 0,
         };
-        // SAFETY: the convolution was checked, and what follows it, for all channels. Pixel `pixel` of the run begins `pixel * channels`
+        // SAFETY: the convolution was checked, and what follows it, for all channels. Pixel `pixel` of the run begins `pixel` strides
         // behind the first, its blocks one after another: these pixels are the caller's, says `Output::new`.
         unsafe { run_of::<S, false>(simd, map, convolution, clamped, run, to) };
     }

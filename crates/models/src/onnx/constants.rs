@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use graph::{Parameter, Weights};
-use memory::NoMemory;
 
 use super::error::OnnxError;
 use super::file::{Elements, OnnxFile, TensorProto};
@@ -100,6 +99,16 @@ impl OnnxWeights {
         let mut key = key;
         // From a parameter to that which it is made of; each was made of an earlier one, so that this ends.
         let mut changes: Vec<&Source> = Vec::new();
+        let transposed_first = |changes: &mut Vec<&Source>, tensor: &TensorProto| match changes.last() {
+            Some(Source::Transposed { axes, .. }) => {
+                let read = self.file.transposed(tensor, *axes)?;
+                if read.is_some() {
+                    changes.pop();
+                }
+                Ok(read)
+            }
+            _ => Ok(None),
+        };
         let values = loop {
             let source = self.sources.get(key);
             match source.ok_or_else(|| self.file.damaged(format!("there is no tensor `{key}`")))? {
@@ -109,21 +118,21 @@ impl OnnxWeights {
                     key = of;
                 }
                 Source::Values(values) => break values.to_vec(),
-                Source::Initializer(index) => break self.floats(&self.file.graph().initializers[*index])?,
+                Source::Initializer(index) => {
+                    let tensor = &self.file.graph().initializers[*index];
+                    break match transposed_first(&mut changes, tensor)? {
+                        Some(values) => values,
+                        None => self.floats(tensor)?,
+                    };
+                }
                 Source::Attribute(tensor) => break self.floats(tensor)?,
             }
         };
-        changes.into_iter().rev().try_fold(values, |values, change| match change {
-            Source::Transposed { axes, .. } => {
-                transposed(&values, *axes).map_err(|NoMemory { bytes }| OnnxError::OutOfMemory {
-                    path: self.file.path().to_owned(),
-                    tensor: key.to_owned(),
-                    bytes,
-                })
-            }
-            Source::Dequantised { by, .. } => Ok(by.of(values)),
-            _ => Ok(values),
-        })
+        Ok(changes.into_iter().rev().fold(values, |values, change| match change {
+            Source::Transposed { axes, .. } => transposed(&values, *axes),
+            Source::Dequantised { by, .. } => by.of(values),
+            _ => values,
+        }))
     }
 
     fn floats(&self, tensor: &TensorProto) -> Result<Vec<f32>, OnnxError> {
@@ -137,21 +146,9 @@ impl OnnxWeights {
     }
 }
 
-/// A matrix of these axes, transposed.
-fn transposed(values: &[f32], [rows, columns]: [usize; 2]) -> Result<Vec<f32>, NoMemory> {
-    /// Rows and columns that are taken together: the lines that they lie in fit into a first-level cache.
-    const TOGETHER: usize = 64;
-    let mut to = memory::filled(0.0, values.len())?;
-    for first_row in (0..rows).step_by(TOGETHER) {
-        for first_column in (0..columns).step_by(TOGETHER) {
-            for column in first_column..columns.min(first_column + TOGETHER) {
-                for row in first_row..rows.min(first_row + TOGETHER) {
-                    to[column * rows + row] = values[row * columns + column];
-                }
-            }
-        }
-    }
-    Ok(to)
+fn transposed(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let at = |column: usize| (0..rows).map(move |row| row * columns + column);
+    (0..columns).flat_map(at).map(|place| values[place]).collect()
 }
 
 impl Weights for OnnxWeights {
@@ -176,22 +173,5 @@ impl ReadOnce for OnnxWeights {
 
     fn finish(self) -> Result<(), WeightsError> {
         self.file.check_unchanged().map_err(|error| WeightsError::Onnx(Box::new(error)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_become_columns() {
-        for [rows, columns] in [[0, 3], [1, 1], [2, 3], [64, 65], [130, 70]] {
-            let values: Vec<f32> = (0..rows * columns).map(|at| at as f32).collect();
-            let found = transposed(&values, [rows, columns]).unwrap();
-            assert_eq!(found.len(), values.len());
-            for (at, value) in found.into_iter().enumerate() {
-                assert_eq!(value, values[at % rows * columns + at / rows], "{rows}x{columns}, {at}");
-            }
-        }
     }
 }

@@ -16,6 +16,7 @@ use dataset::regular::RegularFile;
 use memory::NoMemory;
 
 pub use element::ElementType;
+use element::Layout;
 use external::ExternalFiles;
 pub(super) use external::Place;
 pub(super) use proto::{AttributeValue, GraphProto, NodeProto, TensorProto};
@@ -30,8 +31,11 @@ use super::error::OnnxError;
 /// The first and the last opset that is read.
 pub const OPSETS: [i64; 2] = [7, 22];
 
-/// Bytes of a tensor that are read at a time: whole elements of any type.
-const PIECE_BYTES: usize = 1 << 20;
+/// Elements of a tensor that are read at a time.
+const PIECE_ELEMENTS: usize = 1 << 18;
+
+/// Rows of a matrix that are read at a time where it is transposed.
+const TRANSPOSED_ROWS: usize = 64;
 
 /// The standard's own operations have this domain, or its long name.
 const STANDARD: [&str; 2] = ["", "ai.onnx"];
@@ -60,6 +64,19 @@ pub(super) fn read_tensor(file: &Arc<RegularFile>) -> Result<(TensorProto, Vec<u
         OnnxFile { file: Arc::clone(file), model, graph, opset: OPSETS[1], external: Mutex::default() };
     let (axes, elements) = (alone.shape(&tensor)?, alone.elements(&tensor)?);
     Ok((tensor, axes, elements))
+}
+
+/// Writes some rows of a matrix of so many columns to its transpose: of those of `rows` rows from row `first` on.
+fn transpose(piece: &[f32], columns: usize, (rows, first): (usize, usize), to: &mut [f32]) {
+    /// Columns that are taken together: what lies beside each other in the transpose is then still in the first-level cache.
+    const TOGETHER: usize = 64;
+    for from in (0..columns).step_by(TOGETHER) {
+        for (row, piece) in piece.chunks_exact(columns).enumerate() {
+            for column in from..columns.min(from + TOGETHER) {
+                to[column * rows + first + row] = piece[column];
+            }
+        }
+    }
 }
 
 impl OnnxFile {
@@ -215,6 +232,64 @@ impl OnnxFile {
         self.damaged(format!("`{}` is of {}, which is not read here", tensor.name, tensor.element))
     }
 
+    fn no_memory(&self, tensor: &TensorProto, NoMemory { bytes }: NoMemory) -> OnnxError {
+        OnnxError::OutOfMemory { path: self.path().to_owned(), tensor: tensor.name.clone(), bytes }
+    }
+
+    /// Gives the elements of a tensor that is stored as it is in memory to `take`, so many at a time and in order, so that a large
+    /// tensor is not in memory twice; whether it is stored so.
+    fn by_pieces(
+        &self,
+        tensor: &TensorProto,
+        at_a_time: usize,
+        mut take: impl FnMut(&[u8], Layout) -> Result<(), NoMemory>,
+    ) -> Result<bool, OnnxError> {
+        let layout = tensor.element.layout().ok_or_else(|| self.unreadable(tensor))?;
+        let Some(Place { file, span }) = self.place(tensor)? else { return Ok(false) };
+        let no_memory = |error| self.no_memory(tensor, error);
+        let whole = usize::try_from(span.len).unwrap_or(usize::MAX);
+        let most = at_a_time.max(1).saturating_mul(layout.bytes()).min(whole);
+        let mut piece = memory::filled(0, most).map_err(no_memory)?;
+        let mut at = 0;
+        while at < span.len {
+            let piece = &mut piece[..most.min((span.len - at) as usize)];
+            let io = |source| OnnxError::Io { path: file.path().to_owned(), source };
+            file.read_exact_at(piece, span.start + at).map_err(io)?;
+            take(piece, layout).map_err(no_memory)?;
+            at += piece.len() as u64;
+        }
+        Ok(true)
+    }
+
+    /// The elements of `tensor`, a matrix of these axes, transposed; `None` where they are no floating-point numbers, or not stored as they are
+    /// in memory.
+    ///
+    /// # Errors
+    /// As [`OnnxFile::elements`].
+    pub(super) fn transposed(
+        &self,
+        tensor: &TensorProto,
+        [rows, columns]: [usize; 2],
+    ) -> Result<Option<Vec<f32>>, OnnxError> {
+        let shape = self.shape(tensor)?;
+        if !tensor.element.is_float() || shape.iter().product::<usize>() != rows * columns {
+            return Ok(None);
+        }
+        let mut to: Vec<f32> =
+            memory::filled(0.0, rows * columns).map_err(|error| self.no_memory(tensor, error))?;
+        let mut row = 0;
+        let is_there = self.by_pieces(tensor, columns * TRANSPOSED_ROWS, |bytes, layout| {
+            let mut piece = Elements::room(layout, bytes.len() / layout.bytes())?;
+            piece.extend_raw(bytes, layout);
+            if let Elements::Floats(piece) = piece {
+                transpose(&piece, columns, (rows, row), &mut to);
+                row += piece.len() / columns.max(1);
+            }
+            Ok(())
+        })?;
+        Ok(is_there.then_some(to))
+    }
+
     /// The elements of `tensor`.
     ///
     /// # Errors
@@ -225,27 +300,20 @@ impl OnnxFile {
         let short = |found: usize| {
             self.damaged(format!("`{}` has {found} elements, and its shape {len}", tensor.name))
         };
-        let no_memory = |bytes: usize| OnnxError::OutOfMemory {
-            path: self.path().to_owned(),
-            tensor: tensor.name.clone(),
-            bytes,
-        };
-        if let Some(Place { file, span }) = self.place(tensor)? {
-            let mut elements = Elements::room(layout, len).map_err(|NoMemory { bytes }| no_memory(bytes))?;
-            // Piece by piece, so that a large tensor is in memory once.
-            let whole = usize::try_from(span.len).unwrap_or(usize::MAX);
-            let mut piece = memory::filled(0, whole.min(PIECE_BYTES))
-                .map_err(|NoMemory { bytes }| no_memory(bytes))?;
-            for at in (0..span.len).step_by(PIECE_BYTES) {
-                let bytes = PIECE_BYTES.min((span.len - at) as usize);
-                let piece = &mut piece[..bytes];
-                let io = |source| OnnxError::Io { path: file.path().to_owned(), source };
-                file.read_exact_at(piece, span.start + at).map_err(io)?;
-                elements.extend_raw(piece, layout);
-            }
+        let mut elements = None;
+        let is_there = self.by_pieces(tensor, PIECE_ELEMENTS, |bytes, layout| {
+            let elements = match &mut elements {
+                Some(elements) => elements,
+                none => none.insert(Elements::room(layout, len)?),
+            };
+            elements.extend_raw(bytes, layout);
+            Ok(())
+        })?;
+        if let (true, Some(elements)) = (is_there, elements) {
             return Ok(elements);
         }
         let TensorData::Typed { numbers, spans } = &tensor.data else {
+            // Of a tensor without elements, no piece was there either.
             return match len {
                 0 if tensor.element.is_float() => Ok(Elements::Floats(Vec::new())),
                 0 => Ok(Elements::Ints(Vec::new())),
@@ -256,7 +324,7 @@ impl OnnxFile {
         let bytes = usize::try_from(spans.iter().map(|span| span.len).sum::<u64>()).unwrap_or(usize::MAX);
         let bytes = bytes.saturating_mul(1 + 8 / layout.bytes().min(8));
         if !memory::can_have(bytes) {
-            return Err(no_memory(bytes));
+            return Err(self.no_memory(tensor, NoMemory { bytes }));
         }
         let source = Source::new(&self.file);
         let mut bytes = Vec::new();
