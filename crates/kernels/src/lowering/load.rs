@@ -303,13 +303,14 @@ impl<'a, W: Weights> Loader<'a, W> {
         let Loaded { convolution, kernel, bias } = self.read(value)?;
         let [from, to] = convolution.channels();
         let [height, width] = convolution.window.kernel;
-        let weight = |input: usize, output: usize| {
+        let kernel = &kernel[..];
+        let weights = |input: usize| {
             let (tap, channel) = (input / from, input % from);
-            kernel[(output * from + channel) * height * width + tap]
+            move |output: usize| kernel[(output * from + channel) * height * width + tap]
         };
         let packed = match by_lines {
-            true => Packed::in_runs(self.isa, [height, width * from], to, weight)?,
-            false => Packed::plain(self.isa, height * width * from, to, weight)?,
+            true => Packed::in_runs(self.isa, [height, width * from], to, weights)?,
+            false => Packed::plain(self.isa, height * width * from, to, weights)?,
         };
         Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, to)).transpose()?))
     }
@@ -356,18 +357,20 @@ impl<'a, W: Weights> Loader<'a, W> {
         let taps = convolution.window.kernel[0] * convolution.window.kernel[1];
         // Between taps, channels are padded as they are in memory.
         let stride = if taps == 1 { from } else { padded(from) };
-        let weight = |input: usize, output: usize| {
+        let weights = |input: usize| {
             let (tap, channel) = (input / stride, input % stride);
             let within = channel % of_group.max(1);
-            if channel < from && channel / of_group == output / to_group {
-                kernel[((first + output) * of_group + within) * taps + tap]
-            } else {
-                0.0
+            // The outputs of the input's own group.
+            let group = if channel < from { channel / of_group } else { groups.len() };
+            let outputs = group * to_group..(group + 1) * to_group;
+            move |output: usize| match outputs.contains(&output) {
+                true => kernel[((first + output) * of_group + within) * taps + tap],
+                false => 0.0,
             }
         };
         Ok(match self.are_rows_images {
-            true => Packed::plain(isa, taps * stride, to, weight)?,
-            false => Packed::new(isa, taps * stride, to, weight)?,
+            true => Packed::plain(isa, taps * stride, to, weights)?,
+            false => Packed::new(isa, taps * stride, to, weights)?,
         })
     }
 
@@ -415,9 +418,10 @@ impl<'a, W: Weights> Loader<'a, W> {
         let bias = linear.bias.as_ref().map(|bias| self.weights.read(bias)).transpose()?;
         let channels = depth / pixels;
         let stride = if pixels == 1 { channels } else { padded(channels) };
-        let packed = Packed::plain(self.isa, pixels * stride, width, |from, to| {
+        let packed = Packed::plain(self.isa, pixels * stride, width, |from| {
             let (pixel, channel) = (from / stride, from % stride);
-            if channel < channels { weights[(channel * pixels + pixel) * width + to] } else { 0.0 }
+            let row = (channel < channels).then(|| &weights[(channel * pixels + pixel) * width..][..width]);
+            move |to| row.map_or(0.0, |row| row[to])
         })?;
         Ok((packed, bias.map(|bias| Buffer::of_channels(&bias, width)).transpose()?))
     }

@@ -179,7 +179,7 @@ mod tests {
     fn memory_that_is_too_short_for_a_multiplication_is_refused() {
         for isa in Isa::available() {
             for (depth, channels, rows) in [(40, 48, 3), (512, 512, 5)] {
-                let weights = &Packed::new(isa, depth, channels, |_, _| 1.0).unwrap();
+                let weights = &Packed::new(isa, depth, channels, |_| |_| 1.0).unwrap();
                 let together = if weights.has_pairs() { 2 } else { 1 };
                 let words =
                     usize::next_multiple_of(rows, together) * weights.depth_blocks * isa.facts().block_words;

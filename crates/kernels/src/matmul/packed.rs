@@ -41,55 +41,55 @@ pub(crate) enum Unit<'a> {
 }
 
 impl Packed {
-    /// Packs the weights of `depth` inputs and `channels` outputs; `weight(input, output)` gives them. By Strassen's
-    /// algorithm where that pays.
-    pub(crate) fn new(
+    /// Packs the weights of `depth` inputs and `channels` outputs; `weights(input)` gives a function of the output, since where an input's
+    /// weights lie takes divisions to find out. By Strassen's algorithm where that pays.
+    pub(crate) fn new<W: Fn(usize) -> f32>(
         isa: Isa,
         depth: usize,
         channels: usize,
-        weight: impl Fn(usize, usize) -> f32,
+        weights: impl Fn(usize) -> W,
     ) -> Result<Self, NoMemory> {
         let panels = padded(channels) / isa.facts().panel_channels;
         let pairs = if strassen::pays(isa, depth, channels) { panels / 2 } else { 0 };
-        Self::with_pairs(isa, depth, channels, pairs, weight)
+        Self::with_pairs(isa, depth, channels, pairs, weights)
     }
 
     /// [`Packed::new`], never by Strassen's algorithm, because rows have to be independent: those of the fully connected layer are
     /// images.
-    pub(crate) fn plain(
+    pub(crate) fn plain<W: Fn(usize) -> f32>(
         isa: Isa,
         depth: usize,
         channels: usize,
-        weight: impl Fn(usize, usize) -> f32,
+        weights: impl Fn(usize) -> W,
     ) -> Result<Self, NoMemory> {
-        Self::with_pairs(isa, depth, channels, 0, weight)
+        Self::with_pairs(isa, depth, channels, 0, weights)
     }
 
     /// [`Packed::plain`], of rows whose inputs lie in `runs` runs of `run` each, of which every one begins with a block.
-    pub(crate) fn in_runs(
+    pub(crate) fn in_runs<W: Fn(usize) -> f32>(
         isa: Isa,
         [runs, run]: [usize; 2],
         channels: usize,
-        weight: impl Fn(usize, usize) -> f32,
+        weights: impl Fn(usize) -> W,
     ) -> Result<Self, NoMemory> {
         let of_word = BLOCK / isa.facts().block_words;
         let words = run.div_ceil(of_word);
         // Where a word has two inputs, a run's last may have none beside it.
-        let weight =
-            |input: usize, output: usize| match (input / (words * of_word), input % (words * of_word)) {
-                (of, at) if at < run => weight(of * run + at, output),
-                _ => 0.0,
-            };
-        let packed = Self::plain(isa, runs * words * of_word, channels, weight)?;
+        let weights = |input: usize| {
+            let (of, at) = (input / (words * of_word), input % (words * of_word));
+            let there = (at < run).then(|| weights(of * run + at));
+            move |output: usize| there.as_ref().map_or(0.0, |weights| weights(output))
+        };
+        let packed = Self::plain(isa, runs * words * of_word, channels, weights)?;
         Ok(Self { depth_blocks: runs * run.div_ceil(BLOCK), run: words, ..packed })
     }
 
-    fn with_pairs(
+    fn with_pairs<W: Fn(usize) -> f32>(
         isa: Isa,
         depth: usize,
         channels: usize,
         pairs: usize,
-        weight: impl Fn(usize, usize) -> f32,
+        weights: impl Fn(usize) -> W,
     ) -> Result<Self, NoMemory> {
         let Facts { panel_channels: panel, block_words, .. } = isa.facts();
         let depth_words = depth.div_ceil(BLOCK / block_words);
@@ -104,15 +104,20 @@ impl Packed {
             pairs,
         };
         packed.words = Buffer::kept(packed.panel_offset(packed.panels()))?;
-        let at = |input, output| if input < depth && output < channels { weight(input, output) } else { 0.0 };
-        let word = |word: usize, output: usize| match BLOCK / block_words {
-            1 => at(word, output),
-            _ => bf16_pair(at(2 * word, output), at(2 * word + 1, output)),
+        let of_input = |input: usize| (input < depth).then(|| weights(input));
+        let of = |weights: &Option<W>, output: usize| match weights {
+            Some(weights) if output < channels => weights(output),
+            _ => 0.0,
         };
         let fill = |to: &mut [f32], panel: Range<usize>| {
-            for (index, row) in to.chunks_exact_mut(panel.len()).enumerate() {
-                for (to, output) in row.iter_mut().zip(panel.clone()) {
-                    *to = word(index, output);
+            for (word, row) in to.chunks_exact_mut(panel.len()).enumerate() {
+                let outputs = row.iter_mut().zip(panel.clone());
+                if block_words == BLOCK {
+                    let weights = of_input(word);
+                    outputs.for_each(|(to, output)| *to = of(&weights, output));
+                } else {
+                    let [low, high] = [2 * word, 2 * word + 1].map(of_input);
+                    outputs.for_each(|(to, output)| *to = bf16_pair(of(&low, output), of(&high, output)));
                 }
             }
         };

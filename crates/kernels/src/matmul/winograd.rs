@@ -107,9 +107,10 @@ impl Winograd {
             places.extend((0..from).map(|input| of(output, input).map_or([0.0; PLACES], at_places)));
         }
         let stride = padded(from);
-        Packed::plain(isa, PLACES * stride, to, |input, output| {
+        let places = &places[..];
+        Packed::plain(isa, PLACES * stride, to, |input| {
             let (place, channel) = (input / stride, input % stride);
-            if channel < from { places[output * from + channel][place] } else { 0.0 }
+            move |output| if channel < from { places[output * from + channel][place] } else { 0.0 }
         })
     }
 

@@ -119,7 +119,7 @@ mod tests {
     fn items_share_no_element_leave_none_out_and_fit_into_the_room() {
         for isa in Isa::available() {
             for (depth, channels) in [(3, 5), (40, 370), (312, 601), (2048, 1000)] {
-                let weights = Packed::new(isa, depth, channels, |_, _| 1.0).unwrap();
+                let weights = Packed::new(isa, depth, channels, |_| |_| 1.0).unwrap();
                 let most = most_rows(&weights, isa);
                 for (pixels, members) in [(0, 2), (1, 1), (1, 5), (17, 2), (361, 3), (5000, 2), (5001, 7)] {
                     let share = Share::by_units(&weights, pixels, members, isa);
