@@ -139,7 +139,9 @@ pub(crate) fn windows<S: Simd, P: Pooling>(
                     }
                     // Where the window's rows will be two pixels later.
                     for last_in_row in taps[..found].iter().skip(kernel_width - 1).step_by(kernel_width) {
-                        simd.prefetch(last_in_row.wrapping_add(2 * geometry.stride[1] * map.stride() + channel));
+                        simd.prefetch(
+                            last_in_row.wrapping_add(2 * geometry.stride[1] * map.stride() + channel),
+                        );
                     }
                     if last {
                         pooled = P::result(simd, pooled, pooled_taps + found);

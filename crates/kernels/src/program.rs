@@ -29,6 +29,7 @@ mod average;
 mod bands;
 mod item;
 mod share;
+mod slots;
 mod tail;
 
 use among::Among;

@@ -3,6 +3,7 @@
 //! A network has a hundred short steps. Threads that slept between them would lose more time waking than
 //! one step takes, so they spin for a moment and then yield.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -114,14 +115,17 @@ impl Threads {
 const SPINS: usize = 2000;
 
 /// Threads that work on the same images, step by step.
+///
+/// Where processors are far apart, a cache line takes as long from one to the other as several hundred vectors of arithmetic, and a network has
+/// fifty meetings an image. So members count in lines of their own, and whoever comes last to a meeting changes one line alone.
 #[derive(Debug)]
 pub(crate) struct Team {
-    /// Items of the step that were taken of each member's own.
-    taken: Box<[Apart]>,
-    arrived: AtomicUsize,
-    phase: AtomicUsize,
+    /// Items of the step that were taken of each member's own, in every other step.
+    taken: [Box<[Apart]>; 2],
+    /// How often members have come to a meeting, all together.
+    arrived: Apart,
     /// What the members have agreed on.
-    agreed: AtomicUsize,
+    agreed: Apart,
     /// Whether a member panicked, for whom the others would wait forever.
     failed: AtomicBool,
 }
@@ -136,6 +140,8 @@ struct Apart(AtomicUsize);
 pub(crate) struct Member<'a> {
     team: &'a Team,
     index: usize,
+    /// Meetings so far.
+    met: Cell<usize>,
 }
 
 impl Drop for Member<'_> {
@@ -148,14 +154,17 @@ impl Drop for Member<'_> {
 
 impl Team {
     pub(crate) fn new(members: usize) -> Self {
-        let zero = || AtomicUsize::new(0);
+        let taken = || (0..members).map(|_| Apart::default()).collect();
         Self {
-            taken: (0..members).map(|_| Apart::default()).collect(),
-            arrived: zero(),
-            phase: zero(),
-            agreed: zero(),
+            taken: [taken(), taken()],
+            arrived: Apart::default(),
+            agreed: Apart::default(),
             failed: AtomicBool::new(false),
         }
+    }
+
+    fn members(&self) -> usize {
+        self.taken[0].len()
     }
 
     /// Its member `index`, which is kept as long as it works.
@@ -163,62 +172,80 @@ impl Team {
     /// # Panics
     /// Where the team has fewer.
     pub(crate) fn join(&self, index: usize) -> Member<'_> {
-        assert!(index < self.taken.len(), "member {index} of {}", self.taken.len());
-        Member { team: self, index }
+        assert!(index < self.members(), "member {index} of {}", self.members());
+        Member { team: self, index, met: Cell::new(0) }
     }
 }
 
 impl Member<'_> {
     /// Members of the team.
     pub(crate) fn members(&self) -> usize {
-        self.team.taken.len()
+        self.team.members()
     }
 
     /// Of the `count` items of a step, those that this member gets. Items that lie next to each other are a member's own, the same part
     /// of every step, so that what it reads was mostly written by itself and is in its cache; then those of others that nobody has taken
-    /// yet.
+    /// yet, of members that have several and are still at work.
     pub(crate) fn items(&self, count: usize) -> impl Iterator<Item = usize> {
         let members = self.members();
         let begin = move |member: usize| count * member / members;
+        let taken = &self.team.taken[self.met.get() % 2];
         (0..members).flat_map(move |next| {
             let of = (self.index + next) % members;
-            let taken = &self.team.taken[of].0;
-            std::iter::repeat_with(move || begin(of) + taken.fetch_add(1, Ordering::Relaxed))
-                .take_while(move |&item| item < begin(of + 1))
+            let (first, end) = (begin(of), begin(of + 1));
+            // Of one item nobody but its owner takes anything, so that it needs no count.
+            let is_shared = end > first + 1;
+            let alone = (next == 0 && !is_shared).then_some(first..end);
+            let looks = is_shared && (next == 0 || !self.are_others_waiting());
+            let count = &taken[of].0;
+            let shared = std::iter::repeat_with(move || first + count.fetch_add(1, Ordering::Relaxed));
+            let shared = looks.then(|| shared.take_while(move |&item| item < end));
+            alone.into_iter().flatten().chain(shared.into_iter().flatten())
         })
+    }
+
+    /// Whether all others have come to the next meeting already.
+    fn are_others_waiting(&self) -> bool {
+        let of_this = self.team.arrived.0.load(Ordering::Relaxed) - self.met.get() * self.members();
+        of_this + 1 == self.members()
     }
 
     /// Waits until all members are here, and panics if one never will be; then the items of the next step are counted from 0. Whatever
     /// was written before is seen after.
     pub(crate) fn meet(&self) {
-        self.meet_and(|| 0);
-    }
-
-    /// [`Member::meet`], where the last to come decides something for all.
-    pub(crate) fn meet_and(&self, decide: impl FnOnce() -> usize) -> usize {
-        let team = self.team;
-        let phase = team.phase.load(Ordering::Acquire);
-        if team.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members() {
-            team.arrived.store(0, Ordering::Relaxed);
-            team.taken.iter().for_each(|taken| taken.0.store(0, Ordering::Relaxed));
-            team.agreed.store(decide(), Ordering::Relaxed);
-            team.phase.store(phase.wrapping_add(1), Ordering::Release);
-        } else {
-            let mut spins = 0;
-            while team.phase.load(Ordering::Acquire) == phase {
-                // The one that failed has said why; this thread has nothing to add.
-                if team.failed.load(Ordering::Relaxed) {
-                    std::panic::resume_unwind(Box::new("another thread of the team failed"));
-                }
-                spins += 1;
-                if spins < SPINS {
-                    std::hint::spin_loop();
-                } else {
-                    std::thread::yield_now();
-                }
+        let Team { taken, arrived, failed, .. } = self.team;
+        let met = self.met.get() + 1;
+        self.met.set(met);
+        // The counts of the step before: all have come to the meeting after it, so that nobody takes items of it any more.
+        taken[met % 2][self.index].0.store(0, Ordering::Relaxed);
+        let all = met * self.members();
+        if arrived.0.fetch_add(1, Ordering::AcqRel) + 1 == all {
+            return;
+        }
+        let mut spins = 0;
+        while arrived.0.load(Ordering::Acquire) < all {
+            // The one that failed has said why; this thread has nothing to add.
+            if failed.load(Ordering::Relaxed) {
+                std::panic::resume_unwind(Box::new("another thread of the team failed"));
+            }
+            spins += 1;
+            if spins < SPINS {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
             }
         }
-        team.agreed.load(Ordering::Relaxed)
+    }
+
+    /// [`Member::meet`], where one member decides something for all, once all are here.
+    pub(crate) fn meet_and(&self, decide: impl FnOnce() -> usize) -> usize {
+        self.meet();
+        let agreed = &self.team.agreed.0;
+        if self.index == 0 {
+            agreed.store(decide(), Ordering::Relaxed);
+        }
+        self.meet();
+        agreed.load(Ordering::Relaxed)
     }
 }
 

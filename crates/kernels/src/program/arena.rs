@@ -1,13 +1,12 @@
-//! Where feature maps lie: all in one buffer, at places that are used again once nobody reads a map any
-//! more.
+//! Where feature maps lie: all in one buffer, at places ([`super::slots`]) that are used again once nobody reads a map any more.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use graph::Geometry;
 
 use super::Tail;
 use super::among::{Among, is_done, is_there};
+use super::slots::{Slots, Taken};
 use crate::shape::{SizeError, elements};
 use crate::simd::BLOCK;
 use crate::step::{Step, StepKind};
@@ -22,14 +21,6 @@ pub(crate) struct ArenaLayout {
     /// Where the sums of the lines of a map that is averaged lie.
     sums: Range<usize>,
     arena_len: usize,
-}
-
-/// A place that is taken.
-struct Taken {
-    offset: usize,
-    len: usize,
-    /// The last step that reads it.
-    until: usize,
 }
 
 impl ArenaLayout {
@@ -88,56 +79,46 @@ impl ArenaLayout {
 
         let channels_of =
             |value: usize| value.checked_sub(1).map_or(image_channels, |step| steps[step].channels);
-        let mut taken: Vec<Taken> = Vec::new();
-        // Places of maps of which some channels are written before the step that puts them together.
-        let mut begun: BTreeMap<usize, Range<usize>> = BTreeMap::new();
-        let mut places: Vec<Range<usize>> = Vec::with_capacity(sizes.len());
-        let mut arena_len = 0_usize;
+        // Every access to a map is within this product, so it must not wrap.
+        let len_of = |value: usize| {
+            let len = elements(sizes[value], channels_of(value));
+            len.and_then(|len| len.checked_next_multiple_of(BLOCK)).ok_or_else(too_large)
+        };
+        let mut slots = Slots::default();
+        // The values that have a place of their own: maps of which some channels are written before the step that puts them together
+        // take theirs then.
+        let mut taken: Vec<Option<Taken>> = vec![None; sizes.len()];
         for (value, &[height, width]) in sizes.iter().enumerate() {
-            let channels = channels_of(value);
-            // Every access to a map is within this product, so it must not wrap.
-            let len = elements([height, width], channels).ok_or_else(too_large)?.next_multiple_of(BLOCK);
+            let len = len_of(value)?;
             if let Some(before) = renamed(value) {
-                let place: Range<usize> = places[before].clone();
-                if place.len() != len {
+                if len_of(before)? != len {
                     return Err(SizeError::Unequal { a: [height, width], b: sizes[before] });
                 }
-                places.push(place);
                 continue;
             }
-            if let Some(place) = begun.remove(&value) {
-                places.push(place);
+            let owner = among[value].map_or(value, |among| among.of);
+            if taken[owner].is_some() {
                 continue;
             }
-            let whole = among[value];
-            if let Some(Among { of, first }) = whole
-                && let Some(place) = begun.get(&of).or(places.get(of))
-            {
-                places.push(place.start + first..place.end);
+            let len = len_of(owner)?;
+            let [height, width] = sizes[owner];
+            // Of the image whole lines, of which each thread writes some.
+            let pixels = if owner == 0 { height / 2 * width } else { height * width / 2 };
+            let first = pixels * channels_of(owner) / BLOCK * BLOCK;
+            // The value is written by the step before it; the image by none.
+            taken[owner] = Some(slots.take([first, len - first], value, until[owner] + 1));
+        }
+        let (middles, arena_len) = slots.middles().ok_or_else(too_large)?;
+        let mut places: Vec<Range<usize>> = Vec::with_capacity(sizes.len());
+        for value in 0..sizes.len() {
+            // What is called otherwise lies where it lay, whatever that is called.
+            if let Some(before) = renamed(value) {
+                places.push(places[before].clone());
                 continue;
             }
-            let (owner, len) = match whole {
-                None => (value, len),
-                Some(Among { of, .. }) => (of, elements(sizes[of], channels_of(of)).ok_or_else(too_large)?),
-            };
-            // The value is written by step `value - 1`; what that step still reads is not given away.
-            taken.retain(|place| place.until + 1 >= value);
-            taken.sort_by_key(|place| place.offset);
-            let mut offset = 0_usize;
-            for place in &taken {
-                if place.offset >= offset.checked_add(len).ok_or_else(too_large)? {
-                    break;
-                }
-                // Places end within the arena, whose length was counted.
-                offset = offset.max(place.offset + place.len);
-            }
-            taken.push(Taken { offset, len, until: until[owner] });
-            let end = offset.checked_add(len).ok_or_else(too_large)?;
-            arena_len = arena_len.max(end);
-            places.push(offset + whole.map_or(0, |among| among.first)..end);
-            if owner != value {
-                begun.insert(owner, offset..end);
-            }
+            let (owner, first) = among[value].map_or((value, 0), |among| (among.of, among.first));
+            let start = taken[owner].map_or(0, |taken| taken.start(&middles));
+            places.push(start + first..start + len_of(owner)?);
         }
         for (index, step) in steps.iter().enumerate() {
             let written = &places[index + 1];

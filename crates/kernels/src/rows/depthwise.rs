@@ -431,7 +431,12 @@ unsafe fn sliding_3x3<S: Simd, const MULTIPLICANDS: bool>(
             // SAFETY: there are `count` columns left, so that the pixel is one of the run; it and its blocks are there, says the
             // caller.
             unsafe {
-                put::<S, MULTIPLICANDS>(simd, out.add(to.offset(pixel)), channel % BLOCK, clamped.finish(simd, sum));
+                put::<S, MULTIPLICANDS>(
+                    simd,
+                    out.add(to.offset(pixel)),
+                    channel % BLOCK,
+                    clamped.finish(simd, sum),
+                );
             }
             first = second;
             second = third;

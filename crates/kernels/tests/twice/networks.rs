@@ -319,46 +319,52 @@ pub(crate) const NETWORKS: &[(&str, Body)] = &[
         let again = on.max_pool(window(2, 2, 1, 0), &z);
         on.add(&pooled, &again)
     }),
-    ("pieces of whole blocks beside one that is not, by every kernel that writes there, read again by windows", |on, x| {
-        let x = on.conv(window(3, 1, 1, 1), 32, 1, &x);
-        let a = on.conv(window(3, 1, 1, 1), 16, 1, &x);
-        let a = on.unary(UNARY[0], &a);
-        let b = on.depthwise(window(3, 1, 1, 1), &x);
-        let b = on.relu(&b);
-        let c = on.max_pool(window(3, 1, 1, 1), &x);
-        let d = on.average_pool(window(3, 1, 1, 1), &x);
-        let e = on.conv(window(5, 1, 1, 2), 32, 2, &x);
-        let f = on.depthwise(window(3, 1, 1, 1), &x);
-        let f = on.pixel(32, &f);
-        let g = on.pixel(21, &x);
-        let all = on.concat(&[&a, &b, &c, &d, &e, &f, &g]);
-        // Each of them once more, where it lies.
-        let a = on.depthwise(window(5, 1, 1, 2), &a);
-        let b = on.conv(window(3, 2, 1, 1), 32, 2, &b);
-        let c = on.max_pool(window(3, 2, 1, 1), &c);
-        let d = on.conv(window(3, 1, 1, 1), 24, 1, &d);
-        let e = on.average_pool(window(3, 2, 1, 1), &e);
-        let gate = on.pooled(&all);
-        let all = on.binary(Binary::Mul, &all, &gate);
-        let all = on.pixel(24, &all);
-        let all = on.add(&all, &d);
-        let all = on.max_pool(window(3, 2, 1, 1), &all);
-        let a = on.max_pool(window(3, 2, 1, 1), &a);
-        on.concat(&[&a, &all, &b, &c, &e])
-    }),
-    ("blocks of a map's channels, read where they are by every window, and put beside each other", |on, x| {
-        let x = on.conv(window(3, 1, 1, 1), 96, 1, &x);
-        let some = |on: &mut Twice, range: std::ops::Range<usize>| on.channels(range.collect(), &x);
-        let (a, b, c, d) = (some(on, 0..32), some(on, 16..48), some(on, 48..96), some(on, 8..40));
-        let a = on.depthwise(window(3, 1, 1, 1), &a);
-        let a = on.pixel(48, &a);
-        let b = on.conv(window(3, 1, 1, 1), 16, 1, &b);
-        let c = on.conv(window(3, 1, 1, 1), 48, 3, &c);
-        let d = on.pixel(16, &d);
-        let all = on.concat(&[&a, &b, &c, &d]);
-        let x = on.channels((16..112).collect(), &all);
-        on.depthwise(window(3, 2, 1, 1), &x)
-    }),
+    (
+        "pieces of whole blocks beside one that is not, by every kernel that writes there, read again by windows",
+        |on, x| {
+            let x = on.conv(window(3, 1, 1, 1), 32, 1, &x);
+            let a = on.conv(window(3, 1, 1, 1), 16, 1, &x);
+            let a = on.unary(UNARY[0], &a);
+            let b = on.depthwise(window(3, 1, 1, 1), &x);
+            let b = on.relu(&b);
+            let c = on.max_pool(window(3, 1, 1, 1), &x);
+            let d = on.average_pool(window(3, 1, 1, 1), &x);
+            let e = on.conv(window(5, 1, 1, 2), 32, 2, &x);
+            let f = on.depthwise(window(3, 1, 1, 1), &x);
+            let f = on.pixel(32, &f);
+            let g = on.pixel(21, &x);
+            let all = on.concat(&[&a, &b, &c, &d, &e, &f, &g]);
+            // Each of them once more, where it lies.
+            let a = on.depthwise(window(5, 1, 1, 2), &a);
+            let b = on.conv(window(3, 2, 1, 1), 32, 2, &b);
+            let c = on.max_pool(window(3, 2, 1, 1), &c);
+            let d = on.conv(window(3, 1, 1, 1), 24, 1, &d);
+            let e = on.average_pool(window(3, 2, 1, 1), &e);
+            let gate = on.pooled(&all);
+            let all = on.binary(Binary::Mul, &all, &gate);
+            let all = on.pixel(24, &all);
+            let all = on.add(&all, &d);
+            let all = on.max_pool(window(3, 2, 1, 1), &all);
+            let a = on.max_pool(window(3, 2, 1, 1), &a);
+            on.concat(&[&a, &all, &b, &c, &e])
+        },
+    ),
+    (
+        "blocks of a map's channels, read where they are by every window, and put beside each other",
+        |on, x| {
+            let x = on.conv(window(3, 1, 1, 1), 96, 1, &x);
+            let some = |on: &mut Twice, range: std::ops::Range<usize>| on.channels(range.collect(), &x);
+            let (a, b, c, d) = (some(on, 0..32), some(on, 16..48), some(on, 48..96), some(on, 8..40));
+            let a = on.depthwise(window(3, 1, 1, 1), &a);
+            let a = on.pixel(48, &a);
+            let b = on.conv(window(3, 1, 1, 1), 16, 1, &b);
+            let c = on.conv(window(3, 1, 1, 1), 48, 3, &c);
+            let d = on.pixel(16, &d);
+            let all = on.concat(&[&a, &b, &c, &d]);
+            let x = on.channels((16..112).collect(), &all);
+            on.depthwise(window(3, 2, 1, 1), &x)
+        },
+    ),
     ("steps by bands that end among the channels of another map, and begin there", |on, x| {
         let x = on.conv(window(3, 1, 1, 1), 16, 1, &x);
         let a = on.pixel(96, &x);
