@@ -144,11 +144,14 @@ impl Move {
             }
             Self::Concat(pieces) => {
                 let mut begin = 0;
+                // Beside what is there already, nothing is written that would be written once more.
+                let is_exact = pieces.iter().any(|piece| read(piece.value).is_none());
                 for &Piece { value, width } in pieces {
                     if let Some((from, stride)) = read(value) {
+                        let end = if is_exact { begin + width } else { channels };
                         for (pixel, to) in pixels.clone().zip(to.chunks_exact_mut(channels)) {
                             let from = &from[pixel * stride..(pixel + 1) * stride];
-                            copy_piece(from, &mut to[begin..], width);
+                            copy_piece(from, &mut to[begin..end], width);
                         }
                     }
                     begin += width;
@@ -191,8 +194,8 @@ impl Move {
     }
 }
 
-/// Copies the first `width` elements, and perhaps some after them, which are written once more after that. In blocks whose length the
-/// compiler knows: a call of `memcpy` takes longer than the few elements of a pixel.
+/// Copies the first `width` elements, and perhaps some after them where `to` has them, which are written once more after that. In blocks
+/// whose length the compiler knows: a call of `memcpy` takes longer than the few elements of a pixel.
 fn copy_piece(from: &[f32], to: &mut [f32], width: usize) {
     let blocks = from.as_chunks::<BLOCK>().0.iter().zip(to.as_chunks_mut::<BLOCK>().0);
     let mut done = 0;
@@ -243,11 +246,28 @@ mod tests {
             let geometry = graph::Window::PIXEL.on([1, 3]).unwrap();
             let read = |value: usize| Some((&values[value][..], padded(widths[value])));
             Move::Concat(pieces).copy(0, read, &geometry, 1..3, (channels, &mut to));
+            let piece =
+                |value: usize, pixel: usize| &values[value][pixel * padded(widths[value])..][..widths[value]];
             for (pixel, to) in (1..3).zip(to.chunks_exact(channels)) {
-                let piece = |value: usize| &values[value][pixel * padded(widths[value])..][..widths[value]];
-                let mut expected = [piece(0), piece(1)].concat();
+                let mut expected = [piece(0, pixel), piece(1, pixel)].concat();
                 expected.resize(channels, 0.0);
                 assert_eq!(to, expected, "{widths:?}");
+            }
+            // One of them is there already.
+            for there in 0..2 {
+                let pieces = (0..2).map(|value| Piece { value, width: widths[value] }).collect();
+                let mut to = vec![7.0; 2 * channels];
+                let read = |value: usize| read(value).filter(|_| value != there);
+                Move::Concat(pieces).copy(0, read, &geometry, 1..3, (channels, &mut to));
+                for (pixel, to) in (1..3).zip(to.chunks_exact(channels)) {
+                    let expected = |value: usize| match value == there {
+                        true => vec![7.0; widths[value]],
+                        false => piece(value, pixel).to_vec(),
+                    };
+                    let mut expected = [expected(0), expected(1)].concat();
+                    expected.resize(channels, 0.0);
+                    assert_eq!(to, expected, "{widths:?}, {there} is there");
+                }
             }
         }
     }

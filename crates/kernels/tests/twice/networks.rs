@@ -333,7 +333,11 @@ pub(crate) const NETWORKS: &[(&str, Body)] = &[
             let f = on.depthwise(window(3, 1, 1, 1), &x);
             let f = on.pixel(32, &f);
             let g = on.pixel(21, &x);
-            let all = on.concat(&[&a, &b, &c, &d, &e, &f, &g]);
+            // Whole blocks again after two that are none alone.
+            let h = on.pixel(20, &x);
+            let i = on.pixel(12, &x);
+            let j = on.pixel(16, &x);
+            let all = on.concat(&[&a, &b, &c, &d, &e, &f, &h, &i, &j, &g]);
             // Each of them once more, where it lies.
             let a = on.depthwise(window(5, 1, 1, 2), &a);
             let b = on.conv(window(3, 2, 1, 1), 32, 2, &b);
