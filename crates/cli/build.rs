@@ -6,18 +6,22 @@ use std::process::Command;
 /// What the program is built of. A change there has Cargo run this again, which is how changes that are not committed become `-dirty`.
 const SOURCES: [&str; 5] = ["crates", "datasets", "xtask", "Cargo.toml", "Cargo.lock"];
 
+/// The checkout, from this package. Paths are relative, and asked for when this runs: checkouts that share a target folder share what was
+/// compiled of this file, too, and absolute ones would ask the first of them for ever.
+const ROOT: &str = "../..";
+
 fn main() {
     println!("cargo::rerun-if-env-changed=IMAGENET_EVAL_REVISION");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for source in SOURCES {
-        println!("cargo::rerun-if-changed={}", root.join(source).display());
-    }
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("Cargo says where the package is");
+    let root = Path::new(&package).join(ROOT);
+    let watch = |path: &str| println!("cargo::rerun-if-changed={ROOT}/{path}");
+    SOURCES.into_iter().for_each(watch);
     let head = git(&root, &["symbolic-ref", "HEAD"]);
     for file in ["HEAD", "packed-refs"].into_iter().chain(head.as_deref()) {
-        let path = git(&root, &["rev-parse", "--path-format=absolute", "--git-path", file]);
+        let path = git(&root, &["rev-parse", "--path-format=relative", "--git-path", file]);
         // A path that is not there would have this run at every build.
-        if let Some(path) = path.filter(|path| Path::new(path).exists()) {
-            println!("cargo::rerun-if-changed={path}");
+        if let Some(path) = path.filter(|path| root.join(path).exists()) {
+            watch(&path);
         }
     }
     let described = || git(&root, &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]);
