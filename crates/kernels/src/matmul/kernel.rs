@@ -158,38 +158,39 @@ impl Multiply<'_> {
             }
         }
         let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
-        let mut left = self.depth;
         let mut left_of_run = self.run;
-        while left > 0 {
-            let words = left_of_run.min(left).min(S::WORDS);
-            for word in 0..words {
-                let mut weights = [simd.splat(0.0); NV];
-                for (v, weights) in weights.iter_mut().enumerate() {
-                    // SAFETY: `b` has gone over fewer than `depth` rows of `NV * LANES` weights, all of which were checked.
-                    *weights = unsafe { simd.load(b.add(v * S::LANES)) };
-                }
-                for line in (0..NV * S::LANES).step_by(BLOCK) {
-                    simd.prefetch(b.wrapping_add(16 * NV * S::LANES + line));
-                }
-                simd.prefetch_far(next);
-                next = next.wrapping_add(BLOCK);
-                // SAFETY: to the next row, or the end of the last.
-                b = unsafe { b.add(NV * S::LANES) };
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    // SAFETY: `a` has gone over fewer blocks than the depth has. `word` is below `WORDS`, and the `MR` rows of
-                    // every block were checked.
-                    let multiplicand = simd.splat(unsafe { *a.add(row * S::WORDS + word) });
-                    for (sum, weights) in sums.iter_mut().zip(weights) {
-                        *sum = simd.dot(*sum, multiplicand, weights);
-                    }
+        let mut word = 0;
+        // One loop and not one in another, between which the compiler would move the sums from registers to others, or to memory.
+        for _ in 0..self.depth {
+            let mut weights = [simd.splat(0.0); NV];
+            for (v, weights) in weights.iter_mut().enumerate() {
+                // SAFETY: `b` has gone over fewer than `depth` rows of `NV * LANES` weights, all of which were checked.
+                *weights = unsafe { simd.load(b.add(v * S::LANES)) };
+            }
+            for line in (0..NV * S::LANES).step_by(BLOCK) {
+                simd.prefetch(b.wrapping_add(16 * NV * S::LANES + line));
+            }
+            simd.prefetch_far(next);
+            next = next.wrapping_add(BLOCK);
+            // SAFETY: to the next row, or the end of the last.
+            b = unsafe { b.add(NV * S::LANES) };
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `a` has gone over fewer blocks than the depth has. `word` is below `WORDS`, and the `MR` rows of
+                // every block were checked.
+                let multiplicand = simd.splat(unsafe { *a.add(row * S::WORDS + word) });
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = simd.dot(*sum, multiplicand, weights);
                 }
             }
-            // After the last block, it may lie beyond the multiplicands.
-            a = a.wrapping_add(stride);
-            left -= words;
-            left_of_run -= words;
-            if left_of_run == 0 {
-                left_of_run = self.run;
+            word += 1;
+            left_of_run -= 1;
+            if word == S::WORDS || left_of_run == 0 {
+                word = 0;
+                // After the last block, it may lie beyond the multiplicands.
+                a = a.wrapping_add(stride);
+                if left_of_run == 0 {
+                    left_of_run = self.run;
+                }
             }
         }
         // What follows is not unrolled for every instruction set, and what a loop indexes lies in memory: a copy, or the
