@@ -121,24 +121,13 @@ pub(super) fn is_there(piece: usize, value: usize, among: &[Option<Among>]) -> b
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use graph::operations::{Concat, Slice};
-    use graph::{Builder, Parameter, Role, Value, Weights, Window};
+    use graph::{Builder, Parameter, Role, Value, Window};
 
     use super::*;
     use crate::program::Program;
+    use crate::program::bands::tests::Ones;
     use crate::{Isa, Lowering};
-
-    struct Ones;
-
-    impl Weights for Ones {
-        type Error = Infallible;
-
-        fn read(&mut self, parameter: &Parameter) -> Result<Vec<f32>, Infallible> {
-            Ok(vec![1.0; parameter.len()])
-        }
-    }
 
     fn pointwise(on: &mut Builder, key: &str, [from, to]: [usize; 2], x: Value) -> Value {
         let kernel = Parameter::new(key, Role::Conv { fan_in: 1 }, [to, from, 1, 1]);

@@ -346,7 +346,7 @@ impl Program {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::convert::Infallible;
 
     use graph::{Builder, Padding, Parameter, Role, Weights};
@@ -355,7 +355,7 @@ mod tests {
     use crate::{Isa, Lowering};
 
     /// Weights that are all one.
-    struct Ones;
+    pub(in crate::program) struct Ones;
 
     impl Weights for Ones {
         type Error = Infallible;
