@@ -7,7 +7,7 @@ use std::sync::Arc;
 use graph::{Parameter, Weights};
 
 use super::error::OnnxError;
-use super::file::{Elements, OnnxFile, TensorProto};
+use super::file::{Elements, OnnxFile, TensorProto, transpose};
 use crate::weights::{ReadOnce, WeightsError};
 
 /// The values of a graph's parameters, by key.
@@ -147,8 +147,9 @@ impl OnnxWeights {
 }
 
 fn transposed(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
-    let at = |column: usize| (0..rows).map(move |row| row * columns + column);
-    (0..columns).flat_map(at).map(|place| values[place]).collect()
+    let mut to = vec![0.0; rows * columns];
+    transpose(values, columns, (rows, 0), &mut to);
+    to
 }
 
 impl Weights for OnnxWeights {

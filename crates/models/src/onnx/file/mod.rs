@@ -67,7 +67,7 @@ pub(super) fn read_tensor(file: &Arc<RegularFile>) -> Result<(TensorProto, Vec<u
 }
 
 /// Writes some rows of a matrix of so many columns to its transpose: of those of `rows` rows from row `first` on.
-fn transpose(piece: &[f32], columns: usize, (rows, first): (usize, usize), to: &mut [f32]) {
+pub(super) fn transpose(piece: &[f32], columns: usize, (rows, first): (usize, usize), to: &mut [f32]) {
     /// Columns that are taken together: what lies beside each other in the transpose is then still in the first-level cache.
     const TOGETHER: usize = 64;
     for from in (0..columns).step_by(TOGETHER) {
